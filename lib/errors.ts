@@ -1,0 +1,135 @@
+/**
+ * What went wrong, as a stable word. Codes never change their meaning; new ones may be added.
+ * `docs/errors.md` has a line on each.
+ */
+export type K4netErrorCode =
+  | 'K4NET_CLOSED'
+  | 'K4NET_TRUNCATED'
+  | 'K4NET_TOO_LARGE'
+  | 'K4NET_MALFORMED'
+  | 'K4NET_TIMEOUT'
+  | 'K4NET_CONNECTION'
+  | 'K4NET_CONNECT'
+  | 'K4NET_LISTEN'
+  | 'K4NET_BUSY'
+  | 'K4NET_STATE'
+  | 'K4NET_END_OF_DATA'
+  | 'K4NET_UNSUPPORTED'
+  | 'K4NET_INTERNAL';
+
+const brand: unique symbol = Symbol.for('k4net.error') as never;
+
+/** Options of every {@link K4netError}. */
+export interface K4netErrorOptions {
+  /** What caused it: a system error, a rejection, another {@link K4netError}. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The base class of every error that k4net makes itself. Branch on `code`, never on the message.
+ *
+ * Wrong arguments are the exception: they are `TypeError` and `RangeError`, as in the language itself.
+ */
+export class K4netError extends Error {
+  /** The stable word for what went wrong. */
+  readonly code: K4netErrorCode;
+
+  constructor(code: K4netErrorCode, message: string, options?: K4netErrorOptions) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  override get name(): string {
+    return 'K4netError';
+  }
+
+  /**
+   * Whether a value is a k4net error, also one from another copy of the package.
+   *
+   * @param code - narrows the question to this one code.
+   */
+  static is(value: unknown, code?: K4netErrorCode): value is K4netError {
+    return (
+      value instanceof Error &&
+      brand in value &&
+      'code' in value &&
+      (code === undefined || value.code === code)
+    );
+  }
+}
+
+/** A message that is longer than the limit it met (`K4NET_TOO_LARGE`). */
+export class TooLargeError extends K4netError {
+  /** Length of the message in bytes, as its sender announced it. */
+  readonly size: number;
+  /** The limit in bytes. */
+  readonly limit: number;
+
+  constructor(size: number, limit: number) {
+    super('K4NET_TOO_LARGE', `a message of ${size} bytes is over the limit of ${limit} bytes`);
+    this.size = size;
+    this.limit = limit;
+  }
+}
+
+/** A read past the end of a buffer (`K4NET_END_OF_DATA`). Nothing was consumed. */
+export class EndOfDataError extends K4netError {
+  /** Where the read began, in bytes from the start. */
+  readonly offset: number;
+  /** How many bytes the read wanted. */
+  readonly wanted: number;
+  /** How many bytes there were. */
+  readonly available: number;
+
+  constructor(offset: number, wanted: number, available: number) {
+    super('K4NET_END_OF_DATA', `a read of ${wanted} bytes at offset ${offset} finds only ${available}`);
+    this.offset = offset;
+    this.wanted = wanted;
+    this.available = available;
+  }
+}
+
+/** Bytes that do not mean what they should, such as text that is not UTF-8 (`K4NET_MALFORMED`). */
+export class MalformedError extends K4netError {
+  /** The bytes in question. */
+  readonly data: Uint8Array;
+
+  constructor(message: string, data: Uint8Array, options?: K4netErrorOptions) {
+    super('K4NET_MALFORMED', message, options);
+    // Not enumerable, so that printing the error does not print what a peer sent.
+    this.data = data;
+    Object.defineProperty(this, 'data', { enumerable: false });
+  }
+}
+
+/** Something did not happen in time (`K4NET_TIMEOUT`). */
+export class TimeoutError extends K4netError {
+  /** The time that had been given, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(what: string, timeout: number) {
+    super('K4NET_TIMEOUT', `${what} did not happen within ${timeout} ms`);
+    this.timeout = timeout;
+  }
+}
+
+/** The socket has come to its end, in good order (`K4NET_CLOSED`). */
+export function closedError(message: string): K4netError {
+  return new K4netError('K4NET_CLOSED', message);
+}
+
+/**
+ * A k4net error from whatever was thrown: one stays what it is, anything else becomes the cause of a new one.
+ */
+export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
+  if (K4netError.is(thrown)) return thrown;
+  return new K4netError(code, `${what}: ${describe(thrown)}`, { cause: thrown });
+}
+
+function describe(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+  if (code === undefined || thrown.message.includes(code)) return thrown.message;
+  return thrown.message === '' ? code : `${code} ${thrown.message}`;
+}

@@ -1,0 +1,102 @@
+import type * as Crypto from 'node:crypto';
+import type * as Fs from 'node:fs';
+import type * as Net from 'node:net';
+import type * as Os from 'node:os';
+import type * as Path from 'node:path';
+import { K4netError } from './errors.js';
+
+/** The built-in modules of Node that the library can use, where the runtime has them. */
+interface Builtins {
+  readonly 'node:crypto': typeof Crypto;
+  readonly 'node:fs': typeof Fs;
+  readonly 'node:net': typeof Net;
+  readonly 'node:os': typeof Os;
+  readonly 'node:path': typeof Path;
+}
+
+/** The parts of Node's global objects that this file looks for; each may be missing. */
+interface Host {
+  readonly process?: {
+    readonly getBuiltinModule?: (name: string) => unknown;
+    readonly nextTick?: (task: () => void) => void;
+    readonly emitWarning?: (message: string, options: { type: string; code: string }) => void;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly pid?: number;
+    readonly platform?: string;
+  };
+  readonly setImmediate?: (task: () => void) => unknown;
+  readonly console?: { warn(message: string): void };
+  readonly MessageChannel?: new () => {
+    readonly port1: { onmessage: (() => void) | null };
+    readonly port2: { postMessage(message: unknown): void };
+  };
+}
+
+const host: Host = globalThis as never;
+
+/** A built-in module of Node, or undefined where the runtime has none. */
+export function findBuiltin<K extends keyof Builtins>(name: K): Builtins[K] | undefined {
+  return host.process?.getBuiltinModule?.(name) as Builtins[K] | undefined;
+}
+
+/**
+ * A built-in module of Node.
+ *
+ * @param need - what it is for, as the error says it.
+ * @throws K4netError `K4NET_UNSUPPORTED` where the runtime has no such module.
+ */
+export function builtin<K extends keyof Builtins>(name: K, need: string): Builtins[K] {
+  const found = findBuiltin(name);
+  if (found) return found;
+  throw new K4netError('K4NET_UNSUPPORTED', `${need} needs ${name}, which this runtime does not have`);
+}
+
+/** The value of an environment variable, where there are any. */
+export function environment(name: string): string | undefined {
+  return host.process?.env?.[name];
+}
+
+/** The operating system as Node names it, or an empty string. */
+export function platform(): string {
+  return host.process?.platform ?? '';
+}
+
+/** A number that tells this process from others on the machine, 0 where there is none. */
+export function processId(): number {
+  return host.process?.pid ?? 0;
+}
+
+/** Tells the operator something once; a process warning with a code where there are such. */
+export function warn(message: string, code: string): void {
+  if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
+  else host.console?.warn(`(${code}) ${message}`);
+}
+
+const posted: (() => void)[] = [];
+let wake: (() => void) | undefined;
+
+function post(task: () => void): void {
+  wake ??= openChannel();
+  posted.push(task);
+  wake();
+}
+
+function openChannel(): () => void {
+  if (!host.MessageChannel) throw new K4netError('K4NET_UNSUPPORTED', 'this runtime has no MessageChannel');
+  const { port1, port2 } = new host.MessageChannel();
+  port1.onmessage = () => posted.shift()?.();
+  return () => {
+    port2.postMessage(0);
+  };
+}
+
+/** Runs a task in a later turn of the event loop, after input and output had their chance. */
+export const nextTurn: (task: () => void) => void = host.setImmediate
+  ? (task) => void host.setImmediate?.(task)
+  : post;
+
+/**
+ * Runs a task once the code that runs now, awaits of settled promises included, has come to its end. A microtask
+ * would run between two of those awaits, so where there are no ticks it is a turn of the event loop.
+ */
+export const afterTick: (task: () => void) => void = host.process?.nextTick ?? post;

@@ -1,0 +1,141 @@
+import pTimeout from 'p-timeout';
+import { kindOf } from './bytes.js';
+import { TimeoutError } from './errors.js';
+
+/** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** How long a caller is ready to wait. */
+export interface WaitOptions {
+  /** Milliseconds for the whole call. Left out or Infinity: for ever. 0: only what is possible at once. */
+  readonly timeout?: number | undefined;
+  /** Ends the wait when it aborts; the call then rejects with the signal's `reason`. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+const unset = (): void => undefined;
+
+/** A promise with its two ends in the hands of its owner. */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve: (value: T) => void = unset;
+  reject: (reason: unknown) => void = unset;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** Checks the shape of a signal at the edge, so that nothing deeper has to. */
+export function checkSignal(signal: AbortSignalLike | undefined): void {
+  if (signal === undefined) return;
+  if (
+    typeof signal !== 'object' ||
+    typeof (signal as Partial<AbortSignalLike>).addEventListener !== 'function'
+  ) {
+    throw new TypeError(`signal is an AbortSignal, not ${kindOf(signal)}`);
+  }
+}
+
+/** One listener a signal, however many wait on it, and none when nothing waits. */
+export class AbortHub {
+  readonly #watched = new Map<
+    AbortSignalLike,
+    { listener: () => void; cancels: Set<(reason: unknown) => void> }
+  >();
+
+  /** Calls `cancel` with the reason when the signal aborts; the returned function takes that back. */
+  watch(signal: AbortSignalLike, cancel: (reason: unknown) => void): () => void {
+    let entry = this.#watched.get(signal);
+    if (!entry) {
+      const cancels = new Set<(reason: unknown) => void>();
+      const listener = (): void => {
+        this.#forget(signal, listener);
+        for (const each of cancels) each(signal.reason);
+      };
+      entry = { listener, cancels };
+      this.#watched.set(signal, entry);
+      signal.addEventListener('abort', listener);
+    }
+    const { listener, cancels } = entry;
+    cancels.add(cancel);
+    return () => {
+      if (cancels.delete(cancel) && cancels.size === 0) this.#forget(signal, listener);
+    };
+  }
+
+  #forget(signal: AbortSignalLike, listener: () => void): void {
+    signal.removeEventListener('abort', listener);
+    this.#watched.delete(signal);
+  }
+}
+
+/** The longest time that a timer of the platform keeps: above it, it fires at once. */
+const longestTimer = 2 ** 31 - 1;
+
+/** A timer for any time: what the platform's timer cannot hold at once is waited for in parts. */
+export function startTimer(callback: () => void, milliseconds: number): { stop(): void } {
+  let handle: ReturnType<typeof setTimeout>;
+  const arm = (left: number): void => {
+    const part = Math.min(left, longestTimer);
+    handle = setTimeout(() => {
+      if (left > part) arm(left - part);
+      else callback();
+    }, part);
+  };
+  arm(milliseconds);
+  return {
+    stop: () => {
+      clearTimeout(handle);
+    },
+  };
+}
+
+const customTimers = {
+  setTimeout: startTimer,
+  clearTimeout: (timer: { stop(): void }) => {
+    timer.stop();
+  },
+};
+
+/**
+ * Puts a deadline and a signal on a promise that its owner can end early.
+ *
+ * @param cancel - takes what waits out of its queue and rejects `promise` with the reason it is given.
+ * @param what - what was waited for, as the timeout's message says it.
+ */
+export function bounded<T>(
+  promise: Promise<T>,
+  { timeout = Infinity, signal }: WaitOptions,
+  hub: AbortHub,
+  cancel: (reason: unknown) => void,
+  what: string,
+): Promise<T> {
+  let result = promise;
+  if (timeout !== Infinity) {
+    result = pTimeout(promise, {
+      milliseconds: Math.max(timeout, 1),
+      customTimers: customTimers as never,
+      fallback: () => {
+        cancel(new TimeoutError(what, timeout));
+        return promise;
+      },
+    });
+  }
+  if (signal) {
+    const unwatch = hub.watch(signal, cancel);
+    const release = (): void => {
+      unwatch();
+    };
+    promise.then(release, release);
+  }
+  return result;
+}
