@@ -24,6 +24,7 @@ interface Host {
     readonly pid?: number;
     readonly platform?: string;
   };
+  readonly Buffer?: { allocUnsafeSlow(length: number): Uint8Array };
   readonly setImmediate?: (task: () => void) => unknown;
   readonly console?: { warn(message: string): void };
   readonly MessageChannel?: new () => {
@@ -70,6 +71,14 @@ export function processId(): number {
 export function warn(message: string, code: string): void {
   if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
   else host.console?.warn(`(${code}) ${message}`);
+}
+
+/**
+ * A buffer whose content is arbitrary, where the runtime has such: for bytes that are all written before any is read.
+ */
+export function allocate(length: number): Uint8Array {
+  const unsafe = host.Buffer?.allocUnsafeSlow(length);
+  return unsafe ? new Uint8Array(unsafe.buffer, 0, length) : new Uint8Array(length);
 }
 
 const posted: (() => void)[] = [];

@@ -1,6 +1,7 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { TimeoutError } from './errors.js';
+import { nextTurn } from './runtime.js';
 
 /** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
 export interface AbortSignalLike {
@@ -120,9 +121,13 @@ export function bounded<T>(
   what: string,
 ): Promise<T> {
   let result = promise;
-  if (timeout !== Infinity) {
+  if (timeout === 0) {
+    nextTurn(() => {
+      cancel(new TimeoutError(what, 0));
+    });
+  } else if (timeout !== Infinity) {
     result = pTimeout(promise, {
-      milliseconds: Math.max(timeout, 1),
+      milliseconds: timeout,
       customTimers: customTimers as never,
       fallback: () => {
         cancel(new TimeoutError(what, timeout));
@@ -138,4 +143,15 @@ export function bounded<T>(
     promise.then(release, release);
   }
   return result;
+}
+
+/** Marks a promise as looked after: whoever forgets it learns the outcome elsewhere, not from a crash of the process. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** A rejected promise that nobody has to look at. */
+export function rejected(reason: unknown): Promise<never> {
+  return quiet(Promise.reject(reason as Error));
 }

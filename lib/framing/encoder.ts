@@ -1,0 +1,12 @@
+import { writeU32, type Bytes } from '../bytes.js';
+
+/** Length of what stands before each message: its length, unsigned, 32 bits, little-endian. */
+export const headerLength = 4;
+
+/** The longest message that the header can announce, in bytes. */
+export const longestMessage = 0xffff_ffff;
+
+/** Writes the header of a message; the caller has checked the room and the length. */
+export function writeHeader(target: Bytes, offset: number, length: number): void {
+  writeU32(target, offset, length);
+}

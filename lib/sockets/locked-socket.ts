@@ -1,0 +1,418 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { decodeUtf8, kindOf, toBytes, type Bytes } from '../bytes.js';
+import { closedError, K4netError, MalformedError, toK4netError, type K4netErrorCode } from '../errors.js';
+import { longestMessage } from '../framing/encoder.js';
+import { checkNames, flag, integer, milliseconds } from '../options.js';
+import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
+import type { Sink, Transport } from '../transport/transport.js';
+import {
+  AbortHub,
+  bounded,
+  checkSignal,
+  Deferred,
+  rejected,
+  type AbortSignalLike,
+  type WaitOptions,
+} from '../waiting.js';
+import { Inbox } from './inbox.js';
+import { Outbox } from './outbox.js';
+
+/** Options of {@link LockedSocket}. */
+export interface LockedSocketOptions {
+  /** Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). */
+  readonly recvSize?: number | undefined;
+  /** The longest message that is accepted, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
+  readonly maxSize?: number | undefined;
+  /** Bytes that may wait to be written before `send` waits too. Default 262144 (256 KiB). */
+  readonly highWaterMark?: number | undefined;
+  /** Keeps the socket open when a loop over it has reached the peer's end. Default false. */
+  readonly allowHalfOpen?: boolean | undefined;
+}
+
+/** Options of {@link LockedSocket.recv}. */
+export interface RecvOptions extends WaitOptions {
+  /**
+   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link TooLargeError} and
+   * stays for the next call.
+   */
+  readonly maxSize?: number | undefined;
+}
+
+/** Options of {@link LockedSocket.send}. */
+export interface SendOptions {
+  /**
+   * Ends the wait when it aborts. A message that was still in line is not sent; one that was already accepted goes out
+   * whole all the same.
+   */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link LockedSocket.close}. */
+export interface CloseOptions {
+  /** Milliseconds that the peer has to end its side too, before the connection is cut. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/** How a socket came to its end. */
+export interface CloseInfo {
+  /** `K4NET_CLOSED` for an end in good order, otherwise the code of `error`. */
+  readonly code: K4netErrorCode;
+  /** What broke it, left out for an end in good order. */
+  readonly error?: K4netError;
+}
+
+/** Where a socket is in its life. */
+export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
+
+/** Counters of a socket since it was made. */
+export interface SocketStats {
+  /** Messages that `send` has accepted. */
+  readonly messagesSent: number;
+  /** Messages that were taken by `recv`, `tryRecv` or a loop. */
+  readonly messagesReceived: number;
+  /** Bytes of accepted messages, each with its header of four bytes. */
+  readonly bytesSent: number;
+  /** Bytes that came in, headers included. */
+  readonly bytesReceived: number;
+}
+
+const optionNames = ['recvSize', 'maxSize', 'highWaterMark', 'allowHalfOpen'];
+const defaultRecvSize = 256 * 1024;
+const defaultMaxSize = 16 * 1024 * 1024;
+const defaultHighWaterMark = 256 * 1024;
+const defaultCloseTimeout = 5_000;
+
+/**
+ * A socket of messages over a stream of bytes: what one side sends as one message, the other receives as one.
+ *
+ * On the wire a message is its length (unsigned, 32 bits, little-endian) and its bytes: `docs/protocol.md`,
+ * "Plain messages".
+ *
+ * `send` and `recv` may be called at any time, also many at once: each kind is served in the order of the calls.
+ */
+export class LockedSocket {
+  /** Resolves when the socket is gone, with how that came about. Never rejects. */
+  readonly closed: Promise<CloseInfo>;
+  readonly #transport: Transport;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #hub = new AbortHub();
+  readonly #gone = new Deferred<CloseInfo>();
+  readonly #allowHalfOpen: boolean;
+  #state: ReadyState = 'open';
+  #bytesReceived = 0;
+  #ended: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #failure: K4netError | undefined;
+
+  /**
+   * @param stream - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. From here on it belongs
+   * to the socket.
+   * @throws TypeError for an option that does not exist, RangeError for one out of its range.
+   */
+  constructor(stream: DuplexLike | Transport, options: LockedSocketOptions = {}) {
+    checkNames('LockedSocket', options, optionNames);
+    const recvSize = integer('recvSize', options.recvSize, defaultRecvSize, 1, Number.MAX_SAFE_INTEGER);
+    const maxSize = integer('maxSize', options.maxSize, defaultMaxSize, 0, longestMessage);
+    const mark = integer(
+      'highWaterMark',
+      options.highWaterMark,
+      defaultHighWaterMark,
+      1,
+      Number.MAX_SAFE_INTEGER,
+    );
+    this.#allowHalfOpen = flag('allowHalfOpen', options.allowHalfOpen, false);
+    this.#transport = toTransport(stream);
+    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, () => {
+      this.#transport.resume();
+    });
+    this.#outbox = new Outbox(this.#transport, mark, this.#hub);
+    this.closed = this.#gone.promise;
+    this.#transport.attach(this.#sink());
+  }
+
+  /** Where the socket is in its life. */
+  get readyState(): ReadyState {
+    return this.#state;
+  }
+
+  /** Bytes that were sent and are not yet with the operating system, those of waiting senders included. */
+  get bufferedAmount(): number {
+    return this.#outbox.bufferedAmount;
+  }
+
+  /** The peer as `address:port`, or an empty string where the stream has no such thing. */
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
+  }
+
+  /** This end as `address:port`, or an empty string where the stream has no such thing. */
+  get localAddress(): string {
+    return this.#transport.localAddress;
+  }
+
+  /** Lets the process live for this socket (the default). */
+  ref(): this {
+    this.#transport.ref();
+    return this;
+  }
+
+  /** Lets the process end in spite of this socket. */
+  unref(): this {
+    this.#transport.unref();
+    return this;
+  }
+
+  /** What went through this socket so far. */
+  stats(): SocketStats {
+    return {
+      messagesSent: this.#outbox.messages,
+      messagesReceived: this.#inbox.taken,
+      bytesSent: this.#outbox.bytes,
+      bytesReceived: this.#bytesReceived,
+    };
+  }
+
+  /**
+   * Sends one message. Text is sent as UTF-8.
+   *
+   * When it resolves, the buffer is the caller's again and the queue is below the high-water mark. It does not say
+   * that the peer has the message. A caller that does not wait is not told of a failure: `closed` is.
+   *
+   * Rejects with `K4NET_CLOSED` or the error that ended the socket, with `K4NET_STATE` after `end()`, with a TypeError
+   * for anything but bytes or text, or with the reason of the signal.
+   */
+  send(data: Bytes | string, options?: SendOptions): Promise<void> {
+    try {
+      if (this.#ended) throw this.#endedError();
+      const bytes = toBytes(data);
+      if (bytes.length > longestMessage)
+        throw new RangeError(`a message of ${bytes.length} bytes has no header`);
+      if (options === undefined) return this.#outbox.send(bytes);
+      checkNames('send', options, ['signal']);
+      checkSignal(options.signal);
+      return this.#outbox.sendWith(bytes, options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Resolves when everything sent so far is with the operating system.
+   *
+   * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
+   */
+  flush(options: WaitOptions = {}): Promise<void> {
+    try {
+      return this.#outbox.flush(checkedWait('flush', options, ['timeout', 'signal']));
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Receives the next message: a view that may share its buffer with others, so `slice()` what is kept for long.
+   *
+   * A wait that ends early loses nothing: the message, also one that has come in half, goes to a later call.
+   *
+   * Rejects with `K4NET_CLOSED` when the peer has ended and everything was received, or this side has closed; with
+   * `K4NET_TRUNCATED`, `K4NET_TOO_LARGE` or `K4NET_CONNECTION` when that is how it ended; with a
+   * {@link TooLargeError} for a message over this call's `maxSize`, which stays; with a {@link TimeoutError}; or with the
+   * reason of the signal.
+   *
+   * @param options - or the longest message in bytes, with the milliseconds to wait as second argument.
+   */
+  recv(options?: RecvOptions): Promise<Bytes>;
+  recv(maxSize?: number, timeout?: number): Promise<Bytes>;
+  recv(first?: RecvOptions | number, timeout?: number): Promise<Bytes> {
+    if (first === undefined && timeout === undefined) return this.#inbox.receive({});
+    try {
+      const options = typeof first === 'object' ? first : { maxSize: first, timeout };
+      return this.#inbox.receive({
+        maxSize: integer('maxSize', options.maxSize, Infinity, 0, Infinity),
+        ...checkedWait('recv', options, ['maxSize', 'timeout', 'signal']),
+      });
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * The next message if it is here, undefined if not. Never waits.
+   *
+   * @throws K4netError what `recv` would reject with, once the socket has ended and everything was received.
+   */
+  tryRecv(): Bytes | undefined {
+    const message = this.#inbox.take();
+    if (message === undefined && this.#inbox.over) throw this.#inbox.over;
+    return message;
+  }
+
+  /**
+   * Receives the next message as UTF-8 text, with the options and errors of `recv`.
+   *
+   * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which carries the bytes.
+   */
+  async recvText(options?: RecvOptions): Promise<string> {
+    return toText(await this.recv(options));
+  }
+
+  /** The messages as UTF-8 text, for `for await`; see `recvText` for one that is not. */
+  async *texts(): AsyncGenerator<string, void, undefined> {
+    for await (const message of this) yield toText(message);
+  }
+
+  /**
+   * The messages, for `for await`. The loop ends when the peer has ended or this side has closed, and throws when the
+   * socket breaks. `break` leaves the socket open, and no message is taken ahead. A loop that reached the peer's end
+   * closes the socket, unless it was made with `allowHalfOpen`.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
+    const inbox = this.#inbox;
+    const wait = (): Promise<IteratorResult<Bytes, void>> => this.#waitForNext();
+    return {
+      next(): Promise<IteratorResult<Bytes, void>> {
+        const value = inbox.take();
+        return value === undefined ? wait() : Promise.resolve({ done: false, value });
+      },
+      return: () => Promise.resolve({ done: true, value: undefined }),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /**
+   * Ends this direction after everything sent so far; reading goes on. Resolves when all is with the operating
+   * system. Calling it again changes nothing.
+   */
+  end(): Promise<void> {
+    this.#ended ??= this.#outbox.end();
+    return this.#ended;
+  }
+
+  /**
+   * Closes the socket: sends what was sent before and the closing message, ends this direction, drops what still comes
+   * in until the peer ends too, and cuts the connection if that takes too long. Everyone who waits on the socket is
+   * told. Calling it again waits for the same close. Never rejects because of the peer.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   */
+  close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
+    try {
+      checkNames('close', options, ['timeout']);
+      const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
+      const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
+      this.#closing ??= this.#close(last, timeout);
+      return this.#closing;
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /** Closes the socket, for `await using`. Never rejects. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #sink(): Sink {
+    return {
+      data: (chunk) => this.#onData(chunk),
+      drain: () => {
+        this.#outbox.drain();
+      },
+      end: () => {
+        this.#onEnd();
+      },
+      close: (cause) => {
+        this.#onClose(cause);
+      },
+    };
+  }
+
+  #onData(chunk: Bytes): boolean {
+    this.#bytesReceived += chunk.length;
+    if (this.#state !== 'open') return true;
+    try {
+      return this.#inbox.push(chunk);
+    } catch (error) {
+      this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'reading failed'));
+      return false;
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#state !== 'open') return;
+    if (this.#inbox.midMessage) {
+      this.#fail(new K4netError('K4NET_TRUNCATED', 'the peer ended inside a message'));
+    } else {
+      this.#inbox.end(closedError('the peer has ended'));
+    }
+  }
+
+  #onClose(cause: K4netError | undefined): void {
+    const error = this.#failure ?? cause;
+    const told = error ?? closedError('the socket is closed');
+    this.#state = 'closed';
+    this.#inbox.end(told);
+    this.#outbox.fail(told);
+    this.#gone.resolve(error ? { code: error.code, error } : { code: told.code });
+  }
+
+  #fail(error: K4netError): void {
+    this.#failure ??= error;
+    this.#state = 'closing';
+    this.#inbox.end(error);
+    this.#outbox.fail(error);
+    this.#transport.abort(error);
+  }
+
+  async #close(last: Bytes | undefined, timeout: number): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      if (last && !this.#ended) void this.#outbox.send(last);
+      void this.end();
+      this.#inbox.discard(closedError('this side has closed the socket'));
+      this.#transport.resume();
+    }
+    const cut = (reason: unknown): void => {
+      this.#transport.abort(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
+    };
+    await bounded(this.closed, { timeout }, this.#hub, cut, 'the end of the peer');
+  }
+
+  async #waitForNext(): Promise<IteratorResult<Bytes, void>> {
+    try {
+      return { done: false, value: await this.#inbox.receive({}) };
+    } catch (error) {
+      if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
+      if (!this.#allowHalfOpen) void this.close();
+      return { done: true, value: undefined };
+    }
+  }
+
+  #endedError(): K4netError {
+    if (this.#state !== 'open') return closedError('this side has closed the socket');
+    return new K4netError('K4NET_STATE', 'this side has ended: nothing can be sent any more');
+  }
+}
+
+function toTransport(stream: DuplexLike | Transport): Transport {
+  if (typeof stream === 'object' && 'attach' in stream) return stream;
+  if (isDuplex(stream)) return new DuplexTransport(stream);
+  throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
+}
+
+function checkedWait(where: string, options: WaitOptions, names: readonly string[]): WaitOptions {
+  checkNames(where, options, names);
+  checkSignal(options.signal);
+  return { timeout: milliseconds('timeout', options.timeout), signal: options.signal };
+}
+
+function toText(message: Bytes): string {
+  try {
+    return decodeUtf8(message);
+  } catch (error) {
+    throw new MalformedError('the message is not UTF-8 text', message, { cause: error });
+  }
+}

@@ -1,0 +1,288 @@
+import type { Bytes } from '../bytes.js';
+import type { K4netError } from '../errors.js';
+import { headerLength, writeHeader } from '../framing/encoder.js';
+import { afterTick, allocate, nextTurn } from '../runtime.js';
+import type { Transport } from '../transport/transport.js';
+import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
+import { Fifo } from './fifo.js';
+
+/** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
+const copyLimit = 16 * 1024;
+/** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
+const smallestSlab = 1024;
+const largestSlab = 64 * 1024;
+/** What is written without waiting for the end of the tick. */
+const batch = 64 * 1024;
+/** A sender that never has to wait gives way to the rest of the program after this many bytes. */
+const turnBudget = 1024 * 1024;
+
+/** A slab this small may stay with an idle socket. */
+const idleSlab = 4 * 1024;
+
+/** What an outbox writes to. */
+export type Outlet = Pick<Transport, 'write' | 'end'>;
+
+/** One who stands in line: with a message, or to know when all before is written, or to end. */
+interface Entry {
+  readonly kind: 'message' | 'flush' | 'end';
+  readonly data: Bytes;
+  readonly deferred: Deferred<void>;
+}
+
+/** One who waits until that many bytes are written; a lender then waits for room like other senders. */
+interface Mark {
+  readonly upTo: number;
+  readonly lender: boolean;
+  readonly deferred: Deferred<void>;
+}
+
+const sent: Promise<void> = Promise.resolve();
+const nothing: Bytes = new Uint8Array(0);
+
+/**
+ * Frames messages and hands them over in batches: one write for all that one tick sends. What is over the high-water
+ * mark stands in line as it was given, and takes no memory of ours.
+ */
+export class Outbox {
+  readonly #outlet: Outlet;
+  readonly #highWaterMark: number;
+  readonly #hub: AbortHub;
+  readonly #line = new Fifo<Entry>();
+  readonly #marks = new Fifo<Mark>();
+  /** Senders whose message was accepted, until the queue is below the mark. */
+  readonly #room: Deferred<void>[] = [];
+  #lineBytes = 0;
+  /** The slab, and which of its bytes are filled but not yet among the parts. */
+  #slab: Bytes = nothing;
+  #slabStart = 0;
+  #slabEnd = 0;
+  #slabSize = smallestSlab;
+  #slabIsFresh = false;
+  #parts: Bytes[] = [];
+  /** Bytes so far: taken from senders, given to the outlet, gone from the outlet. */
+  #accepted = 0;
+  #handedOver = 0;
+  #written = 0;
+  #messages = 0;
+  #turn = 0;
+  #tickStart = 0;
+  #blocked = false;
+  #scheduled = false;
+  #ending = false;
+  #failed: K4netError | undefined;
+
+  constructor(outlet: Outlet, highWaterMark: number, hub: AbortHub) {
+    this.#outlet = outlet;
+    this.#highWaterMark = highWaterMark;
+    this.#hub = hub;
+  }
+
+  /** Messages that were accepted. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Bytes that were accepted, headers included. */
+  get bytes(): number {
+    return this.#accepted;
+  }
+
+  /** Bytes that wait here or below, those in line included. */
+  get bufferedAmount(): number {
+    return this.#queued() + this.#lineBytes;
+  }
+
+  /** Sends one message. */
+  send(data: Bytes): Promise<void> {
+    if (this.#failed) return rejected(this.#failed);
+    if (this.#line.length > 0 || this.#queued() >= this.#highWaterMark) {
+      return this.#stand('message', data).deferred.promise;
+    }
+    this.#put(data);
+    if (data.length > copyLimit || this.#queued() >= this.#highWaterMark) {
+      const deferred = new Deferred<void>();
+      this.#settleLater(data, deferred);
+      return quiet(deferred.promise);
+    }
+    if (this.#turn < turnBudget) return sent;
+    this.#turn = 0;
+    return new Promise(nextTurn);
+  }
+
+  /**
+   * Sends one message with a wait that the caller can end: it is taken out of the line, and not sent, if it was still
+   * there; otherwise it goes out whole.
+   */
+  sendWith(data: Bytes, wait: WaitOptions): Promise<void> {
+    return this.#inLine('message', data, wait, 'sending');
+  }
+
+  /** Resolves when all that was sent so far is with the layer below. */
+  flush(wait: WaitOptions): Promise<void> {
+    return this.#inLine('flush', nothing, wait, 'the flush');
+  }
+
+  /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */
+  end(): Promise<void> {
+    return this.#inLine('end', nothing, {}, 'the end');
+  }
+
+  /** The outlet has room again. */
+  drain(): void {
+    this.#blocked = false;
+    this.#write();
+  }
+
+  /** Gives up: everyone who waits is told why. Only the first call counts. */
+  fail(error: K4netError): void {
+    if (this.#failed) return;
+    this.#failed = error;
+    for (const deferred of this.#room.splice(0)) deferred.reject(error);
+    for (let mark = this.#marks.shift(); mark; mark = this.#marks.shift()) mark.deferred.reject(error);
+    for (let entry = this.#line.shift(); entry; entry = this.#line.shift()) entry.deferred.reject(error);
+    this.#lineBytes = 0;
+    this.#parts = [];
+    this.#slab = nothing;
+    this.#slabStart = 0;
+    this.#slabEnd = 0;
+  }
+
+  #queued(): number {
+    return this.#accepted - this.#written;
+  }
+
+  #inLine(kind: Entry['kind'], data: Bytes, { timeout, signal }: WaitOptions, what: string): Promise<void> {
+    if (signal?.aborted) return rejected(signal.reason);
+    if (this.#failed) return rejected(this.#failed);
+    const entry = this.#stand(kind, data);
+    this.#admit();
+    const cancel = (reason: unknown): void => {
+      if (this.#line.remove(entry)) this.#lineBytes -= costOf(entry);
+      entry.deferred.reject(reason);
+    };
+    return quiet(bounded(entry.deferred.promise, { timeout, signal }, this.#hub, cancel, what));
+  }
+
+  #stand(kind: Entry['kind'], data: Bytes): Entry {
+    const entry = { kind, data, deferred: new Deferred<void>() };
+    void quiet(entry.deferred.promise);
+    this.#line.push(entry);
+    this.#lineBytes += costOf(entry);
+    return entry;
+  }
+
+  /** Takes from the line what there is room for. */
+  #admit(): void {
+    for (let entry = this.#line.peek(); entry; entry = this.#line.peek()) {
+      if (entry.kind === 'message' && this.#queued() >= this.#highWaterMark) return;
+      this.#line.shift();
+      this.#lineBytes -= costOf(entry);
+      if (entry.kind === 'message') {
+        this.#put(entry.data);
+        this.#settleLater(entry.data, entry.deferred);
+      } else {
+        if (entry.kind === 'end') this.#ending = true;
+        this.#marks.push({ upTo: this.#accepted, lender: false, deferred: entry.deferred });
+        this.#write();
+        this.#settle();
+      }
+    }
+  }
+
+  #settleLater(data: Bytes, deferred: Deferred<void>): void {
+    if (data.length > copyLimit) this.#marks.push({ upTo: this.#accepted, lender: true, deferred });
+    else if (this.#queued() >= this.#highWaterMark) this.#room.push(deferred);
+    else deferred.resolve();
+  }
+
+  #put(data: Bytes): void {
+    const lend = data.length > copyLimit;
+    const size = headerLength + (lend ? 0 : data.length);
+    if (this.#slab.length - this.#slabEnd < size) this.#newSlab(size);
+    const at = this.#slabEnd;
+    writeHeader(this.#slab, at, data.length);
+    this.#slabEnd = at + size;
+    if (lend) {
+      this.#seal();
+      this.#parts.push(data);
+    } else {
+      this.#slab.set(data, at + headerLength);
+    }
+    this.#messages += 1;
+    this.#accepted += headerLength + data.length;
+    this.#turn += headerLength + data.length;
+    if (this.#accepted - this.#handedOver >= batch) this.#write();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    afterTick(() => {
+      this.#scheduled = false;
+      this.#endOfTick();
+    });
+  }
+
+  /** The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. */
+  #newSlab(size: number): void {
+    this.#seal();
+    if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, largestSlab);
+    this.#slab = allocate(Math.max(this.#slabSize, size));
+    this.#slabStart = 0;
+    this.#slabEnd = 0;
+    this.#slabIsFresh = true;
+  }
+
+  #endOfTick(): void {
+    const volume = this.#accepted - this.#tickStart;
+    this.#tickStart = this.#accepted;
+    this.#slabIsFresh = false;
+    if (volume * 4 <= this.#slabSize) this.#slabSize = Math.max(this.#slabSize / 4, smallestSlab);
+    this.#write();
+  }
+
+  #seal(): void {
+    if (this.#slabEnd > this.#slabStart)
+      this.#parts.push(this.#slab.subarray(this.#slabStart, this.#slabEnd));
+    this.#slabStart = this.#slabEnd;
+  }
+
+  #write(): void {
+    if (this.#blocked || this.#failed) return;
+    this.#seal();
+    if (this.#parts.length > 0) {
+      const parts = this.#parts;
+      const upTo = this.#accepted;
+      this.#parts = [];
+      this.#handedOver = upTo;
+      const more = this.#outlet.write(parts, () => {
+        this.#written = upTo;
+        this.#settle();
+      });
+      if (!more) this.#blocked = true;
+    }
+    if (this.#ending) {
+      this.#ending = false;
+      this.#outlet.end();
+    }
+  }
+
+  /** Tells those whose wait is over. */
+  #settle(): void {
+    if (this.#failed) return;
+    for (let mark = this.#marks.peek(); mark && mark.upTo <= this.#written; mark = this.#marks.peek()) {
+      this.#marks.shift();
+      if (mark.lender) this.#room.push(mark.deferred);
+      else mark.deferred.resolve();
+    }
+    if (this.#queued() >= this.#highWaterMark) return;
+    for (const deferred of this.#room.splice(0)) deferred.resolve();
+    if (this.#line.length > 0) this.#admit();
+    else if (this.#queued() === 0 && this.#slab.length > idleSlab) {
+      this.#slab = nothing;
+      this.#slabStart = 0;
+      this.#slabEnd = 0;
+    }
+  }
+}
+
+function costOf(entry: Entry): number {
+  return entry.kind === 'message' ? headerLength + entry.data.length : 0;
+}

@@ -1,0 +1,216 @@
+import { kindOf, type Bytes } from '../bytes.js';
+import { K4netError, toK4netError } from '../errors.js';
+import { nextTurn } from '../runtime.js';
+import type { Sink, Transport } from './transport.js';
+
+/** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
+export interface DuplexLike {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
+  end(): unknown;
+  destroy(error?: Error): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  cork(): void;
+  uncork(): void;
+  readonly destroyed: boolean;
+  readonly readableEnded: boolean;
+  readonly readableObjectMode: boolean;
+  readonly readableEncoding: string | null;
+  readonly writableLength: number;
+}
+
+/** What only some duplex streams have. */
+interface Extras {
+  allowHalfOpen?: boolean;
+  readonly errored?: Error | null;
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
+  readonly localAddress?: string;
+  readonly localPort?: number;
+  readonly autoSelectFamilyAttemptedAddresses?: unknown;
+  setNoDelay?(on: boolean): unknown;
+  resetAndDestroy?(): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/** Whether a value has the shape of a Node duplex stream. */
+export function isDuplex(value: unknown): value is DuplexLike {
+  if (typeof value !== 'object' || value === null) return false;
+  const { on, write, cork, destroy, resume } = value as Partial<DuplexLike>;
+  return [on, write, cork, destroy, resume].every((method) => typeof method === 'function');
+}
+
+/** A Node duplex stream as a transport. From here on the stream is the transport's alone. */
+export class DuplexTransport implements Transport {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  readonly #stream: DuplexLike & Extras;
+  #sink: Sink | undefined;
+  #starting = false;
+  #full = false;
+  #ended = false;
+  #finished = false;
+  #closed = false;
+  #gone = false;
+  #cause: K4netError | undefined;
+
+  constructor(stream: DuplexLike) {
+    if (stream.readableObjectMode || stream.readableEncoding !== null) {
+      throw new TypeError('the stream gives objects or text; a socket needs one that gives bytes');
+    }
+    this.#stream = stream;
+    const extras = this.#stream;
+    this.remoteAddress = addressOf(extras.remoteAddress, extras.remotePort);
+    this.localAddress = addressOf(extras.localAddress, extras.localPort);
+    // An end of the peer must not end our direction, and small messages must not wait for an acknowledgement.
+    if ('allowHalfOpen' in extras) extras.allowHalfOpen = true;
+    extras.setNoDelay?.(true);
+    stream.pause();
+    stream.on('data', (chunk: unknown) => {
+      this.#onData(chunk);
+    });
+    stream.on('drain', () => {
+      if (!this.#full || this.#gone) return;
+      this.#full = false;
+      this.#sink?.drain();
+    });
+    stream.on('end', () => {
+      this.#onEnd();
+    });
+    stream.on('finish', () => {
+      this.#finished = true;
+      this.#settle();
+    });
+    stream.on('error', (error: Error) => {
+      this.#cause ??= toK4netError(error, 'K4NET_CONNECTION', 'the connection broke');
+    });
+    stream.on('close', () => {
+      this.#onClose();
+    });
+  }
+
+  attach(sink: Sink, surplus?: Bytes): void {
+    this.#sink = sink;
+    this.#stream.pause();
+    this.#starting = true;
+    nextTurn(() => {
+      if (this.#sink === sink && !this.#closed) this.#start(sink, surplus);
+    });
+  }
+
+  resume(): void {
+    if (!this.#gone && !this.#starting) this.#stream.resume();
+  }
+
+  write(parts: readonly Bytes[], done?: () => void): boolean {
+    const stream = this.#stream;
+    const last = parts[parts.length - 1];
+    if (this.#gone || last === undefined) return true;
+    let ready = true;
+    const written = (error?: Error | null): void => {
+      if (!error) done?.();
+    };
+    if (parts.length === 1) {
+      ready = stream.write(last, written);
+    } else {
+      stream.cork();
+      for (let i = 0; i < parts.length - 1; i += 1) stream.write(parts[i] ?? last, ignore);
+      ready = stream.write(last, written);
+      stream.uncork();
+    }
+    // A stream says false before it has tried; what the system took at once leaves nothing to wait for.
+    if (ready || stream.writableLength === 0) return true;
+    this.#full = true;
+    return false;
+  }
+
+  end(): void {
+    if (!this.#gone) this.#stream.end();
+  }
+
+  abort(cause?: K4netError): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
+    const stream = this.#stream;
+    try {
+      // Without a reset the peer could take the cut for a clean end.
+      if (stream.resetAndDestroy && !stream.destroyed) stream.resetAndDestroy();
+    } catch {
+      // Only TCP has resets: a pipe refuses.
+    }
+    if (!stream.destroyed) stream.destroy();
+    nextTurn(() => {
+      this.#onClose();
+    });
+  }
+
+  ref(): void {
+    this.#stream.ref?.();
+  }
+
+  unref(): void {
+    this.#stream.unref?.();
+  }
+
+  #start(sink: Sink, surplus: Bytes | undefined): void {
+    this.#starting = false;
+    const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
+    if (this.#stream.readableEnded) this.#onEnd();
+    if (this.#stream.destroyed) {
+      this.#cause ??= this.#stream.errored
+        ? toK4netError(this.#stream.errored, 'K4NET_CONNECTION', 'the connection broke')
+        : undefined;
+      this.#onClose();
+    } else if (more) {
+      this.#stream.resume();
+    }
+  }
+
+  #onData(chunk: unknown): void {
+    if (this.#gone || !this.#sink) return;
+    if (!(chunk instanceof Uint8Array)) {
+      this.abort(new K4netError('K4NET_CONNECTION', `the stream gave ${kindOf(chunk)}, not bytes`));
+    } else if (!this.#sink.data(chunk)) {
+      this.#stream.pause();
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#ended || this.#gone || this.#starting) return;
+    this.#ended = true;
+    this.#sink?.end();
+    this.#settle();
+  }
+
+  /** Not every stream destroys itself, or says so, when both its directions have ended. */
+  #settle(): void {
+    if (!this.#ended || !this.#finished || this.#gone) return;
+    if (!this.#stream.destroyed) this.#stream.destroy();
+    nextTurn(() => {
+      this.#onClose();
+    });
+  }
+
+  #onClose(): void {
+    if (this.#closed || this.#starting || !this.#sink) return;
+    this.#closed = true;
+    this.#gone = true;
+    if (!this.#cause && !(this.#ended && this.#finished)) {
+      this.#cause = new K4netError('K4NET_CONNECTION', 'the stream was destroyed');
+    }
+    this.#sink.close(this.#cause);
+  }
+}
+
+function addressOf(address: string | undefined, port: number | undefined): string {
+  if (!address) return '';
+  const host = address.includes(':') ? `[${address}]` : address;
+  return port === undefined ? host : `${host}:${port}`;
+}
+
+function ignore(): void {
+  // A failed part fails the stream too, which says so itself.
+}

@@ -1,0 +1,45 @@
+import type { Bytes } from '../bytes.js';
+import type { K4netError } from '../errors.js';
+
+/** Where a transport delivers what it reads. All calls come in later turns than the call that caused them. */
+export interface Sink {
+  /** Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`. */
+  data(chunk: Bytes): boolean;
+  /** A `write()` had returned false; there is room again. */
+  drain(): void;
+  /** The peer's direction has ended; at most once, after its last byte. */
+  end(): void;
+  /** The transport is gone; exactly once, last. Without a cause both directions had ended in good order. */
+  close(cause?: K4netError): void;
+}
+
+/**
+ * A two-way stream of bytes, as the layers above see every carrier: TCP, pipes, memory, encrypted records.
+ * No promise is made on the path of a message.
+ */
+export interface Transport {
+  /** The peer as `address:port`, or an empty string where there is no such thing. */
+  readonly remoteAddress: string;
+  /** This end as `address:port`, or an empty string where there is no such thing. */
+  readonly localAddress: string;
+  /**
+   * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
+   * one was given and did not use) before anything else.
+   */
+  attach(sink: Sink, surplus?: Bytes): void;
+  /** Reading goes on after `data()` had returned false. */
+  resume(): void;
+  /**
+   * Writes the parts in order. They are lent until `done`, which is called when the layer below has all of them, and
+   * not at all if the transport closes before. False: no more, please, until `drain()`.
+   */
+  write(parts: readonly Bytes[], done?: () => void): boolean;
+  /** Ends this direction after what was written; reading goes on. */
+  end(): void;
+  /** Ends everything now. What was not delivered yet is dropped, and the peer sees a reset where the carrier has one. */
+  abort(cause?: K4netError): void;
+  /** Lets the process live for this transport (the default). */
+  ref(): void;
+  /** Lets the process end in spite of this transport. */
+  unref(): void;
+}
