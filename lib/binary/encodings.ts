@@ -1,0 +1,165 @@
+import { decodeUtf8 } from '../bytes.js';
+import { decodeShiftJis, isLead, shiftJisCode } from './shift-jis.js';
+
+/** The encodings of text, by name. */
+export type StringEncoding = 'utf-8' | 'ascii' | 'latin1' | 'utf-16le' | 'shift_jis';
+
+/** How text lies in bytes. */
+export interface Codec {
+  readonly name: StringEncoding;
+  /** Bytes of the smallest step, which are those of the pad too. */
+  readonly unit: 1 | 2;
+  /** The highest pad that never turns up inside a longer character. */
+  readonly padLimit: number;
+  /** Throws a RangeError for a character that the encoding cannot hold. */
+  encode(text: string): Uint8Array;
+  /** The text, or the offset of the first bytes that the encoding does not have (for UTF-8: -1). */
+  decode(bytes: Uint8Array): string | number;
+  /** The longest start of encoded text that fits in so many bytes and ends with a whole character. */
+  cut(bytes: Uint8Array, size: number): number;
+}
+
+const utf8Encoder = new TextEncoder();
+const utf16Decoder = new TextDecoder('utf-16le', { fatal: true, ignoreBOM: true });
+const loneSurrogate = /\p{Surrogate}/u;
+
+function refuse(name: StringEncoding, text: string, at: number): RangeError {
+  const point = text.codePointAt(at) ?? 0;
+  const hex = point.toString(16).toUpperCase().padStart(4, '0');
+  return new RangeError(`${name} cannot hold the character U+${hex} at index ${at}`);
+}
+
+function refuseLoneSurrogates(name: StringEncoding, text: string): void {
+  const at = text.search(loneSurrogate);
+  if (at !== -1) throw refuse(name, text, at);
+}
+
+/** An encoding whose bytes are the first code points. */
+function singleByte(name: 'ascii' | 'latin1', limit: number): Codec {
+  return {
+    name,
+    unit: 1,
+    padLimit: limit,
+    encode(text) {
+      const bytes = new Uint8Array(text.length);
+      for (let at = 0; at < text.length; at += 1) {
+        const code = text.charCodeAt(at);
+        if (code > limit) throw refuse(name, text, at);
+        bytes[at] = code;
+      }
+      return bytes;
+    },
+    decode(bytes) {
+      const bad = limit === 0xff ? -1 : bytes.findIndex((byte) => byte > limit);
+      return bad === -1 ? fromLatin1(bytes) : bad;
+    },
+    cut: (_bytes, size) => size,
+  };
+}
+
+// By hand: what TextDecoder calls latin1 is windows-1252.
+function fromLatin1(bytes: Uint8Array): string {
+  let text = '';
+  // In pieces: the arguments of one call have to fit on the stack.
+  for (let at = 0; at < bytes.length; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  }
+  return text;
+}
+
+/** The bytes of a short text in ASCII, such as a name: faster here than the way to TextEncoder is. */
+function shortAscii(text: string): Uint8Array | undefined {
+  if (text.length > 48) return undefined;
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) return undefined;
+    bytes[at] = code;
+  }
+  return bytes;
+}
+
+const utf8: Codec = {
+  name: 'utf-8',
+  unit: 1,
+  padLimit: 0x7f,
+  encode(text) {
+    const short = shortAscii(text);
+    if (short !== undefined) return short;
+    refuseLoneSurrogates('utf-8', text);
+    return utf8Encoder.encode(text);
+  },
+  decode(bytes) {
+    try {
+      return decodeUtf8(bytes);
+    } catch {
+      return -1;
+    }
+  },
+  cut(bytes, size) {
+    let end = size;
+    while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+    return end;
+  },
+};
+
+const utf16le: Codec = {
+  name: 'utf-16le',
+  unit: 2,
+  padLimit: 0x7f,
+  encode(text) {
+    refuseLoneSurrogates('utf-16le', text);
+    const bytes = new Uint8Array(text.length * 2);
+    for (let at = 0; at < text.length; at += 1) {
+      const unit = text.charCodeAt(at);
+      bytes[at * 2] = unit;
+      bytes[at * 2 + 1] = unit >> 8;
+    }
+    return bytes;
+  },
+  decode(bytes) {
+    try {
+      return utf16Decoder.decode(bytes);
+    } catch {
+      return -1;
+    }
+  },
+  cut(bytes, size) {
+    // What follows the cut must not be the second half of a pair of surrogates.
+    return size > 0 && ((bytes[size + 1] ?? 0) & 0xfc) === 0xdc ? size - 2 : size;
+  },
+};
+
+const shiftJis: Codec = {
+  name: 'shift_jis',
+  unit: 1,
+  padLimit: 0x3f,
+  encode(text) {
+    const bytes = new Uint8Array(text.length * 2);
+    let length = 0;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = shiftJisCode(text.charCodeAt(at));
+      if (code === -1) throw refuse('shift_jis', text, at);
+      if (code > 0xff) bytes[length++] = code >> 8;
+      bytes[length++] = code;
+    }
+    return bytes.subarray(0, length);
+  },
+  decode: decodeShiftJis,
+  cut(bytes, size) {
+    let end = 0;
+    for (;;) {
+      const next = end + (isLead(bytes[end] ?? 0) ? 2 : 1);
+      if (next > size) return end;
+      end = next;
+    }
+  },
+};
+
+export const codecs: ReadonlyMap<string, Codec> = new Map<string, Codec>([
+  ['utf-8', utf8],
+  ['ascii', singleByte('ascii', 0x7f)],
+  ['latin1', singleByte('latin1', 0xff)],
+  ['utf-16le', utf16le],
+  ['shift_jis', shiftJis],
+]);

@@ -1,0 +1,200 @@
+import { maxLength } from './checks.js';
+import { BinaryCursor } from './cursor.js';
+import * as kinds from './kinds.js';
+
+// The methods of a single value spell out their DataView call: one shared body would meet every kind
+// and none of its calls could be compiled in line.
+
+/** Writes single values of a fixed size. A value that is refused leaves the data and the position as they were. */
+export abstract class ScalarWriter extends BinaryCursor {
+  /** Moves over so many bytes, which exist from then on, and says where they begin. */
+  protected room(wanted: number): number {
+    const at = this.position;
+    // As in a file: a write of nothing does not fill a gap before it.
+    if (wanted === 0) return at;
+    const after = at + wanted;
+    if (after > this.end) this.extend(after);
+    this.position = after;
+    return at;
+  }
+
+  /** Makes the data longer: what was not there before is zeros. */
+  protected extend(length: number): void {
+    if (length > this.bytes.length) this.grow(length);
+    this.end = length;
+  }
+
+  private grow(wanted: number): void {
+    if (wanted > maxLength) {
+      throw new RangeError(`a buffer of ${wanted} bytes is over the limit of ${maxLength} bytes`);
+    }
+    const bytes = new Uint8Array(Math.min(maxLength, Math.max(wanted, this.bytes.length * 2, 64)));
+    bytes.set(this.bytes.subarray(0, this.end));
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+  }
+
+  /**
+   * One byte: a `Uint8Array` of length 1, or a string of one character from U+0000 to U+00FF.
+   * Throws a RangeError for any other length or character.
+   */
+  writeChar(value: Uint8Array | string): void {
+    const checked = kinds.char.check(value);
+    const at = this.room(1);
+    kinds.char.set(this.view, at, checked);
+  }
+
+  /** A boolean, as the byte 1 or 0. Throws a TypeError for anything else. */
+  writeBool(value: boolean): void {
+    const checked = kinds.bool.check(value);
+    const at = this.room(1);
+    kinds.bool.set(this.view, at, checked);
+  }
+
+  /** A signed 8-bit integer, -128 to 127; 1 byte. Throws a RangeError for a value that does not fit. */
+  writeByte(value: number): void {
+    const checked = kinds.byte.check(value);
+    const at = this.room(1);
+    this.view.setInt8(at, checked);
+  }
+
+  /** An unsigned 8-bit integer, 0 to 255; 1 byte. Throws a RangeError for a value that does not fit. */
+  writeUbyte(value: number): void {
+    const checked = kinds.ubyte.check(value);
+    const at = this.room(1);
+    this.view.setUint8(at, checked);
+  }
+
+  /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value that does not fit. */
+  writeShort(value: number): void {
+    const checked = kinds.short.check(value);
+    const at = this.room(2);
+    this.view.setInt16(at, checked, true);
+  }
+
+  /** An unsigned 16-bit integer, 0 to 65535; 2 bytes. Throws a RangeError for a value that does not fit. */
+  writeUshort(value: number): void {
+    const checked = kinds.ushort.check(value);
+    const at = this.room(2);
+    this.view.setUint16(at, checked, true);
+  }
+
+  /** A signed 24-bit integer, -8388608 to 8388607; 3 bytes. Throws a RangeError for a value that does not fit. */
+  writeInt24(value: number): void {
+    const checked = kinds.int24.check(value);
+    const at = this.room(3);
+    kinds.int24.set(this.view, at, checked);
+  }
+
+  /** An unsigned 24-bit integer, 0 to 16777215; 3 bytes. Throws a RangeError for a value that does not fit. */
+  writeUint24(value: number): void {
+    const checked = kinds.uint24.check(value);
+    const at = this.room(3);
+    kinds.uint24.set(this.view, at, checked);
+  }
+
+  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value that does not fit. */
+  writeInt(value: number): void {
+    const checked = kinds.int.check(value);
+    const at = this.room(4);
+    this.view.setInt32(at, checked, true);
+  }
+
+  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value that does not fit. */
+  writeUint(value: number): void {
+    const checked = kinds.uint.check(value);
+    const at = this.room(4);
+    this.view.setUint32(at, checked, true);
+  }
+
+  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value that does not fit. */
+  writeLong(value: number): void {
+    const checked = kinds.int.check(value);
+    const at = this.room(4);
+    this.view.setInt32(at, checked, true);
+  }
+
+  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value that does not fit. */
+  writeUlong(value: number): void {
+    const checked = kinds.uint.check(value);
+    const at = this.room(4);
+    this.view.setUint32(at, checked, true);
+  }
+
+  /**
+   * A signed 64-bit integer, -2^63 to 2^63 - 1; 8 bytes. Takes a bigint or a safe whole number.
+   * Throws a RangeError for a value that does not fit.
+   */
+  writeLonglong(value: bigint | number): void {
+    const checked = kinds.longlong.check(value);
+    const at = this.room(8);
+    this.view.setBigInt64(at, checked, true);
+  }
+
+  /**
+   * An unsigned 64-bit integer, 0 to 2^64 - 1; 8 bytes. Takes a bigint or a safe whole number.
+   * Throws a RangeError for a value that does not fit.
+   */
+  writeUlonglong(value: bigint | number): void {
+    const checked = kinds.ulonglong.check(value);
+    const at = this.room(8);
+    this.view.setBigUint64(at, checked, true);
+  }
+
+  /**
+   * A 32-bit float, 4 bytes: the nearest to the value, NaN and the infinities included.
+   * Throws a RangeError for a finite number beyond 3.4028234663852886e+38 either way.
+   */
+  writeFloat(value: number): void {
+    const checked = kinds.float.check(value);
+    const at = this.room(4);
+    this.view.setFloat32(at, checked, true);
+  }
+
+  /** A 64-bit float, 8 bytes: any number. Throws a TypeError for what is not one. */
+  writeDouble(value: number): void {
+    const checked = kinds.double.check(value);
+    const at = this.room(8);
+    this.view.setFloat64(at, checked, true);
+  }
+
+  /** The same as {@link ScalarWriter.writeByte | writeByte}. */
+  writeInt8(value: number): void {
+    this.writeByte(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeShort | writeShort}. */
+  writeInt16(value: number): void {
+    this.writeShort(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeInt | writeInt}. */
+  writeInt32(value: number): void {
+    this.writeInt(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeLonglong | writeLonglong}. */
+  writeInt64(value: bigint | number): void {
+    this.writeLonglong(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeUbyte | writeUbyte}. */
+  writeUint8(value: number): void {
+    this.writeUbyte(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeUshort | writeUshort}. */
+  writeUint16(value: number): void {
+    this.writeUshort(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeUint | writeUint}. */
+  writeUint32(value: number): void {
+    this.writeUint(value);
+  }
+
+  /** The same as {@link ScalarWriter.writeUlonglong | writeUlonglong}. */
+  writeUint64(value: bigint | number): void {
+    this.writeUlonglong(value);
+  }
+}
