@@ -108,8 +108,8 @@ export class TimeoutError extends K4netError {
   /** The time that had been given, in milliseconds. */
   readonly timeout: number;
 
-  constructor(what: string, timeout: number) {
-    super('K4NET_TIMEOUT', `${what} did not happen within ${timeout} ms`);
+  constructor(what: string, timeout: number, options?: K4netErrorOptions) {
+    super('K4NET_TIMEOUT', `${what} did not happen within ${timeout} ms`, options);
     this.timeout = timeout;
   }
 }

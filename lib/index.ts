@@ -13,4 +13,19 @@ export type {
   RecvOptions,
   SendOptions,
   SocketStats,
-} from './sockets/locked-socket.js';
+} from './sockets/locked-socket-options.js';
+export { connect } from './net/connect.js';
+export type { ConnectOptions } from './net/connect.js';
+export { listen } from './net/listen.js';
+export type { ListenOptions } from './net/listen.js';
+export { Server } from './net/server.js';
+export type { ConnectionHandler, HandlerContext, ServeOptions, ServerCloseOptions } from './net/server.js';
+export type { Address, AddressOptions } from './net/address.js';
+export type { RetryOptions } from './net/backoff.js';
+export { BinaryReader } from './binary/reader.js';
+export { BinaryWriter } from './binary/writer.js';
+export { BinaryEditor, type BinaryEditorConstructor } from './binary/editor.js';
+export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.js';
+export type { StringEncoding } from './binary/encodings.js';
+export type { RawStringOptions, StringOptions } from './binary/string-format.js';
+export type { StructValue } from './binary/struct-format.js';

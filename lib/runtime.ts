@@ -14,6 +14,11 @@ interface Builtins {
   readonly 'node:path': typeof Path;
 }
 
+/** A TCP or Unix socket of Node. */
+export type NodeSocket = Net.Socket;
+/** A listening socket of Node. */
+export type NodeServer = Net.Server;
+
 /** The parts of Node's global objects that this file looks for; each may be missing. */
 interface Host {
   readonly process?: {
@@ -67,7 +72,7 @@ export function processId(): number {
   return host.process?.pid ?? 0;
 }
 
-/** Tells the operator something once; a process warning with a code where there are such. */
+/** Tells the operator something; a process warning with a code where there are such. */
 export function warn(message: string, code: string): void {
   if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
   else host.console?.warn(`(${code}) ${message}`);

@@ -68,6 +68,10 @@ export default tseslint.config(
   },
   {
     files: ['spec/**/*.ts', 'lib/cli/**'],
-    rules: { '@typescript-eslint/no-non-null-assertion': 'off', 'no-console': 'off' },
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      'no-console': 'off',
+    },
   },
 );

@@ -1,85 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { decodeUtf8, kindOf, toBytes, type Bytes } from '../bytes.js';
-import { closedError, K4netError, MalformedError, toK4netError, type K4netErrorCode } from '../errors.js';
+import { closedError, K4netError, MalformedError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage } from '../framing/encoder.js';
-import { checkNames, flag, integer, milliseconds } from '../options.js';
+import { checkNames, integer, milliseconds } from '../options.js';
 import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import {
-  AbortHub,
-  bounded,
-  checkSignal,
-  Deferred,
-  rejected,
-  type AbortSignalLike,
-  type WaitOptions,
-} from '../waiting.js';
+import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
 import { Inbox } from './inbox.js';
+import {
+  checkedOptions,
+  type CloseInfo,
+  type CloseOptions,
+  type LockedSocketOptions,
+  type ReadyState,
+  type RecvOptions,
+  type SendOptions,
+  type SocketStats,
+} from './locked-socket-options.js';
 import { Outbox } from './outbox.js';
 
-/** Options of {@link LockedSocket}. */
-export interface LockedSocketOptions {
-  /** Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). */
-  readonly recvSize?: number | undefined;
-  /** The longest message that is accepted, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
-  readonly maxSize?: number | undefined;
-  /** Bytes that may wait to be written before `send` waits too. Default 262144 (256 KiB). */
-  readonly highWaterMark?: number | undefined;
-  /** Keeps the socket open when a loop over it has reached the peer's end. Default false. */
-  readonly allowHalfOpen?: boolean | undefined;
-}
-
-/** Options of {@link LockedSocket.recv}. */
-export interface RecvOptions extends WaitOptions {
-  /**
-   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link TooLargeError} and
-   * stays for the next call.
-   */
-  readonly maxSize?: number | undefined;
-}
-
-/** Options of {@link LockedSocket.send}. */
-export interface SendOptions {
-  /**
-   * Ends the wait when it aborts. A message that was still in line is not sent; one that was already accepted goes out
-   * whole all the same.
-   */
-  readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Options of {@link LockedSocket.close}. */
-export interface CloseOptions {
-  /** Milliseconds that the peer has to end its side too, before the connection is cut. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
-/** How a socket came to its end. */
-export interface CloseInfo {
-  /** `K4NET_CLOSED` for an end in good order, otherwise the code of `error`. */
-  readonly code: K4netErrorCode;
-  /** What broke it, left out for an end in good order. */
-  readonly error?: K4netError;
-}
-
-/** Where a socket is in its life. */
-export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
-
-/** Counters of a socket since it was made. */
-export interface SocketStats {
-  /** Messages that `send` has accepted. */
-  readonly messagesSent: number;
-  /** Messages that were taken by `recv`, `tryRecv` or a loop. */
-  readonly messagesReceived: number;
-  /** Bytes of accepted messages, each with its header of four bytes. */
-  readonly bytesSent: number;
-  /** Bytes that came in, headers included. */
-  readonly bytesReceived: number;
-}
-
-const optionNames = ['recvSize', 'maxSize', 'highWaterMark', 'allowHalfOpen'];
-const defaultRecvSize = 256 * 1024;
-const defaultMaxSize = 16 * 1024 * 1024;
-const defaultHighWaterMark = 256 * 1024;
 const defaultCloseTimeout = 5_000;
 
 /**
@@ -102,7 +41,6 @@ export class LockedSocket {
   #state: ReadyState = 'open';
   #bytesReceived = 0;
   #ended: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
   #failure: K4netError | undefined;
 
   /**
@@ -111,22 +49,13 @@ export class LockedSocket {
    * @throws TypeError for an option that does not exist, RangeError for one out of its range.
    */
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions = {}) {
-    checkNames('LockedSocket', options, optionNames);
-    const recvSize = integer('recvSize', options.recvSize, defaultRecvSize, 1, Number.MAX_SAFE_INTEGER);
-    const maxSize = integer('maxSize', options.maxSize, defaultMaxSize, 0, longestMessage);
-    const mark = integer(
-      'highWaterMark',
-      options.highWaterMark,
-      defaultHighWaterMark,
-      1,
-      Number.MAX_SAFE_INTEGER,
-    );
-    this.#allowHalfOpen = flag('allowHalfOpen', options.allowHalfOpen, false);
+    const { recvSize, maxSize, highWaterMark, allowHalfOpen } = checkedOptions(options);
+    this.#allowHalfOpen = allowHalfOpen;
     this.#transport = toTransport(stream);
     this.#inbox = new Inbox(maxSize, recvSize, this.#hub, () => {
       this.#transport.resume();
     });
-    this.#outbox = new Outbox(this.#transport, mark, this.#hub);
+    this.#outbox = new Outbox(this.#transport, highWaterMark, this.#hub);
     this.closed = this.#gone.promise;
     this.#transport.attach(this.#sink());
   }
@@ -253,8 +182,8 @@ export class LockedSocket {
    *
    * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which carries the bytes.
    */
-  async recvText(options?: RecvOptions): Promise<string> {
-    return toText(await this.recv(options));
+  recvText(options?: RecvOptions): Promise<string> {
+    return quiet(this.recv(options).then(toText));
   }
 
   /** The messages as UTF-8 text, for `for await`; see `recvText` for one that is not. */
@@ -269,7 +198,7 @@ export class LockedSocket {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     const inbox = this.#inbox;
-    const wait = (): Promise<IteratorResult<Bytes, void>> => this.#waitForNext();
+    const wait = (): Promise<IteratorResult<Bytes, void>> => quiet(this.#waitForNext());
     return {
       next(): Promise<IteratorResult<Bytes, void>> {
         const value = inbox.take();
@@ -294,7 +223,7 @@ export class LockedSocket {
   /**
    * Closes the socket: sends what was sent before and the closing message, ends this direction, drops what still comes
    * in until the peer ends too, and cuts the connection if that takes too long. Everyone who waits on the socket is
-   * told. Calling it again waits for the same close. Never rejects because of the peer.
+   * told. Calling it again waits for the same close, with its own timeout. Never rejects because of the peer.
    *
    * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
    */
@@ -303,8 +232,10 @@ export class LockedSocket {
       checkNames('close', options, ['timeout']);
       const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
-      this.#closing ??= this.#close(last, timeout);
-      return this.#closing;
+      // Cutting at once comes before ending: the peer should see a reset, not an end in good order.
+      if (timeout === 0) this.#transport.abort(new TimeoutError('the end of the peer', 0));
+      this.#startClosing(last);
+      return this.#untilClosed(timeout);
     } catch (error) {
       return rejected(error);
     }
@@ -367,14 +298,16 @@ export class LockedSocket {
     this.#transport.abort(error);
   }
 
-  async #close(last: Bytes | undefined, timeout: number): Promise<void> {
-    if (this.#state === 'open') {
-      this.#state = 'closing';
-      if (last && !this.#ended) void this.#outbox.send(last);
-      void this.end();
-      this.#inbox.discard(closedError('this side has closed the socket'));
-      this.#transport.resume();
-    }
+  #startClosing(last: Bytes | undefined): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    if (last && !this.#ended) void this.#outbox.send(last);
+    void this.end();
+    this.#inbox.discard(closedError('this side has closed the socket'));
+    this.#transport.resume();
+  }
+
+  async #untilClosed(timeout: number): Promise<void> {
     const cut = (reason: unknown): void => {
       this.#transport.abort(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
     };
@@ -398,7 +331,7 @@ export class LockedSocket {
 }
 
 function toTransport(stream: DuplexLike | Transport): Transport {
-  if (typeof stream === 'object' && 'attach' in stream) return stream;
+  if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
   if (isDuplex(stream)) return new DuplexTransport(stream);
   throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
 }

@@ -1,0 +1,47 @@
+import { kindOf } from '../bytes.js';
+import { integer } from '../options.js';
+
+/** Where a server listens: a TCP port, or the path of a Unix socket or Windows pipe. */
+export interface AddressOptions {
+  /** TCP port. For `listen`, 0 takes a free one: `server.address()` tells which. */
+  readonly port?: number | undefined;
+  /** Host name or address. Default `127.0.0.1`: other machines reach a server only when it says so. */
+  readonly host?: string | undefined;
+  /** Path of a Unix socket, or name of a Windows pipe (`\\.\pipe\name`), in place of a port. */
+  readonly path?: string | undefined;
+}
+
+/** A checked address, as `connect` takes it. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** Names of {@link AddressOptions}. */
+export const addressNames: readonly string[] = ['port', 'host', 'path'];
+
+/** The one address that the options name. */
+export function toAddress(where: string, { port, host, path }: AddressOptions): Address {
+  if (path !== undefined) {
+    if (typeof path !== 'string') throw new TypeError(`path is a string, not ${kindOf(path)}`);
+    if (port !== undefined || host !== undefined) {
+      throw new TypeError(`${where} takes 'path' or 'port' with 'host', not both`);
+    }
+    if (path === '' || path.includes('\0')) throw new TypeError('path is empty or has a NUL in it');
+    return { path };
+  }
+  if (port === undefined) throw new TypeError(`${where} needs 'port' or 'path'`);
+  if (host !== undefined && typeof host !== 'string')
+    throw new TypeError(`host is a string, not ${kindOf(host)}`);
+  if (host === '') throw new TypeError('host is empty: leave it out for 127.0.0.1');
+  return { host: host ?? '127.0.0.1', port: integer('port', port, 0, 0, 65_535) };
+}
+
+/** An address as people write it. */
+export function describeAddress(address: Address): string {
+  if ('path' in address) return address.path;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+/** Until a socket is encrypted by itself, plaintext has to be asked for by name. */
+export function checkPlain(where: string, plain: boolean): void {
+  if (plain) return;
+  throw new TypeError(`${where} makes plain sockets, and wants to hear it: plain: true`);
+}

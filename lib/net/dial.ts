@@ -1,0 +1,63 @@
+import { K4netError } from '../errors.js';
+import { builtin, type NodeSocket } from '../runtime.js';
+import { describeAddress, type Address } from './address.js';
+
+/** How long an idle TCP connection lives before the system asks whether the peer does, in milliseconds. */
+export const keepAliveDelay = 60_000;
+
+/** System errors that another attempt may not meet. */
+const passing = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'EAGAIN',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+  'ENOENT',
+]);
+
+/** Opens one connection. Rejects with `K4NET_CONNECT`, or with the reason of the signal. */
+export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket> {
+  const { connect } = builtin('node:net', 'a connection');
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect({
+      ...address,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveDelay,
+    });
+    const onAbort = (): void => {
+      socket.destroy();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', onAbort);
+    // Stays for good: between this promise and the socket's new owner there is nobody else to hear an error.
+    socket.on('error', (error) => {
+      signal.removeEventListener('abort', onAbort);
+      const message = `no connection to ${describeAddress(address)}: ${codeOf(error) || error.message}`;
+      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
+    });
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(socket);
+    });
+  });
+}
+
+/** Whether another attempt may go better: the server is not up yet, the network has a bad moment. */
+export function mayPass(error: unknown): boolean {
+  return K4netError.is(error, 'K4NET_CONNECT') && passing.has(codeOf(error.cause));
+}
+
+/** The system's code of an error; several attempts in one (IPv6, then IPv4) carry that of the first. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

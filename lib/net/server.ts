@@ -1,0 +1,230 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import PQueue from 'p-queue';
+import { kindOf } from '../bytes.js';
+import { K4netError } from '../errors.js';
+import { checkNames, integer, milliseconds } from '../options.js';
+import { warn, type NodeServer, type NodeSocket } from '../runtime.js';
+import { Fifo } from '../sockets/fifo.js';
+import type { LockedSocket } from '../sockets/locked-socket.js';
+import { AbortHub, bounded, Deferred, type AbortSignalLike } from '../waiting.js';
+import type { Address } from './address.js';
+
+/** What a handler of {@link Server.serve} is told beside its socket. */
+export interface HandlerContext {
+  /** Aborts when the server begins to close: a handler that would go on for ever can come to an end. */
+  readonly signal: AbortSignalLike;
+}
+
+/** Looks after one connection; the socket is closed when it settles. */
+export type ConnectionHandler = (socket: LockedSocket, context: HandlerContext) => unknown;
+
+/** Options of {@link Server.serve}. */
+export interface ServeOptions {
+  /**
+   * Handlers that run at the same time. Further connections wait unread until one ends, up to the `maxPending` of
+   * `listen`. Default Infinity.
+   */
+  readonly maxConnections?: number | undefined;
+}
+
+/** Options of {@link Server.close}. */
+export interface ServerCloseOptions {
+  /** Milliseconds for open sockets to come to their end before they are cut. Default 5000; 0 cuts at once. */
+  readonly timeout?: number | undefined;
+}
+
+/** What `listen` gives a server besides its listener. */
+export interface ServerParts {
+  readonly maxPending: number;
+  readonly onError: ((error: unknown, socket?: LockedSocket) => void) | undefined;
+  /** Makes the socket of an accepted connection. */
+  readonly wrap: (stream: NodeSocket) => LockedSocket;
+}
+
+/**
+ * A listening server, made by `listen`: loop over it for its sockets, or give `serve` a handler.
+ *
+ * A connection that nobody has taken yet is not read from.
+ */
+export class Server {
+  readonly #listener: NodeServer;
+  readonly #parts: ServerParts;
+  readonly #asked: Address;
+  readonly #pending = new Fifo<NodeSocket>();
+  readonly #takers = new Fifo<Deferred<LockedSocket | undefined>>();
+  readonly #live = new Set<LockedSocket>();
+  readonly #closing = new AbortController();
+  readonly #warned = new Set<string>();
+  #address: Address | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** Servers are made by `listen`. */
+  constructor(listener: NodeServer, asked: Address, parts: ServerParts) {
+    this.#listener = listener;
+    this.#asked = asked;
+    this.#parts = parts;
+    listener.on('connection', (stream: NodeSocket) => {
+      this.#accept(stream);
+    });
+    listener.on('listening', () => {
+      const bound = listener.address();
+      if (bound && typeof bound === 'object') this.#address = { host: bound.address, port: bound.port };
+      listener.on('error', (error) => {
+        this.#report(error);
+      });
+    });
+  }
+
+  /** Where the server listens, in the form that `connect` takes. */
+  address(): Address {
+    return this.#address ?? this.#asked;
+  }
+
+  /** Connections that are open, those included that nobody has taken yet. */
+  get connections(): number {
+    return this.#live.size + this.#pending.length;
+  }
+
+  /** Lets the process live for this server (the default). */
+  ref(): this {
+    this.#listener.ref();
+    return this;
+  }
+
+  /** Lets the process end in spite of this server. */
+  unref(): this {
+    this.#listener.unref();
+    return this;
+  }
+
+  /** The sockets of new connections, for `for await`. Ends when the server closes. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<LockedSocket, void> {
+    const take = async (): Promise<IteratorResult<LockedSocket, void>> => {
+      const socket = await this.#take();
+      return socket ? { done: false, value: socket } : { done: true, value: undefined };
+    };
+    return {
+      next: take,
+      return: () => Promise.resolve({ done: true, value: undefined }),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /**
+   * Calls the handler for every connection and closes the socket when the handler settles. One that throws is
+   * reported to `onError` and ends only its own socket. Resolves when the server has closed and every handler settled.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments.
+   */
+  async serve(handler: ConnectionHandler, options: ServeOptions = {}): Promise<void> {
+    if (typeof handler !== 'function') throw new TypeError(`a handler is a function, not ${kindOf(handler)}`);
+    checkNames('serve', options, ['maxConnections']);
+    const concurrency = integer('maxConnections', options.maxConnections, Infinity, 1, Infinity);
+    const handlers = new PQueue({ concurrency });
+    for await (const socket of this) {
+      void handlers.add(() => this.#handle(handler, socket));
+      await handlers.onSizeLessThan(1);
+    }
+    await handlers.onIdle();
+  }
+
+  /**
+   * Takes no new connections, lets the open ones come to their end, then cuts those that have not. Connections that
+   * nobody had taken are reset. Resolves when the last one is gone; calling it again waits for the same close.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments.
+   */
+  async close(options: ServerCloseOptions = {}): Promise<void> {
+    checkNames('close', options, ['timeout']);
+    const timeout = milliseconds('timeout', options.timeout, 5_000);
+    this.#closed ??= this.#close(timeout);
+    return this.#closed;
+  }
+
+  /** Closes the server, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #accept(stream: NodeSocket): void {
+    // Until the socket has an owner nobody else hears its errors; the owner hears them too.
+    stream.on('error', () => undefined);
+    const taker = this.#takers.shift();
+    if (taker) {
+      taker.resolve(this.#adopt(stream));
+    } else if (this.#pending.length < this.#parts.maxPending) {
+      this.#pending.push(stream);
+    } else {
+      destroy(stream);
+      this.#report(new K4netError('K4NET_BUSY', 'a connection was turned away: too many wait to be taken'));
+    }
+  }
+
+  #adopt(stream: NodeSocket): LockedSocket {
+    const socket = this.#parts.wrap(stream);
+    this.#live.add(socket);
+    void socket.closed.then(() => this.#live.delete(socket));
+    return socket;
+  }
+
+  #take(): Promise<LockedSocket | undefined> {
+    const stream = this.#pending.shift();
+    if (stream) return Promise.resolve(this.#adopt(stream));
+    if (this.#closed) return Promise.resolve(undefined);
+    const taker = new Deferred<LockedSocket | undefined>();
+    this.#takers.push(taker);
+    return taker.promise;
+  }
+
+  async #handle(handler: ConnectionHandler, socket: LockedSocket): Promise<void> {
+    try {
+      await handler(socket, { signal: this.#closing.signal });
+    } catch (error) {
+      this.#report(error, socket);
+    }
+    await socket.close();
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const stopped = new Promise<void>((resolve) => {
+      this.#listener.close(() => {
+        resolve();
+      });
+    });
+    this.#closing.abort(new K4netError('K4NET_CLOSED', 'the server closes'));
+    for (let stream = this.#pending.shift(); stream; stream = this.#pending.shift()) destroy(stream);
+    for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) taker.resolve(undefined);
+    const cut = (): void => {
+      for (const socket of this.#live) void socket.close(undefined, { timeout: 0 });
+    };
+    await bounded(stopped, { timeout }, new AbortHub(), cut, 'the end of the connections');
+  }
+
+  #report(error: unknown, socket?: LockedSocket): void {
+    try {
+      if (this.#parts.onError) this.#parts.onError(error, socket);
+      else this.#warn(error);
+    } catch (thrown) {
+      this.#warn(thrown);
+    }
+  }
+
+  #warn(error: unknown): void {
+    const code = K4netError.is(error) ? error.code : 'K4NET_HANDLER';
+    if (this.#warned.has(code)) return;
+    this.#warned.add(code);
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    warn(`${text} (reported once a kind: give listen an onError to hear of every one)`, code);
+  }
+}
+
+/** A reset where the carrier has one: a mere end would look like a server that had nothing to say. */
+function destroy(stream: NodeSocket): void {
+  try {
+    stream.resetAndDestroy();
+  } catch {
+    stream.destroy();
+  }
+}

@@ -1,0 +1,94 @@
+import type { K4netError, K4netErrorCode } from '../errors.js';
+import { longestMessage } from '../framing/encoder.js';
+import { checkNames, flag, integer } from '../options.js';
+import type { AbortSignalLike, WaitOptions } from '../waiting.js';
+
+/** Options of {@link LockedSocket}. */
+export interface LockedSocketOptions {
+  /** Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). */
+  readonly recvSize?: number | undefined;
+  /** The longest message that is accepted, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
+  readonly maxSize?: number | undefined;
+  /** Bytes that may wait to be written before `send` waits too. Default 262144 (256 KiB). */
+  readonly highWaterMark?: number | undefined;
+  /** Keeps the socket open when a loop over it has reached the peer's end. Default false. */
+  readonly allowHalfOpen?: boolean | undefined;
+}
+
+/** Options of {@link LockedSocket.recv}. */
+export interface RecvOptions extends WaitOptions {
+  /**
+   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link TooLargeError} and
+   * stays for the next call.
+   */
+  readonly maxSize?: number | undefined;
+}
+
+/** Options of {@link LockedSocket.send}. */
+export interface SendOptions {
+  /**
+   * Ends the wait when it aborts. A message that was still in line is not sent; one that was already accepted goes out
+   * whole all the same.
+   */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link LockedSocket.close}. */
+export interface CloseOptions {
+  /** Milliseconds that the peer has to end its side too, before the connection is cut. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/** How a socket came to its end. */
+export interface CloseInfo {
+  /** `K4NET_CLOSED` for an end in good order, otherwise the code of `error`. */
+  readonly code: K4netErrorCode;
+  /** What broke it, left out for an end in good order. */
+  readonly error?: K4netError;
+}
+
+/** Where a socket is in its life. */
+export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
+
+/** Counters of a socket since it was made. */
+export interface SocketStats {
+  /** Messages that `send` has accepted. */
+  readonly messagesSent: number;
+  /** Messages that were taken by `recv`, `tryRecv` or a loop. */
+  readonly messagesReceived: number;
+  /** Bytes of accepted messages, each with its header of four bytes. */
+  readonly bytesSent: number;
+  /** Bytes that came in, headers included. */
+  readonly bytesReceived: number;
+}
+
+/** Names of {@link LockedSocketOptions}. */
+export const lockedSocketNames: readonly string[] = ['recvSize', 'maxSize', 'highWaterMark', 'allowHalfOpen'];
+
+/** Every option of a locked socket, checked. */
+export interface CheckedOptions {
+  readonly recvSize: number;
+  readonly maxSize: number;
+  readonly highWaterMark: number;
+  readonly allowHalfOpen: boolean;
+}
+
+const KiB = 1024;
+const unlimited = Number.MAX_SAFE_INTEGER;
+
+/** Checks the options and fills in the defaults. */
+export function checkedOptions(options: LockedSocketOptions): CheckedOptions {
+  checkNames('LockedSocket', options, lockedSocketNames);
+  return {
+    recvSize: integer('recvSize', options.recvSize, 256 * KiB, 1, unlimited),
+    maxSize: integer('maxSize', options.maxSize, 16 * KiB * KiB, 0, longestMessage),
+    highWaterMark: integer('highWaterMark', options.highWaterMark, 256 * KiB, 1, unlimited),
+    allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
+  };
+}
+
+/** The options of a locked socket out of a larger set. */
+export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
+  const { recvSize, maxSize, highWaterMark, allowHalfOpen } = options;
+  return { recvSize, maxSize, highWaterMark, allowHalfOpen };
+}
