@@ -128,7 +128,10 @@ export class Inbox {
     const promise = quiet(waiter.deferred.promise);
     if (timeout === undefined && signal === undefined) return promise;
     const cancel = (reason: unknown): void => {
-      if (this.#waiters.remove(waiter)) waiter.deferred.reject(reason);
+      if (!this.#waiters.remove(waiter)) return;
+      waiter.deferred.reject(reason);
+      // The next in line may be one who does not take the message that is coming in.
+      this.#serve();
     };
     return quiet(bounded(promise, { timeout, signal }, this.#hub, cancel, 'a message'));
   }

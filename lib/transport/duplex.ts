@@ -18,6 +18,7 @@ export interface DuplexLike {
   readonly readableObjectMode: boolean;
   readonly readableEncoding: string | null;
   readonly writableLength: number;
+  readonly writableFinished: boolean;
 }
 
 /** What only some duplex streams have. */
@@ -47,6 +48,8 @@ export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #stream: DuplexLike & Extras;
+  /** The stream says that a chunk is written and still keeps it. */
+  readonly #keeps: boolean;
   #sink: Sink | undefined;
   #starting = false;
   #full = false;
@@ -67,6 +70,10 @@ export class DuplexTransport implements Transport {
     // An end of the peer must not end our direction, and small messages must not wait for an acknowledgement.
     if ('allowHalfOpen' in extras) extras.allowHalfOpen = true;
     extras.setNoDelay?.(true);
+    this.#finished = stream.writableFinished;
+    // Only a socket of the system is known to be done with a chunk when it says so. `Duplex.from` hands the chunk to
+    // a stream behind it, and a stream within the process gives it to the reader as it is.
+    this.#keeps = extras.setNoDelay === undefined;
     stream.pause();
     stream.on('data', (chunk: unknown) => {
       this.#onData(chunk);
@@ -85,6 +92,11 @@ export class DuplexTransport implements Transport {
     });
     stream.on('error', (error: Error) => {
       this.#cause ??= toK4netError(error, 'K4NET_CONNECTION', 'the connection broke');
+      // Not every stream destroys itself, or says so, when it has failed.
+      if (!stream.destroyed) stream.destroy();
+      nextTurn(() => {
+        this.#onClose();
+      });
     });
     stream.on('close', () => {
       this.#onClose();
@@ -106,17 +118,19 @@ export class DuplexTransport implements Transport {
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
     const stream = this.#stream;
-    const last = parts[parts.length - 1];
-    if (this.#gone || last === undefined) return true;
+    if (this.#gone) return true;
+    const own = this.#keeps ? parts.map((part) => new Uint8Array(part)) : parts;
+    const last = own[own.length - 1];
+    if (last === undefined) return true;
     let ready = true;
     const written = (error?: Error | null): void => {
       if (!error) done?.();
     };
-    if (parts.length === 1) {
+    if (own.length === 1) {
       ready = stream.write(last, written);
     } else {
       stream.cork();
-      for (let i = 0; i < parts.length - 1; i += 1) stream.write(parts[i] ?? last, ignore);
+      for (let i = 0; i < own.length - 1; i += 1) stream.write(own[i] ?? last, ignore);
       ready = stream.write(last, written);
       stream.uncork();
     }
@@ -158,6 +172,8 @@ export class DuplexTransport implements Transport {
   #start(sink: Sink, surplus: Bytes | undefined): void {
     this.#starting = false;
     const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
+    // A sink that handed over inside data() has nothing more to say: the new one starts in its own turn.
+    if (this.#sink !== sink) return;
     if (this.#stream.readableEnded) this.#onEnd();
     if (this.#stream.destroyed) {
       this.#cause ??= this.#stream.errored

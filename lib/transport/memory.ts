@@ -113,14 +113,17 @@ class MemoryTransport implements Transport {
     if (this.#surplus) {
       const surplus = this.#surplus;
       this.#surplus = undefined;
-      this.#paused = !sink.data(surplus);
+      const more = sink.data(surplus);
+      // A sink that handed over inside data() does not speak for the new one.
+      if (this.#sink === sink) this.#paused = !more;
     }
     // A sink may call back into this object at any step, so each step looks anew.
     while (!this.#paused && this.#sink === sink && !this.#stopped()) {
       const delivery = this.#queue.shift();
       if (!delivery) break;
       this.#queued -= delivery.chunk.length;
-      if (!sink.data(delivery.chunk)) this.#paused = true;
+      const more = sink.data(delivery.chunk);
+      if (this.#sink === sink) this.#paused = !more;
       delivery.done?.();
     }
     if (peer.#full && this.#queued < highWaterMark && !peer.#gone) {

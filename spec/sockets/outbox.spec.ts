@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { Outbox, type Outlet } from '../../lib/sockets/outbox.js';
+import { AbortHub } from '../../lib/waiting.js';
+import { unframe } from '../support/frames.js';
+import { concat, pattern, same, sameAll } from '../support/random.js';
+import { turns } from '../support/recorder.js';
+import { watch } from '../support/sockets.js';
+
+const kib = 1024;
+
+/** An outlet that takes what it is given and is done with it when the test says so. */
+class Scripted implements Outlet {
+  readonly writes: Uint8Array[] = [];
+  readonly parts: (readonly Uint8Array[])[] = [];
+  readonly undone: (() => void)[] = [];
+  ends = 0;
+  ready = true;
+
+  write(parts: readonly Uint8Array[], done?: () => void): boolean {
+    this.parts.push(parts);
+    this.writes.push(concat(parts));
+    if (done) this.undone.push(done);
+    return this.ready;
+  }
+
+  end(): void {
+    this.ends += 1;
+  }
+
+  /** The oldest write is with the system. */
+  done(): void {
+    this.undone.shift()?.();
+  }
+}
+
+function make(highWaterMark: number): { outbox: Outbox; outlet: Scripted } {
+  const outlet = new Scripted();
+  return { outbox: new Outbox(outlet, highWaterMark, new AbortHub()), outlet };
+}
+
+describe('Outbox', () => {
+  it('keeps a sender whose bytes are written waiting while the queue is over the mark', async () => {
+    const { outbox, outlet } = make(30 * kib);
+    const first = watch(outbox.send(pattern(20 * kib)));
+    await turns();
+    const second = watch(outbox.send(pattern(200 * kib)));
+    await turns();
+    expect(outlet.writes).toHaveLength(2);
+    outlet.done();
+    await turns();
+    expect([first.state, second.state]).toEqual(['pending', 'pending']);
+    expect(outbox.bufferedAmount).toBe(200 * kib + 4);
+    outlet.done();
+    await turns();
+    expect([first.state, second.state]).toEqual(['resolved', 'resolved']);
+  });
+
+  it('lends a long message: it is not copied, and its sender waits until it is written', async () => {
+    const { outbox, outlet } = make(1024 * kib);
+    const message = pattern(20 * kib);
+    const sending = watch(outbox.send(message));
+    await turns();
+    expect(outlet.parts.flat().some((part) => part.buffer === message.buffer)).toBe(true);
+    expect(sending.state).toBe('pending');
+    outlet.done();
+    await turns();
+    expect(sending.state).toBe('resolved');
+  });
+
+  it('copies a short message: its sender may write over it at once', async () => {
+    const { outbox, outlet } = make(1024 * kib);
+    const message = pattern(16 * kib);
+    const sending = watch(outbox.send(message));
+    message.fill(0);
+    await turns();
+    expect(sending.state).toBe('resolved');
+    expect(sameAll(unframe(outlet.writes), [pattern(16 * kib)])).toBe(true);
+  });
+
+  it('writes nothing while the outlet says no, and all of it in one write then', async () => {
+    const { outbox, outlet } = make(1024 * kib);
+    outlet.ready = false;
+    void outbox.send(pattern(10, 1));
+    await turns();
+    for (let i = 2; i < 60; i += 1) void outbox.send(pattern(3 * kib, i));
+    void outbox.end();
+    await turns(3);
+    expect(outlet.writes).toHaveLength(1);
+    expect(outlet.ends).toBe(0);
+    outlet.ready = true;
+    outbox.drain();
+    expect(outlet.writes).toHaveLength(2);
+    expect(outlet.ends).toBe(1);
+    expect(unframe(outlet.writes)).toHaveLength(59);
+  });
+
+  it('takes from the line what there is room for, in order', async () => {
+    const { outbox, outlet } = make(10 * kib);
+    const sends = Array.from({ length: 5 }, (_, i) => watch(outbox.send(pattern(12 * kib, i))));
+    const flushing = watch(outbox.flush({}));
+    const ended = watch(outbox.end());
+    for (let i = 0; i < 5; i += 1) {
+      await turns();
+      // One is over the mark: the next is not even framed before it has gone.
+      expect(outlet.writes).toHaveLength(i + 1);
+      expect(sends.map(({ state }) => state)).toEqual(
+        sends.map((_, each) => (each < i ? 'resolved' : 'pending')),
+      );
+      outlet.done();
+    }
+    await turns();
+    expect([flushing.state, ended.state, outlet.ends]).toEqual(['resolved', 'resolved', 1]);
+    expect(same(concat(unframe(outlet.writes)), concat(sends.map((_, i) => pattern(12 * kib, i))))).toBe(
+      true,
+    );
+    expect(outbox.bufferedAmount).toBe(0);
+  });
+
+  it('does not end before the line is written, and tells the outlet once', async () => {
+    const { outbox, outlet } = make(1);
+    void outbox.send(pattern(5));
+    void outbox.send(pattern(6));
+    void outbox.end();
+    await turns();
+    expect([outlet.writes.length, outlet.ends]).toEqual([1, 0]);
+    outlet.done();
+    await turns();
+    expect([outlet.writes.length, outlet.ends]).toEqual([2, 1]);
+    outlet.done();
+    await turns();
+    expect(outlet.ends).toBe(1);
+  });
+
+  it('gives way to the rest of the program in a loop that never has to wait', async () => {
+    const { outbox, outlet } = make(1024 * kib);
+    let turned = 0;
+    setImmediate(() => {
+      turned += 1;
+    });
+    let sent = 0;
+    // Each write is done at once in the next tick, so that the queue never fills.
+    while (turned === 0 && sent < 10_000) {
+      await outbox.send(pattern(kib));
+      for (const done of outlet.undone.splice(0)) process.nextTick(done);
+      sent += 1;
+    }
+    expect(turned).toBe(1);
+  });
+
+  it('after a failure rejects everyone, and writes and ends nothing more', async () => {
+    const { outbox, outlet } = make(10);
+    const waiting = [outbox.send(pattern(20)), outbox.send(pattern(20)), outbox.flush({}), outbox.end()].map(
+      watch,
+    );
+    const error = new Error('broken') as never;
+    outbox.fail(error);
+    outbox.fail(new Error('again') as never);
+    outlet.done();
+    outbox.drain();
+    const later = [
+      outbox.send(pattern(1)),
+      outbox.flush({}),
+      outbox.end(),
+      outbox.sendWith(pattern(1), {}),
+    ].map(watch);
+    await turns(2);
+    for (const each of [...waiting, ...later]) expect(each.reason).toBe(error);
+    expect(outlet.ends).toBe(0);
+    expect(outlet.writes).toEqual([]);
+  });
+});

@@ -1,0 +1,75 @@
+import { expect, it } from 'vitest';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { Random } from '../support/random.js';
+import { turns } from '../support/recorder.js';
+import { tcpPair } from '../support/streams.js';
+
+const mib = 1024 * 1024;
+const count = 100_000;
+
+/**
+ * What the resident memory of the process may grow by while a gibibyte goes through, both ends and the garbage between
+ * two collections included. Some 60 MiB is usual; the bound leaves the collector room and is an eighth of the whole.
+ */
+const bound = 128 * mib;
+
+/** The same sizes and places for both ends, from the seed alone: most small, one in a hundred up to 2 MiB. */
+function* plan(poolSize: number): Generator<{ start: number; end: number }> {
+  const random = new Random(2024);
+  for (let i = 0; i < count; i += 1) {
+    const kind = random.below(1000);
+    const size =
+      kind < 10 ? random.below(2 * mib + 1) : kind < 100 ? random.below(20_000) : random.below(400);
+    const start = random.below(poolSize - size + 1);
+    yield { start, end: start + size };
+  }
+}
+
+it('100,000 messages, about 1 GiB, with pauses on both sides: order, content and count exact, memory bounded', async () => {
+  const { near, far, dispose } = await tcpPair();
+  const sender = new LockedSocket(near);
+  const receiver = new LockedSocket(far);
+  const pool = new Random(7).bytes(4 * mib);
+  const before = process.memoryUsage().rss;
+  let peak = before;
+  let total = 0;
+
+  const sending = (async () => {
+    const random = new Random(8);
+    for (const { start, end } of plan(pool.length)) {
+      // Some senders wait for each message, some now and then, as programs do.
+      const sent = sender.send(pool.subarray(start, end));
+      if (random.below(3) > 0) await sent;
+      if (random.below(500) === 0) await turns(random.below(20));
+    }
+    await sender.close('the end');
+  })();
+
+  const receiving = (async () => {
+    const random = new Random(9);
+    let index = 0;
+    for (const { start, end } of plan(pool.length)) {
+      const message = await receiver.recv();
+      if (Buffer.compare(message, pool.subarray(start, end)) !== 0) expect.fail(`message ${index} is wrong`);
+      index += 1;
+      total += message.length;
+      if (index % 200 === 0) peak = Math.max(peak, process.memoryUsage().rss);
+      if (random.below(500) === 0) await turns(random.below(20));
+    }
+    expect(await receiver.recvText()).toBe('the end');
+    await receiver.close();
+  })();
+
+  await Promise.all([sending, receiving]);
+  await dispose();
+  expect(total).toBeGreaterThan(1000 * mib);
+  expect(receiver.stats()).toMatchObject({
+    messagesReceived: count + 1,
+    bytesReceived: sender.stats().bytesSent,
+  });
+  expect(await receiver.closed).toEqual({ code: 'K4NET_CLOSED' });
+  if (process.env['K4NET_SOAK_FIGURES']) {
+    console.log(`total ${Math.round(total / mib)} MiB, peak growth ${Math.round((peak - before) / mib)} MiB`);
+  }
+  expect(peak - before).toBeLessThan(bound);
+}, 120_000);

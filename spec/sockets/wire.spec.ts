@@ -1,0 +1,274 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { K4netError, TooLargeError } from '../../lib/errors.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
+import { memoryPair } from '../../lib/transport/memory.js';
+import type { Sink, Transport } from '../../lib/transport/transport.js';
+import { frame, frames, header, unframe } from '../support/frames.js';
+import { pattern, same, sameAll } from '../support/random.js';
+import { Recorder, turns } from '../support/recorder.js';
+import { arrived, drain, failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+
+/** A socket and, at the other end of its stream, bytes as the test wants them. */
+function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Transport; sink: Recorder } {
+  const [raw, mine] = memoryPair();
+  const sink = new Recorder();
+  raw.attach(sink);
+  return { sock: new LockedSocket(mine, options), raw, sink };
+}
+
+describe('LockedSocket on the wire', () => {
+  it('writes the length, unsigned, 32 bits, little-endian, and the bytes', async () => {
+    const { sock, sink } = rawPeer();
+    for (const message of ['', 'abc', pattern(300), pattern(20_000), pattern(70_000)])
+      await sock.send(message);
+    await sock.end();
+    await sink.untilEnd();
+    expect(same(sink.bytes, frames(['', 'abc', pattern(300), pattern(20_000), pattern(70_000)]))).toBe(true);
+  });
+
+  it('reads what the Python library writes, byte by byte and at once', async () => {
+    const file = readFileSync(new URL('../vectors/seed-wire.json', import.meta.url), 'utf8');
+    const { frames: vectors } = JSON.parse(file) as { frames: { message: string; bytes: string }[] };
+    expect(vectors.length).toBeGreaterThan(0);
+    for (const { message, bytes: wire } of vectors) {
+      const { sock, raw } = rawPeer();
+      const bytes = Uint8Array.from(Buffer.from(wire, 'hex'));
+      raw.write([bytes]);
+      for (const byte of bytes) raw.write([new Uint8Array([byte])]);
+      expect(Buffer.from(await sock.recv()).toString('hex')).toBe(message);
+      expect(Buffer.from(await sock.recv()).toString('hex')).toBe(message);
+    }
+  });
+
+  it('sends all messages of one tick in one write', async () => {
+    const writes: number[] = [];
+    const [raw, mine] = memoryPair();
+    const sink = new Recorder();
+    raw.attach(sink);
+    const counting: Transport = {
+      remoteAddress: '',
+      localAddress: '',
+      attach: (each: Sink) => {
+        mine.attach(each);
+      },
+      resume: () => {
+        mine.resume();
+      },
+      write: (parts, done) => {
+        writes.push(parts.reduce((sum, part) => sum + part.length, 0));
+        return mine.write(parts, done);
+      },
+      end: () => {
+        mine.end();
+      },
+      abort: (cause) => {
+        mine.abort(cause);
+      },
+      ref: () => undefined,
+      unref: () => undefined,
+    };
+    const sock = new LockedSocket(counting);
+    for (let i = 0; i < 100; i += 1) void sock.send(pattern(50, i));
+    await sock.flush();
+    for (let i = 0; i < 100; i += 1) await sock.send(pattern(50, i));
+    await sock.flush();
+    expect(writes).toEqual([5400, 5400]);
+    await sink.untilReceived(10_800);
+    expect(unframe(sink.chunks)).toHaveLength(200);
+  });
+});
+
+describe('LockedSocket: a message that is only half there', () => {
+  it('is delivered by a later recv, when the first one has timed out', async () => {
+    const { sock, raw } = rawPeer();
+    const bytes = frame(pattern(5000));
+    for (const at of [2, 4, 3000]) {
+      raw.write([bytes.subarray(sock.stats().bytesReceived, at)]);
+      await arrived(sock, at);
+      await failure(sock.recv({ timeout: 1 }), 'K4NET_TIMEOUT');
+      await failure(sock.recv({ timeout: 0 }), 'K4NET_TIMEOUT');
+      expect(sock.tryRecv()).toBeUndefined();
+    }
+    const waiting = sock.recv({ timeout: 20_000 });
+    raw.write([bytes.subarray(3000)]);
+    expect(same(await waiting, pattern(5000))).toBe(true);
+  });
+
+  it('is too long for a recv as soon as its header is there, and stays', async () => {
+    const { sock, raw } = rawPeer();
+    const bytes = frame(pattern(5000));
+    const early = watch(sock.recv({ maxSize: 4999 }));
+    raw.write([bytes.subarray(0, 3)]);
+    await arrived(sock, 3);
+    await turns(3);
+    expect(early.state).toBe('pending');
+    raw.write([bytes.subarray(3, 10)]);
+    await until(() => early.state === 'rejected');
+    expect(early.reason).toMatchObject({ code: 'K4NET_TOO_LARGE', size: 5000, limit: 4999 });
+    const late = await failureOf(sock.recv(100), TooLargeError);
+    expect(late.size).toBe(5000);
+    expect(sock.readyState).toBe('open');
+    raw.write([bytes.subarray(10)]);
+    expect(same(await sock.recv(5000), pattern(5000))).toBe(true);
+  });
+
+  it('rejects the next in line that cannot take it, when the first one has given up', async () => {
+    const { sock, raw } = rawPeer();
+    const controller = new AbortController();
+    const first = reasonOf(sock.recv({ signal: controller.signal }));
+    const second = reasonOf(sock.recv({ maxSize: 10 }));
+    const third = sock.recv();
+    raw.write([header(11), new Uint8Array(5)]);
+    await arrived(sock, 9);
+    controller.abort('gone');
+    expect(await first).toBe('gone');
+    expect(await second).toBeInstanceOf(TooLargeError);
+    raw.write([new Uint8Array(6)]);
+    expect((await third).length).toBe(11);
+  });
+
+  it('at the end of the peer is a truncation, after all whole messages', async () => {
+    for (const rest of [header(5).subarray(0, 1), header(5), frame('abc').subarray(0, 6)]) {
+      const { sock, raw, sink } = rawPeer();
+      raw.write([frames(['one', 'two']), rest]);
+      raw.end();
+      const info = await sock.closed;
+      expect(info.code).toBe('K4NET_TRUNCATED');
+      expect([await sock.recvText(), await sock.recvText()]).toEqual(['one', 'two']);
+      expect(await failure(sock.recv(), 'K4NET_TRUNCATED')).toBe(info.error);
+      expect(await reasonOf(sock.send('x'))).toBe(info.error);
+      await sink.untilClose();
+      expect(K4netError.is(sink.cause)).toBe(true);
+    }
+  });
+
+  it('ends a loop with the truncation', async () => {
+    const { sock, raw } = rawPeer();
+    raw.write([frame('whole'), header(3)]);
+    raw.end();
+    const seen: string[] = [];
+    const loop = async (): Promise<void> => {
+      for await (const text of sock.texts()) seen.push(text);
+    };
+    await failure(loop(), 'K4NET_TRUNCATED');
+    expect(seen).toEqual(['whole']);
+  });
+
+  it('at a reset is a broken connection, after all whole messages', async () => {
+    const { sock, raw } = rawPeer();
+    raw.write([frames(['one']), header(3)]);
+    await arrived(sock, 11);
+    raw.abort();
+    expect((await sock.closed).code).toBe('K4NET_CONNECTION');
+    expect(await sock.recvText()).toBe('one');
+    await failure(sock.recv(), 'K4NET_CONNECTION');
+  });
+
+  it('is no truncation for a socket that is closing: nobody wants it', async () => {
+    const { sock, raw } = rawPeer();
+    raw.write([header(3)]);
+    await arrived(sock, 4);
+    const closing = sock.close();
+    raw.end();
+    await closing;
+    expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+});
+
+describe('LockedSocket: an announced length over the limit', () => {
+  it('breaks the socket at the header, after all whole messages, before any of the body', async () => {
+    const { sock, raw, sink } = rawPeer({ maxSize: 1000 });
+    const waiting = [sock.recv(), sock.recv(), sock.recv()];
+    raw.write([frames(['one']), header(1001)]);
+    expect(textOf(await waiting[0])).toBe('one');
+    const error = await failureOf(waiting[1]!, TooLargeError);
+    expect([error.size, error.limit]).toEqual([1001, 1000]);
+    expect(await reasonOf(waiting[2]!)).toBe(error);
+    expect(await sock.closed).toEqual({ code: 'K4NET_TOO_LARGE', error });
+    await sink.untilClose();
+  });
+
+  it('holds a default of 16 MiB, up and including', async () => {
+    const { sock, raw } = rawPeer();
+    raw.write([header(16 * 1024 * 1024)]);
+    await arrived(sock, 4);
+    await turns(3);
+    expect(sock.readyState).toBe('open');
+    const other = rawPeer();
+    other.raw.write([header(16 * 1024 * 1024 + 1)]);
+    expect((await other.sock.closed).code).toBe('K4NET_TOO_LARGE');
+  });
+});
+
+describe('LockedSocket: what it holds for a reader that does not come', () => {
+  it('counts each chunk, so that a trickle of tiny ones is bounded too', async () => {
+    const { sock, raw, sink } = rawPeer({ recvSize: 10_000 });
+    // Empty messages, one a chunk: four bytes on the wire, more than that in memory.
+    let writing = true;
+    for (let i = 0; i < 100_000 && writing; i += 1) writing = raw.write([frame('')]);
+    await turns(20);
+    expect(writing).toBe(false);
+    const held = sock.stats().bytesReceived / 4;
+    expect(held).toBeGreaterThan(10);
+    expect(held).toBeLessThanOrEqual(10_000 / 128);
+    let taken = 0;
+    while (sock.tryRecv()) taken += 1;
+    expect(taken).toBe(held);
+    await sink.until(() => sink.drains > 0);
+  });
+
+  it('reads on when it has been read', async () => {
+    const { sock, raw } = rawPeer({ recvSize: 1 });
+    const sent = Array.from({ length: 40 }, (_, i) => pattern(1000 + i, i));
+    for (const message of sent) raw.write([frame(message)]);
+    raw.end();
+    expect(sameAll(await drain(sock), sent)).toBe(true);
+  });
+
+  it('drops it all at close', async () => {
+    const { sock, raw, sink } = rawPeer();
+    for (let i = 0; i < 10; i += 1) raw.write([frame('x')]);
+    await arrived(sock, 50);
+    const closing = sock.close('bye');
+    await failure(sock.recv(), 'K4NET_CLOSED');
+    raw.end();
+    await closing;
+    expect(unframe(sink.chunks).map(textOf)).toEqual(['bye']);
+  });
+});
+
+describe('new LockedSocket', () => {
+  it('is made over a duplex stream or a transport, and says so', () => {
+    for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
+      expect(() => new LockedSocket(wrong as never)).toThrow(/made over a duplex stream or a transport/);
+    }
+  });
+
+  it('refuses options that it does not know, quoted', () => {
+    expect(() => new LockedSocket(memoryPair()[0], { recv_size: 5 } as never)).toThrow(/'recv_size'/);
+    expect(() => new LockedSocket(memoryPair()[0], null as never)).toThrow(TypeError);
+    expect(() => new LockedSocket(memoryPair()[0], 5 as never)).toThrow(TypeError);
+  });
+
+  it('refuses values of the wrong kind and out of range, quoted', () => {
+    const make = (options: object) => () => new LockedSocket(memoryPair()[0], options);
+    for (const name of ['recvSize', 'maxSize', 'highWaterMark']) {
+      expect(make({ [name]: '5' })).toThrow(TypeError);
+      expect(make({ [name]: '5' })).toThrow(name);
+      expect(make({ [name]: null })).toThrow(TypeError);
+      for (const value of [-1, 1.5, NaN, Infinity]) {
+        expect(make({ [name]: value })).toThrow(RangeError);
+        expect(make({ [name]: value })).toThrow(String(value));
+      }
+    }
+    expect(make({ recvSize: 0 })).toThrow(RangeError);
+    expect(make({ highWaterMark: 0 })).toThrow(RangeError);
+    expect(make({ maxSize: 2 ** 32 })).toThrow(RangeError);
+    expect(make({ allowHalfOpen: 1 })).toThrow(TypeError);
+    expect(
+      make({ maxSize: 2 ** 32 - 1, recvSize: 1, highWaterMark: 1, allowHalfOpen: undefined })(),
+    ).toBeInstanceOf(LockedSocket);
+  });
+});

@@ -1,0 +1,10 @@
+// A child process that carries bytes between its standard streams and its file descriptor 3, both ways, ends included.
+// It stands for any program that is spoken to over stdin and stdout. (pipe() would not end `process.stdout`.)
+import { Socket } from 'node:net';
+
+const input = new Socket({ fd: 0, readable: true, writable: false, allowHalfOpen: true });
+const output = new Socket({ fd: 1, readable: false, writable: true, allowHalfOpen: true });
+const far = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true });
+for (const stream of [input, output, far]) stream.on('error', () => process.exit(0));
+input.pipe(far);
+far.pipe(output);

@@ -1,0 +1,105 @@
+import { expect } from 'vitest';
+import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
+import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
+import { turns } from './recorder.js';
+
+/** Two sockets joined to each other. */
+export interface SocketPair {
+  readonly near: LockedSocket;
+  readonly far: LockedSocket;
+  /** Breaks the connection as a network does: no end, a reset for both. */
+  readonly cut: () => void;
+  /** Frees what the carrier holds. */
+  readonly dispose?: () => Promise<void>;
+}
+
+export type MakeSocketPair = (near?: LockedSocketOptions, far?: LockedSocketOptions) => Promise<SocketPair>;
+
+/** How a promise stands, without waiting for it. */
+export interface Watched<T> {
+  state: 'pending' | 'resolved' | 'rejected';
+  value: T | undefined;
+  reason: unknown;
+}
+
+export function watch<T>(promise: Promise<T>): Watched<T> {
+  const watched: Watched<T> = { state: 'pending', value: undefined, reason: undefined };
+  promise.then(
+    (value) => {
+      watched.state = 'resolved';
+      watched.value = value;
+    },
+    (reason: unknown) => {
+      watched.state = 'rejected';
+      watched.reason = reason;
+    },
+  );
+  return watched;
+}
+
+/** Waits for what no promise tells of, a turn of the event loop at a time. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns();
+}
+
+/** The reason that a promise rejects with; a failure of the test if it resolves. */
+export async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.fail('it should have been rejected'),
+    (reason: unknown) => reason,
+  );
+}
+
+/** Expects a k4net error of that code, and gives it. */
+export async function failure(promise: Promise<unknown>, code: K4netErrorCode): Promise<K4netError> {
+  const reason = await reasonOf(promise);
+  expect(reason).toBeInstanceOf(K4netError);
+  expect((reason as K4netError).code).toBe(code);
+  return reason as K4netError;
+}
+
+/** Expects an error of that class, and gives it. */
+export async function failureOf<T extends K4netError>(
+  promise: Promise<unknown>,
+  type: new (...args: never[]) => T,
+): Promise<T> {
+  const reason = await reasonOf(promise);
+  return reason instanceof type ? reason : expect.fail(`${String(reason)} is no ${type.name}`);
+}
+
+/** Waits until that many bytes have come in, without taking a message. */
+export function arrived(sock: LockedSocket, bytes: number): Promise<void> {
+  return until(() => sock.stats().bytesReceived >= bytes);
+}
+
+/**
+ * Sends to a peer that takes nothing until that many bytes wait and stay: nothing moves any more although the event
+ * loop, which serves both ends, turns and turns.
+ */
+export async function fill(
+  sock: LockedSocket,
+  message: Uint8Array = new Uint8Array(32 * 1024),
+  waiting: number = 256 * 1024,
+): Promise<{ sent: number; last: Watched<void> }> {
+  for (let sent = 1; ; sent += 1) {
+    const last = watch(sock.send(message));
+    let still = 0;
+    let before = sock.bufferedAmount;
+    while (last.state === 'pending' && still < 100) {
+      await turns();
+      still = sock.bufferedAmount === before ? still + 1 : 0;
+      before = sock.bufferedAmount;
+    }
+    if (last.state === 'rejected' || sock.bufferedAmount >= waiting) return { sent, last };
+  }
+}
+
+/** Everything that a socket has for its reader, to the end. */
+export async function drain(sock: LockedSocket): Promise<Uint8Array[]> {
+  const messages: Uint8Array[] = [];
+  for await (const message of sock) messages.push(message);
+  return messages;
+}
+
+export const textOf = (message: Uint8Array | undefined): string => new TextDecoder().decode(message);

@@ -1,0 +1,240 @@
+import { once } from 'node:events';
+import { Duplex, PassThrough } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import { K4netError } from '../../lib/errors.js';
+import { DuplexTransport, isDuplex } from '../../lib/transport/duplex.js';
+import { pattern, same } from '../support/random.js';
+import { Recorder, turns } from '../support/recorder.js';
+import { tcpPair, type StreamPair } from '../support/streams.js';
+
+let pair: StreamPair | undefined;
+afterEach(async () => {
+  await pair?.dispose();
+  pair = undefined;
+});
+
+/** A stream whose reading side is in the hands of the test. */
+function scripted(options: { emitClose?: boolean; autoDestroy?: boolean } = {}): Duplex {
+  return new Duplex({
+    ...options,
+    read: () => undefined,
+    write: (_chunk, _encoding, callback) => {
+      callback();
+    },
+  });
+}
+
+describe('DuplexTransport: a stream that was in use before', () => {
+  it('ends and closes the sink of a stream whose both directions have ended, without a cause', async () => {
+    const stream = scripted();
+    stream.push(null);
+    stream.end();
+    stream.resume();
+    await once(stream, 'close');
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    await sink.untilClose();
+    expect(sink.events).toEqual(['end', 'close']);
+    expect(sink.cause).toBeUndefined();
+  });
+
+  it('closes without a cause where this direction had ended before', async () => {
+    pair = await tcpPair();
+    pair.near.end(pattern(10));
+    await once(pair.near, 'finish');
+    const sink = new Recorder();
+    new DuplexTransport(pair.near).attach(sink);
+    pair.far.resume();
+    pair.far.end();
+    await sink.untilClose();
+    expect(sink.events).toEqual(['end', 'close']);
+    expect(sink.cause).toBeUndefined();
+  });
+
+  it('tells of the end of a stream whose reading side had ended before, and goes on writing', async () => {
+    const tcp = await tcpPair();
+    pair = tcp;
+    tcp.near.allowHalfOpen = true;
+    pair.far.end();
+    pair.near.resume();
+    await once(pair.near, 'end');
+    const sink = new Recorder();
+    const transport = new DuplexTransport(pair.near);
+    transport.attach(sink);
+    await sink.untilEnd();
+    const received = once(pair.far, 'data');
+    transport.write([pattern(10)]);
+    expect(same(((await received) as [Buffer])[0], pattern(10))).toBe(true);
+    transport.end();
+    await sink.untilClose();
+    expect(sink.cause).toBeUndefined();
+  });
+
+  it('closes the sink of a destroyed stream with its error as the cause', async () => {
+    const stream = scripted();
+    const error = new Error('was broken before');
+    stream.destroy(error);
+    await expect(once(stream, 'close')).rejects.toBe(error);
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    expect(sink.events).toEqual([]);
+    await sink.untilClose();
+    expect(K4netError.is(sink.cause, 'K4NET_CONNECTION')).toBe(true);
+    expect(sink.cause?.cause).toBe(error);
+    expect(sink.events).toEqual(['close']);
+  });
+
+  it('closes the sink of a stream that was destroyed in silence', async () => {
+    const stream = scripted();
+    stream.destroy();
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    await sink.untilClose();
+    expect(K4netError.is(sink.cause, 'K4NET_CONNECTION')).toBe(true);
+  });
+
+  it('delivers what was read before it came', async () => {
+    pair = await tcpPair();
+    pair.far.write(pattern(1000));
+    await once(pair.near, 'readable');
+    const sink = new Recorder();
+    new DuplexTransport(pair.near).attach(sink);
+    await sink.untilReceived(1000);
+    expect(same(sink.bytes, pattern(1000))).toBe(true);
+  });
+});
+
+describe('DuplexTransport: a stream that breaks', () => {
+  it('gives the error of the stream as the cause, once', async () => {
+    const stream = scripted();
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    stream.push(pattern(10));
+    await sink.untilReceived(10);
+    const error = Object.assign(new Error('no such thing'), { code: 'EPIPE' });
+    stream.destroy(error);
+    await sink.untilClose();
+    await turns(5);
+    expect(sink.cause).toMatchObject({ code: 'K4NET_CONNECTION', cause: error });
+    expect(sink.cause?.message).toContain('EPIPE');
+    expect(sink.events).toEqual(['data', 'close']);
+  });
+
+  it('closes though the stream never says that it has closed', async () => {
+    const stream = scripted({ emitClose: false });
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    stream.destroy(new Error('gone'));
+    await sink.untilClose();
+    expect(sink.cause?.message).toContain('gone');
+  });
+
+  it('closes though the stream neither destroys itself nor says so', async () => {
+    const stream = scripted({ emitClose: false, autoDestroy: false });
+    const sink = new Recorder();
+    const transport = new DuplexTransport(stream);
+    transport.attach(sink);
+    stream.push(null);
+    await sink.untilEnd();
+    transport.end();
+    await sink.untilClose();
+    expect(sink.cause).toBeUndefined();
+    expect(stream.destroyed).toBe(true);
+  });
+
+  it('closes and destroys when an error leaves the stream as it is', async () => {
+    const stream = scripted({ emitClose: false, autoDestroy: false });
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    stream.emit('error', new Error('an error of old style'));
+    await sink.untilClose();
+    expect(sink.cause?.message).toContain('old style');
+    expect(stream.destroyed).toBe(true);
+  });
+
+  it('takes a premature destroy by a stranger for what it is', async () => {
+    pair = await tcpPair();
+    const sink = new Recorder();
+    new DuplexTransport(pair.near).attach(sink);
+    pair.near.destroy();
+    await sink.untilClose();
+    expect(sink.cause).toMatchObject({ code: 'K4NET_CONNECTION' });
+    expect(sink.events).toEqual(['close']);
+  });
+
+  it('carries the system error of a reset', async () => {
+    const tcp = await tcpPair();
+    pair = tcp;
+    const sink = new Recorder();
+    new DuplexTransport(tcp.near).attach(sink);
+    tcp.far.resetAndDestroy();
+    await sink.untilClose();
+    expect(sink.cause).toMatchObject({ code: 'K4NET_CONNECTION', cause: { code: 'ECONNRESET' } });
+  });
+});
+
+describe('DuplexTransport: which streams', () => {
+  it('refuses streams of objects and of text', () => {
+    expect(() => new DuplexTransport(new PassThrough({ objectMode: true }))).toThrow(TypeError);
+    const text = scripted();
+    text.setEncoding('utf8');
+    expect(() => new DuplexTransport(text)).toThrow(TypeError);
+  });
+
+  it('breaks over a stream that becomes one of text later', async () => {
+    const stream = scripted();
+    const sink = new Recorder();
+    new DuplexTransport(stream).attach(sink);
+    stream.setEncoding('utf8');
+    stream.push(Buffer.from('hello'));
+    await sink.untilClose();
+    expect(sink.cause).toMatchObject({ code: 'K4NET_CONNECTION' });
+    expect(sink.cause?.message).toContain('string');
+    expect(sink.received).toBe(0);
+  });
+
+  it('knows a duplex stream by its shape', async () => {
+    pair = await tcpPair();
+    expect(isDuplex(pair.near)).toBe(true);
+    expect(isDuplex(new PassThrough())).toBe(true);
+    for (const other of [null, undefined, 1, 'x', {}, [], { on: 1, write: 2, cork: 3 }]) {
+      expect(isDuplex(other)).toBe(false);
+    }
+  });
+
+  it('says where both ends are, and nothing where there is nothing to say', async () => {
+    const tcp = await tcpPair();
+    pair = tcp;
+    const near = new DuplexTransport(tcp.near);
+    const far = new DuplexTransport(tcp.far);
+    expect(near.remoteAddress).toBe(`127.0.0.1:${tcp.near.remotePort ?? 0}`);
+    expect(near.remoteAddress).toBe(far.localAddress);
+    expect(near.localAddress).toBe(far.remoteAddress);
+    const plain = new DuplexTransport(scripted());
+    expect([plain.localAddress, plain.remoteAddress]).toEqual(['', '']);
+  });
+
+  it('sends small writes at once and does not end with its peer', async () => {
+    const tcp = await tcpPair();
+    pair = tcp;
+    tcp.near.allowHalfOpen = false;
+    const sink = new Recorder();
+    const transport = new DuplexTransport(tcp.near);
+    transport.attach(sink);
+    tcp.far.end();
+    await sink.untilEnd();
+    await turns(5);
+    expect(tcp.near.writable).toBe(true);
+    transport.end();
+    tcp.far.resume();
+    await sink.untilClose();
+  });
+
+  it('writes nothing for no parts', async () => {
+    const stream = scripted();
+    const transport = new DuplexTransport(stream);
+    expect(transport.write([])).toBe(true);
+    await turns();
+    expect(stream.writableLength).toBe(0);
+  });
+});
