@@ -39,7 +39,7 @@ async function warmUp(pair, work, target) {
 
 function row(name, work, { contestant, samples }, lanes) {
   const speeds = samples.map(speed);
-  const goal = work.goals[contestant.like] ?? { baseline: 'net-batch' };
+  const goal = work.goals[contestant.name] ?? { baseline: contestant.baseline };
   const baseline = lanes.find((lane) => lane.contestant.name === goal.baseline);
   const ratios = baseline ? speeds.map((each, i) => each / speed(baseline.samples[i])) : [];
   return {

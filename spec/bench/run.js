@@ -34,13 +34,13 @@ const { values: options } = parseArgs({
 
 const folder = new URL('./contestants/', import.meta.url);
 
-/** A contestant is a file: `listen`, `connect`, `close` and `roles`. `like` names the one whose goals it has. */
+/** A contestant is a file: `listen`, `connect`, `close` and `roles`. It is compared with its goals, or `baseline`. */
 function findContestants() {
   const names = readdirSync(folder).map((file) => file.replace(/\.js$/, ''));
-  const found = names.map((name) => ({ name, like: name, file: fileOf(name), environment: {} }));
+  const found = names.map((name) => ({ name, baseline: 'net-batch', file: fileOf(name), environment: {} }));
   if (options.versus === undefined) return found;
   const build = pathToFileURL(`${resolve(options.versus)}/`).href;
-  const other = { name: 'LockedSocket-versus', like: 'LockedSocket', file: fileOf('LockedSocket') };
+  const other = { name: 'LockedSocket-versus', baseline: 'LockedSocket', file: fileOf('LockedSocket') };
   return [...found, { ...other, environment: { K4NET_BENCH_BUILD: build } }];
 }
 
