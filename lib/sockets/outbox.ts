@@ -11,7 +11,7 @@ const copyLimit = 16 * 1024;
 /** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
 const smallestSlab = 1024;
 const largestSlab = 64 * 1024;
-/** What is written without waiting for the end of the tick. */
+/** What is written without waiting for the end of the tick; a full slab of the largest size is written too. */
 const batch = 64 * 1024;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
@@ -223,6 +223,8 @@ export class Outbox {
   /** The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. */
   #newSlab(size: number): void {
     this.#seal();
+    // Before the first byte of the next one: a single buffer is cheaper to write than two.
+    if (this.#slab.length >= largestSlab) this.#write();
     if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, largestSlab);
     this.#slab = allocate(Math.max(this.#slabSize, size));
     this.#slabStart = 0;
