@@ -29,9 +29,12 @@ export async function measure(name, work, contestants, { repeat, target, count, 
 async function warmUp(pair, work, target) {
   let count = work.size > 100_000 ? 16 : 256;
   let warm = 0;
+  let fastest = 0;
   while (warm < 4 * target) {
     const { seconds } = await pair.run(work, count);
-    count = Math.ceil(count * Math.min(4, target / seconds));
+    // The fastest: a run that something else delayed must not make all that follow too short.
+    fastest = Math.max(fastest, count / seconds);
+    count = Math.min(count * 4, Math.ceil(fastest * target));
     if (seconds > target / 4) warm += seconds;
   }
   return count;
