@@ -11,7 +11,7 @@ import { works } from './works.js';
 const help = `usage: npm run bench -- [options]
 
   --only NAME,...    only works and contestants of these names (a baseline comes along when it is named)
-  --repeat N         repetitions of each measurement (default 15)
+  --repeat N         repetitions of each measurement (default 11)
   --target MS        time of one measurement (default 130)
   --count N          messages of one measurement instead of a time
   --json FILE        write the rows there too
@@ -22,7 +22,7 @@ const help = `usage: npm run bench -- [options]
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
-    repeat: { type: 'string', default: '15' },
+    repeat: { type: 'string', default: '11' },
     target: { type: 'string', default: '130' },
     count: { type: 'string' },
     json: { type: 'string' },
