@@ -5,18 +5,16 @@ import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 import { Fifo } from './fifo.js';
-import { fullSlab, giveSlab, takeSlab } from './slabs.js';
+import { fullSlab, giveSlab, smallestSlab, takeSlab } from './slabs.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
-/** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
-const smallestSlab = 1024;
 /** What is written without waiting for the end of the tick; a full slab of the largest size is written too. */
 const batch = 64 * 1024;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
-/** A slab this small may stay with an idle socket. */
+/** A slab this small may stay with an idle socket if nobody else can use it. */
 const idleSlab = 4 * 1024;
 
 /** What an outbox writes to. */
@@ -221,12 +219,16 @@ export class Outbox {
     });
   }
 
-  /** The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. */
+  /**
+   * The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. A lone
+   * message should not pay for a large slab, a stream of them should not pay for many small ones.
+   */
   #newSlab(size: number): void {
     this.#seal();
     // Before the first byte of the next one: a single buffer is cheaper to write than two.
     if (this.#slab.length >= fullSlab) {
       this.#usedSlabs.push(this.#slab);
+      this.#dropSlab();
       this.#write();
     }
     if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, fullSlab);
@@ -284,7 +286,7 @@ export class Outbox {
     if (this.#queued() >= this.#highWaterMark) return;
     for (const deferred of this.#room.splice(0)) deferred.resolve();
     if (this.#line.length > 0) this.#admit();
-    else if (this.#queued() === 0 && this.#slab.length > idleSlab) {
+    else if (this.#queued() === 0 && (this.#outlet.reusable || this.#slab.length > idleSlab)) {
       this.#recycle(this.#slab);
       this.#dropSlab();
     }

@@ -1,19 +1,27 @@
 import type { Bytes } from '../bytes.js';
 import { allocate } from '../runtime.js';
 
-/** Length of the slabs that are worth keeping. */
+/** The lengths that are worth keeping. */
+export const smallestSlab: number = 1024;
 export const fullSlab: number = 64 * 1024;
-/** How many stay for whoever sends next: 512 KiB for the whole program, however many sockets it has. */
+/** How many of each stay for whoever sends next: about half a MiB for the whole program, however many sockets it has. */
 const mostSpare = 8;
 
-const spare: Bytes[] = [];
+const spareSmall: Bytes[] = [];
+const spareFull: Bytes[] = [];
 
-/** A buffer with arbitrary content. A full slab was written lately if there is one: its memory is still warm. */
+function sparesOf(length: number): Bytes[] | undefined {
+  if (length === smallestSlab) return spareSmall;
+  return length === fullSlab ? spareFull : undefined;
+}
+
+/** A buffer with arbitrary content. One that was written lately comes first: its memory is still warm. */
 export function takeSlab(length: number): Bytes {
-  return (length === fullSlab ? spare.pop() : undefined) ?? allocate(length);
+  return sparesOf(length)?.pop() ?? allocate(length);
 }
 
 /** Gives a slab back that nobody reads or writes any more. */
 export function giveSlab(slab: Bytes): void {
-  if (slab.length === fullSlab && spare.length < mostSpare) spare.push(slab);
+  const spares = sparesOf(slab.length);
+  if (spares && spares.length < mostSpare) spares.push(slab);
 }
