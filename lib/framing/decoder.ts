@@ -4,7 +4,7 @@ import { allocate } from '../runtime.js';
 import { headerLength } from './encoder.js';
 
 /** A buffer for a part of a message is at most this many times what has come of it, and at least `smallest`. */
-const growth = 16;
+const growth = 64;
 const smallest = 1024;
 
 /**

@@ -7,6 +7,7 @@ import { Fifo } from './fifo.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
 const chunkOverhead = 128;
+const nothing: Bytes = new Uint8Array(0);
 
 /** How many milliseconds, whose signal, and the longest message that this caller takes. */
 export interface InboxWait extends WaitOptions {
@@ -36,8 +37,11 @@ export class Inbox {
   #held = 0;
   #full = false;
   /** The run that is being taken apart: its bytes from `#at` on. */
-  #run: Bytes = new Uint8Array(0);
+  #run: Bytes = nothing;
   #at = 0;
+  /** Its buffer and where it begins there: asking a typed array for its buffer costs as much as making a view. */
+  #buffer: ArrayBufferLike = nothing.buffer;
+  #offset = 0;
   #over: K4netError | undefined;
   #taken = 0;
 
@@ -93,8 +97,7 @@ export class Inbox {
   /** Drops what is here and ends. */
   discard(error: K4netError): void {
     this.#runs.clear();
-    this.#run = new Uint8Array(0);
-    this.#at = 0;
+    this.#begin(nothing);
     this.#held = 0;
     this.#over = undefined;
     this.end(error);
@@ -153,25 +156,30 @@ export class Inbox {
       const next = this.#runs.peek();
       if (!next) return -1;
       this.#runs.shift();
-      this.#run = next;
-      this.#at = 0;
+      this.#begin(next);
     }
     return readU32(this.#run, this.#at);
   }
 
+  #begin(run: Bytes): void {
+    this.#run = run;
+    this.#at = 0;
+    this.#buffer = run.buffer;
+    this.#offset = run.byteOffset;
+  }
+
   #cut(size: number): Bytes {
-    const run = this.#run;
     const start = this.#at + headerLength;
+    const message = new Uint8Array(this.#buffer, this.#offset + start, size);
     this.#at = start + size;
     this.#taken += 1;
-    if (this.#at >= run.length) this.#release(run.length + chunkOverhead);
-    return new Uint8Array(run.buffer, run.byteOffset + start, size);
+    if (this.#at >= this.#run.length) this.#release(this.#run.length + chunkOverhead);
+    return message;
   }
 
   #release(bytes: number): void {
     this.#held -= bytes;
-    this.#run = new Uint8Array(0);
-    this.#at = 0;
+    this.#begin(nothing);
     if (this.#full && this.#held * 2 <= this.#limit) {
       this.#full = false;
       this.#onRoom();

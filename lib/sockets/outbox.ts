@@ -1,26 +1,24 @@
 import type { Bytes } from '../bytes.js';
 import type { K4netError } from '../errors.js';
 import { headerLength, writeHeader } from '../framing/encoder.js';
-import { afterTick, allocate, nextTurn } from '../runtime.js';
+import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 import { Fifo } from './fifo.js';
+import { fullSlab, giveSlab, smallestSlab, takeSlab } from './slabs.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
-/** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
-const smallestSlab = 1024;
-const largestSlab = 64 * 1024;
-/** What is written without waiting for the end of the tick. */
+/** What is written without waiting for the end of the tick; a full slab of the largest size is written too. */
 const batch = 64 * 1024;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
-/** A slab this small may stay with an idle socket. */
+/** A slab this small may stay with an idle socket if nobody else can use it. */
 const idleSlab = 4 * 1024;
 
 /** What an outbox writes to. */
-export type Outlet = Pick<Transport, 'write' | 'end'>;
+export type Outlet = Pick<Transport, 'write' | 'end' | 'reusable'>;
 
 /** One who stands in line: with a message, or to know when all before is written, or to end. */
 interface Entry {
@@ -59,6 +57,8 @@ export class Outbox {
   #slabSize = smallestSlab;
   #slabIsFresh = false;
   #parts: Bytes[] = [];
+  /** Slabs that are full, and whose last bytes are among the parts. */
+  #usedSlabs: Bytes[] = [];
   /** Bytes so far: taken from senders, given to the outlet, gone from the outlet. */
   #accepted = 0;
   #handedOver = 0;
@@ -142,9 +142,8 @@ export class Outbox {
     for (let entry = this.#line.shift(); entry; entry = this.#line.shift()) entry.deferred.reject(error);
     this.#lineBytes = 0;
     this.#parts = [];
-    this.#slab = nothing;
-    this.#slabStart = 0;
-    this.#slabEnd = 0;
+    this.#usedSlabs = [];
+    this.#dropSlab();
   }
 
   #queued(): number {
@@ -220,11 +219,20 @@ export class Outbox {
     });
   }
 
-  /** The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. */
+  /**
+   * The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. A lone
+   * message should not pay for a large slab, a stream of them should not pay for many small ones.
+   */
   #newSlab(size: number): void {
     this.#seal();
-    if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, largestSlab);
-    this.#slab = allocate(Math.max(this.#slabSize, size));
+    // Before the first byte of the next one: a single buffer is cheaper to write than two.
+    if (this.#slab.length >= fullSlab) {
+      this.#usedSlabs.push(this.#slab);
+      this.#dropSlab();
+      this.#write();
+    }
+    if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, fullSlab);
+    this.#slab = takeSlab(Math.max(this.#slabSize, size));
     this.#slabStart = 0;
     this.#slabEnd = 0;
     this.#slabIsFresh = true;
@@ -249,11 +257,14 @@ export class Outbox {
     this.#seal();
     if (this.#parts.length > 0) {
       const parts = this.#parts;
+      const slabs = this.#usedSlabs;
       const upTo = this.#accepted;
       this.#parts = [];
+      this.#usedSlabs = [];
       this.#handedOver = upTo;
       const more = this.#outlet.write(parts, () => {
         this.#written = upTo;
+        for (const slab of slabs) this.#recycle(slab);
         this.#settle();
       });
       if (!more) this.#blocked = true;
@@ -275,11 +286,20 @@ export class Outbox {
     if (this.#queued() >= this.#highWaterMark) return;
     for (const deferred of this.#room.splice(0)) deferred.resolve();
     if (this.#line.length > 0) this.#admit();
-    else if (this.#queued() === 0 && this.#slab.length > idleSlab) {
-      this.#slab = nothing;
-      this.#slabStart = 0;
-      this.#slabEnd = 0;
+    else if (this.#queued() === 0 && (this.#outlet.reusable || this.#slab.length > idleSlab)) {
+      this.#recycle(this.#slab);
+      this.#dropSlab();
     }
+  }
+
+  #recycle(slab: Bytes): void {
+    if (this.#outlet.reusable) giveSlab(slab);
+  }
+
+  #dropSlab(): void {
+    this.#slab = nothing;
+    this.#slabStart = 0;
+    this.#slabEnd = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 import { kindOf, type Bytes } from '../bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { nextTurn } from '../runtime.js';
+import { findBuiltin, nextTurn } from '../runtime.js';
 import type { Sink, Transport } from './transport.js';
 
 /** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
@@ -47,6 +47,7 @@ export function isDuplex(value: unknown): value is DuplexLike {
 export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
+  readonly reusable: boolean;
   readonly #stream: DuplexLike & Extras;
   /** The stream says that a chunk is written and still keeps it. */
   readonly #keeps: boolean;
@@ -67,6 +68,8 @@ export class DuplexTransport implements Transport {
     const extras = this.#stream;
     this.remoteAddress = addressOf(extras.remoteAddress, extras.remotePort);
     this.localAddress = addressOf(extras.localAddress, extras.localPort);
+    // A stream made in JavaScript may hand our very chunk to its reader, who keeps it: two duplex streams joined do.
+    this.reusable = isSystemSocket(stream);
     // An end of the peer must not end our direction, and small messages must not wait for an acknowledgement.
     if ('allowHalfOpen' in extras) extras.allowHalfOpen = true;
     extras.setNoDelay?.(true);
@@ -219,6 +222,12 @@ export class DuplexTransport implements Transport {
     }
     this.#sink.close(this.#cause);
   }
+}
+
+/** TCP, TLS, Unix sockets: what was written is with the system, or encrypted, when the write is done. */
+function isSystemSocket(stream: object): boolean {
+  const net = findBuiltin('node:net');
+  return net !== undefined && stream instanceof net.Socket;
 }
 
 function addressOf(address: string | undefined, port: number | undefined): string {

@@ -20,6 +20,7 @@ interface Delivery {
 class MemoryTransport implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';
+  readonly reusable = true;
   readonly peer: MemoryTransport;
   #sink: Sink | undefined;
   #surplus: Bytes | undefined;

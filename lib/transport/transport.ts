@@ -23,6 +23,11 @@ export interface Transport {
   /** This end as `address:port`, or an empty string where there is no such thing. */
   readonly localAddress: string;
   /**
+   * Whether the memory of written parts can be written again after `done`: true where the system or a copy has their
+   * content then, false (or left out) where another part of this program may hold on to them.
+   */
+  readonly reusable?: boolean;
+  /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.
    */

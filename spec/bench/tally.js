@@ -1,0 +1,31 @@
+/** The first and last byte of every message, so that a receiver that cuts in the wrong place is found out. */
+const first = 0xa5;
+const last = 0x5a;
+
+/** A message of that many bytes. */
+export function makeMessage(size) {
+  const message = new Uint8Array(size).fill(7);
+  message[size - 1] = last;
+  message[0] = first;
+  return message;
+}
+
+/** Counts what a receiver gets. */
+export class Tally {
+  messages = 0;
+  bytes = 0;
+  /** Messages whose ends are not those that were sent. */
+  wrong = 0;
+
+  /** @param {Uint8Array} message */
+  add(message) {
+    const length = message.length;
+    this.messages += 1;
+    this.bytes += length;
+    if (message[0] !== first || message[length - 1] !== last) this.wrong += 1;
+  }
+
+  get result() {
+    return { messages: this.messages, bytes: this.bytes, wrong: this.wrong };
+  }
+}
