@@ -113,7 +113,8 @@ export class LockedSocket {
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
-      if (this.#ended) throw this.#endedError();
+      if (this.#ended && this.#state === 'open') throw this.#endedError();
+      if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
       const bytes = toBytes(data);
       if (bytes.length > longestMessage)
         throw new RangeError(`a message of ${bytes.length} bytes has no header`);
@@ -225,13 +226,15 @@ export class LockedSocket {
    * in until the peer ends too, and cuts the connection if that takes too long. Everyone who waits on the socket is
    * told. Calling it again waits for the same close, with its own timeout. Never rejects because of the peer.
    *
-   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   * Rejects with a TypeError or RangeError for wrong arguments, or with `K4NET_STATE` for a closing message after `end()`,
+   * and then changes nothing.
    */
   close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
     try {
       checkNames('close', options, ['timeout']);
       const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
+      if (last && this.#ended && this.#state === 'open') throw this.#endedError();
       // Cutting at once comes before ending: the peer should see a reset, not an end in good order.
       if (timeout === 0) this.#transport.abort(new TimeoutError('the end of the peer', 0));
       this.#startClosing(last);
@@ -301,7 +304,7 @@ export class LockedSocket {
   #startClosing(last: Bytes | undefined): void {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
-    if (last && !this.#ended) void this.#outbox.send(last);
+    if (last) void this.#outbox.send(last);
     void this.end();
     this.#inbox.discard(closedError('this side has closed the socket'));
     this.#transport.resume();
@@ -325,7 +328,6 @@ export class LockedSocket {
   }
 
   #endedError(): K4netError {
-    if (this.#state !== 'open') return closedError('this side has closed the socket');
     return new K4netError('K4NET_STATE', 'this side has ended: nothing can be sent any more');
   }
 }

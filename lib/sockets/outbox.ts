@@ -14,11 +14,8 @@ const batch = 64 * 1024;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
-/** A slab this small may stay with an idle socket if nobody else can use it. */
-const idleSlab = 4 * 1024;
-
 /** What an outbox writes to. */
-export type Outlet = Pick<Transport, 'write' | 'end' | 'reusable'>;
+export type Outlet = Pick<Transport, 'write' | 'end'>;
 
 /** One who stands in line: with a message, or to know when all before is written, or to end. */
 interface Entry {
@@ -141,6 +138,7 @@ export class Outbox {
     for (let mark = this.#marks.shift(); mark; mark = this.#marks.shift()) mark.deferred.reject(error);
     for (let entry = this.#line.shift(); entry; entry = this.#line.shift()) entry.deferred.reject(error);
     this.#lineBytes = 0;
+    this.#written = this.#accepted;
     this.#parts = [];
     this.#usedSlabs = [];
     this.#dropSlab();
@@ -264,7 +262,7 @@ export class Outbox {
       this.#handedOver = upTo;
       const more = this.#outlet.write(parts, () => {
         this.#written = upTo;
-        for (const slab of slabs) this.#recycle(slab);
+        for (const slab of slabs) giveSlab(slab);
         this.#settle();
       });
       if (!more) this.#blocked = true;
@@ -286,14 +284,10 @@ export class Outbox {
     if (this.#queued() >= this.#highWaterMark) return;
     for (const deferred of this.#room.splice(0)) deferred.resolve();
     if (this.#line.length > 0) this.#admit();
-    else if (this.#queued() === 0 && (this.#outlet.reusable || this.#slab.length > idleSlab)) {
-      this.#recycle(this.#slab);
+    else if (this.#queued() === 0 && this.#slab.length > 0) {
+      giveSlab(this.#slab);
       this.#dropSlab();
     }
-  }
-
-  #recycle(slab: Bytes): void {
-    if (this.#outlet.reusable) giveSlab(slab);
   }
 
   #dropSlab(): void {

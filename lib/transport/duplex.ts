@@ -47,7 +47,6 @@ export function isDuplex(value: unknown): value is DuplexLike {
 export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
-  readonly reusable: boolean;
   readonly #stream: DuplexLike & Extras;
   /** The stream says that a chunk is written and still keeps it. */
   readonly #keeps: boolean;
@@ -68,15 +67,13 @@ export class DuplexTransport implements Transport {
     const extras = this.#stream;
     this.remoteAddress = addressOf(extras.remoteAddress, extras.remotePort);
     this.localAddress = addressOf(extras.localAddress, extras.localPort);
-    // A stream made in JavaScript may hand our very chunk to its reader, who keeps it: two duplex streams joined do.
-    this.reusable = isSystemSocket(stream);
     // An end of the peer must not end our direction, and small messages must not wait for an acknowledgement.
     if ('allowHalfOpen' in extras) extras.allowHalfOpen = true;
     extras.setNoDelay?.(true);
     this.#finished = stream.writableFinished;
-    // Only a socket of the system is known to be done with a chunk when it says so. `Duplex.from` hands the chunk to
-    // a stream behind it, and a stream within the process gives it to the reader as it is.
-    this.#keeps = extras.setNoDelay === undefined;
+    // `Duplex.from` hands a chunk to a stream behind it, and a stream within the process gives it to its reader as it
+    // is: only a socket of the system is known to be done with a chunk when it says so.
+    this.#keeps = !isSystemSocket(stream);
     stream.pause();
     stream.on('data', (chunk: unknown) => {
       this.#onData(chunk);

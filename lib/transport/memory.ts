@@ -20,7 +20,6 @@ interface Delivery {
 class MemoryTransport implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';
-  readonly reusable = true;
   readonly peer: MemoryTransport;
   #sink: Sink | undefined;
   #surplus: Bytes | undefined;

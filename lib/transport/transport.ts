@@ -23,11 +23,6 @@ export interface Transport {
   /** This end as `address:port`, or an empty string where there is no such thing. */
   readonly localAddress: string;
   /**
-   * Whether the memory of written parts can be written again after `done`: true where the system or a copy has their
-   * content then, false (or left out) where another part of this program may hold on to them.
-   */
-  readonly reusable?: boolean;
-  /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.
    */
@@ -35,8 +30,9 @@ export interface Transport {
   /** Reading goes on after `data()` had returned false. */
   resume(): void;
   /**
-   * Writes the parts in order. They are lent until `done`, which is called when the layer below has all of them, and
-   * not at all if the transport closes before. False: no more, please, until `drain()`.
+   * Writes the parts in order. They are lent until `done`: their memory may be written again then, so a carrier that
+   * keeps or hands on what it was given writes a copy. `done` is called in a later turn, when the layer below has all of
+   * them, and not at all if the transport closes before. False: no more, please, until `drain()`.
    */
   write(parts: readonly Bytes[], done?: () => void): boolean;
   /** Ends this direction after what was written; reading goes on. */

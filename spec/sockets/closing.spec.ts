@@ -225,3 +225,35 @@ describe.each([
     await pair.dispose?.();
   });
 });
+
+describe('what a socket says when it is past its end', () => {
+  it('refuses a closing message after end() and changes nothing', async () => {
+    const { near, far } = await inMemory();
+    await near.end();
+    await expect(near.close('too late')).rejects.toMatchObject({ code: 'K4NET_STATE' });
+    expect(near.readyState).toBe('open');
+    await far.close('still heard');
+    expect(await near.recvText()).toBe('still heard');
+    await near.close();
+  });
+
+  it('tells a sender who has ended before of the break that came after', async () => {
+    const { near, far, cut } = await overTcp();
+    await far.end();
+    cut();
+    await near.closed;
+    await expect(near.send('x')).rejects.toMatchObject({ code: (await near.closed).code });
+    await far.close(undefined, { timeout: 0 });
+    const { code } = await far.closed;
+    await expect(far.send('x')).rejects.toMatchObject({ code });
+  });
+
+  it('has nothing buffered any more', async () => {
+    const { near, far } = await inMemory();
+    for (let i = 0; i < 100; i += 1) void near.send(pattern(20_000));
+    expect(near.bufferedAmount).toBeGreaterThan(0);
+    await near.close(undefined, { timeout: 0 });
+    expect(near.bufferedAmount).toBe(0);
+    await far.close();
+  });
+});
