@@ -1,5 +1,6 @@
-import { kindOf } from '../bytes.js';
+import { kindOf, toBytes } from '../bytes.js';
 import { integer } from '../options.js';
+import { platform } from '../runtime.js';
 
 /** Where a server listens: a TCP port, or the path of a Unix socket or Windows pipe. */
 export interface AddressOptions {
@@ -18,20 +19,31 @@ export type Address = { readonly host: string; readonly port: number } | { reado
 export const addressNames: readonly string[] = ['port', 'host', 'path'];
 
 /** The one address that the options name. */
-export function toAddress(where: string, { port, host, path }: AddressOptions): Address {
+export function toAddress(where: 'listen' | 'connect', { port, host, path }: AddressOptions): Address {
   if (path !== undefined) {
     if (typeof path !== 'string') throw new TypeError(`path is a string, not ${kindOf(path)}`);
     if (port !== undefined || host !== undefined) {
       throw new TypeError(`${where} takes 'path' or 'port' with 'host', not both`);
     }
     if (path === '' || path.includes('\0')) throw new TypeError('path is empty or has a NUL in it');
+    checkLength(path);
     return { path };
   }
   if (port === undefined) throw new TypeError(`${where} needs 'port' or 'path'`);
   if (host !== undefined && typeof host !== 'string')
     throw new TypeError(`host is a string, not ${kindOf(host)}`);
   if (host === '') throw new TypeError('host is empty: leave it out for 127.0.0.1');
-  return { host: host ?? '127.0.0.1', port: integer('port', port, 0, 0, 65_535) };
+  // Port 0 is a free one for a server, and nothing that a client could reach.
+  const lowest = where === 'listen' ? 0 : 1;
+  return { host: host ?? '127.0.0.1', port: integer('port', port, lowest, lowest, 65_535) };
+}
+
+/** The system's address of a Unix socket is short, and some versions of Node cut off what does not fit. */
+function checkLength(path: string): void {
+  if (platform() === 'win32') return;
+  const most = platform() === 'linux' ? 107 : 103;
+  const { length } = toBytes(path);
+  if (length > most) throw new RangeError(`path is at most ${most} bytes here, not ${length}: ${path}`);
 }
 
 /** An address as people write it. */

@@ -3,6 +3,7 @@ import { checkNames, milliseconds } from '../options.js';
 import { type NodeSocket } from '../runtime.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
 import {
+  checkedOptions,
   lockedSocketNames,
   lockedSocketOptions,
   type LockedSocketOptions,
@@ -49,15 +50,18 @@ export async function connect(options: ConnectOptions): Promise<LockedSocket> {
   const timeout = milliseconds('timeout', options.timeout, defaultTimeout);
   checkSignal(options.signal);
   checkPlain('connect', options.plain);
+  const locked = lockedSocketOptions(options);
+  // Throws for a wrong option now, not when there is a connection that nobody would close.
+  checkedOptions(locked);
   if (options.signal?.aborted) return rejected(options.signal.reason);
   const stop = new AbortController();
   const attempts = persist(address, plan, stop.signal);
   const cancel = (reason: unknown): void => {
     stop.abort(reason);
   };
-  const what = `a connection to ${describeAddress(address)}`;
-  const stream = await bounded(attempts, { timeout, signal: options.signal }, new AbortHub(), cancel, what);
-  return new LockedSocket(stream, lockedSocketOptions(options));
+  const wait = { timeout, signal: options.signal };
+  const stream = await bounded(attempts, wait, new AbortHub(), cancel, connectionTo(address));
+  return new LockedSocket(stream, locked);
 }
 
 /** Dials until it succeeds, meets what will not pass, has no retry left, or is told to stop. */
@@ -67,22 +71,26 @@ async function persist(address: Address, plan: RetryPlan, signal: AbortSignal): 
     try {
       return await dial(address, signal);
     } catch (error) {
-      if (signal.aborted) throw withCause(error, last);
+      if (signal.aborted) throw withCause(error, address, last);
       if (nth >= plan.retries || !mayPass(error)) throw error;
       last = error;
     }
     try {
       await pause(retryDelay(plan, nth), signal);
     } catch (reason) {
-      throw withCause(reason, last);
+      throw withCause(reason, address, last);
     }
   }
 }
 
 /** A timeout says more with what the last attempt met. */
-function withCause(reason: unknown, last: unknown): unknown {
+function withCause(reason: unknown, address: Address, last: unknown): unknown {
   if (!(reason instanceof TimeoutError) || last === undefined) return reason;
-  return new TimeoutError('a connection', reason.timeout, { cause: last });
+  return new TimeoutError(connectionTo(address), reason.timeout, { cause: last });
+}
+
+function connectionTo(address: Address): string {
+  return `a connection to ${describeAddress(address)}`;
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

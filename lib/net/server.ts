@@ -3,9 +3,10 @@ import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { checkNames, integer, milliseconds } from '../options.js';
-import { warn, type NodeServer, type NodeSocket } from '../runtime.js';
+import { warn } from '../runtime.js';
 import { Fifo } from '../sockets/fifo.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
+import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, bounded, Deferred, type AbortSignalLike } from '../waiting.js';
 import type { Address } from './address.js';
 
@@ -33,12 +34,26 @@ export interface ServerCloseOptions {
   readonly timeout?: number | undefined;
 }
 
+/** What a server needs of Node's listener. Spelt out: the public types must not need Node's. */
+export interface ListenerLike {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  close(callback: () => void): unknown;
+  address(): { readonly address: string; readonly port: number } | string | null;
+  ref(): unknown;
+  unref(): unknown;
+}
+
+/** What it needs of a connection that the listener gives. */
+export interface ConnectionLike extends DuplexLike {
+  resetAndDestroy(): unknown;
+}
+
 /** What `listen` gives a server besides its listener. */
 export interface ServerParts {
   readonly maxPending: number;
-  readonly onError: ((error: unknown, socket?: LockedSocket) => void) | undefined;
+  readonly onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
   /** Makes the socket of an accepted connection. */
-  readonly wrap: (stream: NodeSocket) => LockedSocket;
+  readonly wrap: (stream: ConnectionLike) => LockedSocket;
 }
 
 /**
@@ -47,10 +62,10 @@ export interface ServerParts {
  * A connection that nobody has taken yet is not read from.
  */
 export class Server {
-  readonly #listener: NodeServer;
+  readonly #listener: ListenerLike;
   readonly #parts: ServerParts;
   readonly #asked: Address;
-  readonly #pending = new Fifo<NodeSocket>();
+  readonly #pending = new Fifo<ConnectionLike>();
   readonly #takers = new Fifo<Deferred<LockedSocket | undefined>>();
   readonly #live = new Set<LockedSocket>();
   readonly #closing = new AbortController();
@@ -59,11 +74,11 @@ export class Server {
   #closed: Promise<void> | undefined;
 
   /** Servers are made by `listen`. */
-  constructor(listener: NodeServer, asked: Address, parts: ServerParts) {
+  constructor(listener: ListenerLike, asked: Address, parts: ServerParts) {
     this.#listener = listener;
     this.#asked = asked;
     this.#parts = parts;
-    listener.on('connection', (stream: NodeSocket) => {
+    listener.on('connection', (stream: ConnectionLike) => {
       this.#accept(stream);
     });
     listener.on('listening', () => {
@@ -125,7 +140,8 @@ export class Server {
     const handlers = new PQueue({ concurrency });
     for await (const socket of this) {
       void handlers.add(() => this.#handle(handler, socket));
-      await handlers.onSizeLessThan(1);
+      // A connection is taken when a handler is free for it: one that is taken is read from.
+      while (handlers.pending >= concurrency) await once(handlers, 'next');
     }
     await handlers.onIdle();
   }
@@ -148,7 +164,7 @@ export class Server {
     return this.close();
   }
 
-  #accept(stream: NodeSocket): void {
+  #accept(stream: ConnectionLike): void {
     // Until the socket has an owner nobody else hears its errors; the owner hears them too.
     stream.on('error', () => undefined);
     const taker = this.#takers.shift();
@@ -162,7 +178,7 @@ export class Server {
     }
   }
 
-  #adopt(stream: NodeSocket): LockedSocket {
+  #adopt(stream: ConnectionLike): LockedSocket {
     const socket = this.#parts.wrap(stream);
     this.#live.add(socket);
     void socket.closed.then(() => this.#live.delete(socket));
@@ -203,9 +219,14 @@ export class Server {
   }
 
   #report(error: unknown, socket?: LockedSocket): void {
+    const { onError } = this.#parts;
+    if (!onError) {
+      this.#warn(error);
+      return;
+    }
     try {
-      if (this.#parts.onError) this.#parts.onError(error, socket);
-      else this.#warn(error);
+      const result = onError(error, socket);
+      if (result instanceof Promise) result.catch(this.#warn.bind(this));
     } catch (thrown) {
       this.#warn(thrown);
     }
@@ -220,8 +241,13 @@ export class Server {
   }
 }
 
+/** Resolves when the queue says so the next time. */
+function once(queue: PQueue, event: 'next'): Promise<void> {
+  return new Promise((resolve) => queue.once(event, resolve));
+}
+
 /** A reset where the carrier has one: a mere end would look like a server that had nothing to say. */
-function destroy(stream: NodeSocket): void {
+function destroy(stream: ConnectionLike): void {
   try {
     stream.resetAndDestroy();
   } catch {

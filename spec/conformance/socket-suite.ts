@@ -263,7 +263,8 @@ export function describeSocket(name: string, makePair: MakeSocketPair): void {
         process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
       const before = timers();
       const waiting = [far.recv(), far.recv({ timeout: undefined }), far.recv({ timeout: Infinity })];
-      expect(timers()).toBe(before);
+      // Not exactly as many: a timer of another test may have run out meanwhile.
+      expect(timers()).toBeLessThanOrEqual(before);
       for (const message of 'abc') void near.send(message);
       expect((await Promise.all(waiting)).map(textOf).join('')).toBe('abc');
     });
@@ -795,7 +796,8 @@ export function describeSocket(name: string, makePair: MakeSocketPair): void {
       await Promise.all([near.close(), far.close()]);
       await Promise.all(pending);
       expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-      expect(timers()).toBe(before);
+      // Not exactly as many: a timer of another test may have run out meanwhile.
+      expect(timers()).toBeLessThanOrEqual(before);
     });
   });
 

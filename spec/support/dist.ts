@@ -8,7 +8,9 @@ export const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Says what to do where there is no build: `npm test` makes one, vitest alone does not. */
 export function needDist(): void {
   if (existsSync(new URL('../../dist/index.js', import.meta.url))) return;
-  throw new Error('there is no dist/index.js: this test is of the built package, so run "npm run build" first');
+  throw new Error(
+    'there is no dist/index.js: this test is of the built package, so run "npm run build" first',
+  );
 }
 
 /** How a program came to its end, and what it said. */
@@ -28,7 +30,7 @@ export function run(
   args: readonly string[],
   options: {
     readonly cwd?: string;
-    readonly onOut?: (out: string, kill: () => void) => void;
+    readonly onOut?: (out: string) => void;
   } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
@@ -36,7 +38,7 @@ export function run(
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
-      options.onOut?.(out, () => child.kill('SIGKILL'));
+      options.onOut?.(out);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
     child.on('error', reject);

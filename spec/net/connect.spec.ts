@@ -1,0 +1,328 @@
+import dns from 'node:dns';
+import { getEventListeners } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { K4netError, TimeoutError } from '../../lib/errors.js';
+import { connect, type ConnectOptions } from '../../lib/net/connect.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { handles, Field, Spy } from '../support/net.js';
+import { turns } from '../support/recorder.js';
+import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { listening } from '../support/streams.js';
+
+const field = new Field();
+
+afterEach(async () => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  await field.clear();
+});
+
+/** A port at which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server, { port: 0, host: '127.0.0.1' });
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A host name that nobody ever resolves: an attempt that neither succeeds nor fails. */
+function hangingHost(): { host: string; port: number; asked: () => number } {
+  const lookup = vi.spyOn(dns, 'lookup').mockImplementation(() => undefined);
+  return { host: 'nowhere.invalid', port: 1, asked: () => lookup.mock.calls.length };
+}
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
+const patient = { retries: Infinity, minDelay: 1, maxDelay: 2 };
+
+describe('a server that is not there', () => {
+  it('is K4NET_CONNECT with the address and the error of the system', async () => {
+    const port = await freePort();
+    const error = await failure(connect({ plain: true, port, retry: false }), 'K4NET_CONNECT');
+    expect(error.message).toContain(`127.0.0.1:${port}`);
+    expect(error.message).toContain('ECONNREFUSED');
+    expect(codeOf(error.cause)).toBe('ECONNREFUSED');
+    expect(error.cause).not.toBeInstanceOf(K4netError);
+  });
+
+  it('is named as people write it when it is IPv6', async () => {
+    const error = await reasonOf(connect({ plain: true, host: '::1', port: 1, retry: false }));
+    expect((error as Error).message).toContain('[::1]:1');
+  });
+
+  it('is tried once with retry: false or retries: 0, and as often as the plan says', async () => {
+    const path = await field.path();
+    const spy = new Spy('client', field);
+    await failure(connect({ plain: true, path, retry: false }), 'K4NET_CONNECT');
+    expect(spy.sockets).toHaveLength(1);
+    await failure(connect({ plain: true, path, retry: { retries: 0 } }), 'K4NET_CONNECT');
+    expect(spy.sockets).toHaveLength(2);
+    await failure(connect({ plain: true, path, retry: { ...patient, retries: 5 } }), 'K4NET_CONNECT');
+    expect(spy.sockets).toHaveLength(8);
+  });
+
+  it.each([undefined, true])('is tried four times by default (retry: %s)', async (retry) => {
+    const path = await field.path();
+    const spy = new Spy('client', field);
+    await failure(connect({ plain: true, path, retry }), 'K4NET_CONNECT');
+    expect(spy.sockets).toHaveLength(4);
+  });
+
+  it('is found by a retry once it is there, over TCP', async () => {
+    const port = await freePort();
+    const spy = new Spy('client', field);
+    const coming = connect({ plain: true, port, retry: patient, timeout: Infinity });
+    await until(() => spy.failed > 0);
+    const server = await field.listen({ port });
+    const iterator = server[Symbol.asyncIterator]();
+    const near = field.keep(await coming);
+    await near.send('at last');
+    const { value: far } = await iterator.next();
+    expect(textOf(await far!.recv())).toBe('at last');
+    expect(spy.failed).toBe(spy.sockets.length - 1);
+  });
+
+  it('is found by a retry once it is there, over a Unix socket', async () => {
+    const path = await field.path();
+    const spy = new Spy('client', field);
+    const coming = connect({ plain: true, path, retry: patient, timeout: Infinity });
+    await until(() => spy.failed > 0);
+    await field.listen({ path });
+    field.keep(await coming);
+    expect(spy.failed).toBeGreaterThan(0);
+  });
+});
+
+describe('what will not pass', () => {
+  it('is not tried again: a host that does not exist', async () => {
+    const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
+      (args.at(-1) as (error: Error) => void)(cause);
+    });
+    const error = await failure(
+      connect({ plain: true, host: 'nowhere.invalid', port: 1, retry: patient }),
+      'K4NET_CONNECT',
+    );
+    expect(error.cause).toBe(cause);
+    expect(error.message).toContain('nowhere.invalid:1');
+    expect(lookup).toHaveBeenCalledTimes(1);
+  });
+
+  it.skipIf(process.platform === 'win32')('is not tried again: a path through a file', async () => {
+    const file = join(await field.folder(), 'file');
+    await writeFile(file, '');
+    const spy = new Spy('client', field);
+    const error = await failure(
+      connect({ plain: true, path: join(file, 'socket'), retry: patient }),
+      'K4NET_CONNECT',
+    );
+    expect(codeOf(error.cause)).toBe('ENOTDIR');
+    expect(spy.sockets).toHaveLength(1);
+  });
+
+  it('is not even tried: options of the socket that are wrong', async () => {
+    const server = await field.listen();
+    const spy = new Spy('client', field);
+    await expect(connect({ plain: true, ...server.address(), maxSize: 0.5 })).rejects.toThrow(RangeError);
+    expect(spy.sockets).toHaveLength(0);
+    expect(server.connections).toBe(0);
+  });
+});
+
+describe('the timeout of connect', () => {
+  it('is ten seconds by default, and a TimeoutError without a cause when nothing was met', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { host, port, asked } = hangingHost();
+    const spy = new Spy('client', field);
+    const waiting = watch(connect({ plain: true, host, port }));
+    await until(() => asked() === 1);
+    vi.advanceTimersByTime(9_999);
+    await turns(5);
+    expect(waiting.state).toBe('pending');
+    vi.advanceTimersByTime(1);
+    await until(() => waiting.state === 'rejected');
+    expect(waiting.reason).toBeInstanceOf(TimeoutError);
+    const { timeout, message, cause } = waiting.reason as TimeoutError;
+    expect({ timeout, cause }).toEqual({ timeout: 10_000, cause: undefined });
+    expect(message).toContain('nowhere.invalid:1');
+    expect(spy.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
+  });
+
+  it('says what the last attempt met, when it comes in the pause', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const path = await field.path();
+    const spy = new Spy('client', field);
+    const retry = { retries: Infinity, minDelay: 4_000, maxDelay: 4_000 };
+    const waiting = watch(connect({ plain: true, path, retry, timeout: 500 }));
+    await until(() => spy.failed === 1 && vi.getTimerCount() === 2);
+    vi.advanceTimersByTime(500);
+    await until(() => waiting.state === 'rejected');
+    const reason = waiting.reason as TimeoutError;
+    expect(reason).toBeInstanceOf(TimeoutError);
+    expect(reason.timeout).toBe(500);
+    expect(reason.message).toContain(path);
+    expect(K4netError.is(reason.cause, 'K4NET_CONNECT')).toBe(true);
+    expect(codeOf((reason.cause as Error).cause)).toBe('ENOENT');
+    expect(vi.getTimerCount()).toBe(0);
+    expect(spy.sockets).toHaveLength(1);
+  });
+
+  it('says what the last attempt met, when it comes in the next one', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const cause = Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN' });
+    let asked = 0;
+    vi.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
+      asked += 1;
+      if (asked === 1) (args.at(-1) as (error: Error) => void)(cause);
+    });
+    const retry = { retries: 1, minDelay: 10, maxDelay: 10 };
+    const waiting = watch(connect({ plain: true, host: 'nowhere.invalid', port: 1, retry, timeout: 500 }));
+    await until(() => vi.getTimerCount() === 2);
+    vi.advanceTimersByTime(10);
+    await until(() => asked === 2);
+    vi.advanceTimersByTime(490);
+    await until(() => waiting.state === 'rejected');
+    const reason = waiting.reason as TimeoutError;
+    expect(reason).toBeInstanceOf(TimeoutError);
+    expect((reason.cause as Error).cause).toBe(cause);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('0 does not wait', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { host, port } = hangingHost();
+    const spy = new Spy('client', field);
+    const error = await failure(connect({ plain: true, host, port, timeout: 0 }), 'K4NET_TIMEOUT');
+    expect(error).toMatchObject({ timeout: 0 });
+    expect(spy.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('0 either connects at once or leaves nothing', async () => {
+    const server = await field.listen();
+    const outcome = await connect({ plain: true, ...server.address(), timeout: 0 }).catch(
+      (error: unknown) => error,
+    );
+    if (outcome instanceof LockedSocket) field.keep(outcome);
+    else expect(K4netError.is(outcome, 'K4NET_TIMEOUT')).toBe(true);
+    await field.clear();
+    await until(() => handles() === 0);
+  });
+
+  it('leaves no timer behind a connection that came in time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const server = await field.listen();
+    await field.connect(server, { timeout: 1_000 });
+    expect(vi.getTimerCount()).toBe(0);
+    await field.connect(server, { timeout: Infinity });
+    await field.connect(server, { timeout: 2 ** 40 });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('the signal of connect', () => {
+  const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+
+  it('that has aborted before means that nothing is dialled', async () => {
+    const spy = new Spy('client', field);
+    const reason = new Error('not today');
+    const options: ConnectOptions = { plain: true, port: 1, signal: AbortSignal.abort(reason) };
+    expect(await reasonOf(connect(options))).toBe(reason);
+    expect(spy.sockets).toHaveLength(0);
+  });
+
+  it('ends an attempt with its reason, whatever that is', async () => {
+    const { host, port, asked } = hangingHost();
+    for (const reason of [new Error('enough'), 'text', undefined]) {
+      const spy = new Spy('client', field);
+      const calls = asked();
+      const abort = new AbortController();
+      const waiting = watch(connect({ plain: true, host, port, signal: abort.signal }));
+      await until(() => asked() > calls);
+      expect(listenersOf(abort.signal)).toBe(1);
+      abort.abort(reason);
+      await until(() => waiting.state === 'rejected');
+      expect(waiting.reason).toBe(abort.signal.reason);
+      expect(listenersOf(abort.signal)).toBe(0);
+      expect(spy.sockets[0]?.destroyed).toBe(true);
+    }
+    await until(() => handles() === 0);
+  });
+
+  it('ends a pause between two attempts, and its timer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const spy = new Spy('client', field);
+    const abort = new AbortController();
+    const path = await field.path();
+    const waiting = watch(connect({ plain: true, path, signal: abort.signal, timeout: Infinity }));
+    await until(() => spy.failed === 1 && vi.getTimerCount() === 1);
+    const reason = new Error('enough');
+    abort.abort(reason);
+    await until(() => waiting.state === 'rejected');
+    expect(waiting.reason).toBe(reason);
+    expect(listenersOf(abort.signal)).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(spy.sockets).toHaveLength(1);
+  });
+
+  it('is let go when there is a connection, and cannot hurt it any more', async () => {
+    const server = await field.listen();
+    const taking = server[Symbol.asyncIterator]().next();
+    const abort = new AbortController();
+    const near = await field.connect(server, { signal: abort.signal });
+    expect(listenersOf(abort.signal)).toBe(0);
+    abort.abort();
+    const { value: far } = await taking;
+    await near.send('still here');
+    expect(textOf(await far!.recv())).toBe('still here');
+  });
+
+  it('is let go when connecting fails', async () => {
+    const abort = new AbortController();
+    const path = await field.path();
+    await failure(connect({ plain: true, path, retry: false, signal: abort.signal }), 'K4NET_CONNECT');
+    expect(listenersOf(abort.signal)).toBe(0);
+  });
+});
+
+describe('a connection', () => {
+  it('takes the options of a socket', async () => {
+    const server = await field.listen({ port: 0, maxSize: 10 });
+    const taking = server[Symbol.asyncIterator]().next();
+    const near = await field.connect(server, { maxSize: 5 });
+    const { value: far } = await taking;
+    await far!.send('123456');
+    await failure(near.recv(), 'K4NET_TOO_LARGE');
+  });
+
+  it('leaves no handle when it is closed', async () => {
+    const server = await field.listen();
+    const serving = server.serve((sock) => sock.recv());
+    const near = await field.connect(server);
+    expect(handles()).toBeGreaterThan(0);
+    await near.send('one');
+    await near.close();
+    await server.close();
+    await serving;
+    await until(() => handles() === 0);
+  });
+
+  it('leaves no handle when it was refused', async () => {
+    const port = await freePort();
+    await failure(connect({ plain: true, port, retry: { ...patient, retries: 3 } }), 'K4NET_CONNECT');
+    await until(() => handles() === 0);
+  });
+
+  it('knows both its addresses', async () => {
+    const raw = createServer((socket) => void socket.on('error', () => undefined));
+    const port = await listening(raw, { port: 0, host: '127.0.0.1' });
+    field.onClear(() => new Promise((resolve) => raw.close(resolve)));
+    const near = field.keep(await connect({ plain: true, port }));
+    expect((raw.address() as AddressInfo).port).toBe(port);
+    expect(near.remoteAddress).toBe(`127.0.0.1:${port}`);
+    expect(near.localAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+    await near.close(undefined, { timeout: 0 });
+  });
+});

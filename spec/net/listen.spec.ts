@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, symlinkSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { connect } from '../../lib/net/connect.js';
+import { listen } from '../../lib/net/listen.js';
+import type { Server } from '../../lib/net/server.js';
+import { carriers, Field, handles } from '../support/net.js';
+import { failure, textOf, until } from '../support/sockets.js';
+
+const field = new Field();
+
+afterEach(() => field.clear());
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
+
+/** Whether a server serves: one message there and back. */
+async function echoes(server: Server): Promise<boolean> {
+  const serving = server[Symbol.asyncIterator]().next();
+  const near = await field.connect(server);
+  const { value: far } = await serving;
+  await near.send('there');
+  await far!.send(await far!.recv());
+  const answer = textOf(await near.recv());
+  await Promise.all([near.close(), far!.close()]);
+  return answer === 'there';
+}
+
+/** The socket file of a process that was killed. */
+async function abandoned(path: string): Promise<void> {
+  const program = fileURLToPath(new URL('programs/abandoned-socket.mjs', import.meta.url));
+  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(lstatSync(path).isSocket()).toBe(true);
+}
+
+describe.each(carriers)('a server on a %s', (carrier) => {
+  it('gives an address that connect takes as it is', async () => {
+    const where = await field.where(carrier);
+    const server = await field.listen(where);
+    const address = server.address();
+    if ('path' in address) expect(address).toEqual(where);
+    else {
+      expect(address.host).toBe('127.0.0.1');
+      expect(address.port).toBeGreaterThan(0);
+    }
+    expect(await echoes(server)).toBe(true);
+  });
+
+  it('keeps its address after it has closed', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const address = server.address();
+    await server.close();
+    expect(server.address()).toEqual(address);
+  });
+
+  it('is not shaken by a second one at the same address, which hears K4NET_LISTEN', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const error = await failure(listen({ plain: true, ...server.address() }), 'K4NET_LISTEN');
+    expect(codeOf(error.cause)).toBe('EADDRINUSE');
+    const address = server.address();
+    expect(error.message).toContain('path' in address ? address.path : `127.0.0.1:${address.port}`);
+    // The second one looked whether the first is alive: that is one short connection there.
+    const served: string[] = [];
+    const serving = server.serve(async (sock) => {
+      for await (const text of sock.texts()) served.push(text);
+    });
+    const near = await field.connect(server);
+    await near.send('well');
+    await near.close();
+    await until(() => served.length === 1 && server.connections === 0);
+    await server.close();
+    await serving;
+    await until(() => handles() === 0);
+  });
+
+  it('frees its address when it closes', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const address = server.address();
+    await server.close();
+    await failure(connect({ plain: true, ...address, retry: false }), 'K4NET_CONNECT');
+    expect(await echoes(await field.listen(address))).toBe(true);
+  });
+});
+
+describe('a server on TCP', () => {
+  it('is reached only from this machine, unless it says otherwise', async () => {
+    const local = await field.listen({ port: 0 });
+    expect(local.address()).toMatchObject({ host: '127.0.0.1' });
+    const open = await field.listen({ port: 0, host: '0.0.0.0' });
+    expect(open.address()).toMatchObject({ host: '0.0.0.0' });
+    const named = await field.listen({ port: 0, host: 'localhost' });
+    expect(await echoes(named)).toBe(true);
+    const { port } = local.address() as { port: number };
+    const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    const outside = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
+    if (!outside) return;
+    const { address: host } = outside;
+    await failure(connect({ plain: true, host, port, retry: false }), 'K4NET_CONNECT');
+    const { port: openPort } = open.address() as { port: number };
+    field.keep(await connect({ plain: true, host, port: openPort, retry: false }));
+  });
+
+  it('two servers on port 0 have two ports', async () => {
+    const [one, other] = [await field.listen(), await field.listen()];
+    expect(one.address()).not.toEqual(other.address());
+  });
+
+  it('that cannot listen there says why', async () => {
+    const error = await failure(listen({ plain: true, port: 0, host: '192.0.2.1' }), 'K4NET_LISTEN');
+    expect(codeOf(error.cause)).toBe('EADDRNOTAVAIL');
+    expect(error.message).toContain('192.0.2.1:0');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () => {
+  it('replaces the socket file of a server that was killed', async () => {
+    const path = await field.path();
+    await abandoned(path);
+    const before = lstatSync(path).ino;
+    const server = await field.listen({ path });
+    expect(await echoes(server)).toBe(true);
+    expect(before).toBeGreaterThan(0);
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('removes its socket file when it closes', async () => {
+    const path = await field.path();
+    const server = await field.listen({ path });
+    expect(lstatSync(path).isSocket()).toBe(true);
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('never removes a file that is no socket', async () => {
+    const path = await field.path();
+    await writeFile(path, 'a letter');
+    const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
+    expect(codeOf(error.cause)).toBe('EADDRINUSE');
+    expect(await readFile(path, 'utf8')).toBe('a letter');
+  });
+
+  it('never removes a folder', async () => {
+    const path = await field.path();
+    await mkdir(path);
+    await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
+    expect(lstatSync(path).isDirectory()).toBe(true);
+  });
+
+  it('never removes a link, wherever it leads', async () => {
+    const [target, link] = [await field.path(), await field.path()];
+    await abandoned(target);
+    symlinkSync(target, link);
+    await failure(listen({ plain: true, path: link }), 'K4NET_LISTEN');
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(lstatSync(target).isSocket()).toBe(true);
+  });
+
+  it('in a folder that does not exist says so', async () => {
+    const path = `${await field.path()}/none`;
+    const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
+    expect(error.message).toContain(path);
+  });
+});

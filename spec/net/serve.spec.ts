@@ -1,0 +1,335 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { K4netError } from '../../lib/errors.js';
+import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
+import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { Deferred } from '../../lib/waiting.js';
+import { carriers, Field, Spy } from '../support/net.js';
+import { turns } from '../support/recorder.js';
+import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
+
+const field = new Field();
+
+afterEach(() => field.clear());
+
+/** Handlers that each wait until the test lets them go. */
+class Gate {
+  /** The first message of each socket, in the order in which the handlers were called. */
+  readonly names: string[] = [];
+  readonly sockets: LockedSocket[] = [];
+  running = 0;
+  most = 0;
+  readonly #doors: Deferred<void>[] = [];
+
+  readonly handler = async (socket: LockedSocket): Promise<void> => {
+    this.running += 1;
+    this.most = Math.max(this.most, this.running);
+    const door = new Deferred<void>();
+    this.#doors.push(door);
+    this.sockets.push(socket);
+    this.names.push(await socket.recvText());
+    await door.promise;
+    this.running -= 1;
+  };
+
+  open(nth: number): void {
+    this.#doors[nth]!.resolve();
+  }
+
+  openAll(): void {
+    for (const door of this.#doors) door.resolve();
+  }
+}
+
+/** Clients who have each sent their number. */
+async function numbered(server: Server, count: number): Promise<LockedSocket[]> {
+  const clients = await field.clients(server, count);
+  await Promise.all(clients.map((client, i) => client.send(`${i}`)));
+  return clients;
+}
+
+describe.each(carriers)('serve on a %s', (carrier) => {
+  it('gives each connection to the handler, and closes the socket when the handler settles', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const seen: LockedSocket[] = [];
+    const serving = server.serve(async (sock) => {
+      seen.push(sock);
+      await sock.send(`hello ${await sock.recvText()}`);
+    });
+    const clients = await numbered(server, 3);
+    const answers = await Promise.all(clients.map(drain));
+    expect(answers.map((list) => list.map(textOf))).toEqual([['hello 0'], ['hello 1'], ['hello 2']]);
+    expect(seen).toHaveLength(3);
+    for (const sock of seen) expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
+    await server.close();
+    await serving;
+  });
+
+  it('closes the socket of a handler that returns nothing at once', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const serving = server.serve(() => undefined);
+    const near = await field.connect(server);
+    await failure(near.recv(), 'K4NET_CLOSED');
+    await near.close();
+    await until(() => server.connections === 0);
+    await server.close();
+    await serving;
+  });
+
+  it('takes connections that came before it was called', async () => {
+    const server = await field.listen(await field.where(carrier));
+    const clients = await numbered(server, 3);
+    const gate = new Gate();
+    const serving = server.serve(gate.handler);
+    await until(() => gate.names.length === 3);
+    expect(gate.names).toEqual(['0', '1', '2']);
+    gate.openAll();
+    await Promise.all(clients.map(drain));
+    await server.close();
+    await serving;
+  });
+});
+
+describe('a handler that fails', () => {
+  const throwing = (): never => {
+    throw new Error('thrown');
+  };
+
+  it.each([
+    ['throws', throwing, 'thrown'],
+    ['rejects', () => Promise.reject(new Error('rejected')), 'rejected'],
+  ])('and %s is reported with its socket, ends only that, and the server goes on', async (_, fail, text) => {
+    const reports: [unknown, LockedSocket | undefined][] = [];
+    const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
+    const server = await field.listen({ port: 0, onError });
+    const sockets: LockedSocket[] = [];
+    const serving = server.serve(async (sock) => {
+      sockets.push(sock);
+      for await (const message of sock.texts()) {
+        if (message === 'fail') await fail();
+        await sock.send(message);
+      }
+    });
+    const good = await field.connect(server);
+    await good.send('before');
+    expect(await good.recvText()).toBe('before');
+    const bad = await field.connect(server);
+    await bad.send('fail');
+    await failure(bad.recv(), 'K4NET_CLOSED');
+    expect(reports.map(([error]) => (error as Error).message)).toEqual([text]);
+    expect(reports[0]![1]).toBe(sockets[1]);
+    await good.send('after');
+    expect(await good.recvText()).toBe('after');
+    const third = await field.connect(server);
+    await third.send('also');
+    expect(await third.recvText()).toBe('also');
+    expect(reports).toHaveLength(1);
+    await Promise.all([good.close(), bad.close(), third.close(), server.close()]);
+    await serving;
+  });
+
+  it('because its peer broke the connection is reported too', async () => {
+    const reports: unknown[] = [];
+    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const serving = server.serve(async (sock) => {
+      await sock.send('come');
+      await sock.recv();
+    });
+    const near = await field.connect(server);
+    await near.recv();
+    await near.close(undefined, { timeout: 0 });
+    await until(() => reports.length === 1);
+    expect(K4netError.is(reports[0], 'K4NET_CONNECTION')).toBe(true);
+    await server.close();
+    await serving;
+  });
+
+  it.each<[string, () => void]>([
+    ['throws', throwing],
+    ['rejects', () => Promise.reject(new Error('thrown'))],
+  ])('does no harm when onError %s: that is a process warning', async (_, onError) => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    field.onClear(() => process.off('warning', note));
+    const server = await field.listen({ port: 0, onError });
+    const serving = server.serve(() => Promise.reject(new Error('of the handler')));
+    const one = await field.connect(server);
+    await failure(one.recv(), 'K4NET_CLOSED');
+    const other = await field.connect(server);
+    await failure(other.recv(), 'K4NET_CLOSED');
+    await until(() => warnings.length > 0);
+    await Promise.all([one.close(), other.close(), server.close()]);
+    await serving;
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]!.message).toContain('thrown');
+  });
+
+  it('is one process warning a kind where there is no onError', async () => {
+    const warnings: (Error & { code?: string })[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    field.onClear(() => process.off('warning', note));
+    const server = await field.listen();
+    const serving = server.serve(async (sock) => {
+      const kind = await sock.recvText();
+      if (kind === 'code') throw new K4netError('K4NET_MALFORMED', 'bad bytes');
+      throw kind === 'text' ? (kind as unknown as Error) : new Error(kind);
+    });
+    for (const kind of ['first', 'second', 'code', 'code', 'text', 'first']) {
+      const near = await field.connect(server);
+      await near.send(kind);
+      await failure(near.recv(), 'K4NET_CLOSED');
+      await near.close();
+    }
+    await server.close();
+    await serving;
+    await turns();
+    expect(warnings.map(({ name, code }) => [name, code])).toEqual([
+      ['K4netWarning', 'K4NET_HANDLER'],
+      ['K4netWarning', 'K4NET_MALFORMED'],
+    ]);
+    expect(warnings[0]!.message).toContain('first');
+    expect(warnings[1]!.message).toContain('bad bytes');
+  });
+});
+
+describe('maxConnections', () => {
+  it.each([1, 2, 3])('%i: never more handlers at once, in the order of the connections', async (most) => {
+    const server = await field.listen();
+    const gate = new Gate();
+    const serving = server.serve(gate.handler, { maxConnections: most });
+    const clients = await numbered(server, 7);
+    const names = clients.map((_, i) => `${i}`);
+    for (let done = 0; done < clients.length; done += 1) {
+      const begun = Math.min(done + most, clients.length);
+      await until(() => gate.names.length === begun);
+      await turns(20);
+      expect(gate.names).toEqual(names.slice(0, begun));
+      gate.open(done);
+      await failure(clients[done]!.recv(), 'K4NET_CLOSED');
+      await clients[done]!.close();
+    }
+    expect(gate.most).toBe(most);
+    await until(() => server.connections === 0);
+    await server.close();
+    await serving;
+  });
+
+  it('reads nothing of those that wait, and counts them', async () => {
+    const server = await field.listen();
+    const accepted = new Spy('server', field);
+    const gate = new Gate();
+    const serving = server.serve(gate.handler, { maxConnections: 2 });
+    const clients = await numbered(server, 4);
+    await until(() => gate.names.length === 2);
+    await Promise.all(clients.map((client) => client.flush()));
+    await turns(100);
+    expect(accepted.sockets.map(({ bytesRead }) => bytesRead)).toEqual([5, 5, 0, 0]);
+    expect(server.connections).toBe(4);
+    gate.open(1);
+    await clients[1]!.close();
+    await until(() => gate.names.length === 3);
+    await turns(100);
+    expect(accepted.sockets.map(({ bytesRead }) => bytesRead)).toEqual([5, 5, 5, 0]);
+    expect(server.connections).toBe(3);
+    gate.open(0);
+    await clients[0]!.close();
+    await until(() => gate.names.length === 4);
+    gate.open(2);
+    gate.open(3);
+    await Promise.all(clients.map((client) => client.close()));
+    await server.close();
+    await serving;
+    expect(gate.names).toEqual(['0', '1', '2', '3']);
+  });
+
+  it('takes what came and left while it waited as a socket that has ended', async () => {
+    const server = await field.listen();
+    const gate = new Gate();
+    const ends: string[][] = [];
+    const serving = server.serve(
+      async (sock) => {
+        if (gate.sockets.length === 0) await gate.handler(sock);
+        else ends.push((await drain(sock)).map(textOf));
+      },
+      { maxConnections: 1 },
+    );
+    const [first, second] = await numbered(server, 2);
+    await until(() => gate.names.length === 1);
+    await second!.end();
+    gate.openAll();
+    await first!.close();
+    await drain(second!);
+    expect(ends).toEqual([['1']]);
+    await Promise.all([second!.close(), server.close()]);
+    await serving;
+  });
+
+  it('resets those that wait when the server closes', async () => {
+    const server = await field.listen();
+    const gate = new Gate();
+    const serving = server.serve(gate.handler, { maxConnections: 1 });
+    const [first, second] = await numbered(server, 2);
+    await until(() => gate.names.length === 1);
+    const closing = server.close();
+    await failure(second!.recv(), 'K4NET_CONNECTION');
+    gate.openAll();
+    await failure(first!.recv(), 'K4NET_CLOSED');
+    await Promise.all([first!.close(), closing, serving]);
+    expect(gate.names).toEqual(['0']);
+  });
+
+  it.each<[string, unknown, string, RegExp]>([
+    ['an unknown option', { maxConnection: 1 }, 'TypeError', /'maxConnection'/],
+    ['0', { maxConnections: 0 }, 'RangeError', /maxConnections.*0/],
+    ['a half', { maxConnections: 1.5 }, 'RangeError', /maxConnections.*1\.5/],
+    ['text', { maxConnections: '1' }, 'TypeError', /maxConnections.*string/],
+    ['null for options', null, 'TypeError', /null/],
+  ])('serve refuses %s, and takes no connection', async (_, options, name, message) => {
+    const server = await field.listen();
+    const reason = (await reasonOf(server.serve(() => undefined, options as ServeOptions))) as Error;
+    expect(reason.name).toBe(name);
+    expect(reason.message).toMatch(message);
+    const noHandler = (await reasonOf(server.serve(undefined as never))) as Error;
+    expect(noHandler.message).toMatch(/handler.*undefined/);
+    await field.clients(server, 1);
+    expect(server.connections).toBe(1);
+  });
+});
+
+describe('the signal of a handler', () => {
+  it('aborts when the server begins to close, and not before', async () => {
+    const server = await field.listen();
+    const contexts: HandlerContext[] = [];
+    const serving = server.serve(async (sock, context) => {
+      contexts.push(context);
+      await sock.recv({ signal: context.signal });
+    });
+    const near = await field.connect(server);
+    await until(() => contexts.length === 1);
+    expect(contexts[0]!.signal.aborted).toBe(false);
+    const received = watch(near.recv());
+    const closing = server.close();
+    expect(contexts[0]!.signal.aborted).toBe(true);
+    expect(K4netError.is(contexts[0]!.signal.reason, 'K4NET_CLOSED')).toBe(true);
+    await until(() => received.state === 'rejected');
+    expect(K4netError.is(received.reason, 'K4NET_CLOSED')).toBe(true);
+    await Promise.all([near.close(), closing, serving]);
+  });
+
+  it('that a handler rejects with is an error like any other', async () => {
+    const reports: unknown[] = [];
+    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const serving = server.serve((sock, { signal }) => sock.recv({ signal }));
+    const near = await field.connect(server);
+    await until(() => server.connections === 1);
+    await turns(5);
+    await Promise.all([
+      server.close(),
+      near.closed,
+      failure(near.recv(), 'K4NET_CLOSED').then(() => near.close()),
+    ]);
+    await serving;
+    expect(reports).toHaveLength(1);
+  });
+});

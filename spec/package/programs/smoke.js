@@ -1,0 +1,58 @@
+// A little of everything that the package does, with nothing but Node: also for versions that no test runner serves.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export async function smoke(k4net) {
+  memory(k4net);
+  await pair(k4net);
+  await network(k4net, { port: 0 });
+  if (process.platform !== 'win32') {
+    const folder = mkdtempSync(join(tmpdir(), 'k4net-smoke-'));
+    await network(k4net, { path: join(folder, 'socket') });
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function memory({ BinaryReader, BinaryWriter, EndOfDataError }) {
+  const writer = new BinaryWriter();
+  writer.writeString('héllo');
+  writer.writeUint32(7);
+  const reader = new BinaryReader(writer.data);
+  assert.equal(reader.readString(), 'héllo');
+  assert.equal(reader.readUint32(), 7);
+  assert.throws(() => reader.readUint32(), EndOfDataError);
+}
+
+async function pair({ K4netError, LockedSocket, memoryPair }) {
+  const [near, far] = memoryPair().map((transport) => new LockedSocket(transport));
+  await near.send('there');
+  await far.send(await far.recv());
+  assert.equal(await near.recvText(), 'there');
+  await assert.rejects(near.recv({ timeout: 1 }), (error) => K4netError.is(error, 'K4NET_TIMEOUT'));
+  const closing = near.close('bye');
+  assert.equal(await far.recvText(), 'bye');
+  await Promise.all([closing, far.close()]);
+}
+
+async function network({ connect, K4netError, listen }, where) {
+  const server = await listen({ ...where, plain: true });
+  const serving = server.serve(async (sock) => {
+    for await (const message of sock) await sock.send(message);
+  });
+  const address = server.address();
+  const sock = await connect({ ...address, plain: true });
+  const big = new Uint8Array(1_000_000).map((_, i) => i);
+  for (const message of ['', 'x', big]) {
+    await sock.send(message);
+    const answer = await sock.recv({ timeout: 60_000, signal: new AbortController().signal });
+    assert.deepEqual(answer, typeof message === 'string' ? new TextEncoder().encode(message) : message);
+  }
+  await sock.close();
+  await server.close();
+  await serving;
+  await assert.rejects(connect({ ...address, plain: true, retry: false }), (error) =>
+    K4netError.is(error, 'K4NET_CONNECT'),
+  );
+}
