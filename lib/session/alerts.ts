@@ -1,0 +1,131 @@
+import { type Bytes, concatBytes, readU16, readU32 } from '../bytes.js';
+import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../errors.js';
+
+/** The numbers of the alerts: see "Errors" in docs/protocol.md. */
+export const alertNumber = {
+  close: 0,
+  unexpected: 1,
+  decrypt: 2,
+  malformed: 3,
+  tooLarge: 4,
+  unsupported: 5,
+  unknownServerKey: 6,
+  handshakeFailed: 7,
+  clientKeyRequired: 8,
+  clientKeyRefused: 9,
+  busy: 10,
+  timeout: 11,
+  notK4net: 12,
+  internal: 13,
+  application: 14,
+} as const;
+
+const names = [
+  'close',
+  'unexpected',
+  'decrypt',
+  'malformed',
+  'too-large',
+  'unsupported',
+  'unknown-server-key',
+  'handshake-failed',
+  'client-key-required',
+  'client-key-refused',
+  'busy',
+  'timeout',
+  'not-k4net',
+  'internal',
+  'application',
+];
+
+const maxText = 1024;
+
+/**
+ * The alert that tells the peer of an error, or undefined where the peer is told nothing: it is told nothing that
+ * would help an impostor, and nothing about an alert of its own or about an end that it made itself.
+ */
+export function alertFor(code: K4netErrorCode): number | undefined {
+  switch (code) {
+    case 'K4NET_UNEXPECTED':
+      return alertNumber.unexpected;
+    case 'K4NET_DECRYPT':
+      return alertNumber.decrypt;
+    case 'K4NET_MALFORMED':
+      return alertNumber.malformed;
+    case 'K4NET_TOO_LARGE':
+      return alertNumber.tooLarge;
+    case 'K4NET_UNSUPPORTED':
+      return alertNumber.unsupported;
+    case 'K4NET_UNKNOWN_SERVER_KEY':
+      return alertNumber.unknownServerKey;
+    case 'K4NET_HANDSHAKE_FAILED':
+      return alertNumber.handshakeFailed;
+    case 'K4NET_CLIENT_KEY_REQUIRED':
+      return alertNumber.clientKeyRequired;
+    case 'K4NET_CLIENT_KEY_REFUSED':
+      return alertNumber.clientKeyRefused;
+    case 'K4NET_BUSY':
+      return alertNumber.busy;
+    case 'K4NET_TIMEOUT':
+      return alertNumber.timeout;
+    case 'K4NET_NOT_K4NET':
+    case 'K4NET_LEGACY_PEER':
+      return alertNumber.notK4net;
+    case 'K4NET_APPLICATION':
+      return alertNumber.application;
+    case 'K4NET_SERVER_AUTH':
+    case 'K4NET_KEY_MISMATCH':
+    case 'K4NET_PEER_CLOSED':
+    case 'K4NET_TRUNCATED':
+    case 'K4NET_PEER_ALERT':
+    case 'K4NET_CONNECTION':
+      return undefined;
+    case 'K4NET_CLOSED':
+    case 'K4NET_CONNECT':
+    case 'K4NET_LISTEN':
+    case 'K4NET_STATE':
+    case 'K4NET_END_OF_DATA':
+    case 'K4NET_INTERNAL':
+      return alertNumber.internal;
+  }
+}
+
+/** The word for an alert, which is also all the text that the library itself puts into one. */
+export function alertName(alert: number): string {
+  return names[alert] ?? `alert ${alert}`;
+}
+
+/** The error for an alert that the peer sent. */
+export function peerAlert(alert: PeerAlert): PeerAlertError {
+  return new PeerAlertError(alertName(alert.alert), alert);
+}
+
+/** The content of an alert record. */
+export function encodeAlert(alert: number, app: number = 0, text: string = ''): Bytes {
+  const words = cutUtf8(new TextEncoder().encode(text), maxText);
+  const head = new Uint8Array(8);
+  const view = new DataView(head.buffer);
+  view.setUint8(0, alert);
+  view.setUint32(2, app, true);
+  view.setUint16(6, words.length, true);
+  return concatBytes([head, words]);
+}
+
+/** What the content of an alert record says. */
+export function decodeAlert(content: Bytes): PeerAlert {
+  const length = content.length < 8 ? -1 : readU16(content, 6);
+  if (content[1] !== 0 || length > maxText || content.length !== 8 + length) {
+    throw new K4netError('K4NET_MALFORMED', 'an alert is not well formed');
+  }
+  // A byte order mark is no text.
+  const text = new TextDecoder('utf-8').decode(content.subarray(8));
+  return { alert: content[0] ?? 0, app: readU32(content, 2), text, authenticated: true };
+}
+
+/** Text in a limited number of bytes, without a character cut in two. */
+function cutUtf8(bytes: Bytes, limit: number): Bytes {
+  if (bytes.length <= limit) return bytes;
+  let end = limit;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end);
+}
