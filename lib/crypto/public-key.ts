@@ -118,6 +118,10 @@ async function checkRsa(spki: Bytes): Promise<{ type: 'rsa'; bits: number }> {
   if (!equalBytes(await exportKey(key), spki)) {
     throw new K4netError('K4NET_MALFORMED', 'a public key is not in its one DER form');
   }
+  // Some runtimes import an even modulus and fail only when the key is used. The exponent takes the last five bytes.
+  if (((spki[spki.length - 6] ?? 0) & 1) === 0) {
+    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is odd');
+  }
   return { type: 'rsa', bits: modulusLength };
 }
 

@@ -33,6 +33,8 @@ export interface OpenerOptions {
   readonly maxKeyChanges?: number;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
+  /** Number of the first record, for tests only. @internal */
+  readonly firstSeq?: number;
 }
 
 /** A record that is whole, and whose length, number and head are in order. */
@@ -57,7 +59,7 @@ export class RecordIntake {
   readonly #maxKeyChanges: number;
   readonly #now: () => number;
   readonly #keyChanges: number[] = [];
-  #seq = 0;
+  #seq: number;
   #empty = 0;
   #awaitingConfirm: boolean;
   #closed = false;
@@ -66,6 +68,7 @@ export class RecordIntake {
   constructor(handler: RecordHandler, options: OpenerOptions = {}) {
     this.#handler = handler;
     this.#limit = options.limit ?? defaultRecordLimit;
+    this.#seq = options.firstSeq ?? 0;
     this.#awaitingConfirm = options.awaitConfirm ?? false;
     this.#maxKeyChanges = options.maxKeyChanges ?? 100;
     this.#now = options.now ?? (() => performance.now());

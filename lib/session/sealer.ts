@@ -31,6 +31,9 @@ export interface SealerOptions {
   /** Records and plaintext bytes under one key; the protocol's own limits are the greatest. */
   readonly rekeyRecords?: number;
   readonly rekeyBytes?: number;
+  /** Number of the first record and plaintext before it, for tests only. @internal */
+  readonly firstSeq?: number;
+  readonly firstBytes?: number;
 }
 
 const none: readonly Bytes[] = [];
@@ -48,8 +51,8 @@ export class RecordSealer {
   readonly #padding: Padding;
   readonly #rekeyRecords: number;
   readonly #rekeyBytes: number;
-  #seq = 0;
-  #bytes = 0;
+  #seq: number;
+  #bytes: number;
   #ended = false;
 
   /** @param secret - the traffic secret of epoch 1; belongs to the sealer from here on. */
@@ -57,6 +60,8 @@ export class RecordSealer {
     this.#writer = backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
     this.#limit = options.limit ?? defaultRecordLimit;
     this.#padding = options.padding ?? (() => 0);
+    this.#seq = options.firstSeq ?? 0;
+    this.#bytes = options.firstBytes ?? 0;
     this.#rekeyRecords = Math.min(options.rekeyRecords ?? Infinity, 2 ** 20);
     this.#rekeyBytes = Math.min(options.rekeyBytes ?? Infinity, 2 ** 36);
   }

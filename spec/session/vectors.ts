@@ -128,10 +128,16 @@ export function keyPair(name: string): Promise<KeyPair> {
 }
 
 /** The public point stands at the end of these PKCS#8 forms. */
-async function ephemeral(pkcs8: string): Promise<EphemeralShare> {
-  const der = hex(pkcs8);
-  return { privateKey: await importEphemeral(der), share: der.slice(-65) };
+function ephemeral(pkcs8: string): Promise<EphemeralShare> {
+  let found = ephemerals.get(pkcs8);
+  if (!found) {
+    const der = hex(pkcs8);
+    found = importEphemeral(der).then((privateKey) => ({ privateKey, share: der.slice(-65) }));
+    ephemerals.set(pkcs8, found);
+  }
+  return found;
 }
+const ephemerals = new Map<string, Promise<EphemeralShare>>();
 
 function furtherExtensions(raw: RawExtensions = {}): FurtherExtensions {
   const entries = Object.entries(raw).map(([type, extensions]) => [
