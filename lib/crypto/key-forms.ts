@@ -49,12 +49,21 @@ export async function publicHalf(pkcs8: Bytes): Promise<{ type: 'rsa' | 'p256'; 
   if (wrapped?.tag !== derTag.octets || !oid) {
     throw new K4netError('K4NET_MALFORMED', 'a private key is neither PKCS#8 nor PKCS#1');
   }
-  const inner = sequence(wrapped.content, 'a private key');
-  if (equalBytes(oid.whole, rsaOid)) return { type: 'rsa', spki: rsaSpki(inner) };
+  const inner = () => sequence(wrapped.content, 'a private key');
+  if (equalBytes(oid.whole, rsaOid)) return { type: 'rsa', spki: rsaSpki(inner()) };
   if (equalBytes(oid.whole, ecOid) && parameters && equalBytes(parameters.whole, p256Oid)) {
-    return { type: 'p256', spki: p256Spki(storedPoint(inner) ?? (await publicPointOf(pkcs8))) };
+    return { type: 'p256', spki: p256Spki(storedPoint(inner()) ?? (await pointOf(pkcs8))) };
   }
   throw new K4netError('K4NET_UNSUPPORTED', 'a private key is neither RSA nor P-256');
+}
+
+async function pointOf(pkcs8: Bytes): Promise<Bytes> {
+  try {
+    return await publicPointOf(pkcs8);
+  } catch {
+    // Without the cause: what a runtime says about a private key is not ours to pass on.
+    throw new K4netError('K4NET_MALFORMED', 'a private key cannot be used: it is damaged');
+  }
 }
 
 function rsaSpki([, modulus, exponent]: DerElement[]): Bytes {

@@ -7,7 +7,7 @@ export interface PemBlock {
   readonly der: Bytes;
 }
 
-const block = /-----BEGIN ([A-Z0-9 ]{1,40})-----([^-]*)-----END \1-----/g;
+const block = /-----BEGIN ([A-Z0-9 ]{1,40})-----([^]*?)-----END \1-----/g;
 const maxLength = 65_536;
 
 /**

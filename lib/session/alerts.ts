@@ -40,54 +40,38 @@ const names = [
 
 const maxText = 1024;
 
+const told: Partial<Record<K4netErrorCode, number>> = {
+  K4NET_UNEXPECTED: alertNumber.unexpected,
+  K4NET_DECRYPT: alertNumber.decrypt,
+  K4NET_MALFORMED: alertNumber.malformed,
+  K4NET_TOO_LARGE: alertNumber.tooLarge,
+  K4NET_UNSUPPORTED: alertNumber.unsupported,
+  K4NET_UNKNOWN_SERVER_KEY: alertNumber.unknownServerKey,
+  K4NET_HANDSHAKE_FAILED: alertNumber.handshakeFailed,
+  K4NET_CLIENT_KEY_REQUIRED: alertNumber.clientKeyRequired,
+  K4NET_CLIENT_KEY_REFUSED: alertNumber.clientKeyRefused,
+  K4NET_BUSY: alertNumber.busy,
+  K4NET_TIMEOUT: alertNumber.timeout,
+  K4NET_NOT_K4NET: alertNumber.notK4net,
+  K4NET_LEGACY_PEER: alertNumber.notK4net,
+  K4NET_APPLICATION: alertNumber.application,
+};
+
+const untold: readonly K4netErrorCode[] = [
+  'K4NET_SERVER_AUTH',
+  'K4NET_KEY_MISMATCH',
+  'K4NET_PEER_CLOSED',
+  'K4NET_TRUNCATED',
+  'K4NET_PEER_ALERT',
+  'K4NET_CONNECTION',
+];
+
 /**
  * The alert that tells the peer of an error, or undefined where the peer is told nothing: it is told nothing that
  * would help an impostor, and nothing about an alert of its own or about an end that it made itself.
  */
 export function alertFor(code: K4netErrorCode): number | undefined {
-  switch (code) {
-    case 'K4NET_UNEXPECTED':
-      return alertNumber.unexpected;
-    case 'K4NET_DECRYPT':
-      return alertNumber.decrypt;
-    case 'K4NET_MALFORMED':
-      return alertNumber.malformed;
-    case 'K4NET_TOO_LARGE':
-      return alertNumber.tooLarge;
-    case 'K4NET_UNSUPPORTED':
-      return alertNumber.unsupported;
-    case 'K4NET_UNKNOWN_SERVER_KEY':
-      return alertNumber.unknownServerKey;
-    case 'K4NET_HANDSHAKE_FAILED':
-      return alertNumber.handshakeFailed;
-    case 'K4NET_CLIENT_KEY_REQUIRED':
-      return alertNumber.clientKeyRequired;
-    case 'K4NET_CLIENT_KEY_REFUSED':
-      return alertNumber.clientKeyRefused;
-    case 'K4NET_BUSY':
-      return alertNumber.busy;
-    case 'K4NET_TIMEOUT':
-      return alertNumber.timeout;
-    case 'K4NET_NOT_K4NET':
-    case 'K4NET_LEGACY_PEER':
-      return alertNumber.notK4net;
-    case 'K4NET_APPLICATION':
-      return alertNumber.application;
-    case 'K4NET_SERVER_AUTH':
-    case 'K4NET_KEY_MISMATCH':
-    case 'K4NET_PEER_CLOSED':
-    case 'K4NET_TRUNCATED':
-    case 'K4NET_PEER_ALERT':
-    case 'K4NET_CONNECTION':
-      return undefined;
-    case 'K4NET_CLOSED':
-    case 'K4NET_CONNECT':
-    case 'K4NET_LISTEN':
-    case 'K4NET_STATE':
-    case 'K4NET_END_OF_DATA':
-    case 'K4NET_INTERNAL':
-      return alertNumber.internal;
-  }
+  return untold.includes(code) ? undefined : (told[code] ?? alertNumber.internal);
 }
 
 /** The word for an alert, which is also all the text that the library itself puts into one. */

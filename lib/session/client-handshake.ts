@@ -9,6 +9,7 @@ import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from './aler
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions, u16 } from './extensions.js';
 import { Handshake, type HandshakeStep, sealAlert, unit } from './handshake.js';
+import { type ClientHandshakeOptions, checkClientOptions } from './client-options.js';
 import type { ClientInjection } from './injection.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from './key-schedule.js';
 import {
@@ -27,35 +28,7 @@ import {
 } from './messages.js';
 import { type Padding, createPadding } from './padding.js';
 import { recordType } from './record.js';
-import {
-  type EpochOne,
-  type ServerTrust,
-  Session,
-  type SessionOptions,
-  checkServerName,
-  checkSessionOptions,
-  enterEpochOne,
-  limitOf,
-} from './session.js';
-
-/** What a client knows of the server, and says of itself. */
-export interface ClientHandshakeOptions extends SessionOptions {
-  /** The server's key, if the client has it: the handshake is a round trip shorter then. */
-  readonly serverKey?: PublicKey | undefined;
-  /** Fingerprints of which the server's key must have one. */
-  readonly pin?: string | readonly string[] | undefined;
-  /**
-   * Asked about the key that the server offers, where there is neither `serverKey` nor `pin`. Says whether it was
-   * known before (`known`) or may be used for the first time (`new`), or throws, as a rule a {@link KeyMismatchError}.
-   */
-  readonly decideServerKey?: ((offered: PublicKey) => 'known' | 'new' | Promise<'known' | 'new'>) | undefined;
-  /** The client's own key, shown to a server that wants it and was known before. */
-  readonly identity?: KeyPair | undefined;
-  /** Show it to a server that was not known before, too. */
-  readonly identifyToUnknownServer?: boolean | undefined;
-  /** The name that the client means, in the clear on the wire. */
-  readonly serverName?: string | undefined;
-}
+import { type EpochOne, type ServerTrust, Session, enterEpochOne, limitOf } from './session.js';
 
 const label = 'k4net/1 server key';
 const serverFinishedKnows = [extensionId.recordLimit, extensionId.appProtocol];
@@ -84,11 +57,8 @@ export class ClientHandshake extends Handshake {
   /** @param inject - for tests only. */
   constructor(options: ClientHandshakeOptions, inject: ClientInjection = {}) {
     super();
-    checkSessionOptions(options);
-    checkServerName(options.serverName);
-    const { serverKey, identity, pin = [] } = options;
-    if (serverKey && serverKey.type !== 'rsa') throw new TypeError("a server's key is an RSA key");
-    if (identity && !identity.canSign) throw new TypeError('the key of a client must be able to sign');
+    checkClientOptions(options);
+    const { serverKey, pin = [] } = options;
     this.#options = options;
     this.#inject = inject;
     this.#backend = chooseBackend(options.cipher);
@@ -168,7 +138,8 @@ export class ClientHandshake extends Handshake {
       throw new K4netError('K4NET_MALFORMED', 'the server offers a key that is not RSA');
     this.#checkPin(key);
     if (this.#pins.length > 0) this.#trust = 'pin';
-    else if (this.#options.decideServerKey) this.#trust = await this.#options.decideServerKey(key);
+    else if (this.#options.decideServerKey)
+      this.#trust = checkDecision(await this.#options.decideServerKey(key));
     this.#serverKey = key;
     this.#transcript.add(body);
     return this.#sendHello(key);
@@ -319,6 +290,12 @@ export class ClientHandshake extends Handshake {
     if (this.#serverKey) return this.#serverKey;
     throw new K4netError('K4NET_STATE', "the handshake has no server's key");
   }
+}
+
+// What is neither word may come from a hook that forgot to answer, and is no reason to go on.
+function checkDecision(decision: 'known' | 'new'): ServerTrust {
+  if (decision === 'known' || (decision as string) === 'new') return decision;
+  throw new TypeError("decideServerKey answers 'known' or 'new', or throws");
 }
 
 function notTheServer(): K4netError {

@@ -29,46 +29,16 @@ import {
 import { type Padding, createPadding } from './padding.js';
 import { recordType } from './record.js';
 import {
-  type EpochOne,
-  Session,
-  type SessionOptions,
-  checkSessionOptions,
-  enterEpochOne,
-  limitOf,
-} from './session.js';
-
-/** What is known of a client when its key is to be accepted or refused. */
-export interface ClientClaim {
-  readonly clientKey: PublicKey;
-  readonly serverKey: PublicKey;
-  readonly serverName: string | undefined;
-  readonly appProtocol: string | undefined;
-}
-
-/**
- * Chooses a server's key by the name that the client meant. The identifier is SHA-256 of the key that a ClientHello was
- * made for; a KeyRequest has none. No key is the error `K4NET_UNKNOWN_SERVER_KEY`.
- */
-export type ServerKeyChoice = (
-  serverName: string | undefined,
-  keyId: Bytes | undefined,
-) => KeyPair | undefined | Promise<KeyPair | undefined>;
-
-/** What a server is, and asks of a client. */
-export interface ServerHandshakeOptions extends SessionOptions {
-  readonly key: KeyPair | ServerKeyChoice;
-  /** Whether clients show a key: `none` must not, `wanted` may, `required` must. */
-  readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
-  /** Whether a client's key is good here; asked after its signature has verified. Without it, every key is. */
-  readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
-  /** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
-  readonly decryptQueue?: (<T>(job: () => Promise<T>) => Promise<T>) | undefined;
-}
+  type ServerHandshakeOptions,
+  checkServerKey,
+  checkServerOptions,
+  flagsOf,
+} from './server-options.js';
+import { type EpochOne, Session, enterEpochOne, limitOf } from './session.js';
 
 const label = 'k4net/1 server key';
 const keyRequestKnows = [extensionId.serverName];
 const clientHelloKnows = [extensionId.serverName, extensionId.recordLimit, extensionId.appProtocol];
-const flagsOf = { none: 0, wanted: 1, required: 2 } as const;
 const maxSuites = 8;
 
 /** What the server keeps from ClientHello on. */
@@ -95,15 +65,10 @@ export class ServerHandshake extends Handshake {
   /** @param inject - for tests only. */
   constructor(options: ServerHandshakeOptions, inject: ServerInjection = {}) {
     super();
-    checkSessionOptions(options);
-    const { key, clientAuth = 'none' } = options;
-    if (key instanceof KeyPair) checkServerKey(key);
-    if (!Object.hasOwn(flagsOf, clientAuth)) {
-      throw new TypeError(`clientAuth is 'none', 'wanted' or 'required', not '${clientAuth}'`);
-    }
+    checkServerOptions(options);
     this.#options = options;
     this.#inject = inject;
-    this.#flags = flagsOf[clientAuth];
+    this.#flags = flagsOf[options.clientAuth ?? 'none'];
     this.#backend = chooseBackend(options.cipher);
     this.#padding = createPadding(options.padding);
     this.#transcript = new Transcript(this.#backend);
@@ -321,7 +286,9 @@ export class ServerHandshake extends Handshake {
       throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "the client's signature is not its key's");
     }
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
-    if (!((await this.#options.authorize?.(claim)) ?? true)) {
+    const { authorize } = this.#options;
+    // A hook that forgets to answer lets nobody in.
+    if (authorize && !(await authorize(claim))) {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REFUSED',
         `the client's key ${clientKey.fingerprint} is not accepted`,
@@ -329,10 +296,6 @@ export class ServerHandshake extends Handshake {
     }
     return clientKey;
   }
-}
-
-function checkServerKey(key: KeyPair): void {
-  if (!key.canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
 }
 
 function checkSuites(suites: readonly number[]): void {

@@ -128,6 +128,23 @@ describe('a handshake', () => {
     expect(pair.client.error).toMatchObject({ alert: 13, text: 'internal' });
   });
 
+  it('takes no answer of a hook for a no', async () => {
+    const serverKey = (await keyPair('server2048')).publicKey;
+    const silent = () => undefined as never;
+    const server = await newPair(
+      { serverKey, identity: await keyPair('clientEc') },
+      { clientAuth: 'wanted', authorize: silent },
+    );
+    await server.client.start();
+    await exchange(server);
+    expect(kindOfError(server.server.error)).toBe('client-key-refused');
+    const client = await newPair({ decideServerKey: silent });
+    await client.client.start();
+    await exchange(client);
+    expect(kindOfError(client.client.error)).toBe('internal');
+    expect(() => new ClientHandshake({ pin: [] })).toThrow(TypeError);
+  });
+
   it('lets a server choose its key by name and by identifier', async () => {
     const pairs = new Map([
       ['a', await keyPair('server2048')],
