@@ -35,6 +35,44 @@ export function writeU32(bytes: Bytes, offset: number, value: number): void {
   bytes[offset + 3] = value >>> 24;
 }
 
+/** An unsigned 16-bit little-endian integer; the caller has checked that two bytes are there. */
+export function readU16(bytes: Bytes, offset: number): number {
+  return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+}
+
+/** Byte strings, joined in a new one. */
+export function concatBytes(parts: readonly Bytes[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}
+
+/** Whether two byte strings are equal, in a time that tells of their lengths only. */
+export function equalBytes(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let index = 0; index < a.length; index += 1) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
+  return difference === 0;
+}
+
+/** The bytes of ASCII text that the library itself wrote. */
+export function ascii(text: string): Bytes {
+  return utf8Encoder.encode(text);
+}
+
+/** Lower-case hexadecimal digits. */
+export function toHex(bytes: Bytes): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}
+
 /** A word for the kind of a value, for messages about wrong arguments. Never shows the value itself. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

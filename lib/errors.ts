@@ -15,7 +15,20 @@ export type K4netErrorCode =
   | 'K4NET_STATE'
   | 'K4NET_END_OF_DATA'
   | 'K4NET_UNSUPPORTED'
-  | 'K4NET_INTERNAL';
+  | 'K4NET_INTERNAL'
+  | 'K4NET_UNEXPECTED'
+  | 'K4NET_DECRYPT'
+  | 'K4NET_UNKNOWN_SERVER_KEY'
+  | 'K4NET_HANDSHAKE_FAILED'
+  | 'K4NET_CLIENT_KEY_REQUIRED'
+  | 'K4NET_CLIENT_KEY_REFUSED'
+  | 'K4NET_NOT_K4NET'
+  | 'K4NET_LEGACY_PEER'
+  | 'K4NET_APPLICATION'
+  | 'K4NET_SERVER_AUTH'
+  | 'K4NET_KEY_MISMATCH'
+  | 'K4NET_PEER_CLOSED'
+  | 'K4NET_PEER_ALERT';
 
 const brand: unique symbol = Symbol.for('k4net.error') as never;
 
@@ -111,6 +124,49 @@ export class TimeoutError extends K4netError {
   constructor(what: string, timeout: number, options?: K4netErrorOptions) {
     super('K4NET_TIMEOUT', `${what} did not happen within ${timeout} ms`, options);
     this.timeout = timeout;
+  }
+}
+
+/** The server showed another key than the one that was expected of it (`K4NET_KEY_MISMATCH`). */
+export class KeyMismatchError extends K4netError {
+  /** Fingerprint of the key that was expected. */
+  readonly expected: string;
+  /** Fingerprint of the key that the server showed. */
+  readonly actual: string;
+
+  constructor(expected: string, actual: string) {
+    super('K4NET_KEY_MISMATCH', `the server's key is ${actual}, but ${expected} was expected`);
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/** What an alert of the peer says: see "Errors" in docs/protocol.md. */
+export interface PeerAlert {
+  /** The number of the alert, as the peer sent it. */
+  readonly alert: number;
+  /** The number that the peer's application gave, 0 where it gave none. */
+  readonly app: number;
+  /** The peer's words: to be shown to people, never to be acted upon. */
+  readonly text: string;
+  /** Whether the alert came inside a record. One in the clear is a hint that anybody may have written. */
+  readonly authenticated: boolean;
+}
+
+/** The peer ended the session with an alert (`K4NET_PEER_ALERT`). */
+export class PeerAlertError extends K4netError implements PeerAlert {
+  readonly alert: number;
+  readonly app: number;
+  readonly text: string;
+  readonly authenticated: boolean;
+
+  constructor(what: string, { alert, app, text, authenticated }: PeerAlert) {
+    const source = authenticated ? 'the peer ended the session' : 'somebody, perhaps the peer, refused';
+    super('K4NET_PEER_ALERT', `${source}: ${what}${text === '' ? '' : ` (${JSON.stringify(text)})`}`);
+    this.alert = alert;
+    this.app = app;
+    this.text = text;
+    this.authenticated = authenticated;
   }
 }
 

@@ -1,0 +1,166 @@
+import { type Bytes, equalBytes, kindOf, toHex } from '../bytes.js';
+import { K4netError } from '../errors.js';
+import { isP256Spki, toSpki } from './key-forms.js';
+import { decodePem, encodePem } from './pem.js';
+import {
+  type CryptoKeyLike,
+  ecdsaVerify,
+  exportKey,
+  importKey,
+  oaepEncrypt,
+  pssVerify,
+  sha256,
+} from './suite.js';
+
+/** A public key as a caller may give it: PEM, DER, a `CryptoKey`, or one that was imported before. */
+export type PublicKeySource = string | Bytes | CryptoKeyLike | PublicKey;
+
+/** What a public key is, once it has been checked. */
+interface Checked {
+  readonly type: 'rsa' | 'p256';
+  readonly bits: number;
+  readonly spki: Bytes;
+  readonly id: Bytes;
+}
+
+/** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
+export class PublicKey {
+  readonly #checked: Checked;
+  #encrypting: Promise<CryptoKeyLike> | undefined;
+  #verifying: Promise<CryptoKeyLike> | undefined;
+
+  private constructor(checked: Checked) {
+    this.#checked = checked;
+  }
+
+  /**
+   * The key of an SPKI in its one DER form.
+   *
+   * @throws K4netError `K4NET_MALFORMED` for anything else, also for what merely means the same key.
+   */
+  static async fromSpki(spki: Bytes): Promise<PublicKey> {
+    const copy = spki.slice();
+    const { type, bits } = isP256Spki(copy) ? await checkP256(copy) : await checkRsa(copy);
+    return new PublicKey({ type, bits, spki: copy, id: await sha256(copy) });
+  }
+
+  get type(): 'rsa' | 'p256' {
+    return this.#checked.type;
+  }
+
+  /** Length of the RSA modulus, or 256. */
+  get bits(): number {
+    return this.#checked.bits;
+  }
+
+  /** SHA-256 of the SPKI, as `sha256:` and 64 hexadecimal digits: what people compare. */
+  get fingerprint(): string {
+    return fingerprintOf(this.#checked.id);
+  }
+
+  /** SHA-256 of the SPKI. */
+  get id(): Bytes {
+    return this.#checked.id.slice();
+  }
+
+  /** The one DER form of the key. */
+  get spki(): Bytes {
+    return this.#checked.spki.slice();
+  }
+
+  /** Length of an RSA ciphertext or signature in bytes. */
+  get modulusLength(): number {
+    return Math.ceil(this.bits / 8);
+  }
+
+  equals(other: PublicKey): boolean {
+    return equalBytes(this.#checked.spki, other.#checked.spki);
+  }
+
+  toPem(): string {
+    return encodePem('PUBLIC KEY', this.#checked.spki);
+  }
+
+  /** RSA-OAEP of a secret, which only the private key can read. */
+  async encrypt(label: string, secret: Bytes): Promise<Bytes> {
+    if (this.type !== 'rsa') throw new TypeError('only an RSA key can encrypt');
+    this.#encrypting ??= importKey('encrypt', this.#checked.spki);
+    return oaepEncrypt(await this.#encrypting, label, secret);
+  }
+
+  /** Whether a signature (ECDSA for P-256, RSA-PSS for RSA) over a message is this key's. */
+  async verify(signature: Bytes, message: Bytes): Promise<boolean> {
+    if (this.type === 'rsa' && signature.length !== this.modulusLength) return false;
+    this.#verifying ??= importKey(this.type === 'rsa' ? 'pss-verify' : 'ecdsa-verify', this.#checked.spki);
+    const check = this.type === 'rsa' ? pssVerify : ecdsaVerify;
+    return check(await this.#verifying, signature, message);
+  }
+}
+
+async function checkP256(spki: Bytes): Promise<{ type: 'p256'; bits: number }> {
+  await imported('ecdsa-verify', spki);
+  return { type: 'p256', bits: 256 };
+}
+
+async function checkRsa(spki: Bytes): Promise<{ type: 'rsa'; bits: number }> {
+  const key = await imported('encrypt', spki);
+  const { modulusLength, publicExponent } = key.algorithm as unknown as {
+    modulusLength: number;
+    publicExponent: Bytes;
+  };
+  if (modulusLength < 2048 || modulusLength > 4096) {
+    throw new K4netError('K4NET_MALFORMED', `an RSA key has 2048 to 4096 bits, not ${modulusLength}`);
+  }
+  if (toHex(publicExponent) !== '010001') {
+    throw new K4netError('K4NET_MALFORMED', 'an RSA key has the public exponent 65537');
+  }
+  // Several encodings import as the same key; only one of them is legal, so that a key has one fingerprint.
+  if (!equalBytes(await exportKey(key), spki)) {
+    throw new K4netError('K4NET_MALFORMED', 'a public key is not in its one DER form');
+  }
+  // Some runtimes import an even modulus and fail only when the key is used. The exponent takes the last five bytes.
+  if (((spki[spki.length - 6] ?? 0) & 1) === 0) {
+    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is odd');
+  }
+  return { type: 'rsa', bits: modulusLength };
+}
+
+async function imported(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<CryptoKeyLike> {
+  try {
+    return await importKey(purpose, spki);
+  } catch (error) {
+    if (K4netError.is(error)) throw error;
+    throw new K4netError('K4NET_MALFORMED', 'a public key is neither RSA nor P-256', { cause: error });
+  }
+}
+
+/** The text form of a fingerprint. */
+export function fingerprintOf(id: Bytes): string {
+  return `sha256:${toHex(id)}`;
+}
+
+/**
+ * A fingerprint in its one text form.
+ *
+ * @throws TypeError for anything that is not `sha256:` and 64 hexadecimal digits.
+ */
+export function parseFingerprint(text: string): string {
+  if (typeof text === 'string' && /^sha256:[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw new TypeError("a fingerprint is 'sha256:' and 64 hexadecimal digits");
+}
+
+/** A public key from any of its forms: SPKI or PKCS#1, PEM or DER, or a `CryptoKey` that can be exported. */
+export async function importPublicKey(source: PublicKeySource): Promise<PublicKey> {
+  if (source instanceof PublicKey) return source;
+  if (source instanceof Uint8Array) return PublicKey.fromSpki(toSpki(source));
+  if (typeof source === 'string') {
+    const found = decodePem(source).find(({ label }) => label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY');
+    if (found) return PublicKey.fromSpki(toSpki(found.der));
+    throw new K4netError('K4NET_MALFORMED', "a PEM text has no block 'PUBLIC KEY' or 'RSA PUBLIC KEY'");
+  }
+  if (typeof source !== 'object' || (source as unknown) === null || source.type !== 'public') {
+    throw new TypeError(`a public key is PEM, DER or a public CryptoKey, not ${kindOf(source)}`);
+  }
+  if (!source.extractable) throw new TypeError('a public CryptoKey must be extractable');
+  return PublicKey.fromSpki(await exportKey(source));
+}

@@ -1,0 +1,266 @@
+import { type Bytes, ascii } from '../bytes.js';
+import { K4netError } from '../errors.js';
+import type { AsyncBackend, AsyncGcm } from './backend.js';
+
+/** A `CryptoKey` of any runtime, as far as the library looks at it. */
+export interface CryptoKeyLike {
+  readonly type: string;
+  readonly extractable: boolean;
+  readonly algorithm: { readonly name: string };
+  readonly usages: readonly string[];
+}
+
+/** A `CryptoKeyPair` of any runtime. */
+export interface CryptoKeyPairLike {
+  readonly privateKey: CryptoKeyLike;
+  readonly publicKey: CryptoKeyLike;
+}
+
+/** One side's ephemeral key of the ECDH. */
+export interface EphemeralShare {
+  readonly privateKey: CryptoKeyLike;
+  /** The public point, uncompressed: 04, X, Y. */
+  readonly share: Bytes;
+}
+
+type Algorithm = string | ({ readonly name: string } & Readonly<Record<string, unknown>>);
+
+// What the library needs of WebCrypto, so that no type package is needed to use the library.
+interface Subtle {
+  digest(algorithm: string, data: Bytes): Promise<ArrayBuffer>;
+  importKey(
+    format: string,
+    data: Bytes,
+    algorithm: Algorithm,
+    extractable: boolean,
+    usages: readonly string[],
+  ): Promise<CryptoKeyLike>;
+  exportKey(format: string, key: CryptoKeyLike): Promise<ArrayBuffer>;
+  generateKey(
+    algorithm: Algorithm,
+    extractable: boolean,
+    usages: readonly string[],
+  ): Promise<CryptoKeyPairLike>;
+  deriveBits(algorithm: Algorithm, key: CryptoKeyLike, length: number): Promise<ArrayBuffer>;
+  encrypt(algorithm: Algorithm, key: CryptoKeyLike, data: Bytes): Promise<ArrayBuffer>;
+  decrypt(algorithm: Algorithm, key: CryptoKeyLike, data: Bytes): Promise<ArrayBuffer>;
+  sign(algorithm: Algorithm, key: CryptoKeyLike, data: Bytes): Promise<ArrayBuffer>;
+  verify(algorithm: Algorithm, key: CryptoKeyLike, signature: Bytes, data: Bytes): Promise<boolean>;
+}
+
+interface WebCrypto {
+  readonly subtle?: Subtle;
+  getRandomValues(bytes: Bytes): Bytes;
+}
+
+const sha256Name = 'SHA-256';
+const oaep = { name: 'RSA-OAEP', hash: sha256Name };
+const pss = { name: 'RSA-PSS', hash: sha256Name };
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
+const ecdh = { name: 'ECDH', namedCurve: 'P-256' };
+const ecdsaSignature = { name: 'ECDSA', hash: sha256Name };
+const pssSignature = { name: 'RSA-PSS', saltLength: 32 };
+const publicExponent = new Uint8Array([1, 0, 1]);
+
+function webCrypto(): WebCrypto {
+  const { crypto } = globalThis as { readonly crypto?: WebCrypto };
+  if (crypto) return crypto;
+  throw new K4netError('K4NET_UNSUPPORTED', 'this runtime has no WebCrypto');
+}
+
+function subtle(): Subtle {
+  const { subtle: found } = webCrypto();
+  if (found) return found;
+  throw new K4netError(
+    'K4NET_UNSUPPORTED',
+    'WebCrypto is switched off here: a page needs https, or localhost, to use it',
+  );
+}
+
+/** Random bytes, good for keys. */
+export function randomBytes(length: number): Bytes {
+  const bytes = new Uint8Array(length);
+  webCrypto().getRandomValues(bytes);
+  return bytes;
+}
+
+export async function sha256(data: Bytes): Promise<Bytes> {
+  return new Uint8Array(await subtle().digest(sha256Name, data));
+}
+
+async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
+  const algorithm = { name: 'HMAC', hash: sha256Name };
+  // WebCrypto refuses an empty key, and HMAC fills a short one with zeros: one zero byte is the same key.
+  const imported = await subtle().importKey(
+    'raw',
+    key.length === 0 ? new Uint8Array(1) : key,
+    algorithm,
+    false,
+    ['sign'],
+  );
+  return new Uint8Array(await subtle().sign('HMAC', imported, data));
+}
+
+async function hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes> {
+  const key = await subtle().importKey('raw', ikm, 'HKDF', false, ['deriveBits']);
+  return new Uint8Array(
+    await subtle().deriveBits({ name: 'HKDF', hash: sha256Name, salt, info }, key, length * 8),
+  );
+}
+
+async function gcm(raw: Bytes): Promise<AsyncGcm> {
+  if (raw.length !== 32) throw new RangeError(`a traffic key is 32 bytes long, not ${raw.length}`);
+  const key = await subtle().importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  return {
+    async seal(nonce, aad, plaintext) {
+      const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: aad, tagLength: 128 };
+      return new Uint8Array(await subtle().encrypt(algorithm, key, plaintext));
+    },
+    async open(nonce, aad, sealed) {
+      if (sealed.length < 16) return undefined;
+      const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: aad, tagLength: 128 };
+      return attempt(subtle().decrypt(algorithm, key, sealed));
+    },
+  };
+}
+
+/** The symmetric primitives of WebCrypto, on which every runtime can run. */
+export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, gcm };
+
+/** A new ephemeral P-256 key. Its private half cannot leave WebCrypto. */
+export async function generateShare(): Promise<EphemeralShare> {
+  const { privateKey, publicKey } = await subtle().generateKey(ecdh, false, ['deriveBits']);
+  return { privateKey, share: new Uint8Array(await subtle().exportKey('raw', publicKey)) };
+}
+
+/** A private P-256 key for ECDH from PKCS#8. */
+export function importEphemeral(pkcs8: Bytes): Promise<CryptoKeyLike> {
+  return subtle().importKey('pkcs8', pkcs8, ecdh, false, ['deriveBits']);
+}
+
+/**
+ * The 32 bytes of the ECDH of a key of ours with the peer's point; undefined where the point is none of the curve's,
+ * or not in the one form that the protocol knows.
+ */
+export async function agree(privateKey: CryptoKeyLike, share: Bytes): Promise<Bytes | undefined> {
+  const point = await importPoint(share);
+  return point && deriveShared(privateKey, point);
+}
+
+/** The peer's point as a key, or undefined where it is no uncompressed point of the curve. */
+export async function importPoint(share: Bytes): Promise<CryptoKeyLike | undefined> {
+  if (share.length !== 65 || share[0] !== 4) return undefined;
+  try {
+    return await subtle().importKey('raw', share, ecdh, false, []);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The x coordinate of the shared point, 32 bytes big-endian. */
+export async function deriveShared(privateKey: CryptoKeyLike, point: CryptoKeyLike): Promise<Bytes> {
+  return new Uint8Array(await subtle().deriveBits({ name: 'ECDH', public: point }, privateKey, 256));
+}
+
+/** RSA-OAEP with SHA-256 for both hashes. */
+export async function oaepEncrypt(key: CryptoKeyLike, label: string, plaintext: Bytes): Promise<Bytes> {
+  return new Uint8Array(await subtle().encrypt({ name: 'RSA-OAEP', label: ascii(label) }, key, plaintext));
+}
+
+/** The plaintext, or undefined for anything that is wrong with the ciphertext: there is no telling what. */
+export function oaepDecrypt(key: CryptoKeyLike, label: Bytes, ciphertext: Bytes): Promise<Bytes | undefined> {
+  return attempt(subtle().decrypt({ name: 'RSA-OAEP', label }, key, ciphertext));
+}
+
+/** ECDSA over P-256 with SHA-256: r and s, 64 bytes. */
+export async function ecdsaSign(key: CryptoKeyLike, message: Bytes): Promise<Bytes> {
+  return new Uint8Array(await subtle().sign(ecdsaSignature, key, message));
+}
+
+export async function ecdsaVerify(key: CryptoKeyLike, signature: Bytes, message: Bytes): Promise<boolean> {
+  if (signature.length !== 64) return false;
+  return subtle().verify(ecdsaSignature, key, signature, message);
+}
+
+/** RSA-PSS with SHA-256 for both hashes and a salt of 32 bytes. */
+export async function pssSign(key: CryptoKeyLike, message: Bytes): Promise<Bytes> {
+  return new Uint8Array(await subtle().sign(pssSignature, key, message));
+}
+
+export function pssVerify(key: CryptoKeyLike, signature: Bytes, message: Bytes): Promise<boolean> {
+  return subtle().verify(pssSignature, key, signature, message);
+}
+
+/** What an RSA or P-256 key is imported for. */
+export type KeyPurpose = 'decrypt' | 'encrypt' | 'pss-sign' | 'pss-verify' | 'ecdsa-sign' | 'ecdsa-verify';
+
+interface Purpose {
+  readonly format: 'pkcs8' | 'spki';
+  readonly algorithm: { readonly name: string; readonly hash?: string; readonly namedCurve?: string };
+  readonly usages: readonly string[];
+}
+
+const purposes: Readonly<Record<KeyPurpose, Purpose>> = {
+  decrypt: { format: 'pkcs8', algorithm: oaep, usages: ['decrypt'] },
+  encrypt: { format: 'spki', algorithm: oaep, usages: ['encrypt'] },
+  'pss-sign': { format: 'pkcs8', algorithm: pss, usages: ['sign'] },
+  'pss-verify': { format: 'spki', algorithm: pss, usages: ['verify'] },
+  'ecdsa-sign': { format: 'pkcs8', algorithm: ecdsa, usages: ['sign'] },
+  'ecdsa-verify': { format: 'spki', algorithm: ecdsa, usages: ['verify'] },
+};
+
+/** A key from its DER form, for one purpose; public ones can be exported again, private ones cannot. */
+export function importKey(purpose: KeyPurpose, der: Bytes): Promise<CryptoKeyLike> {
+  const { format, algorithm, usages } = purposes[purpose];
+  return subtle().importKey(format, der, algorithm, format === 'spki', usages);
+}
+
+/** The purpose that a `CryptoKey` of the caller was made for, or undefined where k4net has no use for it. */
+export function purposeOf(key: CryptoKeyLike): KeyPurpose | undefined {
+  const algorithm = key.algorithm as { name: string; hash?: { name?: string }; namedCurve?: string };
+  const fits = ({ format, algorithm: wanted, usages }: Purpose) =>
+    wanted.name === algorithm.name &&
+    wanted.hash === algorithm.hash?.name &&
+    wanted.namedCurve === algorithm.namedCurve &&
+    (format === 'pkcs8') === (key.type === 'private') &&
+    usages.every((usage) => key.usages.includes(usage));
+  return (Object.keys(purposes) as KeyPurpose[]).find((name) => fits(purposes[name]));
+}
+
+/** The DER form of a key: PKCS#8 of a private one, SPKI of a public one. */
+export async function exportKey(key: CryptoKeyLike): Promise<Bytes> {
+  return new Uint8Array(await subtle().exportKey(key.type === 'private' ? 'pkcs8' : 'spki', key));
+}
+
+/** The public point of a private P-256 key whose DER form leaves it out. */
+export async function publicPointOf(pkcs8: Bytes): Promise<Bytes> {
+  const key = await subtle().importKey('pkcs8', pkcs8, ecdsa, true, ['sign']);
+  const jwk = (await subtle().exportKey('jwk', key)) as unknown as { x: string; y: string };
+  const point = new Uint8Array(65);
+  point[0] = 4;
+  point.set(base64Url(jwk.x), 1);
+  point.set(base64Url(jwk.y), 33);
+  return point;
+}
+
+/** A new key pair that can be exported. */
+export function generateRsa(bits: number): Promise<CryptoKeyPairLike> {
+  return subtle().generateKey({ ...oaep, modulusLength: bits, publicExponent }, true, ['encrypt', 'decrypt']);
+}
+
+export function generateEcdsa(): Promise<CryptoKeyPairLike> {
+  return subtle().generateKey(ecdsa, true, ['sign', 'verify']);
+}
+
+function base64Url(text: string): Bytes {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}
+
+async function attempt(operation: Promise<ArrayBuffer>): Promise<Bytes | undefined> {
+  try {
+    return new Uint8Array(await operation);
+  } catch {
+    return undefined;
+  }
+}

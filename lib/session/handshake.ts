@@ -1,0 +1,121 @@
+import { type Bytes, concatBytes } from '../bytes.js';
+import { K4netError, toK4netError } from '../errors.js';
+import { alertFor, alertName } from './alerts.js';
+import { u32 } from './extensions.js';
+import { handshakeLimit, handshakeUnitLimit, minimumRecord } from './record.js';
+import type { RecordSealer } from './sealer.js';
+import type { Session } from './session.js';
+
+/** What a handshake wants its driver to do. `send` holds whole units with their lengths, to be sent in any case. */
+export type HandshakeStep =
+  | { readonly state: 'continue'; readonly send: readonly Bytes[] }
+  | { readonly state: 'done'; readonly send: readonly Bytes[]; readonly session: Session }
+  | { readonly state: 'failed'; readonly send: readonly Bytes[]; readonly error: K4netError };
+
+/**
+ * What the two roles of a handshake have in common: its driver gives it the units it received one after the other and
+ * does what the steps say. No method rejects; the handshake knows no sockets and no timers.
+ */
+export abstract class Handshake {
+  #units = 0;
+  #bytes = 0;
+  #error: K4netError | undefined;
+
+  /** The error that ended the handshake, if one did. */
+  get error(): K4netError | undefined {
+    return this.#error;
+  }
+
+  /** Whether the next unit is the other side's record of epoch 0. */
+  protected abstract readonly awaitsRecord: boolean;
+  protected abstract begin(): Promise<HandshakeStep>;
+  protected abstract handle(body: Bytes): Promise<HandshakeStep>;
+  /** The units that tell the other side of an error, where it is told at all. */
+  protected abstract tell(error: K4netError): Promise<readonly Bytes[]>;
+
+  /** What is to be sent before anything has been received. */
+  start(): Promise<HandshakeStep> {
+    return this.#run(() => this.begin());
+  }
+
+  /**
+   * A unit's length, as soon as its four bytes are there: step 1 of "Errors" in docs/protocol.md.
+   *
+   * @returns the error to give to {@link fail}, if the unit must not come.
+   */
+  checkLength(length: number): K4netError | undefined {
+    this.#units += 1;
+    this.#bytes += 4 + length;
+    if (this.#units === 1 && length > handshakeUnitLimit) {
+      return new K4netError('K4NET_NOT_K4NET', 'the peer does not speak k4net/1');
+    }
+    if (length > handshakeUnitLimit || this.#bytes > handshakeLimit) {
+      return new K4netError('K4NET_TOO_LARGE', `a handshake unit of ${length} bytes is over the limit`);
+    }
+    if (this.awaitsRecord && length < minimumRecord) {
+      return new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
+    }
+    return undefined;
+  }
+
+  /** The body of the next unit. The handshake keeps it. One at a time. */
+  receive(body: Bytes): Promise<HandshakeStep> {
+    return this.#run(() => this.handle(body));
+  }
+
+  /** Ends the handshake for a reason of the driver's: a timeout, an abort, a length. */
+  async fail(error: K4netError): Promise<HandshakeStep> {
+    if (this.#error) return { state: 'failed', send: [], error: this.#error };
+    this.#error = error;
+    let send: readonly Bytes[] = [];
+    try {
+      send = await this.tell(error);
+    } catch {
+      // An alert that cannot be made is an alert less; the error is the one that was to be told.
+    }
+    return { state: 'failed', send, error };
+  }
+
+  /** The end of the stream: the other side went away. */
+  end(): Promise<HandshakeStep> {
+    return this.fail(new K4netError('K4NET_PEER_CLOSED', this.closedMessage));
+  }
+
+  protected readonly closedMessage: string = 'the peer closed the connection in the handshake';
+
+  async #run(task: () => Promise<HandshakeStep>): Promise<HandshakeStep> {
+    if (this.#error) return { state: 'failed', send: [], error: this.#error };
+    try {
+      const step = await task();
+      // It may have been ended meanwhile, and then nothing of the step is to be sent.
+      return this.#failed() ?? step;
+    } catch (error) {
+      return this.fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
+    }
+  }
+
+  #failed(): HandshakeStep | undefined {
+    return this.#error && { state: 'failed', send: [], error: this.#error };
+  }
+}
+
+/** A unit as it goes on the wire. */
+export function unit(body: Bytes): Bytes {
+  return concatBytes([u32(body.length), body]);
+}
+
+/**
+ * The alert record for an error, or nothing where the peer is not told or has been told before.
+ *
+ * @param app - the application's number and words, for `K4NET_APPLICATION`; other alerts say their kind only.
+ */
+export async function sealAlert(
+  sealer: RecordSealer,
+  error: K4netError,
+  app?: { readonly code: number; readonly text: string },
+): Promise<readonly Bytes[]> {
+  const alert = alertFor(error.code);
+  if (alert === undefined || sealer.ended) return [];
+  const told = error.code === 'K4NET_APPLICATION' ? app : undefined;
+  return sealer.alert(alert, told?.code ?? 0, told?.text ?? alertName(alert));
+}

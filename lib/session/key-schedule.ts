@@ -1,0 +1,105 @@
+import { type Bytes, ascii, concatBytes } from '../bytes.js';
+import type { Backend, SyncBackend } from '../crypto/backend.js';
+import { u16, u32 } from './extensions.js';
+
+const empty = new Uint8Array(0);
+const zeroSalt = new Uint8Array(32);
+
+/** The info of every HKDF: `I` of "Key schedule" in docs/protocol.md. */
+function info(label: string, context: Bytes, length: number): Bytes {
+  return concatBytes([u16(length), ascii(`k4net/1 ${label}\0`), context]);
+}
+
+/** A secret from a secret: `X` of "Key schedule" in docs/protocol.md. */
+export async function expand(
+  backend: Backend,
+  secret: Bytes,
+  label: string,
+  context: Bytes = empty,
+  length: number = 32,
+): Promise<Bytes> {
+  return backend.hkdf(secret, zeroSalt, info(label, context, length), length);
+}
+
+/** The same at once. */
+export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
+  return backend.hkdf(secret, zeroSalt, info(label, empty, length), length);
+}
+
+/** The handshake bodies so far, `T` of "Key schedule" in docs/protocol.md. */
+export class Transcript {
+  readonly #parts: Bytes[] = [];
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  add(body: Bytes): void {
+    this.#parts.push(u32(body.length), body);
+  }
+
+  /** Hash of the bodies so far, and of a last one that is there in part only. */
+  async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
+    const parts = last ? [...this.#parts, u32(last.length), last.part] : this.#parts;
+    return this.#backend.sha256(concatBytes(parts));
+  }
+}
+
+/** A secret for each direction. */
+export interface TrafficSecrets {
+  readonly client: Bytes;
+  readonly server: Bytes;
+}
+
+/** What ServerHello makes possible. */
+export interface HandshakeSecrets {
+  readonly traffic: TrafficSecrets;
+  readonly clientFinished: Bytes;
+  readonly serverFinished: Bytes;
+  /** Spends the secret: master, and nothing else, is made of it. */
+  master(th3: Bytes): Promise<Bytes>;
+}
+
+/** The secrets of the handshake. Overwrites what it is made of. */
+export async function handshakeSecrets(
+  backend: Backend,
+  suite: number,
+  premaster: Bytes,
+  shared: Bytes,
+  th1: Bytes,
+): Promise<HandshakeSecrets> {
+  const ikm = concatBytes([premaster, shared]);
+  const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16(suite)]));
+  const secret = await backend.hkdf(ikm, salt, info('handshake', th1, 32), 32);
+  for (const spent of [ikm, premaster, shared]) spent.fill(0);
+  const [traffic, clientFinished, serverFinished] = await Promise.all([
+    trafficSecrets(backend, secret),
+    expand(backend, secret, 'c finished'),
+    expand(backend, secret, 's finished'),
+  ]);
+  return {
+    traffic,
+    clientFinished,
+    serverFinished,
+    async master(th3) {
+      const master = await expand(backend, secret, 'master', th3);
+      secret.fill(0);
+      return master;
+    },
+  };
+}
+
+/** The traffic secrets of epoch 0 (from the handshake's secret) or of epoch 1 (from master). */
+export async function trafficSecrets(backend: Backend, secret: Bytes): Promise<TrafficSecrets> {
+  const [client, server] = await Promise.all([
+    expand(backend, secret, 'c traffic'),
+    expand(backend, secret, 's traffic'),
+  ]);
+  return { client, server };
+}
+
+/** What the signature of ClientFinished covers. */
+export function signedContent(hash: Bytes): Bytes {
+  return concatBytes([new Uint8Array(64).fill(0x20), ascii('k4net/1 client auth\0'), hash]);
+}

@@ -1,0 +1,30 @@
+/** How much the lengths of records hide: see "Records" in docs/protocol.md. */
+export type PaddingPolicy = 'none' | 'padme' | `block:${number}`;
+
+/** The padding of a plaintext of a given length that may grow up to a limit. */
+export type Padding = (plaintext: number, limit: number) => number;
+
+const maxBlock = 2 ** 20;
+
+/** The padding of a policy. */
+export function createPadding(policy: PaddingPolicy = 'none'): Padding {
+  if (policy === 'none') return () => 0;
+  if (policy === 'padme') return (plaintext, limit) => capped(plaintext, padme(plaintext), limit);
+  const size =
+    typeof policy === 'string' && /^block:[1-9][0-9]{0,6}$/.test(policy) ? Number(policy.slice(6)) : 0;
+  if (size < 1 || size > maxBlock) {
+    throw new TypeError(`padding is 'none', 'padme' or 'block:n' with n from 1 to 2^20, not '${policy}'`);
+  }
+  return (plaintext, limit) => capped(plaintext, Math.ceil(plaintext / size) * size, limit);
+}
+
+function capped(plaintext: number, padded: number, limit: number): number {
+  return Math.max(0, Math.min(padded, limit) - plaintext);
+}
+
+// The lowest bits are rounded away, as many as leave the length's own bits room to vary: at most 12 % is added.
+function padme(length: number): number {
+  const exponent = 31 - Math.clz32(length);
+  const step = 2 ** (exponent - (32 - Math.clz32(exponent)));
+  return step <= 1 ? length : Math.ceil(length / step) * step;
+}

@@ -1,0 +1,170 @@
+import type { Bytes } from '../bytes.js';
+import type { Backend } from '../crypto/backend.js';
+import type { PublicKey } from '../crypto/public-key.js';
+import type { CipherChoice } from '../crypto/choose-backend.js';
+import { K4netError } from '../errors.js';
+import { isServerName, recordLimitBounds } from './extensions.js';
+import type { OpenerOptions, RecordHandler } from './intake.js';
+import { type TrafficSecrets, expand, trafficSecrets } from './key-schedule.js';
+import { type RecordOpener, createOpener } from './opener.js';
+import { type PaddingPolicy, createPadding } from './padding.js';
+import { defaultRecordLimit } from './record.js';
+import { RecordSealer, type SealerOptions } from './sealer.js';
+
+/** What both sides may choose. */
+export interface SessionOptions {
+  /** The longest record plaintext to be sent here, 2^14 to 2^20; without it, 64 KiB and nothing is said. */
+  readonly recordLimit?: number | undefined;
+  /** Application protocols by name: a client offers them, a server takes its own first that was offered. */
+  readonly appProtocols?: readonly string[] | undefined;
+  readonly padding?: PaddingPolicy | undefined;
+  readonly cipher?: CipherChoice | undefined;
+}
+
+/** Refuses options that could not be said on the wire. */
+export function checkSessionOptions({ recordLimit, appProtocols, padding }: SessionOptions): void {
+  const { minimum, maximum } = recordLimitBounds;
+  if (
+    recordLimit !== undefined &&
+    !(Number.isInteger(recordLimit) && recordLimit >= minimum && recordLimit <= maximum)
+  ) {
+    throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
+  }
+  let total = 0;
+  for (const name of appProtocols ?? []) {
+    const length = typeof name === 'string' ? new TextEncoder().encode(name).length : 0;
+    if (length < 1 || length > 255) {
+      throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
+    }
+    total += length + 1;
+  }
+  if (total > 1024)
+    throw new RangeError('the names of the application protocols are over 1024 bytes together');
+  createPadding(padding);
+}
+
+/** Refuses a server name that could not be said on the wire. */
+export function checkServerName(name: string | undefined): void {
+  if (name !== undefined && !isServerName(name)) {
+    throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
+  }
+}
+
+/**
+ * How the client came to go on with the server's key: it had the `key`, its fingerprint was a `pin`, a store knew it
+ * (`known`) or saw it for the first time (`new`), or nobody asked (`unchecked`).
+ */
+export type ServerTrust = 'key' | 'pin' | 'known' | 'new' | 'unchecked';
+
+/** What a handshake has settled. */
+export interface SessionFacts {
+  readonly role: 'client' | 'server';
+  readonly serverKey: PublicKey;
+  /** Of a client only. */
+  readonly trust?: ServerTrust | undefined;
+  /** The key that the client showed, if it showed one. */
+  readonly clientKey?: PublicKey | undefined;
+  readonly serverName?: string | undefined;
+  readonly appProtocol?: string | undefined;
+  /** The longest record plaintext of each direction. */
+  readonly sendLimit: number;
+  readonly receiveLimit: number;
+}
+
+const maxExport = 255 * 32;
+
+/** A session whose handshake is done: see "Key schedule" and "Records" in docs/protocol.md. */
+export class Session {
+  readonly facts: SessionFacts;
+  /** The sending half. A server's has sealed its confirm already, where there is one. */
+  readonly sealer: RecordSealer;
+  readonly #backend: Backend;
+  readonly #receiving: Bytes;
+  readonly #id: Bytes;
+  readonly #exporter: Bytes;
+  #opened = false;
+
+  private constructor(
+    facts: SessionFacts,
+    sealer: RecordSealer,
+    secrets: { backend: Backend; receiving: Bytes; id: Bytes; exporter: Bytes },
+  ) {
+    this.facts = facts;
+    this.sealer = sealer;
+    this.#backend = secrets.backend;
+    this.#receiving = secrets.receiving;
+    this.#id = secrets.id;
+    this.#exporter = secrets.exporter;
+  }
+
+  /** Spends the master secret. */
+  static async create(facts: SessionFacts, epochOne: EpochOne, th4: Bytes): Promise<Session> {
+    const { backend, master, receiving, sealer } = epochOne;
+    const [id, exporter] = await Promise.all([
+      expand(backend, master, 'session id', th4),
+      expand(backend, master, 'exporter', th4),
+    ]);
+    master.fill(0);
+    return new Session(facts, sealer, { backend, receiving, id, exporter });
+  }
+
+  /** The same 32 bytes on both sides, and no other session's. No secret. */
+  get id(): Bytes {
+    return this.#id.slice();
+  }
+
+  /** Whether the client has yet to hear that its key was accepted: `connect()` settles only then. */
+  get confirmPending(): boolean {
+    return this.facts.role === 'client' && this.facts.clientKey !== undefined;
+  }
+
+  /** The receiving half. There is one, so this is called once. */
+  open(handler: RecordHandler, options: OpenerOptions = {}): RecordOpener {
+    if (this.#opened) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
+    this.#opened = true;
+    const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
+    return createOpener(this.#backend, this.#receiving, handler, { ...options, ...limits });
+  }
+
+  /**
+   * Key material for the application, the same on both sides: `export` of "Key schedule" in docs/protocol.md.
+   *
+   * @param label - what it is for, in printable ASCII.
+   */
+  async export(label: string, context: Bytes, length: number): Promise<Bytes> {
+    if (typeof label !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(label)) {
+      throw new TypeError('the label of an export is 1 to 255 printable ASCII characters');
+    }
+    if (!Number.isInteger(length) || length < 1 || length > maxExport) {
+      throw new RangeError(`the length of an export is a whole number from 1 to ${maxExport}, not ${length}`);
+    }
+    const hash = await this.#backend.sha256(context);
+    return expand(this.#backend, this.#exporter, label, hash, length);
+  }
+}
+
+/** What ServerFinished makes possible: the secrets of epoch 1, and the sending half on them. */
+export interface EpochOne {
+  readonly backend: Backend;
+  readonly master: Bytes;
+  readonly receiving: Bytes;
+  readonly sealer: RecordSealer;
+}
+
+/** The keys of epoch 1 for one side. */
+export async function enterEpochOne(
+  backend: Backend,
+  master: Bytes,
+  role: 'client' | 'server',
+  options: SealerOptions,
+): Promise<EpochOne> {
+  const secrets: TrafficSecrets = await trafficSecrets(backend, master);
+  const [sending, receiving] =
+    role === 'client' ? [secrets.client, secrets.server] : [secrets.server, secrets.client];
+  return { backend, master, receiving, sealer: new RecordSealer(backend, sending, options) };
+}
+
+/** The longest plaintext that a side accepts. */
+export function limitOf(recordLimit: number | undefined): number {
+  return recordLimit ?? defaultRecordLimit;
+}

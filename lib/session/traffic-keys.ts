@@ -1,0 +1,71 @@
+import type { Bytes } from '../bytes.js';
+import type { AsyncBackend, AsyncGcm, SyncBackend, SyncGcm } from '../crypto/backend.js';
+import { expand, expandSync } from './key-schedule.js';
+
+/** The key of one epoch and direction. Making the next one overwrites the secret of this one. */
+export class SyncEpoch {
+  readonly gcm: SyncGcm;
+  readonly iv: Bytes;
+  readonly #backend: SyncBackend;
+  readonly #secret: Bytes;
+
+  /** @param secret - belongs to the epoch from here on. */
+  constructor(backend: SyncBackend, secret: Bytes) {
+    this.#backend = backend;
+    this.#secret = secret;
+    const key = expandSync(backend, secret, 'key');
+    this.gcm = backend.gcm(key);
+    key.fill(0);
+    this.iv = expandSync(backend, secret, 'iv', 12);
+  }
+
+  next(): SyncEpoch {
+    const secret = expandSync(this.#backend, this.#secret, 'update');
+    this.#secret.fill(0);
+    return new SyncEpoch(this.#backend, secret);
+  }
+}
+
+/** What an epoch's secret makes. */
+export interface AsyncKeys {
+  readonly gcm: AsyncGcm;
+  readonly iv: Bytes;
+}
+
+/** The same where every derivation takes a while: records can be numbered before their key is there. */
+export class AsyncEpoch {
+  readonly keys: Promise<AsyncKeys>;
+  readonly #backend: AsyncBackend;
+  readonly #secret: Promise<Bytes>;
+
+  constructor(backend: AsyncBackend, secret: Promise<Bytes>) {
+    this.#backend = backend;
+    this.#secret = secret;
+    this.keys = this.#derive();
+    // A failure is the failure of every record of the epoch; here it is only kept from being nobody's.
+    this.keys.catch(() => undefined);
+  }
+
+  next(): AsyncEpoch {
+    return new AsyncEpoch(this.#backend, this.#update());
+  }
+
+  async #derive(): Promise<AsyncKeys> {
+    const secret = await this.#secret;
+    const [key, iv] = await Promise.all([
+      expand(this.#backend, secret, 'key'),
+      expand(this.#backend, secret, 'iv', undefined, 12),
+    ]);
+    const gcm = await this.#backend.gcm(key);
+    key.fill(0);
+    return { gcm, iv };
+  }
+
+  async #update(): Promise<Bytes> {
+    await this.keys;
+    const secret = await this.#secret;
+    const next = await expand(this.#backend, secret, 'update');
+    secret.fill(0);
+    return next;
+  }
+}

@@ -1,0 +1,126 @@
+import { type Bytes, ascii, decodeUtf8, kindOf } from '../bytes.js';
+import {
+  type KeyPair,
+  type PublicKey,
+  generateKeyPair,
+  importKeyPair,
+  importPublicKey,
+} from '../crypto/keys.js';
+import { K4netError, KeyMismatchError } from '../errors.js';
+import { platform, warn } from '../runtime.js';
+import { createOnce, readSmallFile } from './atomic-file.js';
+import { FileError } from './file-error.js';
+
+const maxKeyFile = 65_536;
+
+/**
+ * The file of a key: `keyPath` with `.sk` for a server's private key, `.pk` for the public one that a client pins. A
+ * `keyPath` that has either suffix already means the same pair of files, so that no private key gets into a `.pk`.
+ */
+export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
+  if (typeof keyPath !== 'string') throw new TypeError(`keyPath is a string, not ${kindOf(keyPath)}`);
+  const stem = keyPath.replace(/\.[sp]k$/, '');
+  // Of '' and 'folder/' there would be a file without a name but for its suffix.
+  if (/(^|[/\\])$/.test(stem) || stem.includes('\0')) {
+    throw new TypeError(`keyPath is the path of a file, not ${JSON.stringify(keyPath)}`);
+  }
+  return stem + suffix;
+}
+
+/**
+ * A server's key: the one in `<keyPath>.sk`, or a new one that is saved there (PKCS#8 PEM, for its owner only).
+ * However many processes start at once, all end with the same key. The folder must be there.
+ *
+ * @param keySize - bits of a new key; one that is there already is used whatever its size.
+ * @throws FileError naming the file, for one that cannot be read or made, or that holds no key for a server.
+ */
+export async function loadServerKey(keyPath: string, keySize: 2048 | 3072 | 4096 = 2048): Promise<KeyPair> {
+  const path = keyFile(keyPath, '.sk');
+  const saved = await readPrivate(path);
+  if (saved) return saved;
+  const pair = await generateKeyPair({ keySize });
+  if ((await createOnce(path, ascii(pair.toPem()), 0o600)) === 'made') return pair;
+  const other = await readPrivate(path);
+  if (other) return other;
+  throw new FileError(path, 'can neither be read nor made: it is a link to nowhere, or was just removed');
+}
+
+async function readPrivate(path: string): Promise<KeyPair | undefined> {
+  const file = await readSmallFile(path, maxKeyFile);
+  if (!file) return undefined;
+  const text = textOf(path, file.bytes);
+  // Beside the form with its own label there is the older one, which says so in a header inside the block.
+  if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4, *ENCRYPTED/m.test(text)) {
+    throw new FileError(path, 'is encrypted with a passphrase: decrypt it first');
+  }
+  let pair: KeyPair;
+  try {
+    pair = await importKeyPair(text);
+  } catch (error) {
+    // Without the cause: what a runtime says about a private key is not ours to pass on.
+    const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
+    throw new FileError(path, `is no private key: ${reason}`);
+  }
+  if (!pair.canDecrypt) throw new FileError(path, "is no server's key: that is an RSA key");
+  warnIfOpen(path, file.mode);
+  return pair;
+}
+
+const warned = new Set<string>();
+
+/**
+ * ssh refuses a private key that others can read. Here it is a warning: secrets that are mounted into a container,
+ * and disks of another system, often have such bits and no way to change them.
+ */
+function warnIfOpen(path: string, mode: number): void {
+  if ((mode & 0o077) === 0 || platform() === 'win32' || warned.has(path)) return;
+  warned.add(path);
+  const bits = mode.toString(8).padStart(4, '0');
+  warn(`the private key '${path}' is open to other users (${bits}): chmod 600 it`, 'K4NET_KEY_PERMISSIONS');
+}
+
+/**
+ * The public key that a client has pinned in `<keyPath>.pk`, or undefined when there is no such file.
+ *
+ * @throws FileError naming the file, for one that cannot be read or that holds no public key of a server.
+ */
+export async function loadClientPin(keyPath: string): Promise<PublicKey | undefined> {
+  const path = keyFile(keyPath, '.pk');
+  const file = await readSmallFile(path, maxKeyFile);
+  if (!file) return undefined;
+  let key: PublicKey;
+  try {
+    key = await importPublicKey(textOf(path, file.bytes));
+  } catch (error) {
+    if (error instanceof FileError) throw error;
+    // No cause here either: the file may be a private key that somebody has put in the wrong place.
+    const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
+    throw new FileError(path, `is no public key: ${reason}`);
+  }
+  if (key.type !== 'rsa') throw new FileError(path, "is no server's key: that is an RSA key");
+  return key;
+}
+
+/**
+ * Pins a server's key: saves it in `<keyPath>.pk` (SPKI PEM). To be called once the handshake has verified it. A key
+ * that is there already is never replaced.
+ *
+ * @throws KeyMismatchError when another key has been pinned meanwhile.
+ */
+export async function saveClientPin(keyPath: string, key: PublicKey): Promise<void> {
+  const path = keyFile(keyPath, '.pk');
+  if ((await createOnce(path, ascii(key.toPem()), 0o644)) === 'made') return;
+  const pinned = await loadClientPin(keyPath);
+  if (!pinned)
+    throw new FileError(path, 'can neither be read nor made: it is a link to nowhere, or was just removed');
+  if (!pinned.equals(key)) throw new KeyMismatchError(pinned.fingerprint, key.fingerprint);
+}
+
+function textOf(path: string, bytes: Bytes): string {
+  if (bytes.length === 0) throw new FileError(path, 'is empty');
+  try {
+    return decodeUtf8(bytes);
+  } catch {
+    throw new FileError(path, 'is not text: a key is kept as PEM');
+  }
+}

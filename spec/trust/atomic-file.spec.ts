@@ -1,0 +1,241 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createOnce, readSmallFile, replaceFile } from '../../lib/trust/atomic-file.js';
+import { FileError } from '../../lib/trust/file-error.js';
+import { withFileLock } from '../../lib/trust/file-lock.js';
+import { compileTo, startProcess, temporaryFolder } from './processes.js';
+
+const { promises } = process.getBuiltinModule('node:fs');
+const onPosix = process.platform !== 'win32';
+const text = (words: string) => new TextEncoder().encode(words);
+const systemError = (code: string) => Object.assign(new Error(code), { code });
+
+let folder: ReturnType<typeof temporaryFolder>;
+let path: string;
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  path = join(folder.path, 'file');
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  folder.remove();
+});
+
+describe('createOnce', () => {
+  const ways: [string, () => void][] = [
+    ['by a link', () => undefined],
+    ['without links', () => vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'))],
+  ];
+
+  it.each(ways)('makes a file with its mode, and nothing else, %s', async (_, prepare) => {
+    prepare();
+    expect(await createOnce(path, text('one'), 0o600)).toBe('made');
+    expect(readFileSync(path, 'utf8')).toBe('one');
+    if (onPosix) expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(path).nlink).toBe(1);
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+
+  it.each(ways)('leaves what is there alone, %s', async (_, prepare) => {
+    prepare();
+    writeFileSync(path, 'old');
+    expect(await createOnce(path, text('new'), 0o600)).toBe('exists');
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+
+  it.each(ways)('takes a link to nowhere for something that is there, %s', async (_, prepare) => {
+    if (!onPosix) return;
+    prepare();
+    symlinkSync('missing', path);
+    expect(await createOnce(path, text('new'), 0o600)).toBe('exists');
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+
+  it.each(ways)('makes one of many, %s', async (_, prepare) => {
+    prepare();
+    const all = Array.from({ length: 20 }, (__, index) => createOnce(path, text(`number ${index}`), 0o600));
+    const ends = await Promise.all(all);
+    expect(ends.filter((end) => end === 'made')).toHaveLength(1);
+    expect(readFileSync(path, 'utf8')).toBe(`number ${ends.indexOf('made')}`);
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+
+  it('leaves nothing behind when it fails', async () => {
+    vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'));
+    vi.spyOn(promises, 'rename').mockRejectedValue(systemError('ENOSPC'));
+    const error: unknown = await createOnce(path, text('new'), 0o600).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FileError);
+    expect(error).toMatchObject({ path, message: `'${path}' cannot be made (ENOSPC)` });
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+});
+
+describe('replaceFile', () => {
+  const yes = () => Promise.resolve(true);
+
+  it('makes or replaces, and keeps the permissions that were', async () => {
+    expect(await replaceFile(path, text('one'), 0o600, yes)).toBe(true);
+    if (onPosix) {
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      chmodSync(path, 0o664);
+    }
+    expect(await replaceFile(path, text('two'), 0o600, yes)).toBe(true);
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    if (onPosix) expect(statSync(path).mode & 0o777).toBe(0o664);
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+
+  it('does nothing once the lock is lost', async () => {
+    writeFileSync(path, 'old');
+    expect(await replaceFile(path, text('new'), 0o600, () => Promise.resolve(false))).toBe(false);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder.path)).toEqual(['file']);
+  });
+});
+
+describe('readSmallFile', () => {
+  it('reads up to the limit', async () => {
+    expect(await readSmallFile(path, 3)).toBeUndefined();
+    writeFileSync(path, 'abc', { mode: 0o600 });
+    const file = await readSmallFile(path, 3);
+    expect(new TextDecoder().decode(file?.bytes)).toBe('abc');
+    if (onPosix) expect(file?.mode).toBe(0o600);
+    await expect(readSmallFile(path, 2)).rejects.toThrow(/is 3 bytes long, over the limit of 2/);
+  });
+
+  it('refuses what is no file', async () => {
+    mkdirSync(path);
+    await expect(readSmallFile(path, 9)).rejects.toThrow(/is not a file/);
+  });
+
+  it('tells a file in the place of a folder from a missing file', async () => {
+    if (!onPosix) return;
+    writeFileSync(path, '');
+    await expect(readSmallFile(join(path, 'below'), 9)).rejects.toThrow(/cannot be read \(ENOTDIR\)/);
+  });
+});
+
+describe('the lock of a file', () => {
+  it('lets one task in after the other', async () => {
+    let inside = 0;
+    const task = async () => {
+      inside += 1;
+      expect(inside).toBe(1);
+      await promises.stat(folder.path);
+      inside -= 1;
+    };
+    await Promise.all(Array.from({ length: 10 }, () => withFileLock(path, task)));
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it('is given back by a task that fails, whose error stays what it is', async () => {
+    const error = systemError('ENOENT');
+    await expect(withFileLock(path, () => Promise.reject(error))).rejects.toBe(error);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it.each([
+    ['of a dead process', '0123456789abcdef', []],
+    ['without a token', '', []],
+    ['that is none of ours', '../../elsewhere\n', []],
+    [
+      'of a dead process, and that of the one that died while it removed it',
+      '0123456789abcdef',
+      [['file.lock.0123456789abcdef', 'fedcba9876543210']],
+    ],
+  ] as [string, string, [string, string][]][])(
+    'is taken over when it is one %s',
+    async (_, token, others) => {
+      writeFileSync(`${path}.lock`, token);
+      for (const [name, content] of others) writeFileSync(join(folder.path, name), content);
+      const all = Array.from({ length: 5 }, () => withFileLock(path, async (held) => held(), 0));
+      expect((await Promise.all(all)).length).toBe(5);
+      expect(readdirSync(folder.path)).toEqual([]);
+    },
+  );
+
+  it('is waited for while it changes hands, and taken over only when it stays the same', async () => {
+    writeFileSync(`${path}.lock`, '0123456789abcdef');
+    const [entered, start] = [vi.fn(), performance.now()];
+    await withFileLock(path, () => Promise.resolve(entered()), 60);
+    expect(entered).toHaveBeenCalledOnce();
+    expect(performance.now() - start).toBeGreaterThanOrEqual(60);
+  });
+
+  it('tells a holder that was taken for dead, and what the next one holds stays', async () => {
+    await withFileLock(path, async (held) => {
+      expect(await held()).toBe(true);
+      writeFileSync(`${path}.lock`, 'another');
+      expect(await held()).toBe(false);
+    });
+    expect(readFileSync(`${path}.lock`, 'utf8')).toBe('another');
+  });
+
+  it('is a typed error where it cannot be made', async () => {
+    const lost = join(folder.path, 'no', 'folder');
+    const error: unknown = await withFileLock(lost, () => Promise.resolve()).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({
+      path: `${lost}.lock`,
+      message: expect.stringContaining('ENOENT') as string,
+    });
+    mkdirSync(`${path}.lock`);
+    await expect(withFileLock(path, () => Promise.resolve())).rejects.toBeInstanceOf(FileError);
+  });
+});
+
+describe('a process that is killed while it makes files', () => {
+  let compiled: ReturnType<typeof temporaryFolder>;
+  beforeAll(() => {
+    compiled = temporaryFolder();
+    compileTo(compiled.path);
+  });
+  afterAll(() => {
+    compiled.remove();
+  });
+
+  it.each(['by a link', 'without links'])('leaves no half of one, %s', async (way) => {
+    const length = 200_000;
+    for (let round = 0; round < 3; round += 1) {
+      const runner = startProcess(
+        compiled.path,
+        `
+        const fs = process.getBuiltinModule('node:fs');
+        if (${way === 'without links'}) {
+          fs.promises.link = () => Promise.reject(Object.assign(new Error('no'), { code: 'EPERM' }));
+        }
+        const bytes = new Uint8Array(${length}).fill(7);
+        for (let index = 0; ; index += 1) {
+          await createOnce(${JSON.stringify(path)} + '-${round}-' + index, bytes, 0o600);
+          console.log('made-' + index);
+        }`,
+      );
+      await runner.ready;
+      runner.go();
+      await runner.line(`made-${round + 2}`);
+      runner.child.kill('SIGKILL');
+      await runner.ended;
+    }
+    const names = readdirSync(folder.path).filter((name) => !/\.(tmp|lock)$/.test(name));
+    expect(names.length).toBeGreaterThanOrEqual(12);
+    for (const name of names) {
+      const bytes = readFileSync(join(folder.path, name));
+      expect(bytes.length).toBe(length);
+      expect(bytes.every((byte) => byte === 7)).toBe(true);
+    }
+    expect(existsSync(`${path}-0-0`)).toBe(true);
+  });
+});

@@ -1,0 +1,310 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type webcrypto } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { inspect } from 'node:util';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
+import { K4netError, KeyMismatchError } from '../../lib/errors.js';
+import { FileError } from '../../lib/trust/file-error.js';
+import { keyFile, loadClientPin, loadServerKey, saveClientPin } from '../../lib/trust/key-file.js';
+import { compileTo, race, temporaryFolder } from './processes.js';
+
+const onPosix = process.platform !== 'win32';
+
+let folder: ReturnType<typeof temporaryFolder>;
+let keyPath: string;
+let keys: webcrypto.CryptoKeyPair;
+let first: KeyPair;
+let second: KeyPair;
+
+const { subtle } = globalThis.crypto;
+const rsa = {
+  name: 'RSA-OAEP',
+  hash: 'SHA-256',
+  modulusLength: 2048,
+  publicExponent: new Uint8Array([1, 0, 1]),
+};
+
+beforeAll(async () => {
+  keys = await subtle.generateKey(rsa, true, ['encrypt', 'decrypt']);
+  [first, second] = await Promise.all([importKeyPair(keys), generateKeyPair()]);
+});
+beforeEach(() => {
+  folder = temporaryFolder();
+  keyPath = join(folder.path, 'server');
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  folder.remove();
+});
+
+const rejection = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.fail('is fulfilled'),
+    (error: unknown) => error,
+  );
+
+/** Lets the library make `first`, for a key takes its time; the processes below make real ones. */
+function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof vi.fn> {
+  return vi.spyOn(subtle, 'generateKey').mockImplementation(() => {
+    meanwhile();
+    return Promise.resolve(keys);
+  });
+}
+
+/** A refusal names the file and nothing that is in it. */
+async function refuses(promise: Promise<unknown>, path: string, what: RegExp): Promise<void> {
+  const error = await rejection(promise);
+  expect(error).toBeInstanceOf(FileError);
+  expect(K4netError.is(error, 'K4NET_STATE')).toBe(true);
+  expect(error).toMatchObject({ path, message: expect.stringMatching(what) as string });
+  expect((error as Error).message).toContain(`'${path}'`);
+  const shown = inspect(error, { depth: 10, showHidden: true });
+  const content = existsSync(path) && statSync(path).isFile() ? readFileSync(path, 'latin1') : '';
+  for (const [run] of content.matchAll(/[A-Za-z0-9+/]{24,}/g)) expect(shown).not.toContain(run);
+}
+
+describe('the name of a key file', () => {
+  it.each([
+    ['server', '.sk', 'server.sk'],
+    ['server', '.pk', 'server.pk'],
+    ['server.sk', '.sk', 'server.sk'],
+    ['server.sk', '.pk', 'server.pk'],
+    ['server.pk', '.sk', 'server.sk'],
+    ['a/server.pk', '.pk', 'a/server.pk'],
+    ['server.pem', '.sk', 'server.pem.sk'],
+  ] as const)('%s with %s is %s', (path, suffix, expected) => {
+    expect(keyFile(path, suffix)).toBe(expected);
+  });
+
+  it.each(['', 'folder/', '.sk', 'folder/.pk', 'a\0b', 7 as unknown as string])('refuses %j', (path) => {
+    expect(() => keyFile(path, '.sk')).toThrow(TypeError);
+  });
+});
+
+describe("a server's key", () => {
+  it('is made and saved when missing, and read from then on', async () => {
+    const generateKey = quickKeys();
+    const made = await loadServerKey(keyPath);
+    expect(generateKey.mock.calls).toMatchObject([[rsa, true, ['encrypt', 'decrypt']]]);
+    expect(made.fingerprint).toBe(first.fingerprint);
+    expect(readdirSync(folder.path)).toEqual(['server.sk']);
+    const text = readFileSync(`${keyPath}.sk`, 'utf8');
+    expect(text).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
+    if (onPosix) expect(statSync(`${keyPath}.sk`).mode & 0o777).toBe(0o600);
+    expect((await loadServerKey(keyPath)).fingerprint).toBe(made.fingerprint);
+    expect((await loadServerKey(`${keyPath}.sk`)).fingerprint).toBe(made.fingerprint);
+    expect(readFileSync(`${keyPath}.sk`, 'utf8')).toBe(text);
+  });
+
+  it('is made with the size that is asked for', async () => {
+    const generateKey = quickKeys();
+    await loadServerKey(keyPath, 3072);
+    expect(generateKey.mock.calls).toMatchObject([[{ modulusLength: 3072 }, true, ['encrypt', 'decrypt']]]);
+    await expect(loadServerKey(join(folder.path, 'other'), 1024 as never)).rejects.toThrow(RangeError);
+    expect(readdirSync(folder.path)).toEqual(['server.sk']);
+  });
+
+  it('is used whatever its size when it is there', async () => {
+    writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
+    expect((await loadServerKey(keyPath, 4096)).fingerprint).toBe(first.fingerprint);
+  });
+
+  it('is read from PKCS#1 too', async () => {
+    const old = createPrivateKey(first.toPem()).export({ type: 'pkcs1', format: 'pem' });
+    writeFileSync(`${keyPath}.sk`, old, { mode: 0o600 });
+    expect((await loadServerKey(keyPath)).fingerprint).toBe(first.fingerprint);
+    expect(readFileSync(`${keyPath}.sk`, 'utf8')).toBe(old);
+  });
+
+  it('is the one that was made meanwhile', async () => {
+    quickKeys(() => {
+      writeFileSync(`${keyPath}.sk`, second.toPem(), { mode: 0o600 });
+    });
+    expect((await loadServerKey(keyPath)).fingerprint).toBe(second.fingerprint);
+    expect(readdirSync(folder.path)).toEqual(['server.sk']);
+  });
+
+  it('warns once of a file that others can read', async () => {
+    if (!onPosix) return;
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o644 });
+    await loadServerKey(keyPath);
+    await loadServerKey(keyPath);
+    expect(emitWarning).toHaveBeenCalledTimes(1);
+    expect(emitWarning.mock.calls[0]).toEqual([
+      expect.stringContaining(`'${keyPath}.sk' is open to other users (0644)`),
+      { type: 'K4netWarning', code: 'K4NET_KEY_PERMISSIONS' },
+    ]);
+    const closed = join(folder.path, 'closed');
+    writeFileSync(`${closed}.sk`, first.toPem(), { mode: 0o600 });
+    await loadServerKey(closed);
+    expect(emitWarning).toHaveBeenCalledTimes(1);
+  });
+
+  const der = (bits: number, publicExponent?: number) =>
+    generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).privateKey.export({
+      type: 'pkcs8',
+      format: 'pem',
+    });
+  const encrypted = (type: 'pkcs1' | 'pkcs8') =>
+    createPrivateKey(first.toPem()).export({
+      type,
+      format: 'pem',
+      cipher: 'aes-256-cbc',
+      passphrase: 'secret',
+    });
+
+  it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
+    ['an empty file', () => '', /is empty/],
+    ['words', () => 'no key at all, but words', /is no private key: .*no block/],
+    ['bytes that are no text', () => new Uint8Array([0x30, 0x82, 0xff, 0xfe]), /is not text/],
+    ['half of a key', () => first.toPem().slice(0, 700), /is no private key/],
+    [
+      'a key with a hole in it',
+      () => first.toPem().split('\n').toSpliced(5, 3).join('\n'),
+      /is no private key/,
+    ],
+    ['a public key', () => first.publicKey.toPem(), /is no private key: .*no block/],
+    ['a PKCS#8 that is encrypted', () => encrypted('pkcs8'), /is encrypted with a passphrase/],
+    ['a PKCS#1 that is encrypted', () => encrypted('pkcs1'), /is encrypted with a passphrase/],
+    ['a key of 1024 bits', () => der(1024), /2048 to 4096 bits, not 1024/],
+    ['a key with exponent 3', () => der(2048, 3), /public exponent 65537/],
+    [
+      'a P-256 key',
+      async () => (await generateKeyPair({ type: 'p256' })).toPem(),
+      /is no server's key: that is an RSA key/,
+    ],
+    ['a file over the limit', () => `${first.toPem()}${'\n'.repeat(65_536)}`, /over the limit of 65536/],
+  ])('refuses %s', async (_, make, what) => {
+    const content = await make();
+    writeFileSync(`${keyPath}.sk`, content, { mode: 0o600 });
+    await refuses(loadServerKey(keyPath), `${keyPath}.sk`, what);
+    expect(readFileSync(`${keyPath}.sk`)).toEqual(Buffer.from(content));
+  });
+
+  it('refuses a folder, a link to nowhere, and a place without a folder', async () => {
+    quickKeys();
+    mkdirSync(`${keyPath}.sk`);
+    await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /is not a file/);
+    const nowhere = join(folder.path, 'nowhere');
+    if (onPosix) {
+      symlinkSync('missing', `${nowhere}.sk`);
+      await refuses(loadServerKey(nowhere), `${nowhere}.sk`, /a link to nowhere/);
+    }
+    const outside = join(folder.path, 'no', 'such', 'server');
+    await refuses(loadServerKey(outside), `${outside}.sk`, /cannot be made \(ENOENT\)/);
+  });
+
+  it('says which file the system refuses to read', async () => {
+    const fs = process.getBuiltinModule('node:fs');
+    writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
+    const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+    vi.spyOn(fs.promises, 'readFile').mockRejectedValue(refused);
+    await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /cannot be read \(EACCES\)/);
+  });
+
+  it('needs a runtime with files', async () => {
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
+    expect(await rejection(loadServerKey(keyPath))).toMatchObject({ code: 'K4NET_UNSUPPORTED' });
+  });
+});
+
+describe("a client's pin", () => {
+  it('is undefined until it is saved', async () => {
+    expect(await loadClientPin(keyPath)).toBeUndefined();
+    await saveClientPin(keyPath, first.publicKey);
+    expect(readdirSync(folder.path)).toEqual(['server.pk']);
+    expect(readFileSync(`${keyPath}.pk`, 'utf8')).toBe(first.publicKey.toPem());
+    expect((await loadClientPin(keyPath))?.fingerprint).toBe(first.fingerprint);
+    await saveClientPin(keyPath, first.publicKey);
+  });
+
+  it('is never replaced', async () => {
+    await saveClientPin(keyPath, first.publicKey);
+    const error = await rejection(saveClientPin(keyPath, second.publicKey));
+    expect(error).toBeInstanceOf(KeyMismatchError);
+    expect(error).toMatchObject({
+      code: 'K4NET_KEY_MISMATCH',
+      expected: first.fingerprint,
+      actual: second.fingerprint,
+    });
+    expect((await loadClientPin(keyPath))?.fingerprint).toBe(first.fingerprint);
+    expect(readdirSync(folder.path)).toEqual(['server.pk']);
+  });
+
+  it('is read from PKCS#1 too', async () => {
+    const old = createPublicKey(first.publicKey.toPem()).export({ type: 'pkcs1', format: 'pem' });
+    writeFileSync(`${keyPath}.pk`, old);
+    expect((await loadClientPin(keyPath))?.fingerprint).toBe(first.fingerprint);
+  });
+
+  it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
+    ['an empty file', () => '', /is empty/],
+    ['words', () => 'nothing', /is no public key/],
+    ['a private key', () => first.toPem(), /is no public key: .*no block 'PUBLIC KEY'/],
+    [
+      'a P-256 key',
+      async () => (await generateKeyPair({ type: 'p256' })).publicKey.toPem(),
+      /is no server's key/,
+    ],
+    [
+      'a key of 1024 bits',
+      () =>
+        generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }),
+      /2048 to 4096 bits, not 1024/,
+    ],
+  ])('refuses %s, and a save does not replace it', async (_, make, what) => {
+    const content = await make();
+    writeFileSync(`${keyPath}.pk`, content);
+    await refuses(loadClientPin(keyPath), `${keyPath}.pk`, what);
+    await refuses(saveClientPin(keyPath, first.publicKey), `${keyPath}.pk`, what);
+    expect(readFileSync(`${keyPath}.pk`)).toEqual(Buffer.from(content));
+  });
+});
+
+describe('processes that start at once', () => {
+  let compiled: ReturnType<typeof temporaryFolder>;
+  beforeAll(() => {
+    compiled = temporaryFolder();
+    compileTo(compiled.path);
+  });
+  afterAll(() => {
+    compiled.remove();
+  });
+
+  it('end with one key that all use', async () => {
+    const prints = await race(
+      compiled.path,
+      8,
+      () => `console.log((await loadServerKey(${JSON.stringify(keyPath)})).fingerprint);`,
+    );
+    expect(prints).toHaveLength(8);
+    expect(new Set(prints)).toEqual(new Set([(await loadServerKey(keyPath)).fingerprint]));
+    expect(readdirSync(folder.path)).toEqual(['server.sk']);
+  });
+
+  it('pin one key, and the others hear of the mismatch', async () => {
+    const pems = [first, second].map(({ publicKey }) => JSON.stringify(publicKey.toPem()));
+    const ends = await race(
+      compiled.path,
+      4,
+      (index) => `
+        const { importPublicKey } = await import('./crypto/keys.js');
+        const key = await importPublicKey(${pems[index % 2]!});
+        console.log(await saveClientPin(${JSON.stringify(keyPath)}, key).then(() => 'pinned', (error) => error.code));`,
+    );
+    const pinned = (await loadClientPin(keyPath))?.fingerprint;
+    const winner = pinned === first.fingerprint ? 0 : 1;
+    expect([first, second][winner]?.fingerprint).toBe(pinned);
+    expect(ends).toEqual([0, 1, 0, 1].map((index) => (index === winner ? 'pinned' : 'K4NET_KEY_MISMATCH')));
+  });
+});

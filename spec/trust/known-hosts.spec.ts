@@ -1,0 +1,367 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { join, posix, win32 } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FileError } from '../../lib/trust/file-error.js';
+import {
+  type KnownHosts,
+  checkKnownHost,
+  defaultKnownHostsPath,
+  fileKnownHosts,
+  memoryKnownHosts,
+} from '../../lib/trust/known-hosts.js';
+import { compileTo, race, temporaryFolder } from './processes.js';
+
+const onPosix = process.platform !== 'win32';
+const [one, two] = ['1', '2'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];
+const name = 'example.org:9000';
+
+let folder: ReturnType<typeof temporaryFolder>;
+let path: string;
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  path = join(folder.path, 'k4net', 'known_hosts');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 31, 23, 59) });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  folder.remove();
+});
+
+const content = () => readFileSync(path, 'latin1');
+function write(text: string): void {
+  mkdirSync(join(folder.path, 'k4net'), { recursive: true });
+  writeFileSync(path, text, 'latin1');
+}
+
+describe.each<[string, () => KnownHosts]>([
+  ['in memory', memoryKnownHosts],
+  ['in a file', () => fileKnownHosts(path)],
+])('a store %s', (_, make) => {
+  it('knows what was added, and keeps the first', async () => {
+    const store = make();
+    expect(await store.get(name)).toBeUndefined();
+    const entry = {
+      name,
+      fingerprint: one,
+      state: 'pinned',
+      firstSeen: '2026-01-31',
+      lastSeen: '2026-01-31',
+    };
+    expect(await store.addIfAbsent(name, one)).toEqual(entry);
+    expect(await store.addIfAbsent(name, two)).toEqual(entry);
+    expect(await store.get(name)).toEqual(entry);
+    expect(await store.get('example.org:9001')).toBeUndefined();
+  });
+
+  it('adds one of many at once', async () => {
+    const store = make();
+    const prints = Array.from({ length: 16 }, (__, index) => `sha256:${index.toString(16).repeat(64)}`);
+    const known = await Promise.all(prints.map((print) => store.addIfAbsent(name, print)));
+    expect(new Set(known.map(({ fingerprint }) => fingerprint)).size).toBe(1);
+    expect(await store.get(name)).toEqual(known[0]);
+  });
+
+  it('replaces, revokes, and keeps a revocation from being added away', async () => {
+    const store = make();
+    await store.replace(name, one);
+    await store.replace(name, two);
+    expect(await store.get(name)).toMatchObject({ fingerprint: two, state: 'pinned' });
+    await store.replace(name, two, 'revoked');
+    expect(await store.addIfAbsent(name, one)).toMatchObject({ fingerprint: two, state: 'revoked' });
+    await store.replace(name, one, 'pinned');
+    expect(await store.get(name)).toMatchObject({ fingerprint: one, state: 'pinned' });
+  });
+
+  it('notes the day a key was seen', async () => {
+    const store = make();
+    await store.addIfAbsent(name, one);
+    vi.setSystemTime(Date.UTC(2026, 1, 1));
+    await store.touch?.(name, two);
+    await store.touch?.('unknown:1', one);
+    expect(await store.get('unknown:1')).toBeUndefined();
+    expect(await store.get(name)).toMatchObject({ lastSeen: '2026-01-31' });
+    await store.touch?.(name, one);
+    expect(await store.get(name)).toMatchObject({ firstSeen: '2026-01-31', lastSeen: '2026-02-01' });
+  });
+
+  it('takes any name of visible ASCII, whatever its case', async () => {
+    const store = make();
+    const names = [
+      '[::1]:9000',
+      '[fe80::1%eth0]:1',
+      'EXAMPLE.org:9000',
+      '/run/app.sock',
+      '~',
+      'x'.repeat(512),
+    ];
+    for (const each of names) await store.addIfAbsent(each, one.toUpperCase().replace('SHA', 'sha'));
+    for (const each of names) expect(await store.get(each)).toMatchObject({ fingerprint: one });
+    expect(await store.get(name)).toMatchObject({ name });
+  });
+
+  it.each(['', 'a b', 'a\nb', 'a\0', '#a', 'bücher:1', 'x'.repeat(513), 7 as never])(
+    'refuses the name %j',
+    async (bad) => {
+      const store = make();
+      await expect(store.get(bad)).rejects.toThrow(TypeError);
+      await expect(store.addIfAbsent(bad, one)).rejects.toThrow(TypeError);
+      await expect(store.replace(bad, one)).rejects.toThrow(TypeError);
+      await expect(store.touch?.(bad, one)).rejects.toThrow(TypeError);
+    },
+  );
+
+  it('refuses what is no fingerprint or state', async () => {
+    const store = make();
+    await expect(store.addIfAbsent(name, 'sha256:12')).rejects.toThrow(TypeError);
+    await expect(store.replace(name, `${one} `)).rejects.toThrow(TypeError);
+    await expect(store.replace(name, one, 'gone' as never)).rejects.toThrow(/not "gone"/);
+    expect(await store.get(name)).toBeUndefined();
+  });
+});
+
+describe('a known host', () => {
+  const known = { name, fingerprint: one, state: 'pinned', firstSeen: '', lastSeen: '' } as const;
+
+  it('is checked against the key that a server shows', () => {
+    expect(() => {
+      checkKnownHost(known, one);
+    }).not.toThrow();
+    expect(() => {
+      checkKnownHost(known, two);
+    }).toThrow(expect.objectContaining({ code: 'K4NET_KEY_MISMATCH', expected: one, actual: two }));
+  });
+
+  it('is refused when revoked, whatever the server shows', () => {
+    for (const actual of [undefined, one, two]) {
+      expect(() => {
+        checkKnownHost({ ...known, state: 'revoked' }, actual);
+      }).toThrow(expect.objectContaining({ code: 'K4NET_SERVER_AUTH' }));
+    }
+  });
+});
+
+describe('the file', () => {
+  it('is made with its folders, for its owner only', async () => {
+    const deep = join(folder.path, 'a', 'b', 'known_hosts');
+    await fileKnownHosts(deep).addIfAbsent(name, one);
+    expect(readdirSync(join(folder.path, 'a', 'b'))).toEqual(['known_hosts']);
+    if (!onPosix) return;
+    expect(statSync(deep).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder.path, 'a')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder.path, 'a', 'b')).mode & 0o777).toBe(0o700);
+  });
+
+  it('is not made by a look', async () => {
+    expect(await fileKnownHosts(path).get(name)).toBeUndefined();
+    await fileKnownHosts(path).touch?.(name, one);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it('has a line a name, and keeps what people wrote', async () => {
+    const before = '# mine\r\n\n  other:1  whatever\tit says \xff\nthird:1 k4net1';
+    write(before);
+    const store = fileKnownHosts(path);
+    await store.addIfAbsent('[::1]:9000', one);
+    const added = `${before}\n[::1]:9000 k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
+    expect(content()).toBe(added);
+    await store.replace('[::1]:9000', two, 'revoked');
+    expect(content()).toBe(added.replace(one, two).replace('pinned', 'revoked'));
+  });
+
+  it('reads lines as editors leave them', async () => {
+    const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31`;
+    write(`\xef\xbb\xbf${line('a:1')}\r\n\t${line('B:1').replaceAll(' ', '  ')} \r${line('c:1')}`);
+    const store = fileKnownHosts(path);
+    for (const host of ['a:1', 'b:1', 'c:1']) {
+      expect(await store.get(host)).toMatchObject({ name: host, fingerprint: one });
+    }
+    await store.replace('a:1', two);
+    expect(content()).toMatch(/^\xef\xbb\xbfa:1 k4net1 sha256:2+ pinned 2026-01-31 2026-01-31\r\n\tB:1/);
+  });
+
+  it('is written by a touch only when the day is another', async () => {
+    const store = fileKnownHosts(path);
+    await store.addIfAbsent(name, one);
+    const { ino } = statSync(path);
+    await store.touch?.(name, one);
+    await store.addIfAbsent(name, one);
+    expect(statSync(path).ino).toBe(ino);
+  });
+
+  it.each([
+    ['no key', name],
+    ['another kind', `${name} k4net2 ${one} pinned 2026-01-31 2026-01-31`],
+    ['half a fingerprint', `${name} k4net1 ${one.slice(0, 40)}`],
+    ['no such state', `${name} k4net1 ${one} trusted 2026-01-31 2026-01-31`],
+    ['no dates', `${name} k4net1 ${one} pinned`],
+    ['a day that never was', `${name} k4net1 ${one} pinned 2026-02-31 2026-03-01`],
+    ['more words', `${name} k4net1 ${one} pinned 2026-01-31 2026-01-31 x`],
+    ['the name in capitals and no key', name.toUpperCase()],
+  ])('is refused for a line of ours with %s, and left alone', async (_, line) => {
+    write(`# first\n${line}\n`);
+    const store = fileKnownHosts(path);
+    for (const ask of [() => store.get(name), () => store.addIfAbsent(name, one)]) {
+      const error: unknown = await ask().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(FileError);
+      expect(error).toMatchObject({ path, code: 'K4NET_STATE' });
+      expect((error as Error).message).toContain('line 2');
+    }
+    await store.touch?.(name, one);
+    expect(content()).toBe(`# first\n${line}\n`);
+    expect(await store.get('other:1')).toBeUndefined();
+    // What a person decides mends the line.
+    await store.replace(name, two);
+    expect(await store.get(name)).toMatchObject({ fingerprint: two });
+  });
+
+  it('is refused for two lines of one name, for UTF-16 and over its limit', async () => {
+    const store = fileKnownHosts(path);
+    const line = `${name} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
+    write(`${line}\n${line}`);
+    await expect(store.get(name)).rejects.toThrow(`two lines for '${name}': 1 and 3`);
+    await expect(store.replace(name, two)).rejects.toThrow(/two lines/);
+    write(Buffer.from(line, 'utf16le').toString('latin1'));
+    await expect(store.get(name)).rejects.toThrow(/no text/);
+    write(`${'#'.repeat(1_048_576)}\n`);
+    await expect(store.get(name)).rejects.toThrow(/over the limit of 1048576/);
+    write(`${'#'.repeat(1_048_500)}\n`);
+    await expect(store.addIfAbsent(name, one)).rejects.toThrow(/would grow over the limit/);
+    expect(readdirSync(join(folder.path, 'k4net'))).toEqual(['known_hosts']);
+  });
+
+  it('stays where a link points to, with the permissions that it had', async () => {
+    if (!onPosix) return;
+    const real = join(folder.path, 'dotfiles');
+    writeFileSync(real, '');
+    chmodSync(real, 0o640);
+    const link = join(folder.path, 'link');
+    symlinkSync('dotfiles', link);
+    await fileKnownHosts(link).addIfAbsent(name, one);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readFileSync(real, 'utf8')).toContain(name);
+    expect(statSync(real).mode & 0o777).toBe(0o640);
+  });
+
+  it('may be one that cannot be written, as long as nothing is new', async () => {
+    const store = fileKnownHosts(path);
+    await store.addIfAbsent(name, one);
+    vi.setSystemTime(Date.UTC(2026, 5, 1));
+    const { promises } = process.getBuiltinModule('node:fs');
+    const refused = Object.assign(new Error('EROFS'), { code: 'EROFS' });
+    vi.spyOn(promises, 'writeFile').mockRejectedValue(refused);
+    vi.spyOn(promises, 'open').mockRejectedValue(refused);
+    expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: one });
+    await store.touch?.(name, one);
+    await expect(store.addIfAbsent('new:1', one)).rejects.toBeInstanceOf(FileError);
+    // A change that failed does not stand in the way of the next one.
+    vi.restoreAllMocks();
+    await store.addIfAbsent('new:1', one);
+  });
+
+  it('is made anew from what is there when the lock was lost', async () => {
+    const store = fileKnownHosts(path);
+    await store.addIfAbsent(name, one);
+    const { promises } = process.getBuiltinModule('node:fs');
+    const chmod = promises.chmod.bind(promises);
+    // Just before the change becomes visible, another process takes the lock for dead, adds and is gone.
+    const spy = vi.spyOn(promises, 'chmod').mockImplementationOnce(async (...args) => {
+      await chmod(...args);
+      writeFileSync(path, `${content()}other:1 k4net1 ${two} pinned 2026-01-31 2026-01-31\n`);
+      await promises.rm(`${path}.lock`);
+    });
+    await store.addIfAbsent('third:1', one);
+    expect(spy).toHaveBeenCalledTimes(2);
+    for (const host of [name, 'other:1', 'third:1']) expect(await store.get(host)).toBeDefined();
+  });
+});
+
+describe('the default file', () => {
+  it.each([
+    ['linux', { XDG_CONFIG_HOME: '/x/config' }, '/x/config/k4net/known_hosts'],
+    ['darwin', { XDG_CONFIG_HOME: undefined }, posix.join(homedir(), '.config/k4net/known_hosts')],
+    ['linux', { XDG_CONFIG_HOME: 'not/absolute' }, posix.join(homedir(), '.config/k4net/known_hosts')],
+    ['win32', { APPDATA: 'C:\\Users\\u\\Roaming' }, 'C:\\Users\\u\\Roaming\\k4net\\known_hosts'],
+    ['win32', { APPDATA: undefined }, win32.join(homedir(), 'AppData\\Roaming\\k4net\\known_hosts')],
+  ])('on %s with %j is %s', (system, variables, expected) => {
+    vi.spyOn(process, 'platform', 'get').mockReturnValue(system as NodeJS.Platform);
+    for (const [key, value] of Object.entries(variables)) vi.stubEnv(key, value);
+    expect(defaultKnownHostsPath()).toBe(expected);
+  });
+
+  it('is the one of a store without a path', async () => {
+    if (!onPosix) return;
+    vi.stubEnv('XDG_CONFIG_HOME', folder.path);
+    await fileKnownHosts().addIfAbsent(name, one);
+    expect(content()).toContain(name);
+  });
+
+  it('needs a home', () => {
+    vi.stubEnv('XDG_CONFIG_HOME', undefined);
+    vi.stubEnv('APPDATA', undefined);
+    vi.spyOn(process.getBuiltinModule('node:os'), 'homedir').mockImplementation(() => {
+      throw new Error('ENOENT');
+    });
+    expect(() => fileKnownHosts()).toThrow(/name a path/);
+  });
+
+  it('needs a runtime with files', async () => {
+    vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
+    const unsupported = expect.objectContaining({ code: 'K4NET_UNSUPPORTED' }) as Error;
+    expect(() => fileKnownHosts()).toThrow(unsupported);
+    await expect(fileKnownHosts('x').get(name)).rejects.toThrow(unsupported);
+    expect(() => fileKnownHosts('')).toThrow(TypeError);
+  });
+});
+
+describe('several processes', () => {
+  let compiled: ReturnType<typeof temporaryFolder>;
+  beforeAll(() => {
+    compiled = temporaryFolder();
+    compileTo(compiled.path);
+  });
+  afterAll(() => {
+    compiled.remove();
+  });
+
+  it('lose nothing of what they add', async () => {
+    const [processes, each] = [6, 12];
+    await race(
+      compiled.path,
+      processes,
+      (index) => `
+        const store = fileKnownHosts(${JSON.stringify(path)});
+        for (let number = 0; number < ${each}; number += 1) {
+          await store.addIfAbsent('host-${index}:' + number, ${JSON.stringify(one)});
+        }`,
+    );
+    const lines = content().trim().split('\n');
+    expect(new Set(lines.map((line) => line.split(' ')[0])).size).toBe(processes * each);
+    expect(lines).toHaveLength(processes * each);
+    expect(readdirSync(join(folder.path, 'k4net'))).toEqual(['known_hosts']);
+  });
+
+  it('agree on the one key of a name', async () => {
+    const seen = await race(
+      compiled.path,
+      6,
+      (index) => `
+        const store = fileKnownHosts(${JSON.stringify(path)});
+        console.log((await store.addIfAbsent('same:1', 'sha256:' + '${index}'.repeat(64))).fingerprint);`,
+    );
+    expect(new Set(seen).size).toBe(1);
+    expect((await fileKnownHosts(path).get('same:1'))?.fingerprint).toBe(seen[0]);
+  });
+});
