@@ -28,7 +28,8 @@ export type K4netErrorCode =
   | 'K4NET_SERVER_AUTH'
   | 'K4NET_KEY_MISMATCH'
   | 'K4NET_PEER_CLOSED'
-  | 'K4NET_PEER_ALERT';
+  | 'K4NET_PEER_ALERT'
+  | 'K4NET_FILE';
 
 const brand: unique symbol = Symbol.for('k4net.error') as never;
 
@@ -170,6 +171,20 @@ export class PeerAlertError extends K4netError implements PeerAlert {
   }
 }
 
+/**
+ * A file of keys that cannot be read or written, or that is not what it should be (`K4NET_FILE`). What is in the file is
+ * never part of the error.
+ */
+export class FileError extends K4netError {
+  /** The file in question. */
+  readonly path: string;
+
+  constructor(path: string, what: string, cause?: unknown) {
+    super('K4NET_FILE', `'${path}' ${what}`, { cause });
+    this.path = path;
+  }
+}
+
 /** The socket has come to its end, in good order (`K4NET_CLOSED`). */
 export function closedError(message: string): K4netError {
   return new K4netError('K4NET_CLOSED', message);
@@ -183,9 +198,14 @@ export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string
   return new K4netError(code, `${what}: ${describe(thrown)}`, { cause: thrown });
 }
 
+/** The code of a system error, such as `ENOENT`; an empty string for anything else. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  const code = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
-  if (code === undefined || thrown.message.includes(code)) return thrown.message;
+  const code = systemCode(thrown);
+  if (thrown.message.includes(code)) return thrown.message;
   return thrown.message === '' ? code : `${code} ${thrown.message}`;
 }

@@ -1,5 +1,14 @@
-export { EndOfDataError, K4netError, MalformedError, TimeoutError, TooLargeError } from './errors.js';
-export type { K4netErrorCode, K4netErrorOptions } from './errors.js';
+export {
+  EndOfDataError,
+  FileError,
+  K4netError,
+  KeyMismatchError,
+  MalformedError,
+  PeerAlertError,
+  TimeoutError,
+  TooLargeError,
+} from './errors.js';
+export type { K4netErrorCode, K4netErrorOptions, PeerAlert } from './errors.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
@@ -14,10 +23,42 @@ export type {
   SendOptions,
   SocketStats,
 } from './sockets/locked-socket-options.js';
+export { EncryptedSocket } from './sockets/encrypted-socket.js';
+export type {
+  ClientChoices,
+  ClientPeer,
+  EncryptedClientOptions,
+  EncryptedServerOptions,
+  EncryptedSocketOptions,
+  Peer,
+  ServerChoices,
+  SessionChoices,
+} from './sockets/encrypted-socket-options.js';
+export {
+  generateKeyPair,
+  importKeyPair,
+  importPublicKey,
+  KeyPair,
+  PublicKey,
+  type CryptoKeyLike,
+  type CryptoKeyPairLike,
+  type GenerateKeyPairOptions,
+  type KeyPairSource,
+  type PublicKeySource,
+} from './crypto/keys.js';
+export type { CipherChoice } from './crypto/choose-backend.js';
+export type { PaddingPolicy } from './session/padding.js';
+export {
+  checkKnownHost,
+  fileKnownHosts,
+  memoryKnownHosts,
+  type KnownHost,
+  type KnownHosts,
+} from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
-export type { ConnectOptions } from './net/connect.js';
+export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions } from './net/connect.js';
 export { listen } from './net/listen.js';
-export type { ListenOptions } from './net/listen.js';
+export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
 export { Server } from './net/server.js';
 export type { ConnectionHandler, HandlerContext, ServeOptions, ServerCloseOptions } from './net/server.js';
 export type { Address, AddressOptions } from './net/address.js';

@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const layers = [
   'errors.ts',
   'bytes.ts',
+  'fifo.ts',
   'runtime.ts',
   'options.ts',
   'waiting.ts',

@@ -4,9 +4,9 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Address } from '../net/address.js';
 import { connect } from '../net/connect.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
+import type { Greeting } from './demo-server.js';
 import { formatBytes, formatCount } from './format.js';
 import { describeReceipt, Tally, type Receipt } from './tally.js';
 
@@ -31,9 +31,10 @@ export async function demo(named: string | undefined): Promise<number> {
     const lines = createInterface({ input: server.stdout });
     const [first] = (await Promise.race([once(lines, 'line'), exited.then(diedEarly)])) as [string];
     lines.on('line', (line) => process.stdout.write(`${line}\n`));
-    const address = JSON.parse(first) as Address;
-    const socket = await connect({ ...address, plain: true });
-    say(`connected to ${socket.remoteAddress}, the server in process ${server.pid ?? 0}, in plaintext`);
+    const { address, fingerprint } = JSON.parse(first) as Greeting;
+    const socket = await connect({ ...address, pin: fingerprint });
+    say(`connected to ${socket.remoteAddress}, the server in process ${server.pid ?? 0}`);
+    say(`encrypted; the server has the key that was pinned, ${fingerprint.slice(0, 23)}...`);
     const ok = await exchange(socket, file);
     const [code] = await exited;
     return ok && code === 0 ? 0 : 1;

@@ -5,7 +5,8 @@ import { demoServer } from './demo-server.js';
 const usage = `usage: k4net demo [file]
 
   demo   starts a server process and a client process, which send the file to each other over TCP as
-         messages, compare hashes and say how fast it went. Without a file it sends the Node program itself.
+         encrypted messages, compare hashes and say how fast it went. Without a file it sends the Node
+         program itself. The server's key is made on the first run, in the user's configuration folder.
 `;
 
 async function main(command: string | undefined, args: readonly string[]): Promise<number> {

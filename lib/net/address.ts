@@ -52,8 +52,9 @@ export function describeAddress(address: Address): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
-/** Until a socket is encrypted by itself, plaintext has to be asked for by name. */
-export function checkPlain(where: string, plain: boolean): void {
-  if (plain) return;
-  throw new TypeError(`${where} makes plain sockets, and wants to hear it: plain: true`);
+/** The name under which a known-hosts store has the server at an address. */
+export function storeName(address: Address): string {
+  const name = 'path' in address ? `unix:${address.path}` : describeAddress(address);
+  // The store keeps lines of visible ASCII.
+  return name.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }

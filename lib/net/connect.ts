@@ -1,18 +1,26 @@
 import { TimeoutError } from '../errors.js';
-import { checkNames, milliseconds } from '../options.js';
-import { type NodeSocket } from '../runtime.js';
-import { LockedSocket } from '../sockets/locked-socket.js';
+import { checkNames, flag, milliseconds } from '../options.js';
+import type { NodeSocket } from '../runtime.js';
+import { ClientPlan } from '../sockets/client-plan.js';
+import {
+  clientNames,
+  sessionNames,
+  type ClientChoices,
+  type SessionChoices,
+} from '../sockets/encrypted-socket-options.js';
+import { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import {
   checkedOptions,
   lockedSocketNames,
   lockedSocketOptions,
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
+import { LockedSocket } from '../sockets/locked-socket.js';
 import { AbortHub, bounded, checkSignal, rejected, startTimer, type WaitOptions } from '../waiting.js';
 import {
   addressNames,
   describeAddress,
-  checkPlain,
+  storeName,
   toAddress,
   type Address,
   type AddressOptions,
@@ -20,56 +28,110 @@ import {
 import { retryDelay, toRetryPlan, type RetryOptions, type RetryPlan } from './backoff.js';
 import { dial, mayPass } from './dial.js';
 
-/** Options of {@link connect}. */
-export interface ConnectOptions extends AddressOptions, WaitOptions, LockedSocketOptions {
-  /** Asks for a socket without encryption: everyone on the way can read and change what it carries. */
-  readonly plain: true;
-  /** Milliseconds for the whole call, retries included. Default 10000; Infinity waits for ever. */
+/** What every {@link connect} takes. */
+interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions {
+  /** Milliseconds for the whole call, handshake and retries included. Default 10000; Infinity waits for ever. */
   readonly timeout?: number | undefined;
   /**
-   * Whether and how to try again what may go better (refused, unreachable, not there yet). Default: three more
-   * attempts, after about 100, 200 and 400 ms.
+   * Whether and how to try again what may go better (refused, unreachable, not there yet, busy). Default: three more
+   * attempts, after about 100, 200 and 400 ms. A server with another key than it should have is never tried again.
    */
   readonly retry?: RetryOptions | boolean | undefined;
 }
 
-const connectNames = [...addressNames, ...lockedSocketNames, 'plain', 'timeout', 'signal', 'retry'];
-const defaultTimeout = 10_000;
+/** Options of {@link connect} for a plain socket. */
+export interface PlainConnectOptions extends CommonOptions {
+  /** Asks for a socket without encryption: everyone on the way can read and change what it carries. */
+  readonly plain: true;
+}
 
 /**
- * Connects to a server, over TCP, a Unix socket or a Windows pipe.
- *
- * Rejects with `K4NET_CONNECT` (its `cause` is the system's error), with a {@link TimeoutError} (its `cause` is what the
- * last attempt met), with the reason of the signal, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a
- * TypeError or RangeError for options that are wrong.
+ * Options of {@link connect} for an encrypted socket. Without any of `key`, `keyPath`, `pin`, `knownHosts` and
+ * `insecureAcceptAnyKey` it is `knownHosts: true`, under the name `host:port` (or `serverName`).
  */
+export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, ClientChoices {
+  readonly plain?: false | undefined;
+}
+
+/** Options of {@link connect}. */
+export type ConnectOptions = PlainConnectOptions | EncryptedConnectOptions;
+
+const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'timeout', 'signal', 'retry'];
+const secretNames = [...clientNames, ...sessionNames];
+const defaultTimeout = 10_000;
+
+/** Makes a socket of a connection; ends it when the signal says so. */
+type Opener<S> = (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
+
+/**
+ * Connects to a server, over TCP, a Unix socket or a Windows pipe, and resolves when the handshake has succeeded.
+ *
+ * Rejects with `K4NET_CONNECT` (its `cause` is the system's error), with what ended the handshake (`docs/errors.md`, "The
+ * handshake"), with a {@link TimeoutError} (its `cause` is what the last attempt met), with the reason of the signal, with
+ * `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are wrong.
+ */
+export function connect(options: PlainConnectOptions): Promise<LockedSocket>;
+export function connect(options: EncryptedConnectOptions): Promise<EncryptedSocket>;
 export async function connect(options: ConnectOptions): Promise<LockedSocket> {
-  checkNames('connect', options, connectNames);
+  checkNames('connect', options, [...plainNames, ...secretNames]);
   const address = toAddress('connect', options);
   const plan = toRetryPlan(options.retry);
   const timeout = milliseconds('timeout', options.timeout, defaultTimeout);
   checkSignal(options.signal);
-  checkPlain('connect', options.plain);
-  const locked = lockedSocketOptions(options);
+  flag('plain', options.plain, false);
   // Throws for a wrong option now, not when there is a connection that nobody would close.
-  checkedOptions(locked);
+  checkedOptions(lockedSocketOptions(options));
+  const open = options.plain === true ? plainOpener(options) : encryptedOpener(options, address);
   if (options.signal?.aborted) return rejected(options.signal.reason);
   const stop = new AbortController();
-  const attempts = persist(address, plan, stop.signal);
+  const attempts = persist(address, plan, stop.signal, open);
   const cancel = (reason: unknown): void => {
     stop.abort(reason);
   };
   const wait = { timeout, signal: options.signal };
-  const stream = await bounded(attempts, wait, new AbortHub(), cancel, connectionTo(address));
-  return new LockedSocket(stream, locked);
+  return bounded(attempts, wait, new AbortHub(), cancel, connectionTo(address));
 }
 
-/** Dials until it succeeds, meets what will not pass, has no retry left, or is told to stop. */
-async function persist(address: Address, plan: RetryPlan, signal: AbortSignal): Promise<NodeSocket> {
+function plainOpener(options: PlainConnectOptions): Opener<LockedSocket> {
+  checkNames('connect with plain: true', options, plainNames);
+  return (stream) => Promise.resolve(new LockedSocket(stream, lockedSocketOptions(options)));
+}
+
+function encryptedOpener(options: EncryptedConnectOptions, address: Address): Opener<EncryptedSocket> {
+  const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
+  const none =
+    key === undefined && keyPath === undefined && pin === undefined && insecureAcceptAnyKey !== true;
+  if (none && knownHosts === false) {
+    throw new TypeError(
+      'knownHosts: false leaves no way to know the server: say insecureAcceptAnyKey: true if that is meant',
+    );
+  }
+  const choices = none && knownHosts === undefined ? { ...options, knownHosts: true } : options;
+  const newPlan = (): ClientPlan => new ClientPlan(choices, options.serverName ?? storeName(address));
+  newPlan();
+  return async (stream, signal) => {
+    const socket = new EncryptedSocket(stream, lockedSocketOptions(options), newPlan());
+    try {
+      await socket.handshake({ signal });
+      return socket;
+    } catch (error) {
+      void socket.close(undefined, { timeout: 0 });
+      throw error;
+    }
+  };
+}
+
+/** Tries until it succeeds, meets what will not pass, has no retry left, or is told to stop. */
+async function persist<S>(
+  address: Address,
+  plan: RetryPlan,
+  signal: AbortSignal,
+  open: Opener<S>,
+): Promise<S> {
   let last: unknown;
   for (let nth = 0; ; nth += 1) {
     try {
-      return await dial(address, signal);
+      return await open(await dial(address, signal), signal);
     } catch (error) {
       if (signal.aborted) throw withCause(error, address, last);
       if (nth >= plan.retries || !mayPass(error)) throw error;
@@ -103,6 +165,6 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', stopped);
       resolve();
     }, milliseconds);
-    signal.addEventListener('abort', stopped);
+    signal.addEventListener('abort', stopped, { once: true });
   });
 }

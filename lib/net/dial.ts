@@ -1,4 +1,4 @@
-import { K4netError } from '../errors.js';
+import { K4netError, PeerAlertError, systemCode } from '../errors.js';
 import { builtin, type NodeSocket } from '../runtime.js';
 import { describeAddress, type Address } from './address.js';
 
@@ -42,7 +42,7 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
     // Stays for good: between this promise and the socket's new owner there is nobody else to hear an error.
     socket.on('error', (error) => {
       signal.removeEventListener('abort', onAbort);
-      const message = `no connection to ${describeAddress(address)}: ${codeOf(error) || error.message}`;
+      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
       reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
     });
     socket.once('connect', () => {
@@ -52,12 +52,13 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
   });
 }
 
-/** Whether another attempt may go better: the server is not up yet, the network has a bad moment. */
+/**
+ * Whether another attempt may go better: the server is not up yet, has too much to do, or the network has a bad moment.
+ * What an unknown hand wrote in the clear counts like a connection that just ended: see "Errors" in docs/protocol.md.
+ */
 export function mayPass(error: unknown): boolean {
-  return K4netError.is(error, 'K4NET_CONNECT') && passing.has(codeOf(error.cause));
-}
-
-/** The system's code of an error; several attempts in one (IPv6, then IPv4) carry that of the first. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (error instanceof PeerAlertError) return !error.authenticated;
+  if (!K4netError.is(error)) return false;
+  if (error.code === 'K4NET_CONNECT') return passing.has(systemCode(error.cause));
+  return error.code === 'K4NET_CONNECTION' || error.code === 'K4NET_PEER_CLOSED';
 }

@@ -1,60 +1,141 @@
 import { kindOf } from '../bytes.js';
-import { toK4netError, type K4netError } from '../errors.js';
-import { checkNames, integer } from '../options.js';
+import { systemCode, toK4netError, type K4netError } from '../errors.js';
+import { checkNames, flag, integer } from '../options.js';
 import { builtin, type NodeServer } from '../runtime.js';
-import { LockedSocket } from '../sockets/locked-socket.js';
+import {
+  serverNames,
+  sessionNames,
+  type ServerChoices,
+  type SessionChoices,
+} from '../sockets/encrypted-socket-options.js';
+import { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import {
   checkedOptions,
   lockedSocketNames,
   lockedSocketOptions,
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
-import {
-  addressNames,
-  checkPlain,
-  describeAddress,
-  toAddress,
-  type Address,
-  type AddressOptions,
-} from './address.js';
-import { codeOf, keepAliveDelay } from './dial.js';
-import { Server } from './server.js';
+import { LockedSocket } from '../sockets/locked-socket.js';
+import { checkServerChoices, serverKey, ServerPlan } from '../sockets/server-plan.js';
+import type { DuplexLike } from '../transport/duplex.js';
+import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
+import { keepAliveDelay } from './dial.js';
+import { HandshakeGate, newDecryptQueue } from './handshake-gate.js';
+import { Server, type ServerParts } from './server.js';
 import { removeStale } from './unix-path.js';
 
-/** Options of {@link listen}. */
-export interface ListenOptions extends AddressOptions, LockedSocketOptions {
-  /** Asks for sockets without encryption: everyone on the way can read and change what they carry. */
-  readonly plain: true;
-  /** Connections that may wait until they are taken; the next ones are reset. Default 511. */
+/** What every {@link listen} takes. */
+interface CommonOptions extends AddressOptions, LockedSocketOptions {
+  /** Connections that may wait until they are taken; the next ones are turned away. Default 511. */
   readonly maxPending?: number | undefined;
   /**
-   * Hears what went wrong with single connections: a handler that threw (with its socket), one that was turned away
-   * (`K4NET_BUSY`), an accept that failed. Default: a process warning, once a kind.
+   * Hears what went wrong with single connections: a handshake that failed or a handler that threw (with its socket), one
+   * that was turned away (`K4NET_BUSY`), an accept that failed. Default: a process warning, once a kind.
    */
   readonly onError?: ((error: unknown, socket?: LockedSocket) => void) | undefined;
 }
 
-const listenNames = [...addressNames, ...lockedSocketNames, 'plain', 'maxPending', 'onError'];
+/** Options of {@link listen} for plain sockets. */
+export interface PlainListenOptions extends CommonOptions {
+  /** Asks for sockets without encryption: everyone on the way can read and change what they carry. */
+  readonly plain: true;
+}
+
+/** Options of {@link listen} for encrypted sockets. One of `key`, `keyPath` and `ephemeralKey` says where the key is. */
+export interface EncryptedListenOptions extends CommonOptions, SessionChoices, ServerChoices {
+  readonly plain?: false | undefined;
+  /** Makes a key that lives in memory only: after a restart, clients that remember it will refuse the server. */
+  readonly ephemeralKey?: boolean | undefined;
+  /** Handshakes under way at a time; further connections are told that the server is busy. Default 256. */
+  readonly maxHandshakes?: number | undefined;
+  /** The same for one remote address, this machine's own not counted. Default 16. */
+  readonly maxHandshakesPerAddress?: number | undefined;
+}
+
+/** Options of {@link listen}. */
+export type ListenOptions = PlainListenOptions | EncryptedListenOptions;
+
+const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'maxPending', 'onError'];
+const secretNames = [
+  ...serverNames,
+  ...sessionNames,
+  'ephemeralKey',
+  'maxHandshakes',
+  'maxHandshakesPerAddress',
+];
 
 /**
  * Starts a server on a TCP port, a Unix socket or a Windows pipe. The socket file of a server that is gone is
- * replaced, that of a live one is not.
+ * replaced, that of a live one is not. Sockets come out of it when their handshake has succeeded.
  *
- * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with `K4NET_UNSUPPORTED` where the runtime has no
- * TCP, or with a TypeError or RangeError for options that are wrong.
+ * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a key that cannot be read
+ * or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are
+ * wrong.
  */
-export async function listen(options: ListenOptions): Promise<Server> {
-  checkNames('listen', options, listenNames);
+export function listen(options: PlainListenOptions): Promise<Server>;
+export function listen(options: EncryptedListenOptions): Promise<Server<EncryptedSocket>>;
+export async function listen(options: ListenOptions): Promise<Server | Server<EncryptedSocket>> {
+  checkNames('listen', options, [...plainNames, ...secretNames]);
   const address = toAddress('listen', options);
-  checkPlain('listen', options.plain);
   const maxPending = integer('maxPending', options.maxPending, 511, 1, Infinity);
+  flag('plain', options.plain, false);
   const { onError } = options;
   if (onError !== undefined && typeof onError !== 'function') {
     throw new TypeError(`onError is a function, not ${kindOf(onError)}`);
   }
-  const locked = lockedSocketOptions(options);
   // Throws for a wrong option now, not at the first connection.
-  checkedOptions(locked);
+  checkedOptions(lockedSocketOptions(options));
+  if (options.plain === true) {
+    checkNames('listen with plain: true', options, plainNames);
+    const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, lockedSocketOptions(options));
+    return start(address, { maxPending, onError, wrap });
+  }
+  return start(address, { maxPending, onError, ...(await encryption(options)) });
+}
+
+/** Gets the key once, for all connections. */
+async function encryption(
+  options: EncryptedListenOptions,
+): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprint'>> {
+  const { key, keyPath, clientAuth, authorize } = options;
+  const ephemeral = flag('ephemeralKey', options.ephemeralKey, false);
+  if (ephemeral && (key !== undefined || keyPath !== undefined)) {
+    throw new TypeError(
+      `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' contradict each other`,
+    );
+  }
+  if (!ephemeral && key === undefined && keyPath === undefined) {
+    throw new TypeError(
+      "listen needs 'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true' for no encryption",
+    );
+  }
+  checkServerChoices(options);
+  const gate = new HandshakeGate(
+    integer('maxHandshakes', options.maxHandshakes, 256, 1, Infinity),
+    integer('maxHandshakesPerAddress', options.maxHandshakesPerAddress, 16, 1, Infinity),
+  );
+  const pair = await serverKey(options);
+  const { handshakeTimeout, appProtocols, recordLimit, padding, cipher } = options;
+  const choices = {
+    key: pair,
+    clientAuth,
+    authorize,
+    handshakeTimeout,
+    appProtocols,
+    recordLimit,
+    padding,
+    cipher,
+  };
+  const decryptQueue = newDecryptQueue();
+  // Throws for a key that is no server's.
+  await new ServerPlan(choices).begin();
+  const wrap = (stream: DuplexLike): EncryptedSocket =>
+    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, decryptQueue));
+  const shake = (socket: EncryptedSocket): Promise<unknown> => socket.handshake();
+  return { wrap, handshakes: { gate, shake }, fingerprint: pair.fingerprint };
+}
+
+async function start<S extends LockedSocket>(address: Address, parts: ServerParts<S>): Promise<Server<S>> {
   const listener = builtin('node:net', 'a server').createServer({
     allowHalfOpen: true,
     pauseOnConnect: true,
@@ -62,15 +143,11 @@ export async function listen(options: ListenOptions): Promise<Server> {
     keepAlive: true,
     keepAliveInitialDelay: keepAliveDelay,
   });
-  const server = new Server(listener, address, {
-    maxPending,
-    onError,
-    wrap: (stream) => new LockedSocket(stream, locked),
-  });
+  const server = new Server<S>(listener, address, parts);
   try {
     await bind(listener, address);
   } catch (error) {
-    if (!('path' in address) || codeOf(error) !== 'EADDRINUSE' || !(await removeStale(address.path))) {
+    if (!('path' in address) || systemCode(error) !== 'EADDRINUSE' || !(await removeStale(address.path))) {
       throw listenError(error, address);
     }
     await bind(listener, address).catch((again: unknown) => {

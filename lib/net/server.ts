@@ -4,11 +4,12 @@ import { kindOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { checkNames, integer, milliseconds } from '../options.js';
 import { warn } from '../runtime.js';
-import { Fifo } from '../sockets/fifo.js';
+import { Fifo } from '../fifo.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, bounded, Deferred, type AbortSignalLike } from '../waiting.js';
 import type { Address } from './address.js';
+import type { HandshakeGate } from './handshake-gate.js';
 
 /** What a handler of {@link Server.serve} is told beside its socket. */
 export interface HandlerContext {
@@ -17,7 +18,10 @@ export interface HandlerContext {
 }
 
 /** Looks after one connection; the socket is closed when it settles. */
-export type ConnectionHandler = (socket: LockedSocket, context: HandlerContext) => unknown;
+export type ConnectionHandler<S extends LockedSocket = LockedSocket> = (
+  socket: S,
+  context: HandlerContext,
+) => unknown;
 
 /** Options of {@link Server.serve}. */
 export interface ServeOptions {
@@ -45,36 +49,50 @@ export interface ListenerLike {
 
 /** What it needs of a connection that the listener gives. */
 export interface ConnectionLike extends DuplexLike {
+  readonly remoteAddress?: string | undefined;
   resetAndDestroy(): unknown;
 }
 
 /** What `listen` gives a server besides its listener. */
-export interface ServerParts {
+export interface ServerParts<S extends LockedSocket> {
   readonly maxPending: number;
   readonly onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
   /** Makes the socket of an accepted connection. */
-  readonly wrap: (stream: ConnectionLike) => LockedSocket;
+  readonly wrap: (stream: ConnectionLike) => S;
+  /** How encrypted sockets are let in and shake hands before they are given out. */
+  readonly handshakes?: {
+    readonly gate: HandshakeGate;
+    readonly shake: (socket: S) => Promise<unknown>;
+  };
+  /** Fingerprint of the server's key. */
+  readonly fingerprint?: string;
+}
+
+/** A connection that waits to be taken. */
+interface Pending<S> {
+  take(): S;
+  drop(): void;
 }
 
 /**
  * A listening server, made by `listen`: loop over it for its sockets, or give `serve` a handler.
  *
- * A connection that nobody has taken yet is not read from.
+ * A plain connection that nobody has taken yet is not read from; an encrypted one has shaken hands.
  */
-export class Server {
+export class Server<S extends LockedSocket = LockedSocket> {
   readonly #listener: ListenerLike;
-  readonly #parts: ServerParts;
+  readonly #parts: ServerParts<S>;
   readonly #asked: Address;
-  readonly #pending = new Fifo<ConnectionLike>();
-  readonly #takers = new Fifo<Deferred<LockedSocket | undefined>>();
-  readonly #live = new Set<LockedSocket>();
+  readonly #pending = new Fifo<Pending<S>>();
+  readonly #takers = new Fifo<Deferred<S | undefined>>();
+  readonly #live = new Set<S>();
   readonly #closing = new AbortController();
   readonly #warned = new Set<string>();
   #address: Address | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Servers are made by `listen`. */
-  constructor(listener: ListenerLike, asked: Address, parts: ServerParts) {
+  /** @internal Servers are made by `listen`. */
+  constructor(listener: ListenerLike, asked: Address, parts: ServerParts<S>) {
     this.#listener = listener;
     this.#asked = asked;
     this.#parts = parts;
@@ -95,9 +113,15 @@ export class Server {
     return this.#address ?? this.#asked;
   }
 
+  /** Fingerprint of the server's key, for clients to pin; undefined for a server of plain sockets. */
+  get fingerprint(): string | undefined {
+    return this.#parts.fingerprint;
+  }
+
   /** Connections that are open, those included that nobody has taken yet. */
   get connections(): number {
-    return this.#live.size + this.#pending.length;
+    // Those that shake hands have their socket before they are taken, and count as live.
+    return this.#live.size + (this.#parts.handshakes ? 0 : this.#pending.length);
   }
 
   /** Lets the process live for this server (the default). */
@@ -113,8 +137,8 @@ export class Server {
   }
 
   /** The sockets of new connections, for `for await`. Ends when the server closes. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<LockedSocket, void> {
-    const take = async (): Promise<IteratorResult<LockedSocket, void>> => {
+  [Symbol.asyncIterator](): AsyncIterableIterator<S, void> {
+    const take = async (): Promise<IteratorResult<S, void>> => {
       const socket = await this.#take();
       return socket ? { done: false, value: socket } : { done: true, value: undefined };
     };
@@ -133,7 +157,7 @@ export class Server {
    *
    * Rejects with a TypeError or RangeError for wrong arguments.
    */
-  async serve(handler: ConnectionHandler, options: ServeOptions = {}): Promise<void> {
+  async serve(handler: ConnectionHandler<S>, options: ServeOptions = {}): Promise<void> {
     if (typeof handler !== 'function') throw new TypeError(`a handler is a function, not ${kindOf(handler)}`);
     checkNames('serve', options, ['maxConnections']);
     const concurrency = integer('maxConnections', options.maxConnections, Infinity, 1, Infinity);
@@ -167,38 +191,78 @@ export class Server {
   #accept(stream: ConnectionLike): void {
     // Until the socket has an owner nobody else hears its errors; the owner hears them too.
     stream.on('error', () => undefined);
-    const taker = this.#takers.shift();
-    if (taker) {
-      taker.resolve(this.#adopt(stream));
-    } else if (this.#pending.length < this.#parts.maxPending) {
-      this.#pending.push(stream);
+    if (this.#parts.handshakes) {
+      this.#admit(stream, this.#parts.handshakes);
+    } else if (this.#takers.length > 0 || this.#pending.length < this.#parts.maxPending) {
+      this.#offer({
+        take: () => this.#adopt(stream),
+        drop: () => {
+          destroy(stream);
+        },
+      });
     } else {
       destroy(stream);
-      this.#report(new K4netError('K4NET_BUSY', 'a connection was turned away: too many wait to be taken'));
+      this.#report(turnedAway('too many wait to be taken'));
     }
   }
 
-  #adopt(stream: ConnectionLike): LockedSocket {
+  /** Shakes hands, if there is room for one more who does. */
+  #admit(stream: ConnectionLike, { gate, shake }: NonNullable<ServerParts<S>['handshakes']>): void {
+    const waiting = this.#pending.length + gate.pending - this.#takers.length;
+    const full = waiting >= this.#parts.maxPending;
+    const leave = full ? undefined : gate.enter(stream.remoteAddress ?? '');
+    if (!leave) {
+      gate.turnAway(stream);
+      this.#report(turnedAway(full ? 'too many wait to be taken' : 'too many handshakes are under way'));
+      return;
+    }
+    const socket = this.#adopt(stream);
+    const drop = (): void => {
+      void socket.close(undefined, { timeout: 0 });
+    };
+    void shake(socket).then(
+      () => {
+        leave();
+        if (this.#closed) drop();
+        else this.#offer({ take: () => socket, drop });
+      },
+      (error: unknown) => {
+        // It holds its place until the connection is gone: the peer may take its time to read why.
+        if (stream.destroyed) leave();
+        else stream.on('close', leave);
+        this.#report(error, socket);
+      },
+    );
+  }
+
+  #offer(pending: Pending<S>): void {
+    const taker = this.#takers.shift();
+    if (taker) taker.resolve(pending.take());
+    else this.#pending.push(pending);
+  }
+
+  #adopt(stream: ConnectionLike): S {
     const socket = this.#parts.wrap(stream);
     this.#live.add(socket);
     void socket.closed.then(() => this.#live.delete(socket));
     return socket;
   }
 
-  #take(): Promise<LockedSocket | undefined> {
-    const stream = this.#pending.shift();
-    if (stream) return Promise.resolve(this.#adopt(stream));
+  #take(): Promise<S | undefined> {
+    const pending = this.#pending.shift();
+    if (pending) return Promise.resolve(pending.take());
     if (this.#closed) return Promise.resolve(undefined);
-    const taker = new Deferred<LockedSocket | undefined>();
+    const taker = new Deferred<S | undefined>();
     this.#takers.push(taker);
     return taker.promise;
   }
 
-  async #handle(handler: ConnectionHandler, socket: LockedSocket): Promise<void> {
+  async #handle(handler: ConnectionHandler<S>, socket: S): Promise<void> {
     try {
       await handler(socket, { signal: this.#closing.signal });
     } catch (error) {
-      this.#report(error, socket);
+      // A handler that gives up because the server closes did what it was asked to.
+      if (error !== this.#closing.signal.reason) this.#report(error, socket);
     }
     await socket.close();
   }
@@ -210,7 +274,7 @@ export class Server {
       });
     });
     this.#closing.abort(new K4netError('K4NET_CLOSED', 'the server closes'));
-    for (let stream = this.#pending.shift(); stream; stream = this.#pending.shift()) destroy(stream);
+    for (let one = this.#pending.shift(); one; one = this.#pending.shift()) one.drop();
     for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) taker.resolve(undefined);
     const cut = (): void => {
       for (const socket of this.#live) void socket.close(undefined, { timeout: 0 });
@@ -239,6 +303,10 @@ export class Server {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     warn(`${text} (reported once a kind: give listen an onError to hear of every one)`, code);
   }
+}
+
+function turnedAway(why: string): K4netError {
+  return new K4netError('K4NET_BUSY', `a connection was turned away: ${why}`);
 }
 
 /** Resolves when the queue says so the next time. */

@@ -1,5 +1,6 @@
+import { systemCode } from '../errors.js';
 import { builtin, platform } from '../runtime.js';
-import { codeOf, dial } from './dial.js';
+import { dial } from './dial.js';
 
 /**
  * Takes away the socket file of a server that is gone, and nothing else: not one that still answers, not a file of
@@ -16,7 +17,7 @@ export async function removeStale(path: string): Promise<boolean> {
   try {
     await promises.unlink(path);
   } catch (error) {
-    return codeOf(error) === 'ENOENT';
+    return systemCode(error) === 'ENOENT';
   }
   return true;
 }
@@ -28,6 +29,6 @@ async function answers(path: string): Promise<boolean> {
     socket.destroy();
     return true;
   } catch (error) {
-    return codeOf(error instanceof Error ? error.cause : undefined) !== 'ECONNREFUSED';
+    return systemCode(error instanceof Error ? error.cause : undefined) !== 'ECONNREFUSED';
   }
 }

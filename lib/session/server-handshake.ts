@@ -288,7 +288,9 @@ export class ServerHandshake extends Handshake {
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
     const { authorize } = this.#options;
     // A hook that forgets to answer lets nobody in.
-    if (authorize && !(await authorize(claim))) {
+    // Only a yes is a yes: an index or an object that somebody returns by mistake is none.
+    const welcome: unknown = authorize ? await authorize(claim) : true;
+    if (welcome !== true) {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REFUSED',
         `the client's key ${clientKey.fingerprint} is not accepted`,

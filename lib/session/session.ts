@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
-import type { CipherChoice } from '../crypto/choose-backend.js';
+import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
 import { isServerName, recordLimitBounds } from './extensions.js';
 import type { OpenerOptions, RecordHandler } from './intake.js';
@@ -22,7 +22,8 @@ export interface SessionOptions {
 }
 
 /** Refuses options that could not be said on the wire. */
-export function checkSessionOptions({ recordLimit, appProtocols, padding }: SessionOptions): void {
+export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
+  chooseBackend(cipher);
   const { minimum, maximum } = recordLimitBounds;
   if (
     recordLimit !== undefined &&

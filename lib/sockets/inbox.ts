@@ -3,7 +3,7 @@ import { TimeoutError, TooLargeError, type K4netError } from '../errors.js';
 import { FrameDecoder } from '../framing/decoder.js';
 import { headerLength } from '../framing/encoder.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
-import { Fifo } from './fifo.js';
+import { Fifo } from '../fifo.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
 const chunkOverhead = 128;
@@ -24,13 +24,15 @@ interface Waiter {
  * a message and a waiter at the same time. A message is cut out of its run only when somebody takes it, so what is
  * held is what was received and nothing more.
  *
- * It does not know its transport: `push` says whether it wants more, and `onRoom` is called when it does again.
+ * It does not know its transport: `push` says whether it wants more, `onRoom` is called when it does again,
+ * and `onWanted` when somebody begins to wait.
  */
 export class Inbox {
   readonly #decoder: FrameDecoder;
   readonly #limit: number;
   readonly #hub: AbortHub;
   readonly #onRoom: () => void;
+  readonly #onWanted: () => void;
   readonly #runs = new Fifo<Bytes>();
   readonly #arrived: Bytes[] = [];
   readonly #waiters = new Fifo<Waiter>();
@@ -49,11 +51,12 @@ export class Inbox {
    * @param maxSize - the longest message that is accepted, in bytes.
    * @param limit - bytes held before `push` says false.
    */
-  constructor(maxSize: number, limit: number, hub: AbortHub, onRoom: () => void) {
+  constructor(maxSize: number, limit: number, hub: AbortHub, onRoom: () => void, onWanted: () => void) {
     this.#decoder = new FrameDecoder(maxSize);
     this.#limit = limit;
     this.#hub = hub;
     this.#onRoom = onRoom;
+    this.#onWanted = onWanted;
   }
 
   /** Messages that were taken. */
@@ -125,6 +128,7 @@ export class Inbox {
       const coming = this.#decoder.pendingSize;
       if (coming !== undefined && coming > maxSize) return rejected(new TooLargeError(coming, maxSize));
     }
+    this.#onWanted();
     if (timeout === 0) return rejected(new TimeoutError('a message', 0));
     const waiter: Waiter = { deferred: new Deferred(), maxSize };
     this.#waiters.push(waiter);

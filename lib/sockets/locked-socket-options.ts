@@ -1,7 +1,7 @@
 import type { K4netError, K4netErrorCode } from '../errors.js';
 import { longestMessage } from '../framing/encoder.js';
-import { checkNames, flag, integer } from '../options.js';
-import type { AbortSignalLike, WaitOptions } from '../waiting.js';
+import { checkNames, flag, integer, milliseconds } from '../options.js';
+import { checkSignal, type AbortSignalLike, type WaitOptions } from '../waiting.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
@@ -91,4 +91,11 @@ export function checkedOptions(options: LockedSocketOptions): CheckedOptions {
 export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
   const { recvSize, maxSize, highWaterMark, allowHalfOpen } = options;
   return { recvSize, maxSize, highWaterMark, allowHalfOpen };
+}
+
+/** The options of a wait, checked; `names` are those that the call knows. */
+export function checkedWait(where: string, options: WaitOptions, names: readonly string[]): WaitOptions {
+  checkNames(where, options, names);
+  checkSignal(options.signal);
+  return { timeout: milliseconds('timeout', options.timeout), signal: options.signal };
 }

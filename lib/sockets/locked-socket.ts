@@ -9,6 +9,7 @@ import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOpt
 import { Inbox } from './inbox.js';
 import {
   checkedOptions,
+  checkedWait,
   type CloseInfo,
   type CloseOptions,
   type LockedSocketOptions,
@@ -51,10 +52,13 @@ export class LockedSocket {
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions = {}) {
     const { recvSize, maxSize, highWaterMark, allowHalfOpen } = checkedOptions(options);
     this.#allowHalfOpen = allowHalfOpen;
-    this.#transport = toTransport(stream);
-    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, () => {
-      this.#transport.resume();
-    });
+    const transport = toTransport(stream);
+    this.#transport = transport;
+    const onRoom = (): void => {
+      transport.resume();
+    };
+    const onWanted = (): void => transport.start?.();
+    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, onRoom, onWanted);
     this.#outbox = new Outbox(this.#transport, highWaterMark, this.#hub);
     this.closed = this.#gone.promise;
     this.#transport.attach(this.#sink());
@@ -174,8 +178,10 @@ export class LockedSocket {
    */
   tryRecv(): Bytes | undefined {
     const message = this.#inbox.take();
-    if (message === undefined && this.#inbox.over) throw this.#inbox.over;
-    return message;
+    if (message !== undefined) return message;
+    if (this.#inbox.over) throw this.#inbox.over;
+    this.#transport.start?.();
+    return undefined;
   }
 
   /**
@@ -332,16 +338,11 @@ export class LockedSocket {
   }
 }
 
-function toTransport(stream: DuplexLike | Transport): Transport {
+/** The transport of whatever a socket is made over. */
+export function toTransport(stream: DuplexLike | Transport): Transport {
   if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
   if (isDuplex(stream)) return new DuplexTransport(stream);
   throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
-}
-
-function checkedWait(where: string, options: WaitOptions, names: readonly string[]): WaitOptions {
-  checkNames(where, options, names);
-  checkSignal(options.signal);
-  return { timeout: milliseconds('timeout', options.timeout), signal: options.signal };
 }
 
 function toText(message: Bytes): string {

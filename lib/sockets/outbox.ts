@@ -4,7 +4,7 @@ import { headerLength, writeHeader } from '../framing/encoder.js';
 import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
-import { Fifo } from './fifo.js';
+import { Fifo } from '../fifo.js';
 import { fullSlab, giveSlab, smallestSlab, takeSlab } from './slabs.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */

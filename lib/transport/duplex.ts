@@ -18,6 +18,7 @@ export interface DuplexLike {
   readonly readableObjectMode: boolean;
   readonly readableEncoding: string | null;
   readonly writableLength: number;
+  readonly writableEnded: boolean;
   readonly writableFinished: boolean;
 }
 
@@ -149,9 +150,11 @@ export class DuplexTransport implements Transport {
     this.#gone = true;
     this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
     const stream = this.#stream;
+    // A socket that is just sending its end cannot be reset: its handle would stay open for ever.
+    const ending = stream.writableEnded && !stream.writableFinished;
     try {
       // Without a reset the peer could take the cut for a clean end.
-      if (stream.resetAndDestroy && !stream.destroyed) stream.resetAndDestroy();
+      if (!ending && !stream.destroyed) stream.resetAndDestroy?.();
     } catch {
       // Only TCP has resets: a pipe refuses.
     }

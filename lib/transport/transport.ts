@@ -27,6 +27,11 @@ export interface Transport {
    * one was given and did not use) before anything else.
    */
   attach(sink: Sink, surplus?: Bytes): void;
+  /**
+   * Somebody wants to receive: a transport that does something before bytes can flow, such as a handshake, begins. One
+   * that does not has no such method.
+   */
+  start?(): void;
   /** Reading goes on after `data()` had returned false. */
   resume(): void;
   /**

@@ -1,7 +1,8 @@
+import { FileError, systemCode } from '../errors.js';
 import { type Bytes, toHex } from '../bytes.js';
 import { randomBytes } from '../crypto/suite.js';
 import { builtin } from '../runtime.js';
-import { FileError, attempt, systemCode } from './file-error.js';
+import { attempt } from './file-error.js';
 import { type Held, files, withFileLock } from './file-lock.js';
 
 /** What is known of a file beside its bytes. */

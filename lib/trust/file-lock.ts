@@ -1,7 +1,8 @@
+import { systemCode } from '../errors.js';
 import { ascii, toHex } from '../bytes.js';
 import { randomBytes } from '../crypto/suite.js';
 import { builtin } from '../runtime.js';
-import { attempt, systemCode } from './file-error.js';
+import { attempt } from './file-error.js';
 
 /** Where the files of this folder come from: Node's own, looked up when they are needed. */
 type Files = ReturnType<typeof builtin<'node:fs'>>['promises'];
@@ -12,7 +13,7 @@ export function files(): Files {
 }
 
 // The work under the lock takes milliseconds. The rest of the time is for disks that take seconds to sync.
-const defaultStaleAfter = 10_000;
+const defaultStaleAfter = 3_000;
 
 /** Tells the holder of a lock whether it still has it. */
 export type Held = () => Promise<boolean>;

@@ -1,5 +1,5 @@
+import { FileError } from '../errors.js';
 import { type Bytes, kindOf } from '../bytes.js';
-import { FileError } from './file-error.js';
 
 /** What a store knows of a server. */
 export interface KnownHost {

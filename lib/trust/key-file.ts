@@ -6,10 +6,9 @@ import {
   importKeyPair,
   importPublicKey,
 } from '../crypto/keys.js';
-import { K4netError, KeyMismatchError } from '../errors.js';
+import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { platform, warn } from '../runtime.js';
 import { createOnce, readSmallFile } from './atomic-file.js';
-import { FileError } from './file-error.js';
 
 const maxKeyFile = 65_536;
 

@@ -1,8 +1,8 @@
 import { parseFingerprint } from '../crypto/keys.js';
-import { K4netError, KeyMismatchError } from '../errors.js';
+import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { builtin, environment, platform } from '../runtime.js';
 import { readSmallFile, replaceFile } from './atomic-file.js';
-import { FileError, attempt } from './file-error.js';
+import { attempt } from './file-error.js';
 import { files, withFileLock } from './file-lock.js';
 import { HostLines, type KnownHost, hostName } from './host-lines.js';
 
@@ -128,7 +128,7 @@ function homeFolder(need: string): string {
   try {
     return homedir();
   } catch (cause) {
-    throw new K4netError('K4NET_STATE', `${need} has no place, for this user has no home: name a path`, {
+    throw new K4netError('K4NET_FILE', `${need} has no place, for this user has no home: name a path`, {
       cause,
     });
   }

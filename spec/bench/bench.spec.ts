@@ -4,7 +4,13 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
 const script = fileURLToPath(new URL('./run.js', import.meta.url));
-const contestants = ['LockedSocket', 'net-batch', 'net-framed'];
+const contestants = [
+  'EncryptedSocket',
+  'EncryptedSocket-webcrypto',
+  'LockedSocket',
+  'net-batch',
+  'net-framed',
+];
 const works = ['64B', '1KiB', '1MiB', 'ping-pong', '64-in-flight'];
 
 // No speed is asserted: only that the benchmark still runs and that its counts are right.

@@ -1,10 +1,11 @@
 import { execFile, type ExecFileException } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { importKeyPair } from '../../lib/crypto/keys.js';
 import { formatBytes, formatCount } from '../../lib/cli/format.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -15,25 +16,32 @@ interface Outcome {
   readonly stderr: string;
 }
 
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'k4net-cli-'));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
 function k4net(...args: string[]): Promise<Outcome> {
+  // The configuration of whoever runs the tests stays as it is.
+  const env = { ...process.env, XDG_CONFIG_HOME: folder, APPDATA: folder };
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], (error: ExecFileException | null, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [main, ...args],
+      { env },
+      (error: ExecFileException | null, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+      },
+    );
   });
 }
 
 describe('the main job', () => {
-  let folder: string;
-
-  beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'k4net-cli-'));
-  });
-
-  afterAll(async () => {
-    await rm(folder, { recursive: true, force: true });
-  });
-
   it.each([0, 1, 64 * 1024, 64 * 1024 + 1, 3_000_000])('sends a file of %d bytes both ways', async (size) => {
     const file = path.join(folder, `file-${size}`);
     const bytes = randomBytes(size);
@@ -47,6 +55,21 @@ describe('the main job', () => {
     expect(stdout).toMatch(/^server \(process \d+\): got /m);
     expect(stdout.split(seen)).toHaveLength(4);
     expect(stdout).toContain('all hashes are equal');
+  });
+
+  it('is encrypted, with a key that is made once and pinned by the client', async () => {
+    const file = path.join(folder, 'secret');
+    await writeFile(file, 'secret');
+    const seen: string[] = [];
+    for (let run = 0; run < 2; run += 1) {
+      const { stdout } = await k4net('demo', file);
+      seen.push(/encrypted; the server has the key that was pinned, (sha256:[0-9a-f]{16})/.exec(stdout)![1]!);
+    }
+    expect(seen[1]).toBe(seen[0]);
+    const key = path.join(folder, 'k4net', 'demo.sk');
+    const pair = await importKeyPair(await readFile(key, 'utf8'));
+    expect(pair.fingerprint.startsWith(seen[0]!)).toBe(true);
+    if (process.platform !== 'win32') expect((await stat(key)).mode & 0o777).toBe(0o600);
   });
 
   it('runs the server in a process of its own', async () => {

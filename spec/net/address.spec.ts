@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { connect, type ConnectOptions } from '../../lib/net/connect.js';
-import { listen, type ListenOptions } from '../../lib/net/listen.js';
+import { connect, type PlainConnectOptions } from '../../lib/net/connect.js';
+import { listen, type PlainListenOptions } from '../../lib/net/listen.js';
 import { reasonOf } from '../support/sockets.js';
 
 type Wrong = Readonly<Record<string, unknown>> | null | undefined | number;
@@ -30,8 +30,7 @@ const both: [string, Wrong, string, RegExp][] = [
   ['a port of a half', { plain: true, port: 1.5 }, 'RangeError', /port.*1\.5/],
   ['a port that is NaN', { plain: true, port: NaN }, 'RangeError', /port.*NaN/],
   ['an endless port', { plain: true, port: Infinity }, 'RangeError', /port.*Infinity/],
-  ['no word on encryption', { port: 9000 }, 'TypeError', /plain: true/],
-  ['plain: false', { port: 9000, plain: false }, 'TypeError', /plain/],
+  ['a plain that is text', { port: 9000, plain: 'yes' }, 'TypeError', /plain.*string/],
   ['a wrong maxSize', { plain: true, port: 9000, maxSize: -1 }, 'RangeError', /maxSize.*-1/],
   ['a wrong recvSize', { plain: true, port: 9000, recvSize: '1' }, 'TypeError', /recvSize.*string/],
   ['a wrong highWaterMark', { plain: true, port: 9000, highWaterMark: 0 }, 'RangeError', /highWaterMark.*0/],
@@ -60,6 +59,12 @@ const ofConnect: [string, Wrong, string, RegExp][] = [
 ];
 
 const ofListen: [string, Wrong, string, RegExp][] = [
+  [
+    'no word on the key',
+    { port: 0 },
+    'TypeError',
+    /'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true'/,
+  ],
   ['an option of connect', { plain: true, port: 0, retry: false }, 'TypeError', /'retry'/],
   ['maxPending 0', { plain: true, port: 0, maxPending: 0 }, 'RangeError', /maxPending.*0/],
   ['a maxPending that is text', { plain: true, port: 0, maxPending: '9' }, 'TypeError', /maxPending.*string/],
@@ -75,11 +80,11 @@ async function refused(call: Promise<unknown>, name: string, message: RegExp): P
 
 describe('wrong options', () => {
   it.each([...both, ...ofConnect])('connect refuses %s', async (_, options, name, message) => {
-    await refused(connect(options as unknown as ConnectOptions), name, message);
+    await refused(connect(options as unknown as PlainConnectOptions), name, message);
   });
 
   it.each([...both, ...ofListen])('listen refuses %s', async (_, options, name, message) => {
-    await refused(listen(options as unknown as ListenOptions), name, message);
+    await refused(listen(options as unknown as PlainListenOptions), name, message);
   });
 
   it.skipIf(process.platform === 'win32')('a path that the system would cut off is refused', async () => {

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, type ConnectOptions } from '../../lib/net/connect.js';
-import { listen, type ListenOptions } from '../../lib/net/listen.js';
+import { connect, type PlainConnectOptions } from '../../lib/net/connect.js';
+import { listen, type PlainListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { until } from './sockets.js';
@@ -38,13 +38,13 @@ export class Field {
     return carrier === 'TCP' ? { port: 0 } : { path: await this.path() };
   }
 
-  async listen(options: Omit<ListenOptions, 'plain'> = { port: 0 }): Promise<Server> {
+  async listen(options: Omit<PlainListenOptions, 'plain'> = { port: 0 }): Promise<Server> {
     const server = await listen({ plain: true, ...options });
     this.#servers.push(server);
     return server;
   }
 
-  async connect(to: Server, options: Partial<ConnectOptions> = {}): Promise<LockedSocket> {
+  async connect(to: Server, options: Partial<PlainConnectOptions> = {}): Promise<LockedSocket> {
     return this.keep(await connect({ plain: true, ...to.address(), ...options }));
   }
 

@@ -86,7 +86,7 @@ export async function fill(
     const last = watch(sock.send(message));
     let still = 0;
     let before = sock.bufferedAmount;
-    while (last.state === 'pending' && still < 100) {
+    while (last.state === 'pending' && still < settled) {
       await turns();
       still = sock.bufferedAmount === before ? still + 1 : 0;
       before = sock.bufferedAmount;
@@ -94,6 +94,9 @@ export async function fill(
     if (last.state === 'rejected' || sock.bufferedAmount >= waiting) return { sent, last };
   }
 }
+
+/** Turns without a change after which nothing is under way: sealing on another thread takes some of them. */
+const settled = 3000;
 
 /** Everything that a socket has for its reader, to the end. */
 export async function drain(sock: LockedSocket): Promise<Uint8Array[]> {

@@ -1,3 +1,4 @@
+import { FileError } from '../../lib/errors.js';
 import {
   chmodSync,
   existsSync,
@@ -11,7 +12,6 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createOnce, readSmallFile, replaceFile } from '../../lib/trust/atomic-file.js';
-import { FileError } from '../../lib/trust/file-error.js';
 import { withFileLock } from '../../lib/trust/file-lock.js';
 import { compileTo, startProcess, temporaryFolder } from './processes.js';
 

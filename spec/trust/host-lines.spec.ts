@@ -1,6 +1,6 @@
+import { FileError } from '../../lib/errors.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FileError } from '../../lib/trust/file-error.js';
 import { HostLines, type KnownHost } from '../../lib/trust/host-lines.js';
 
 const fingerprint = `sha256:${'a'.repeat(64)}`;

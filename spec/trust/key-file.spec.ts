@@ -12,8 +12,7 @@ import { inspect } from 'node:util';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
-import { K4netError, KeyMismatchError } from '../../lib/errors.js';
-import { FileError } from '../../lib/trust/file-error.js';
+import { FileError, K4netError, KeyMismatchError } from '../../lib/errors.js';
 import { keyFile, loadClientPin, loadServerKey, saveClientPin } from '../../lib/trust/key-file.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
 
@@ -64,7 +63,7 @@ function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof v
 async function refuses(promise: Promise<unknown>, path: string, what: RegExp): Promise<void> {
   const error = await rejection(promise);
   expect(error).toBeInstanceOf(FileError);
-  expect(K4netError.is(error, 'K4NET_STATE')).toBe(true);
+  expect(K4netError.is(error, 'K4NET_FILE')).toBe(true);
   expect(error).toMatchObject({ path, message: expect.stringMatching(what) as string });
   expect((error as Error).message).toContain(`'${path}'`);
   const shown = inspect(error, { depth: 10, showHidden: true });

@@ -1,3 +1,4 @@
+import { FileError } from '../../lib/errors.js';
 import {
   chmodSync,
   lstatSync,
@@ -11,7 +12,6 @@ import {
 import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FileError } from '../../lib/trust/file-error.js';
 import {
   type KnownHosts,
   checkKnownHost,
@@ -216,7 +216,7 @@ describe('the file', () => {
     for (const ask of [() => store.get(name), () => store.addIfAbsent(name, one)]) {
       const error: unknown = await ask().catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(FileError);
-      expect(error).toMatchObject({ path, code: 'K4NET_STATE' });
+      expect(error).toMatchObject({ path, code: 'K4NET_FILE' });
       expect((error as Error).message).toContain('line 2');
     }
     await store.touch?.(name, one);

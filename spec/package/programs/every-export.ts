@@ -3,13 +3,25 @@ import {
   BinaryEditor,
   BinaryReader,
   BinaryWriter,
+  checkKnownHost,
   connect,
+  EncryptedSocket,
   EndOfDataError,
+  fileKnownHosts,
+  FileError,
+  generateKeyPair,
+  importKeyPair,
+  importPublicKey,
   K4netError,
+  KeyMismatchError,
+  type KeyPair,
   listen,
   LockedSocket,
   MalformedError,
+  memoryKnownHosts,
   memoryPair,
+  PeerAlertError,
+  type PublicKey,
   SEEK_CUR,
   SEEK_END,
   SEEK_SET,
@@ -45,6 +57,28 @@ import {
   type StructValue,
   type Transport,
   type WaitOptions,
+  type CipherChoice,
+  type ClientChoices,
+  type ClientPeer,
+  type CryptoKeyLike,
+  type CryptoKeyPairLike,
+  type EncryptedClientOptions,
+  type EncryptedConnectOptions,
+  type EncryptedListenOptions,
+  type EncryptedServerOptions,
+  type EncryptedSocketOptions,
+  type GenerateKeyPairOptions,
+  type KeyPairSource,
+  type KnownHost,
+  type KnownHosts,
+  type PaddingPolicy,
+  type Peer,
+  type PeerAlert,
+  type PlainConnectOptions,
+  type PlainListenOptions,
+  type PublicKeySource,
+  type ServerChoices,
+  type SessionChoices,
 } from 'k4net';
 
 export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Promise<unknown[]> {
@@ -161,4 +195,76 @@ export class Carrier implements Transport {
   unref(): void {
     this.resume();
   }
+}
+
+export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Promise<unknown[]> {
+  const making: GenerateKeyPairOptions = { type: 'rsa', keySize: 3072 };
+  const pair: KeyPair = await generateKeyPair(making);
+  const pairSource: KeyPairSource = pair.toPem();
+  const foreignPair: CryptoKeyPairLike = { privateKey: foreign, publicKey: foreign };
+  const again: KeyPair = await importKeyPair(pairSource);
+  const third: KeyPair = await importKeyPair(foreignPair);
+  const publicSource: PublicKeySource = pair.publicKey.toPem();
+  const publicKey: PublicKey = await importPublicKey(publicSource);
+  const store: KnownHosts = memoryKnownHosts();
+  const file: KnownHosts = fileKnownHosts('./known_hosts');
+  const known: KnownHost | undefined = await store.get('example:1');
+  if (known) checkKnownHost(known, publicKey.fingerprint);
+
+  const padding: PaddingPolicy = 'block:64';
+  const cipher: CipherChoice = 'auto';
+  const session: SessionChoices = {
+    padding,
+    cipher,
+    handshakeTimeout: 1,
+    appProtocols: ['a'],
+    recordLimit: 20_000,
+  };
+  const serving: ServerChoices = {
+    key: pair,
+    clientAuth: 'wanted',
+    authorize: (client: ClientPeer) => client.fingerprint === publicKey.fingerprint,
+  };
+  const asking: ClientChoices = { pin: [publicKey.fingerprint], serverName: 'name', clientKey: third };
+  const asServer: EncryptedServerOptions = { isServer: true, ...session, ...serving };
+  const asClient: EncryptedClientOptions = { ...session, ...asking };
+  const either: EncryptedSocketOptions = asServer;
+  const socket = new EncryptedSocket(stream, either);
+  const plain: LockedSocket = new EncryptedSocket(stream, asClient);
+  const peer: Peer = await socket.handshake({ timeout: 1 });
+  await socket.rekey();
+  const exported: Uint8Array = await socket.export('label', new Uint8Array(0), 32);
+
+  const listening: EncryptedListenOptions = { port: 0, ephemeralKey: true, ...session };
+  const server: Server<EncryptedSocket> = await listen(listening);
+  const connecting: EncryptedConnectOptions = { port: 1, knownHosts: file };
+  const connected: EncryptedSocket = await connect(connecting);
+  const plainListening: PlainListenOptions = { port: 0, plain: true };
+  const plainServer: Server = await listen(plainListening);
+  const plainConnecting: PlainConnectOptions = { port: 1, plain: true };
+  const plainSocket: LockedSocket = await connect(plainConnecting);
+  await server.serve(async (each) => {
+    await each.send(each.peer?.how ?? '');
+  });
+  return [
+    again,
+    plain,
+    peer,
+    exported,
+    server.fingerprint,
+    connected,
+    plainServer,
+    plainSocket,
+    socket.sessionId,
+  ];
+}
+
+export function telling(error: unknown): string {
+  if (error instanceof KeyMismatchError) return error.expected + error.actual;
+  if (error instanceof FileError) return error.path;
+  if (error instanceof PeerAlertError) {
+    const alert: PeerAlert = error;
+    return `${alert.alert} ${alert.app} ${alert.text} ${String(alert.authenticated)}`;
+  }
+  return '';
 }

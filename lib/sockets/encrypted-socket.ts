@@ -1,0 +1,150 @@
+import type { Bytes } from '../bytes.js';
+import { kindOf } from '../bytes.js';
+import { checkNames } from '../options.js';
+import { SecureTransport } from '../session/secure-transport.js';
+import type { DuplexLike } from '../transport/duplex.js';
+import type { Transport } from '../transport/transport.js';
+import { AbortHub, bounded, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
+import { ClientPlan } from './client-plan.js';
+import {
+  clientNames,
+  serverNames,
+  sessionNames,
+  type EncryptedSocketOptions,
+  type Peer,
+} from './encrypted-socket-options.js';
+import {
+  checkedWait,
+  lockedSocketNames,
+  lockedSocketOptions,
+  type CloseOptions,
+  type LockedSocketOptions,
+  type ReadyState,
+} from './locked-socket-options.js';
+import { LockedSocket, toTransport } from './locked-socket.js';
+import { ServerPlan } from './server-plan.js';
+import type { PeerPlan } from './session-choices.js';
+
+/**
+ * A {@link LockedSocket} whose bytes are encrypted from end to end, without certificates: the server has an RSA key, and
+ * the client knows it, remembers it or asks for it. See "k4net/1" in `docs/protocol.md` and `docs/security.md`.
+ *
+ * The handshake begins with the first `send`, `recv` or `handshake`. A client needs a server at the other end, and
+ * the other way round.
+ */
+export class EncryptedSocket extends LockedSocket {
+  readonly #secure: SecureTransport;
+  readonly #plan: PeerPlan;
+  readonly #waits = new AbortHub();
+
+  /**
+   * @param stream - a Node duplex stream or a {@link Transport}. From here on it belongs to the socket.
+   * @throws TypeError for an option that does not exist, does not fit the role, or contradicts another; RangeError for
+   * one out of its range.
+   */
+  constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
+  /** @internal A plan of the caller's takes the place of the options that say the same. */
+  constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
+  constructor(
+    stream: DuplexLike | Transport,
+    options: EncryptedSocketOptions = {},
+    plan: PeerPlan = planOf(options),
+  ) {
+    const secure = new SecureTransport(toTransport(stream), plan);
+    super(secure, lockedSocketOptions(options));
+    this.#secure = secure;
+    this.#plan = plan;
+  }
+
+  override get readyState(): ReadyState {
+    const state = super.readyState;
+    const shaking = this.#secure.state === 'idle' || this.#secure.state === 'handshake';
+    return state === 'open' && shaking ? 'connecting' : state;
+  }
+
+  /** Who is at the other end; undefined until the handshake has succeeded. */
+  get peer(): Peer | undefined {
+    const { session } = this.#secure;
+    return session && this.#plan.peerOf(session);
+  }
+
+  /**
+   * 32 bytes that are the same on both sides of this session and in no other; undefined until the handshake has
+   * succeeded. No secret.
+   */
+  get sessionId(): Uint8Array | undefined {
+    return this.#secure.session?.id;
+  }
+
+  /**
+   * Begins the handshake if nothing has, and waits until it has succeeded. A wait that ends early leaves the handshake
+   * going on; its own deadline is `handshakeTimeout`.
+   *
+   * Rejects with the error that ended the handshake: `docs/errors.md`, "The handshake".
+   */
+  handshake(options: WaitOptions = {}): Promise<Peer> {
+    return quiet(this.#shake(options));
+  }
+
+  async #shake(options: WaitOptions): Promise<Peer> {
+    const wait = checkedWait('handshake', options, ['timeout', 'signal']);
+    if (wait.signal?.aborted) throw wait.signal.reason;
+    this.#secure.start();
+    const settled = new Deferred<Peer>();
+    this.#secure.ready.then((session) => {
+      settled.resolve(this.#plan.peerOf(session));
+    }, settled.reject);
+    return bounded(settled.promise, wait, this.#waits, settled.reject, 'the handshake');
+  }
+
+  /**
+   * Changes the key of this direction now, and resolves when that is with the operating system. Keys change by
+   * themselves long before they are worn out.
+   */
+  rekey(options: WaitOptions = {}): Promise<void> {
+    const changed = async (): Promise<void> => {
+      await this.handshake(options);
+      this.#secure.rekey();
+      await this.flush(options);
+    };
+    return quiet(changed());
+  }
+
+  /**
+   * Key material for the application, the same on both sides: "Key schedule" in `docs/protocol.md`.
+   *
+   * @param label - what it is for, 1 to 255 printable ASCII characters.
+   * @param context - what it depends on.
+   * @param length - bytes wanted, 1 to 8160.
+   */
+  async export(label: string, context: Bytes, length: number): Promise<Uint8Array> {
+    if (!(context instanceof Uint8Array))
+      throw new TypeError(`context is a Uint8Array, not ${kindOf(context)}`);
+    await this.handshake();
+    const session = await this.#secure.ready;
+    return session.export(label, context, length);
+  }
+
+  override close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
+    try {
+      checkedWait('close', options, ['timeout']);
+    } catch (error) {
+      return rejected(error);
+    }
+    // What was never used need not shake hands to say goodbye. A cut is not softened by an end before it.
+    const unused = closingMessage === undefined && this.bufferedAmount === 0;
+    if (unused && options.timeout !== 0) this.#secure.dismiss();
+    return super.close(closingMessage, options);
+  }
+}
+
+function planOf(options: EncryptedSocketOptions): PeerPlan {
+  const roleNames = options.isServer === true ? serverNames : clientNames;
+  const where = options.isServer === true ? 'EncryptedSocket as a server' : 'EncryptedSocket as a client';
+  checkNames(where, options, ['isServer', ...roleNames, ...sessionNames, ...lockedSocketNames]);
+  const { isServer } = options;
+  if (isServer !== undefined && typeof isServer !== 'boolean') {
+    throw new TypeError(`isServer is a boolean, not ${kindOf(isServer)}`);
+  }
+  return options.isServer === true ? new ServerPlan(options) : new ClientPlan(options);
+}

@@ -1,0 +1,364 @@
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { generateKeyPair } from '../../lib/crypto/keys.js';
+import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
+import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import { Ends, expectDiscreet, keys, outcome, rawServer, refused, wires } from '../support/encrypted.js';
+import { turns } from '../support/recorder.js';
+import { drain, reasonOf, textOf, until } from '../support/sockets.js';
+
+const ends = new Ends();
+
+afterEach(() => ends.clear());
+
+const client = { key: keys.server.publicKey };
+const server = { isServer: true, key: keys.server } as const;
+
+/** A peer that reads and never says a word; what it read. */
+async function silence(options: EncryptedSocketOptions) {
+  const { near, far } = await ends.tcp();
+  let heard = 0;
+  far.on('data', (chunk: Buffer) => (heard += chunk.length));
+  return { sock: ends.keep(new EncryptedSocket(near, options)), far, heard: () => heard };
+}
+
+describe.each(wires)('the handshake over %s', (wire) => {
+  it('begins with none of what only looks: nothing is sent, nothing is settled', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    await turns(20);
+    for (const sock of [near, far]) {
+      expect(sock.readyState).toBe('connecting');
+      expect(sock.peer).toBeUndefined();
+      expect(sock.sessionId).toBeUndefined();
+      expect(sock.bufferedAmount).toBe(0);
+      expect(sock.stats().bytesReceived).toBe(0);
+    }
+    await talk(near, far);
+  });
+
+  it.each(['send', 'recv', 'tryRecv', 'handshake', 'rekey', 'export', 'loop'] as const)(
+    'begins with %s, and the peer needs no more than to wait for a message',
+    async (how) => {
+      const { client: near, server: far } = await ends.pair(wire);
+      const got = far.recv();
+      const begin: Record<typeof how, () => unknown> = {
+        send: () => near.send('first'),
+        recv: () => near.recv().catch(() => undefined),
+        tryRecv: () => {
+          expect(near.tryRecv()).toBeUndefined();
+        },
+        handshake: () => near.handshake(),
+        rekey: () => near.rekey(),
+        export: () => near.export('a label', new Uint8Array(0), 1),
+        loop: () => void drain(near),
+      };
+      void begin[how]();
+      await until(() => near.readyState === 'open' && far.readyState === 'open');
+      if (how !== 'send') await near.send('first');
+      expect(textOf(await got)).toBe('first');
+    },
+  );
+
+  it('is one handshake, however often it is asked for', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    const all = [near.handshake(), near.handshake(), far.handshake(), far.handshake(), near.handshake()];
+    const [one, two, three, four, five] = await Promise.all(all);
+    expect(one).toEqual(two);
+    expect(one).toEqual(five);
+    expect(three).toEqual(four);
+    expect(one).toEqual(near.peer);
+    const id = near.sessionId!;
+    expect(await near.handshake()).toEqual(one);
+    expect(near.sessionId).toEqual(id);
+    expect(far.sessionId).toEqual(id);
+    expect(id).toHaveLength(32);
+    expect(near.readyState).toBe('open');
+  });
+
+  it('is waited for by what is sent and received before it, in order', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    const words = Array.from({ length: 50 }, (_, i) => `word ${i}`);
+    const received = Promise.all(words.map(() => far.recvText()));
+    const back = near.recvText();
+    await Promise.all(words.map((word) => near.send(word)));
+    void far.send('back');
+    expect(await received).toEqual(words);
+    expect(await back).toBe('back');
+  });
+
+  it('that a wait gave up on goes on', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    const stop = new AbortController();
+    const reason = new Error('no longer');
+    const aborted = reasonOf(near.handshake({ signal: stop.signal }));
+    const late = refused(near.handshake({ timeout: 1 }), 'K4NET_TIMEOUT');
+    const now = refused(near.handshake({ timeout: 0 }), 'K4NET_TIMEOUT');
+    stop.abort(reason);
+    expect(await aborted).toBe(reason);
+    await late;
+    await now;
+    expect(near.readyState).toBe('connecting');
+    expect(await reasonOf(near.handshake({ signal: stop.signal }))).toBe(reason);
+    await Promise.all([near.handshake(), far.handshake({ timeout: 20_000 })]);
+    expect(near.readyState).toBe('open');
+    await talk(near, far);
+  });
+
+  it('is not had by a socket that closes first, on whichever side', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    const { closed } = near;
+    await Promise.all([near.close(), far.close()]);
+    expect(await closed).toEqual({ code: 'K4NET_CLOSED' });
+    expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+    for (const sock of [near, far]) {
+      expect(sock.readyState).toBe('closed');
+      expect(sock.peer).toBeUndefined();
+      await refused(sock.handshake(), 'K4NET_CLOSED');
+      await refused(sock.send('late'), 'K4NET_CLOSED');
+      await refused(sock.recv(), 'K4NET_CLOSED');
+      await sock.close();
+    }
+  });
+
+  it.each(['client', 'server'] as const)(
+    'fails for the other side when the %s closes before it',
+    async (who) => {
+      const pair = await ends.pair(wire);
+      const [one, other] =
+        who === 'client' ? [pair.client, pair.server] : ([pair.server, pair.client] as const);
+      const closing = one.close();
+      const waits = [refused(other.recv(), 'K4NET_PEER_CLOSED'), refused(sent(other), 'K4NET_PEER_CLOSED')];
+      await refused(other.handshake(), 'K4NET_PEER_CLOSED');
+      await Promise.all(waits);
+      await closing;
+      expect(await one.closed).toEqual({ code: 'K4NET_CLOSED' });
+      expect((await other.closed).code).toBe('K4NET_PEER_CLOSED');
+    },
+  );
+
+  it('is finished by a close, which still delivers what was sent', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    void near.send('one');
+    void near.send('two');
+    const closing = near.close('three');
+    expect((await drain(far)).map(textOf)).toEqual(['one', 'two', 'three']);
+    await closing;
+    expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
+    expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+
+  it('is finished by a close of the server too', async () => {
+    const { client: near, server: far } = await ends.pair(wire);
+    void far.send('one');
+    const closing = far.close('two');
+    expect((await drain(near)).map(textOf)).toEqual(['one', 'two']);
+    await closing;
+    expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+
+  it('between two clients, or two servers, fails on both sides', async () => {
+    const { near, far } = await ends.tcp();
+    const [a, b] = [new EncryptedSocket(near, client), new EncryptedSocket(far, client)].map((sock) =>
+      ends.keep(sock),
+    ) as [EncryptedSocket, EncryptedSocket];
+    const failures = await Promise.all([outcome(a.handshake()), outcome(b.handshake())]);
+    // Each gets a ClientHello where a ServerHello should be, or finds the other one gone for that reason.
+    expect(failures).toContain('K4NET_UNEXPECTED');
+    for (const code of failures) expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED']).toContain(code);
+    const other = await ends.tcp();
+    const timed = { ...server, handshakeTimeout: 20 };
+    const [c, d] = [
+      ends.keep(new EncryptedSocket(other.near, timed)),
+      ends.keep(new EncryptedSocket(other.far, { ...timed, handshakeTimeout: 2_000 })),
+    ];
+    // Both wait for a word of the other until the first loses patience.
+    const [first, second] = await Promise.all([outcome(c.handshake()), outcome(d.handshake())]);
+    expect(first).toBe('K4NET_TIMEOUT');
+    expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED', 'K4NET_NOT_K4NET']).toContain(second);
+  });
+});
+
+async function talk(near: EncryptedSocket, far: EncryptedSocket): Promise<void> {
+  void near.send('are you there?');
+  expect(textOf(await far.recv())).toBe('are you there?');
+  expect(near.readyState).toBe('open');
+}
+
+/** A message on its way: `send` alone is done when there is room for it. */
+async function sent(sock: EncryptedSocket): Promise<void> {
+  await sock.send('x');
+  await sock.flush();
+}
+
+describe('a peer that says nothing', () => {
+  it('hears nothing either, until there is something to say', async () => {
+    const { sock, heard } = await silence(client);
+    await turns(20);
+    expect(heard()).toBe(0);
+    expect(sock.tryRecv()).toBeUndefined();
+    await until(() => heard() > 0);
+    expect(sock.readyState).toBe('connecting');
+  });
+
+  it.each([
+    ['client', client],
+    ['server', server],
+  ] as const)('costs a %s its handshake, when the deadline comes', async (_, options) => {
+    const { sock, far } = await silence({ ...options, handshakeTimeout: 25 });
+    const waits = [sock.recv(), sent(sock), sock.rekey(), sock.export('x', new Uint8Array(0), 1)].map(
+      outcome,
+    );
+    const error = await refused(sock.handshake(), 'K4NET_TIMEOUT');
+    expect(error).toMatchObject({ timeout: 25 });
+    expect(await Promise.all(waits)).toEqual(Array(4).fill('K4NET_TIMEOUT'));
+    expect(await sock.closed).toEqual({ code: 'K4NET_TIMEOUT', error });
+    expect(await reasonOf(sock.handshake())).toBe(error);
+    if (!far.readableEnded) await once(far, 'end');
+  });
+
+  it('costs whoever closes no more than the time that it gives', async () => {
+    const { sock } = await silence(client);
+    const waits = [outcome(sock.handshake()), outcome(sock.recv())];
+    await sock.close('never read', { timeout: 10 });
+    expect((await sock.closed).code).toBe('K4NET_TIMEOUT');
+    const [shaken, received] = await Promise.all(waits);
+    expect(shaken).toBe('K4NET_TIMEOUT');
+    expect(['K4NET_CLOSED', 'K4NET_TIMEOUT']).toContain(received);
+  });
+
+  it('costs nothing when nothing was to be said', async () => {
+    const { sock, far, heard } = await silence(client);
+    const ended = once(far, 'end');
+    const closing = sock.close();
+    await ended;
+    expect(heard()).toBe(0);
+    far.end();
+    await closing;
+    expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+
+  it('that ends at once is a peer that closed', async () => {
+    for (const options of [client, server]) {
+      const { sock, far } = await silence(options);
+      far.end();
+      const error = await refused(sock.handshake(), 'K4NET_PEER_CLOSED');
+      if (options === client) expect(error.message).toContain('perhaps it does not speak k4net/1');
+    }
+  });
+
+  it('that resets is a broken connection', async () => {
+    const { sock, far } = await silence(client);
+    const shaken = refused(sock.handshake(), 'K4NET_CONNECTION');
+    await once(far, 'data');
+    far.resetAndDestroy();
+    await shaken;
+  });
+});
+
+describe('closing with wrong arguments', () => {
+  it('changes nothing', async () => {
+    const { client: near, server: far } = await ends.pair('memory');
+    expect(await reasonOf(near.close(undefined, { timeout: -1 }))).toBeInstanceOf(RangeError);
+    expect(await reasonOf(near.close(undefined, { timeuot: 1 } as never))).toBeInstanceOf(TypeError);
+    expect(near.readyState).toBe('connecting');
+    await Promise.all([near.handshake(), far.handshake()]);
+    await talk(near, far);
+  });
+
+  it('of a handshake begins none', async () => {
+    const { sock, heard } = await silence(client);
+    expect(await reasonOf(sock.handshake({ timeout: -1 }))).toBeInstanceOf(RangeError);
+    expect(await reasonOf(sock.handshake({ maxSize: 1 } as never))).toBeInstanceOf(TypeError);
+    expect(await reasonOf(sock.handshake({ signal: AbortSignal.abort(new Error('early')) }))).toMatchObject({
+      message: 'early',
+    });
+    await turns(20);
+    expect(heard()).toBe(0);
+  });
+});
+
+describe('a moment', () => {
+  it('without any say leaves nothing behind: no timer, no listener, no handle', async () => {
+    // Once, so that what is made once a process is there.
+    await both();
+    const before = resources();
+    for (let i = 0; i < 5; i += 1) await both();
+    await until(() => resources() <= before);
+  });
+
+  async function both(): Promise<void> {
+    const { client: near, server: far } = await ends.pair('TCP');
+    const stop = new AbortController();
+    let listeners = 0;
+    const signal = {
+      get aborted() {
+        return stop.signal.aborted;
+      },
+      get reason(): unknown {
+        return stop.signal.reason as unknown;
+      },
+      addEventListener: () => void (listeners += 1),
+      removeEventListener: () => void (listeners -= 1),
+    };
+    await Promise.all([near.handshake({ signal, timeout: 60_000 }), far.handshake({ signal })]);
+    expect(listeners).toBe(0);
+    await near.send('x');
+    await far.recv({ signal, timeout: 60_000 });
+    expect(listeners).toBe(0);
+    await Promise.all([near.close(), far.close()]);
+    await ends.clear();
+  }
+
+  function resources(): number {
+    return process
+      .getActiveResourcesInfo()
+      .filter((kind) => ['TCPSocketWrap', 'TCPServerWrap', 'Timeout'].includes(kind)).length;
+  }
+});
+
+describe('what is printed', () => {
+  it('has no private key in it', async () => {
+    const made = await generateKeyPair();
+    expectDiscreet(made);
+    const options = { isServer: true, key: keys.server, clientAuth: 'wanted' } as const;
+    const { client: near, server: far } = await ends.shaken(
+      'TCP',
+      { ...client, clientKey: keys.ec },
+      options,
+    );
+    for (const value of [options, keys, near, far, near.peer, far.peer, { ...client, clientKey: keys.rsa }]) {
+      expectDiscreet(value);
+    }
+    // The detector itself is one that finds.
+    expect(() => {
+      expectDiscreet({ deep: [keys.server.toPem()] });
+    }).toThrow();
+    const der = Buffer.from(keys.ec.toPem().replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    for (const value of [der.toString('hex'), der, Uint8Array.from(der)]) {
+      expect(() => {
+        expectDiscreet(new Error('x', { cause: value }));
+      }).toThrow();
+    }
+  });
+
+  it('of a key that cannot be used has none of it either', async () => {
+    const pem = keys.server.toPem();
+    const lines = pem.split('\n');
+    const damaged = [
+      lines.toSpliced(5, 1).join('\n'),
+      lines.toSpliced(12, 1, lines[13]!).join('\n'),
+      pem.replace('PRIVATE KEY', 'FOREIGN KEY'),
+      pem.replaceAll('PRIVATE KEY', 'PUBLIC KEY'),
+      pem.slice(0, 800),
+    ];
+    for (const key of damaged) {
+      const { far } = await ends.tcp();
+      const sock = ends.keep(new EncryptedSocket(far, { isServer: true, key }));
+      const error = await refused(sock.handshake());
+      expectDiscreet(sock);
+      expect(error.message).not.toContain(lines[3]);
+      const other = await rawServer(ends, () => undefined);
+      expect(other.count()).toBe(0);
+    }
+  });
+});
