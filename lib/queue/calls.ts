@@ -3,9 +3,10 @@ import type { Bytes } from '../bytes.js';
 import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
 import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
+import type { ClaimedSocket } from '../sockets/claim.js';
 import type { Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
-import { encodeCancel, encodeRequest } from './envelope.js';
+import { encodeCancel, Head } from './envelope.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
@@ -16,19 +17,24 @@ interface Call extends Timed {
   readonly name: string;
   readonly timeout: number;
   readonly deferred: Deferred<BinaryReader>;
+  /** Length of its payload. */
   readonly size: number;
-  /** The request, until it was sent. */
-  request: Bytes | undefined;
+  /** The payload, until it was sent. */
+  payload: Bytes | undefined;
   sentAt: number;
   unwatch: (() => void) | undefined;
 }
+
+/** Where requests go. */
+export type CallOutlet = Pick<ClaimedSocket, 'send' | 'sendCopy'>;
 
 /**
  * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
  * other end has for its queue: it can always go on reading, and so can we.
  */
 export class Calls {
-  readonly #send: (message: Bytes) => void;
+  readonly #outlet: CallOutlet;
+  readonly #head = new Head();
   readonly #window: Budget;
   readonly #hub: AbortHub;
   readonly #calls = new Map<number, Call>();
@@ -39,8 +45,8 @@ export class Calls {
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
 
-  constructor(send: (message: Bytes) => void, window: Budget, hub: AbortHub) {
-    this.#send = send;
+  constructor(outlet: CallOutlet, window: Budget, hub: AbortHub) {
+    this.#outlet = outlet;
     this.#window = window;
     this.#hub = hub;
     this.#deadlines = new Deadlines((call) => {
@@ -58,19 +64,19 @@ export class Calls {
     return this.#roundTrip;
   }
 
+  /** @param payload - the caller's again when this returns. */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
     if (this.#over) return rejected(this.#over);
     if (signal?.aborted) return rejected(signal.reason);
     if (timeout === 0) return rejected(new TimeoutError(`an answer of '${name}'`, 0));
     const id = this.#freeId();
-    const request = encodeRequest(id, name, payload);
     const call: Call = {
       id,
       name,
       timeout,
-      request,
+      payload,
       deferred: new Deferred(),
-      size: request.length,
+      size: payload.length,
       deadline: timeout === Infinity ? Infinity : performance.now() + timeout,
       place: -1,
       sentAt: 0,
@@ -85,6 +91,7 @@ export class Calls {
     }
     this.#line.push(call);
     this.#admit();
+    if (call.payload) call.payload = payload.slice();
     return quiet(call.deferred.promise);
   }
 
@@ -132,22 +139,22 @@ export class Calls {
   /** Sends what there is room for. */
   #admit(): void {
     for (let call = this.#line.peek(); call; call = this.#line.peek()) {
-      if (call.request && !this.#window.fits(call.size)) return;
+      if (call.payload && !this.#window.fits(call.size)) return;
       this.#line.shift();
       // One that was given up while it stood in line has nothing to send.
-      if (!call.request) continue;
+      if (!call.payload) continue;
       this.#window.take(call.size);
-      const { request } = call;
-      call.request = undefined;
+      const { payload } = call;
+      call.payload = undefined;
       call.sentAt = performance.now();
-      this.#send(request);
+      void this.#outlet.sendCopy(this.#head.request(call.id, call.name), payload);
     }
   }
 
   #answered(id: number): Call | undefined {
     const call = this.#calls.get(id);
     // An answer to what was not sent yet answers nothing.
-    if (!call || call.request) return undefined;
+    if (!call || call.payload) return undefined;
     const trip = performance.now() - call.sentAt;
     this.#roundTrip =
       this.#roundTrip === undefined ? trip : this.#roundTrip + newest * (trip - this.#roundTrip);
@@ -157,17 +164,17 @@ export class Calls {
   }
 
   #giveUp(call: Call, reason: unknown): void {
-    const sent = call.request === undefined;
+    const sent = call.payload === undefined;
     this.#leave(call);
     call.deferred.reject(reason);
-    if (sent) this.#send(encodeCancel(call.id));
+    if (sent) void this.#outlet.send(encodeCancel(call.id));
     this.#admit();
   }
 
   #leave(call: Call): void {
     this.#calls.delete(call.id);
-    if (call.request === undefined) this.#window.give(call.size);
-    call.request = undefined;
+    if (call.payload === undefined) this.#window.give(call.size);
+    call.payload = undefined;
     if (call.place >= 0) this.#deadlines.remove(call);
     call.unwatch?.();
     if (this.#calls.size > 0) return;

@@ -4,9 +4,8 @@ import { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
 import { Deferred } from '../waiting.js';
 import { Budget, detached } from './budget.js';
-import { IncomingRequest, LazySignal, MessageContext } from './contexts.js';
-import { encodeAnswer, encodeFailure } from './envelope.js';
-import { describeFailure } from './failure.js';
+import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
+import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane, type Task } from './lane.js';
 import { isThenable, payloadBytes, type Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
@@ -33,9 +32,7 @@ interface Batch {
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost {
   readonly socket: QueueSocket;
-  /** Whether a sender would have to wait. */
-  readonly congested: boolean;
-  send(message: Bytes): Promise<void>;
+  readonly outlet: AnswerOutlet;
   report(error: unknown, name: string, kind: 'message' | 'request'): void;
   /** Says what is done, if somebody wants to know. */
   readonly log: ((line: string) => void) | undefined;
@@ -69,7 +66,7 @@ export class Dispatcher {
   readonly #lanes: Lane<Work>[];
   readonly #messageLane: Lane<Work>;
   readonly #requestLane: Lane<Work>;
-  readonly #incoming = new Map<number, IncomingRequest>();
+  readonly #incoming: IncomingRequests;
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
   readonly #batches = new Set<Batch>();
@@ -78,11 +75,11 @@ export class Dispatcher {
   #released = new Deferred<void>();
   #performed = 0;
   #failed = 0;
-  #stopped = false;
 
   constructor(host: DispatcherHost, limits: DispatcherLimits) {
     this.#host = host;
     this.#manual = limits.manual;
+    this.#incoming = new IncomingRequests(host.socket, host.outlet);
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.#messageLane = this.#newLane(limits.concurrency);
@@ -152,22 +149,18 @@ export class Dispatcher {
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
   ): void {
-    if (this.#incoming.has(id)) {
-      const text = 'the peer makes a request with the number of one that is not answered yet';
-      this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
+    const request = this.#incoming.open(id, name);
+    if (request) {
+      this.#take(this.requests, name, registration, payload, request);
       return;
     }
-    const request = new IncomingRequest(this.#host.socket, name, id);
-    this.#incoming.set(id, request);
-    this.#take(this.requests, name, registration, payload, request);
+    const text = 'the peer makes a request with the number of one that has no answer yet';
+    this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
   }
 
   /** The peer does not wait for that answer any more. */
   cancel(id: number): void {
-    const request = this.#incoming.get(id);
-    if (!request) return;
-    this.#incoming.delete(id);
-    request.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    this.#incoming.cancel(id);
   }
 
   /** Begins with what came in, as far as there is room. */
@@ -211,13 +204,11 @@ export class Dispatcher {
   /** Tells all callbacks that the socket is gone. Those that wait are still called. */
   abort(reason: K4netError): void {
     this.#life.abort(reason);
-    for (const request of this.#incoming.values()) request.drop(reason);
-    this.#incoming.clear();
+    this.#incoming.dropAll(reason);
   }
 
   /** Drops what has not begun. */
   stop(): void {
-    this.#stopped = true;
     this.#held.clear();
     for (const lane of this.#lanes) lane.clear();
     for (const batch of this.#batches) batch.done.resolve();
@@ -300,38 +291,21 @@ export class Dispatcher {
   #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
     if (request.dropped) return undefined;
     const callback = this.#callbackOf(work)?.callback;
-    if (!callback) {
-      const text = `there is no callback '${work.name}'`;
-      return this.#reply(request, encodeFailure(request.id, 'K4NET_NO_CALLBACK', text));
-    }
+    if (!callback) return this.#incoming.refuse(request);
     this.#begin(work);
+    const answer = (result: unknown): Promise<void> | undefined =>
+      this.#incoming.answer(request, payloadBytes(result as Payload | undefined));
+    const fail = (error: unknown): Promise<void> | undefined => {
+      // A callback that gives up because its caller did does what it was asked to.
+      if (!request.dropped) this.#fail(error, request.name, 'request');
+      return this.#incoming.fail(request, error);
+    };
     try {
       const result = callback(new BinaryReader(payload), request);
-      if (!isThenable(result))
-        return this.#reply(request, encodeAnswer(request.id, payloadBytes(result as Payload | undefined)));
-      return Promise.resolve(result)
-        .then((value) =>
-          this.#reply(request, encodeAnswer(request.id, payloadBytes(value as Payload | undefined))),
-        )
-        .then(undefined, (error: unknown) => this.#refuse(request, error));
+      return isThenable(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
     } catch (error) {
-      return this.#refuse(request, error);
+      return fail(error);
     }
-  }
-
-  #refuse(request: IncomingRequest, error: unknown): PromiseLike<void> | undefined {
-    // A callback that gives up because its caller did does what it was asked to.
-    if (!request.dropped) this.#fail(error, request.name, 'request');
-    const { code, message } = describeFailure(error);
-    return this.#reply(request, encodeFailure(request.id, code, message));
-  }
-
-  /** Sends an answer, and waits with it while the peer does not take answers: it must not be able to fill the memory. */
-  #reply(request: IncomingRequest, message: Bytes): Promise<void> | undefined {
-    if (request.dropped || this.#stopped) return undefined;
-    this.#incoming.delete(request.id);
-    const sent = this.#host.send(message);
-    return this.#host.congested ? sent.then(nothing, nothing) : undefined;
   }
 
   #fail(error: unknown, name: string, kind: 'message' | 'request'): void {

@@ -1,4 +1,5 @@
-import { cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../bytes.js';
+import { concatBytes, cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../bytes.js';
+import type { MessageHead } from '../framing/encoder.js';
 
 /** The longest name, in bytes. */
 export const longestName = 255;
@@ -13,6 +14,50 @@ const idLength = 4;
 
 /** The types of control messages: "Queue messages" in docs/protocol.md. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
+
+/** What a message of a queue socket begins with: written anew for each message, and copied when it is sent. */
+export class Head implements MessageHead {
+  readonly bytes: Bytes = new Uint8Array(headLength + idLength + longestName + 1);
+  length = 0;
+
+  /** `name | 00`: what follows goes to the callback of that name. */
+  registered(name: string): this {
+    return this.#named(0, name);
+  }
+
+  /** `00 4B 51 | 1 | u32 id | name | 00` */
+  request(id: number, name: string): this {
+    this.#control(controlType.request, id);
+    return this.#named(headLength + idLength, name);
+  }
+
+  /** `00 4B 51 | 2 | u32 id` */
+  answer(id: number): this {
+    return this.#control(controlType.answer, id);
+  }
+
+  #control(type: number, id: number): this {
+    putMark(this.bytes, type);
+    writeU32(this.bytes, headLength, id);
+    this.length = headLength + idLength;
+    return this;
+  }
+
+  #named(start: number, name: string): this {
+    putAscii(this.bytes, start, name);
+    this.length = start + name.length + 1;
+    this.bytes[this.length - 1] = 0;
+    return this;
+  }
+}
+
+const scratch = new Head();
+
+/** A registered message as one piece: `name | 00 | payload`. */
+export function encodeRegistered(name: string, payload: Bytes): Bytes {
+  const { bytes, length } = scratch.registered(name);
+  return concatBytes([bytes.subarray(0, length), payload]);
+}
 
 /** Checks a name for a message that is to be sent or registered. */
 export function checkName(name: string): string {
@@ -49,11 +94,6 @@ export function nameText(bytes: Bytes, start: number, length: number): string {
   return text;
 }
 
-/** A message that goes to the callback of that name: `name | 00 | payload`. */
-export function encodeRegistered(name: string, payload: Bytes): Bytes {
-  return named(0, name, payload);
-}
-
 /** Whether bytes begin as control messages do. */
 export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.length): boolean {
   return (
@@ -68,19 +108,6 @@ export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.
 export function checkRaw(message: Bytes): Bytes {
   if (!isControl(message)) return message;
   throw new RangeError('a message cannot begin with the bytes 00 4B 51: control messages do');
-}
-
-/** `00 4B 51 | 1 | u32 id | name | 00 | payload` */
-export function encodeRequest(id: number, name: string, payload: Bytes): Bytes {
-  const bytes = named(headLength + idLength, name, payload);
-  return putHead(bytes, controlType.request, id);
-}
-
-/** `00 4B 51 | 2 | u32 id | payload` */
-export function encodeAnswer(id: number, payload: Bytes): Bytes {
-  const bytes = new Uint8Array(headLength + idLength + payload.length);
-  bytes.set(payload, headLength + idLength);
-  return putHead(bytes, controlType.answer, id);
 }
 
 /** `00 4B 51 | 3 | u32 id | u8 n | code | message`: a code that is not printable ASCII is left out, a long message is cut. */
@@ -169,14 +196,6 @@ function decodeFailure(id: number, body: Bytes): Control {
 
 function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
-}
-
-/** Room for a head, and after it the name, its NUL and the payload. */
-function named(head: number, name: string, payload: Bytes): Bytes {
-  const bytes = new Uint8Array(head + name.length + 1 + payload.length);
-  putAscii(bytes, head, name);
-  bytes.set(payload, head + name.length + 1);
-  return bytes;
 }
 
 function putHead(bytes: Bytes, type: number, id: number): Bytes {

@@ -17,7 +17,7 @@ import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOpt
 import { Budget } from './budget.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
-import { checkName, checkRaw, encodeKeepalive, encodeRegistered } from './envelope.js';
+import { checkName, checkRaw, encodeKeepalive, encodeRegistered, Head } from './envelope.js';
 import { Heartbeat, type Vitals } from './heartbeat.js';
 import { checkFunction, isThenable, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
 import {
@@ -62,6 +62,7 @@ export class QueueSocket {
   readonly #dispatcher: Dispatcher;
   readonly #calls: Calls;
   readonly #router: Router;
+  readonly #head = new Head();
   readonly #watches: Heartbeat[] = [];
   #started = false;
   #counted = 0;
@@ -100,10 +101,7 @@ export class QueueSocket {
     this.#dispatcher = new Dispatcher(
       {
         socket: this,
-        get congested() {
-          return claimed.congested;
-        },
-        send: (message) => claimed.send(message),
+        outlet: claimed,
         report: tell,
         log: this.#options.log,
         unmatched: (name, payload) => {
@@ -113,7 +111,7 @@ export class QueueSocket {
       },
       { concurrency, requestConcurrency, maxQueuedBytes, maxQueuedMessages, manual },
     );
-    this.#calls = new Calls((message) => void claimed.send(message), budget(), this.#hub);
+    this.#calls = new Calls(claimed, budget(), this.#hub);
     this.#router = new Router(claimed.messages, {
       dispatcher: this.#dispatcher,
       calls: this.#calls,
@@ -266,9 +264,12 @@ export class QueueSocket {
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
-      const message = encodeRegistered(checkName(name), payloadBytes(payload));
+      checkName(name);
+      const bytes = payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
-      return this.#send(message, options);
+      if (options) return this.#send(encodeRegistered(name, bytes), options);
+      if (this.#closing) throw closedError('this side has closed the socket');
+      return this.#claimed.sendHeaded(this.#head.registered(name), bytes);
     } catch (error) {
       return rejected(error);
     }

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { decodeUtf8, kindOf, toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, MalformedError, TimeoutError, toK4netError } from '../errors.js';
-import { longestMessage } from '../framing/encoder.js';
+import { longestMessage, type MessageHead } from '../framing/encoder.js';
 import { checkNames, integer, milliseconds } from '../options.js';
 import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
@@ -123,11 +123,8 @@ export class LockedSocket {
 
   #send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
-      if (this.#ended && this.#state === 'open') throw this.#endedError();
-      if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
       const bytes = toBytes(data);
-      if (bytes.length > longestMessage)
-        throw new RangeError(`a message of ${bytes.length} bytes has no header`);
+      this.#checkSend(bytes.length);
       if (options === undefined) return this.#outbox.send(bytes);
       checkNames('send', options, ['signal']);
       checkSignal(options.signal);
@@ -265,6 +262,21 @@ export class LockedSocket {
     return this.close();
   }
 
+  #sendHeaded(head: MessageHead, data: Bytes, copy: boolean): Promise<void> {
+    try {
+      this.#checkSend(head.length + data.length);
+      return copy ? this.#outbox.sendCopy(data, head) : this.#outbox.send(data, head);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #checkSend(length: number): void {
+    if (this.#ended && this.#state === 'open') throw this.#endedError();
+    if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
+    if (length > longestMessage) throw new RangeError(`a message of ${length} bytes has no header`);
+  }
+
   /** @internal */
   [claim](onChange: () => void): ClaimedSocket {
     this.#inbox.claim(onChange);
@@ -280,6 +292,8 @@ export class LockedSocket {
         return outbox.congested;
       },
       send: (message, options) => this.#send(message, options),
+      sendHeaded: (head, message) => this.#sendHeaded(head, message, false),
+      sendCopy: (head, message) => this.#sendHeaded(head, message, true),
       fail: (error) => {
         if (this.#state !== 'closed') this.#fail(error);
       },
