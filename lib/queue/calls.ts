@@ -6,7 +6,7 @@ import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '
 import type { ClaimedSocket } from '../sockets/claim.js';
 import type { Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
-import { encodeCancel, Head } from './envelope.js';
+import { encodeCancel, requestHead } from './envelope.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
@@ -34,7 +34,6 @@ export type CallOutlet = Pick<ClaimedSocket, 'send' | 'sendCopy'>;
  */
 export class Calls {
   readonly #outlet: CallOutlet;
-  readonly #head = new Head();
   readonly #window: Budget;
   readonly #hub: AbortHub;
   readonly #calls = new Map<number, Call>();
@@ -147,7 +146,7 @@ export class Calls {
       const { payload } = call;
       call.payload = undefined;
       call.sentAt = performance.now();
-      void this.#outlet.sendCopy(this.#head.request(call.id, call.name), payload);
+      void this.#outlet.sendCopy(requestHead(call.id, call.name), payload);
     }
   }
 

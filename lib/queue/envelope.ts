@@ -15,47 +15,30 @@ const idLength = 4;
 /** The types of control messages: "Queue messages" in docs/protocol.md. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
 
-/** What a message of a queue socket begins with: written anew for each message, and copied when it is sent. */
-export class Head implements MessageHead {
-  readonly bytes: Bytes = new Uint8Array(headLength + idLength + longestName + 1);
-  length = 0;
+/** The one head, written anew for each message: it is copied before the call that sends it returns. */
+const head = { bytes: new Uint8Array(headLength + idLength + longestName + 1), length: 0 };
 
-  /** `name | 00`: what follows goes to the callback of that name. */
-  registered(name: string): this {
-    return this.#named(0, name);
-  }
-
-  /** `00 4B 51 | 1 | u32 id | name | 00` */
-  request(id: number, name: string): this {
-    this.#control(controlType.request, id);
-    return this.#named(headLength + idLength, name);
-  }
-
-  /** `00 4B 51 | 2 | u32 id` */
-  answer(id: number): this {
-    return this.#control(controlType.answer, id);
-  }
-
-  #control(type: number, id: number): this {
-    putMark(this.bytes, type);
-    writeU32(this.bytes, headLength, id);
-    this.length = headLength + idLength;
-    return this;
-  }
-
-  #named(start: number, name: string): this {
-    putAscii(this.bytes, start, name);
-    this.length = start + name.length + 1;
-    this.bytes[this.length - 1] = 0;
-    return this;
-  }
+/** `name | 00`: what follows goes to the callback of that name. Good until the next head is made. */
+export function registeredHead(name: string): MessageHead {
+  return putName(0, name);
 }
 
-const scratch = new Head();
+/** `00 4B 51 | 1 | u32 id | name | 00`. Good until the next head is made. */
+export function requestHead(id: number, name: string): MessageHead {
+  putHead(head.bytes, controlType.request, id);
+  return putName(headLength + idLength, name);
+}
+
+/** `00 4B 51 | 2 | u32 id`. Good until the next head is made. */
+export function answerHead(id: number): MessageHead {
+  putHead(head.bytes, controlType.answer, id);
+  head.length = headLength + idLength;
+  return head;
+}
 
 /** A registered message as one piece: `name | 00 | payload`. */
 export function encodeRegistered(name: string, payload: Bytes): Bytes {
-  const { bytes, length } = scratch.registered(name);
+  const { bytes, length } = registeredHead(name);
   return concatBytes([bytes.subarray(0, length), payload]);
 }
 
@@ -196,6 +179,13 @@ function decodeFailure(id: number, body: Bytes): Control {
 
 function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
+}
+
+function putName(at: number, name: string): MessageHead {
+  putAscii(head.bytes, at, name);
+  head.length = at + name.length + 1;
+  head.bytes[head.length - 1] = 0;
+  return head;
 }
 
 function putHead(bytes: Bytes, type: number, id: number): Bytes {

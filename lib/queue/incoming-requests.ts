@@ -2,7 +2,7 @@ import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import type { ClaimedSocket } from '../sockets/claim.js';
 import { IncomingRequest } from './contexts.js';
-import { encodeFailure, Head } from './envelope.js';
+import { answerHead, encodeFailure } from './envelope.js';
 import { describeFailure } from './failure.js';
 import type { QueueSocket } from './queue-socket.js';
 
@@ -13,7 +13,6 @@ export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'send' | 'sendCopy'
 export class IncomingRequests {
   readonly #socket: QueueSocket;
   readonly #outlet: AnswerOutlet;
-  readonly #head = new Head();
   readonly #requests = new Map<number, IncomingRequest>();
 
   constructor(socket: QueueSocket, outlet: AnswerOutlet) {
@@ -50,7 +49,7 @@ export class IncomingRequests {
   /** Sends an answer. Its promise is there while the peer takes no answers: they must not fill the memory. */
   answer(request: IncomingRequest, payload: Bytes): Promise<void> | undefined {
     if (!this.#close(request)) return undefined;
-    return this.#slowed(this.#outlet.sendCopy(this.#head.answer(request.id), payload));
+    return this.#slowed(this.#outlet.sendCopy(answerHead(request.id), payload));
   }
 
   /** Says what a callback has thrown. */

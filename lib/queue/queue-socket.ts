@@ -15,7 +15,7 @@ import {
 } from '../sockets/locked-socket-options.js';
 import { checkSignal, quiet, rejected, type WaitOptions } from '../waiting.js';
 import type { Budget } from './budget.js';
-import { checkName, checkRaw, encodeRegistered, Head } from './envelope.js';
+import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
 import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
 import {
@@ -48,7 +48,6 @@ export class QueueSocket {
   readonly #options: CheckedQueueOptions;
   readonly #core: QueueCore;
   readonly #tasks = new Map<string, PayloadConstructor>();
-  readonly #head = new Head();
   #counted = 0;
 
   /**
@@ -196,7 +195,7 @@ export class QueueSocket {
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
       this.#core.checkOpen();
-      return this.#claimed.sendHeaded(this.#head.registered(name), bytes);
+      return this.#claimed.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
       return rejected(error);
     }
