@@ -62,6 +62,7 @@ export class SecureTransport implements Transport {
   #timer: { stop(): void } | undefined;
   #innerEnded = false;
   #innerGone = false;
+  #received = 0;
   /** Our direction was asked to end, and has; the peer's has. */
   #ended = false;
   #endWritten = false;
@@ -80,6 +81,10 @@ export class SecureTransport implements Transport {
 
   get localAddress(): string {
     return this.#inner.localAddress;
+  }
+
+  get received(): number {
+    return this.#inner.received ?? this.#received;
   }
 
   /** Where the session is in its life. */
@@ -430,6 +435,7 @@ export class SecureTransport implements Transport {
   }
 
   #onData(chunk: Bytes): boolean {
+    this.#received += chunk.length;
     if (this.#isOver()) return true;
     if (this.#opener) {
       this.#open(chunk);
