@@ -3,10 +3,10 @@ import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { Deferred, quiet, startTimer } from '../waiting.js';
 import { Delivery } from './delivery.js';
-import { sealAlert, type Handshake, type HandshakeStep } from './handshake.js';
+import { sealAlert, type Handshake } from './handshake.js';
+import { HandshakeDriver } from './handshake-driver.js';
 import type { RecordOpener } from './opener.js';
 import type { Session } from './session.js';
-import { UnitReader } from './units.js';
 
 /** What a transport needs for its session. */
 export interface SessionPlan {
@@ -18,8 +18,6 @@ export interface SessionPlan {
   readonly timeout: number;
 }
 
-/** Received bytes of a handshake that may wait to be looked at: two units of the greatest length. */
-const handshakeAhead = 2 * 4100;
 /** Received bytes beside one record that may wait to be opened, where that is not done at once. */
 const openAhead = 256 * 1024;
 /** How long a side that has said its last word lets the other one read it, in milliseconds. */
@@ -43,10 +41,9 @@ export class SecureTransport implements Transport {
   readonly #inner: Transport;
   readonly #plan: SessionPlan;
   readonly #delivery = new Delivery();
-  readonly #units = new UnitReader();
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
-  #machine: Handshake | undefined;
-  #awaitedUnit: Deferred<Bytes | K4netError | undefined> | undefined;
+  /** There until the handshake has made a session. */
+  #driver: HandshakeDriver | undefined;
   #confirmed: Deferred<void> | undefined;
   #session: Session | undefined;
   #opener: RecordOpener | undefined;
@@ -102,10 +99,18 @@ export class SecureTransport implements Transport {
     if (this.#state !== 'idle') return;
     this.#state = 'handshake';
     this.#setTimer(this.#plan.timeout, () => {
-      this.#interrupt(new TimeoutError('the handshake', this.#plan.timeout));
+      this.#fail(new TimeoutError('the handshake', this.#plan.timeout));
     });
     this.#attachInner();
-    void this.#handshake();
+    this.#driver = new HandshakeDriver({
+      write: (units) => {
+        this.#writeInner(units);
+      },
+      resume: () => {
+        if (!this.#innerGone) this.#inner.resume();
+      },
+    });
+    void this.#handshake(this.#driver);
   }
 
   /** Ends in good order without ever having begun. */
@@ -145,17 +150,13 @@ export class SecureTransport implements Transport {
 
   abort(cause?: K4netError): void {
     const error = cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
-    const { state, machine, session } = {
-      state: this.#state,
-      machine: this.#machine,
-      session: this.#session,
-    };
+    const state = this.#state;
     this.#over(error);
     this.#delivery.cut(error);
     if (state === 'idle') this.#attachInner();
     // A deadline of our own is no news to the peer once the session is open: to it the connection is cut.
     const told = state === 'handshake' || (state === 'open' && error.code !== 'K4NET_TIMEOUT');
-    if (told) void this.#tell(machine, session, error, true);
+    if (told) void this.#tell(error, true);
     else this.#inner.abort(error);
   }
 
@@ -172,59 +173,17 @@ export class SecureTransport implements Transport {
     if (this.#state === 'open' && this.#session && !this.#ended) this.#emit(this.#session.sealer.rekey());
   }
 
-  // The handshake: units go to the machine, and what the machine says is done.
-
-  async #handshake(): Promise<void> {
+  async #handshake(driver: HandshakeDriver): Promise<void> {
     try {
-      const machine = await this.#plan.begin();
-      if (this.#isOver()) return;
-      this.#machine = machine;
-      let step = await machine.start();
-      while (step.state === 'continue' && !this.#isOver()) {
-        this.#writeInner(step.send);
-        step = await this.#nextStep(machine);
-      }
-      if (this.#isOver()) return;
-      this.#writeInner(step.send);
-      if (step.state === 'done') await this.#establish(step.session);
-      else if (step.state === 'failed') this.#fail(step.error);
+      const session = await driver.run(() => this.#plan.begin());
+      if (session && !this.#isOver()) await this.#establish(session, driver.rest());
     } catch (error) {
       this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
     }
   }
 
-  async #nextStep(machine: Handshake): Promise<HandshakeStep> {
-    const unit = await this.#nextUnit(machine);
-    if (unit === undefined) return machine.end();
-    return unit instanceof Uint8Array ? machine.receive(unit) : machine.fail(unit);
-  }
-
-  /** The next unit, the error of its length, or undefined at the end of the stream. */
-  #nextUnit(machine: Handshake): Promise<Bytes | K4netError | undefined> {
-    const unit = this.#units.next((length) => machine.checkLength(length));
-    if (unit !== undefined || this.#innerEnded) return Promise.resolve(unit);
-    this.#awaitedUnit = new Deferred();
-    if (!this.#innerGone) this.#inner.resume();
-    return this.#awaitedUnit.promise;
-  }
-
-  #offerUnit(): void {
-    const machine = this.#machine;
-    const awaited = this.#awaitedUnit;
-    if (!machine || !awaited) return;
-    const unit = this.#units.next((length) => machine.checkLength(length));
-    if (unit === undefined && !this.#innerEnded) return;
-    this.#awaitedUnit = undefined;
-    awaited.resolve(unit);
-  }
-
-  /** A reason from outside ends the handshake now, whatever it is doing. */
-  #interrupt(error: K4netError): void {
-    if (this.#state !== 'handshake') return;
-    this.#fail(error);
-  }
-
-  async #establish(session: Session): Promise<void> {
+  async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
+    this.#driver = undefined;
     this.#session = session;
     this.#opener = session.open({
       data: (chunk) => {
@@ -238,7 +197,7 @@ export class SecureTransport implements Transport {
       },
     });
     if (session.confirmPending) this.#confirmed = new Deferred();
-    for (const chunk of this.#units.rest()) this.#open(chunk);
+    for (const chunk of surplus) this.#open(chunk);
     if (this.#innerEnded) this.#endOfStream();
     this.#resumeInner();
     await this.#confirmed?.promise;
@@ -351,15 +310,11 @@ export class SecureTransport implements Transport {
   /** What was received before the failure is still delivered, unless that was within the handshake. */
   #fail(error: K4netError): void {
     if (this.#isOver()) return;
-    const { state, machine, session } = {
-      state: this.#state,
-      machine: this.#machine,
-      session: this.#session,
-    };
+    const state = this.#state;
     this.#over(error);
     if (state === 'open') this.#delivery.fail(error);
     else this.#delivery.cut(error);
-    void this.#tell(machine, session, error, false);
+    void this.#tell(error, false);
   }
 
   #over(error: K4netError): void {
@@ -368,20 +323,16 @@ export class SecureTransport implements Transport {
     this.#early = [];
     this.#ready.reject(error);
     this.#opener?.stop();
-    this.#awaitedUnit?.resolve(undefined);
+    this.#driver?.stop();
     this.#confirmed?.resolve();
   }
 
   /** Tells the peer why, where it is to be told, and leaves. */
-  async #tell(
-    machine: Handshake | undefined,
-    session: Session | undefined,
-    error: K4netError,
-    hard: boolean,
-  ): Promise<void> {
+  async #tell(error: K4netError, hard: boolean): Promise<void> {
+    const session = this.#session;
     let units: readonly Bytes[] = [];
     try {
-      units = session ? await sealAlert(session.sealer, error) : ((await machine?.fail(error))?.send ?? []);
+      units = session ? await sealAlert(session.sealer, error) : ((await this.#driver?.tell(error)) ?? []);
     } catch {
       // An alert that cannot be sealed is an alert less; the connection is left all the same.
     }
@@ -426,7 +377,7 @@ export class SecureTransport implements Transport {
         if (this.#isOver()) return;
         if (this.#peerEnded && this.#state === 'open') this.#timer?.stop();
         if (this.#opener) this.#endOfStream();
-        else this.#offerUnit();
+        else this.#driver?.end();
       },
       close: (cause) => {
         this.#onClose(cause);
@@ -441,9 +392,7 @@ export class SecureTransport implements Transport {
       this.#open(chunk);
       return this.#wantsMore();
     }
-    this.#units.push(chunk);
-    this.#offerUnit();
-    return this.#units.pending < handshakeAhead;
+    return this.#driver?.push(chunk) ?? true;
   }
 
   #onClose(cause: K4netError | undefined): void {
