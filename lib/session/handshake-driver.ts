@@ -37,15 +37,12 @@ export class HandshakeDriver {
     const machine = await begin();
     if (this.#isStopped()) return undefined;
     this.#machine = machine;
-    let step: HandshakeStep | undefined = await machine.start();
-    while (step?.state === 'continue' && !this.#isStopped()) {
-      this.#carrier.write(step.send);
-      step = await this.#nextStep(machine);
+    for (let step = await machine.start(); !this.#isStopped(); step = await this.#nextStep(machine)) {
+      this.#carrier.write(machine.take());
+      if (step.state === 'done') return step.session;
+      if (step.state === 'failed') throw step.error;
     }
-    if (this.#isStopped() || !step) return undefined;
-    this.#carrier.write(step.send);
-    if (step.state === 'failed') throw step.error;
-    return step.state === 'done' ? step.session : undefined;
+    return undefined;
   }
 
   /** Received bytes; false when enough of them wait. */
@@ -74,7 +71,8 @@ export class HandshakeDriver {
 
   /** What tells the peer of an error from outside the handshake. */
   async tell(error: K4netError): Promise<readonly Bytes[]> {
-    return (await this.#machine?.fail(error))?.send ?? [];
+    await this.#machine?.fail(error);
+    return this.#machine?.take() ?? [];
   }
 
   async #nextStep(machine: Handshake): Promise<HandshakeStep> {
