@@ -1,9 +1,9 @@
 import { type Bytes, concatBytes, equalBytes } from '../bytes.js';
-import type { Backend } from '../crypto/backend.js';
+import type { Backend, EphemeralShare } from '../crypto/backend.js';
 import { chooseBackend } from '../crypto/choose-backend.js';
 import type { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey, parseFingerprint } from '../crypto/public-key.js';
-import { type EphemeralShare, agree, generateShare, randomBytes } from '../crypto/suite.js';
+import { randomBytes } from '../crypto/suite.js';
 import { K4netError, KeyMismatchError } from '../errors.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
@@ -155,8 +155,8 @@ export class ClientHandshake extends Handshake {
     const inject = this.#inject;
     const premaster = inject.premaster?.slice() ?? randomBytes(32);
     const [ephemeral, ciphertext] = await Promise.all([
-      inject.ephemeral ?? generateShare(),
-      inject.ciphertext ?? key.encrypt(premasterLabel, premaster),
+      inject.ephemeral ?? this.#backend.newShare(),
+      inject.ciphertext ?? key.encrypt(premasterLabel, premaster, this.#backend),
     ]);
     this.#premaster = premaster;
     this.#ephemeral = ephemeral;
@@ -185,7 +185,7 @@ export class ClientHandshake extends Handshake {
         `the server chose suite ${hello.suite}, which was not offered`,
       );
     }
-    const shared = this.#ephemeral && (await agree(this.#ephemeral.privateKey, hello.share));
+    const shared = this.#ephemeral && (await this.#ephemeral.agree(hello.share));
     if (!shared || !this.#premaster)
       throw new K4netError('K4NET_MALFORMED', 'the point of ServerHello is none');
     this.#ephemeral = undefined;

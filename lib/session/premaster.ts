@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes.js';
+import type { Backend } from '../crypto/backend.js';
 import type { KeyPair } from '../crypto/key-pair.js';
 
 /** What the client's secret is encrypted for. */
@@ -16,12 +17,13 @@ const atOnce: DecryptQueue = (job) => job();
  * @param replacement - 32 random bytes, which are overwritten.
  */
 export async function openPremaster(
+  backend: Backend,
   key: KeyPair,
   ciphertext: Bytes,
   replacement: Bytes,
   queue: DecryptQueue = atOnce,
 ): Promise<Bytes> {
-  const opened = await queue(() => key.decrypt(premasterLabel, ciphertext));
+  const opened = await queue(() => key.decrypt(premasterLabel, ciphertext, backend));
   const mask = opened?.length === 32 ? 0xff : 0;
   const secret = replacement.map((byte, index) => (byte & ~mask) | ((opened?.[index] ?? 0) & mask));
   replacement.fill(0);

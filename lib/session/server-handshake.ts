@@ -3,7 +3,7 @@ import type { Backend } from '../crypto/backend.js';
 import { chooseBackend } from '../crypto/choose-backend.js';
 import { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey } from '../crypto/public-key.js';
-import { agree, generateShare, randomBytes } from '../crypto/suite.js';
+import { randomBytes } from '../crypto/suite.js';
 import { K4netError } from '../errors.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
@@ -139,12 +139,18 @@ export class ServerHandshake extends Handshake {
     if (hello.ciphertext.length !== key.publicKey.modulusLength) {
       throw new K4netError('K4NET_MALFORMED', 'the ciphertext of ClientHello is not as long as the modulus');
     }
-    const ephemeral = this.#inject.ephemeral ?? (await generateShare());
-    const shared = await agree(ephemeral.privateKey, hello.share);
+    const ephemeral = this.#inject.ephemeral ?? (await this.#backend.newShare());
+    const shared = await ephemeral.agree(hello.share);
     if (!shared) throw new K4netError('K4NET_MALFORMED', 'the point of ClientHello is none');
     const appProtocol = this.#chooseProtocol(extensions);
     const replacement = this.#inject.rejectPremaster?.slice() ?? randomBytes(32);
-    const premaster = await openPremaster(key, hello.ciphertext, replacement, this.#options.decryptQueue);
+    const premaster = await openPremaster(
+      this.#backend,
+      key,
+      hello.ciphertext,
+      replacement,
+      this.#options.decryptQueue,
+    );
 
     this.#transcript.add(body);
     const answer = encodeServerHello(

@@ -69,10 +69,10 @@ async function interrupted(
     told.push(driver.tell(new TimeoutError('the handshake', 1)).then(wire.write));
   });
   const run = driver.run(() => Promise.resolve(machines[role]()));
-  let ended = false;
-  void run.then(() => (ended = true));
+  const done = new Set<unknown>();
+  void run.then(() => done.add(run));
   if (role === 'server') await peer.start();
-  while (!peer.over && !(ended && peer.settled)) {
+  while (!peer.over && !(done.has(run) && peer.settled)) {
     const up = peer.takeSent();
     if (up.length > 0) driver.push(up);
     await new Promise((resolve) => setImmediate(resolve));
