@@ -5,6 +5,7 @@ import { Deferred, quiet, startTimer } from '../waiting.js';
 import { Delivery } from './delivery.js';
 import { sealAlert, type Handshake } from './handshake.js';
 import { HandshakeDriver } from './handshake-driver.js';
+import type { RecordHandler } from './intake.js';
 import type { RecordOpener } from './opener.js';
 import type { Session } from './session.js';
 
@@ -37,7 +38,7 @@ interface Write {
 export class SecureTransport implements Transport {
   /** Resolves when the handshake has succeeded, the server's confirm included; rejects when it has failed. */
   readonly ready: Promise<Session>;
-  readonly #ready = new Deferred<Session>();
+  #ready: Deferred<Session> | undefined;
   readonly #inner: Transport;
   readonly #plan: SessionPlan;
   readonly #delivery = new Delivery();
@@ -48,7 +49,7 @@ export class SecureTransport implements Transport {
   #session: Session | undefined;
   #opener: RecordOpener | undefined;
   /** What was written before the session was open. */
-  #early: Write[] = [];
+  #early: Write[] | undefined;
   /** What is being opened and what is being sealed, where that is not done at once. */
   #opening: Promise<void> | undefined;
   #sealed: Promise<void> | undefined;
@@ -69,6 +70,7 @@ export class SecureTransport implements Transport {
   constructor(inner: Transport, plan: SessionPlan) {
     this.#inner = inner;
     this.#plan = plan;
+    this.#ready = new Deferred();
     this.ready = quiet(this.#ready.promise);
   }
 
@@ -136,7 +138,7 @@ export class SecureTransport implements Transport {
   write(parts: readonly Bytes[], done?: () => void): boolean {
     if (this.#state === 'over') return true;
     if (this.#state === 'open' && this.#session) return this.#emit(this.#session.sealer.stream(parts), done);
-    this.#early.push({ parts, done });
+    (this.#early ??= []).push({ parts, done });
     this.start();
     return false;
   }
@@ -185,31 +187,24 @@ export class SecureTransport implements Transport {
   async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
     this.#driver = undefined;
     this.#session = session;
-    this.#opener = session.open({
-      data: (chunk) => {
-        this.#delivery.push(chunk);
-      },
-      confirmed: () => this.#confirmed?.resolve(),
-      closed: () => {
-        this.#peerEnded = true;
-        this.#delivery.end();
-        this.#settle();
-      },
-    });
+    this.#opener = session.open(new SecureTransport.#Opened(this));
     if (session.confirmPending) this.#confirmed = new Deferred();
     for (const chunk of surplus) this.#open(chunk);
     if (this.#innerEnded) this.#endOfStream();
     this.#resumeInner();
     await this.#confirmed?.promise;
+    this.#confirmed = undefined;
     if (this.#isOver()) return;
     await this.#plan.succeeded(session);
     if (this.#isOver()) return;
-    this.#timer?.stop();
+    this.#stopTimer();
     this.#state = 'open';
     this.#established = true;
-    this.#ready.resolve(session);
+    this.#ready?.resolve(session);
+    this.#ready = undefined;
     this.#delivery.release();
-    const early = this.#early.splice(0);
+    const early = this.#early ?? [];
+    this.#early = undefined;
     for (const { parts, done } of early) this.#emit(session.sealer.stream(parts), done);
     // Whoever wrote early was told to wait.
     if (early.length > 0) this.#full = true;
@@ -319,9 +314,10 @@ export class SecureTransport implements Transport {
 
   #over(error: K4netError): void {
     this.#state = 'over';
-    this.#timer?.stop();
-    this.#early = [];
-    this.#ready.reject(error);
+    this.#stopTimer();
+    this.#early = undefined;
+    this.#ready?.reject(error);
+    this.#ready = undefined;
     this.#opener?.stop();
     this.#driver?.stop();
     this.#confirmed?.resolve();
@@ -358,31 +354,33 @@ export class SecureTransport implements Transport {
     return this.#state === 'over';
   }
 
-  #setTimer(time: number, then: () => void): void {
+  #stopTimer(): void {
     this.#timer?.stop();
+    this.#timer = undefined;
+  }
+
+  #setTimer(time: number, then: () => void): void {
+    this.#stopTimer();
     if (time !== Infinity) this.#timer = startTimer(then, time);
   }
 
   // The transport below
 
   #attachInner(): void {
-    this.#inner.attach({
-      data: (chunk) => this.#onData(chunk),
-      drain: () => {
-        this.#innerFull = false;
-        this.#drain();
-      },
-      end: () => {
-        this.#innerEnded = true;
-        if (this.#isOver()) return;
-        if (this.#peerEnded && this.#state === 'open') this.#timer?.stop();
-        if (this.#opener) this.#endOfStream();
-        else this.#driver?.end();
-      },
-      close: (cause) => {
-        this.#onClose(cause);
-      },
-    });
+    this.#inner.attach(new SecureTransport.#Below(this));
+  }
+
+  #onDrain(): void {
+    this.#innerFull = false;
+    this.#drain();
+  }
+
+  #onEnd(): void {
+    this.#innerEnded = true;
+    if (this.#isOver()) return;
+    if (this.#peerEnded && this.#state === 'open') this.#stopTimer();
+    if (this.#opener) this.#endOfStream();
+    else this.#driver?.end();
   }
 
   #onData(chunk: Bytes): boolean {
@@ -411,7 +409,7 @@ export class SecureTransport implements Transport {
     } else {
       this.#fail(cause ?? new K4netError('K4NET_CONNECTION', 'the connection is gone'));
     }
-    this.#timer?.stop();
+    this.#stopTimer();
   }
 
   #wantsMore(): boolean {
@@ -432,4 +430,53 @@ export class SecureTransport implements Transport {
   #endInner(): void {
     if (!this.#innerGone) this.#inner.end();
   }
+
+  // What the transport below and the opener call. An object each, and not a closure for every call, because every
+  // connection has them as long as it lives.
+
+  static readonly #Below = class implements Sink {
+    readonly #above: SecureTransport;
+
+    constructor(above: SecureTransport) {
+      this.#above = above;
+    }
+
+    data(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk);
+    }
+
+    drain(): void {
+      this.#above.#onDrain();
+    }
+
+    end(): void {
+      this.#above.#onEnd();
+    }
+
+    close(cause?: K4netError): void {
+      this.#above.#onClose(cause);
+    }
+  };
+
+  static readonly #Opened = class implements RecordHandler {
+    readonly #above: SecureTransport;
+
+    constructor(above: SecureTransport) {
+      this.#above = above;
+    }
+
+    data(chunk: Bytes): void {
+      this.#above.#delivery.push(chunk);
+    }
+
+    confirmed(): void {
+      this.#above.#confirmed?.resolve();
+    }
+
+    closed(): void {
+      this.#above.#peerEnded = true;
+      this.#above.#delivery.end();
+      this.#above.#settle();
+    }
+  };
 }

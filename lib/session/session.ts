@@ -80,10 +80,9 @@ export class Session {
   /** The sending half. A server's has sealed its confirm already, where there is one. */
   readonly sealer: RecordSealer;
   readonly #backend: Backend;
-  readonly #receiving: Bytes;
+  #receiving: Bytes | undefined;
   readonly #id: Bytes;
   readonly #exporter: Bytes;
-  #opened = false;
 
   private constructor(
     facts: SessionFacts,
@@ -121,10 +120,11 @@ export class Session {
 
   /** The receiving half. There is one, so this is called once. */
   open(handler: RecordHandler, options: OpenerOptions = {}): RecordOpener {
-    if (this.#opened) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
-    this.#opened = true;
+    const receiving = this.#receiving;
+    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
+    this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
-    return createOpener(this.#backend, this.#receiving, handler, { ...options, ...limits });
+    return createOpener(this.#backend, receiving, handler, { ...options, ...limits });
   }
 
   /**

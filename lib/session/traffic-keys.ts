@@ -12,11 +12,13 @@ export class SyncEpoch {
   /** @param secret - belongs to the epoch from here on. */
   constructor(backend: SyncBackend, secret: Bytes) {
     this.#backend = backend;
-    this.#secret = secret;
     const key = expandSync(backend, secret, 'key');
     this.gcm = backend.gcm(key);
     key.fill(0);
     this.iv = expandSync(backend, secret, 'iv', 12);
+    // What a cipher has read has got memory outside of the heap; what is kept while a connection is idle has none.
+    this.#secret = secret.slice();
+    secret.fill(0);
   }
 
   next(): SyncEpoch {
