@@ -5,8 +5,7 @@ import { Deferred, quiet, startTimer } from '../waiting.js';
 import { Delivery } from './delivery.js';
 import { sealAlert, type Handshake } from './handshake.js';
 import { HandshakeDriver } from './handshake-driver.js';
-import type { RecordHandler } from './intake.js';
-import type { RecordOpener } from './opener.js';
+import { RecordChannel, type ChannelOwner } from './record-channel.js';
 import type { Session } from './session.js';
 
 /** What a transport needs for its session. */
@@ -19,8 +18,6 @@ export interface SessionPlan {
   readonly timeout: number;
 }
 
-/** Received bytes beside one record that may wait to be opened, where that is not done at once. */
-const openAhead = 256 * 1024;
 /** How long a side that has said its last word lets the other one read it, in milliseconds. */
 const lingerTime = 1_000;
 
@@ -42,34 +39,28 @@ export class SecureTransport implements Transport {
   readonly #inner: Transport;
   readonly #plan: SessionPlan;
   readonly #delivery = new Delivery();
+  readonly #wiring: Sink & ChannelOwner;
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
   /** There until the handshake has made a session. */
   #driver: HandshakeDriver | undefined;
   #confirmed: Deferred<void> | undefined;
   #session: Session | undefined;
-  #opener: RecordOpener | undefined;
+  /** There as soon as there is a session. */
+  #channel: RecordChannel | undefined;
   /** What was written before the session was open. */
   #early: Write[] | undefined;
-  /** What is being opened and what is being sealed, where that is not done at once. */
-  #opening: Promise<void> | undefined;
-  #sealed: Promise<void> | undefined;
-  #sealing = 0;
-  /** A write was told to wait: here, by the transport below. */
-  #full = false;
-  #innerFull = false;
   #timer: { stop(): void } | undefined;
   #innerEnded = false;
   #innerGone = false;
   #received = 0;
-  /** Our direction was asked to end, and has; the peer's has. */
+  /** Our direction was asked to end. */
   #ended = false;
-  #endWritten = false;
-  #peerEnded = false;
   #established = false;
 
   constructor(inner: Transport, plan: SessionPlan) {
     this.#inner = inner;
     this.#plan = plan;
+    this.#wiring = new SecureTransport.#Wiring(this);
     this.#ready = new Deferred();
     this.ready = quiet(this.#ready.promise);
   }
@@ -137,7 +128,7 @@ export class SecureTransport implements Transport {
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
     if (this.#state === 'over') return true;
-    if (this.#state === 'open' && this.#session) return this.#emit(this.#session.sealer.stream(parts), done);
+    if (this.#state === 'open' && this.#channel) return this.#channel.write(parts, done);
     (this.#early ??= []).push({ parts, done });
     this.start();
     return false;
@@ -147,7 +138,7 @@ export class SecureTransport implements Transport {
     if (this.#ended || this.#state === 'over') return;
     this.#ended = true;
     this.start();
-    if (this.#state === 'open') this.#sendEnd();
+    if (this.#state === 'open') this.#channel?.end();
   }
 
   abort(cause?: K4netError): void {
@@ -172,7 +163,7 @@ export class SecureTransport implements Transport {
 
   /** Changes the key of this direction now. */
   rekey(): void {
-    if (this.#state === 'open' && this.#session && !this.#ended) this.#emit(this.#session.sealer.rekey());
+    if (this.#state === 'open' && !this.#ended) this.#channel?.rekey();
   }
 
   async #handshake(driver: HandshakeDriver): Promise<void> {
@@ -187,10 +178,11 @@ export class SecureTransport implements Transport {
   async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
     this.#driver = undefined;
     this.#session = session;
-    this.#opener = session.open(new SecureTransport.#Opened(this));
+    const channel = new RecordChannel(this.#inner, session, this.#delivery, this.#wiring);
+    this.#channel = channel;
     if (session.confirmPending) this.#confirmed = new Deferred();
-    for (const chunk of surplus) this.#open(chunk);
-    if (this.#innerEnded) this.#endOfStream();
+    for (const chunk of surplus) channel.push(chunk);
+    if (this.#innerEnded) channel.endOfStream();
     this.#resumeInner();
     await this.#confirmed?.promise;
     this.#confirmed = undefined;
@@ -203,93 +195,24 @@ export class SecureTransport implements Transport {
     this.#ready?.resolve(session);
     this.#ready = undefined;
     this.#delivery.release();
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const { parts, done } of early) this.#emit(session.sealer.stream(parts), done);
-    // Whoever wrote early was told to wait.
-    if (early.length > 0) this.#full = true;
-    if (this.#ended) this.#sendEnd();
-    else this.#drain();
+    this.#flow(channel);
     this.#resumeInner();
   }
 
-  // Records
-
-  #open(chunk: Bytes): void {
-    this.#run(() => this.#opener?.push(chunk));
-  }
-
-  /** The end of the stream is an error, unless the peer has said before that it ends. */
-  #endOfStream(): void {
-    this.#run(() => this.#opener?.end());
-  }
-
-  /** Lets the opener do something; what it cannot do at once it does in the order of the calls. */
-  #run(task: () => void | Promise<void>): void {
-    try {
-      const opening = task();
-      if (!opening) return;
-      const done = opening
-        .catch((error: unknown) => {
-          this.#failSession(error);
-        })
-        .then(() => {
-          if (this.#opening === done) this.#opening = undefined;
-          this.#resumeInner();
-        });
-      this.#opening = done;
-    } catch (error) {
-      this.#failSession(error);
-    }
-  }
-
-  /** One write may be on its way to be sealed while another is: more than that would make records small. */
-  #emit(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
-    if (Array.isArray(sealed)) {
-      this.#innerFull = !this.#writeInner(sealed, done);
-      this.#full = this.#innerFull;
-      return !this.#full;
-    }
-    this.#sealing += 1;
-    this.#sealed = sealed.then(
-      (records) => {
-        this.#sealing -= 1;
-        if (!this.#writeInner(records, done)) this.#innerFull = true;
-        this.#drain();
-      },
-      (error: unknown) => {
-        this.#failSession(error);
-      },
-    );
-    if (this.#sealing < 2 && !this.#innerFull) return true;
-    this.#full = true;
-    return false;
-  }
-
-  #drain(): void {
-    if (!this.#full || this.#innerFull || this.#sealing > 1 || this.#state !== 'open') return;
-    this.#full = false;
-    this.#delivery.drain();
-  }
-
-  #sendEnd(): void {
-    if (!this.#session) return;
-    this.#emit(this.#session.sealer.alert(), () => {
-      this.#endWritten = true;
-      this.#settle();
-    });
-    if (this.#sealed) {
-      void this.#sealed.then(() => {
-        this.#endInner();
-      });
-    } else {
-      this.#endInner();
-    }
+  /** What was written before goes out first, and whoever wrote it was told to wait. */
+  #flow(channel: RecordChannel): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    channel.begin();
+    for (const { parts, done } of early) channel.write(parts, done);
+    if (early.length > 0) channel.owesDrain();
+    if (this.#ended) channel.end();
+    else channel.drain();
   }
 
   /** Both sides have said their end. A peer that leaves the connection open all the same is not waited for. */
   #settle(): void {
-    if (this.#state === 'open' && this.#endWritten && this.#peerEnded && !this.#innerEnded) {
+    if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) {
       this.#setTimer(lingerTime, () => {
         this.#inner.abort();
       });
@@ -297,10 +220,6 @@ export class SecureTransport implements Transport {
   }
 
   // The end
-
-  #failSession(error: unknown): void {
-    this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the session failed'));
-  }
 
   /** What was received before the failure is still delivered, unless that was within the handshake. */
   #fail(error: K4netError): void {
@@ -318,7 +237,7 @@ export class SecureTransport implements Transport {
     this.#early = undefined;
     this.#ready?.reject(error);
     this.#ready = undefined;
-    this.#opener?.stop();
+    this.#channel?.stop();
     this.#driver?.stop();
     this.#confirmed?.resolve();
   }
@@ -367,43 +286,35 @@ export class SecureTransport implements Transport {
   // The transport below
 
   #attachInner(): void {
-    this.#inner.attach(new SecureTransport.#Below(this));
-  }
-
-  #onDrain(): void {
-    this.#innerFull = false;
-    this.#drain();
+    this.#inner.attach(this.#wiring);
   }
 
   #onEnd(): void {
     this.#innerEnded = true;
     if (this.#isOver()) return;
-    if (this.#peerEnded && this.#state === 'open') this.#stopTimer();
-    if (this.#opener) this.#endOfStream();
+    if (this.#channel?.peerEnded && this.#state === 'open') this.#stopTimer();
+    if (this.#channel) this.#channel.endOfStream();
     else this.#driver?.end();
   }
 
   #onData(chunk: Bytes): boolean {
     this.#received += chunk.length;
     if (this.#isOver()) return true;
-    if (this.#opener) {
-      this.#open(chunk);
-      return this.#wantsMore();
-    }
-    return this.#driver?.push(chunk) ?? true;
+    const more = this.#channel ? this.#channel.push(chunk) : (this.#driver?.push(chunk) ?? true);
+    return more || this.#isOver();
   }
 
   #onClose(cause: K4netError | undefined): void {
     this.#innerGone = true;
-    if (this.#opening)
-      void this.#opening.then(() => {
-        this.#onGone(cause);
-      });
-    else this.#onGone(cause);
+    const gone = (): void => {
+      this.#onGone(cause);
+    };
+    if (this.#channel) this.#channel.close(gone);
+    else gone();
   }
 
   #onGone(cause: K4netError | undefined): void {
-    if (this.#state === 'open' && this.#endWritten && this.#peerEnded) {
+    if (this.#state === 'open' && this.#channel?.over) {
       this.#state = 'over';
       this.#delivery.close();
     } else {
@@ -412,29 +323,25 @@ export class SecureTransport implements Transport {
     this.#stopTimer();
   }
 
-  #wantsMore(): boolean {
-    if (this.#isOver() || !this.#opener || !this.#session) return true;
-    // A confirm may come in pieces, and nothing flows before it.
-    const flowing = this.#delivery.flowing || this.#opener.awaitingConfirm;
-    return flowing && this.#opener.pending < openAhead + this.#session.facts.receiveLimit;
-  }
-
   #resumeInner(): void {
-    if (this.#state !== 'idle' && !this.#innerGone && this.#wantsMore()) this.#inner.resume();
+    if (this.#state === 'idle' || this.#innerGone) return;
+    if (this.#channel && !this.#isOver()) this.#channel.resume();
+    else this.#inner.resume();
   }
 
-  #writeInner(units: readonly Bytes[], done?: () => void): boolean {
-    return this.#innerGone || units.length === 0 || this.#inner.write(units, done);
+  #writeInner(units: readonly Bytes[]): void {
+    if (!this.#innerGone && units.length > 0) this.#inner.write(units);
   }
 
   #endInner(): void {
     if (!this.#innerGone) this.#inner.end();
   }
 
-  // What the transport below and the opener call. An object each, and not a closure for every call, because every
-  // connection has them as long as it lives.
-
-  static readonly #Below = class implements Sink {
+  /**
+   * What the transport below and the records call. One object, and not a closure for every call, because every connection
+   * has it as long as it lives.
+   */
+  static readonly #Wiring = class implements Sink, ChannelOwner {
     readonly #above: SecureTransport;
 
     constructor(above: SecureTransport) {
@@ -446,7 +353,7 @@ export class SecureTransport implements Transport {
     }
 
     drain(): void {
-      this.#above.#onDrain();
+      this.#above.#channel?.onDrain();
     }
 
     end(): void {
@@ -456,26 +363,16 @@ export class SecureTransport implements Transport {
     close(cause?: K4netError): void {
       this.#above.#onClose(cause);
     }
-  };
 
-  static readonly #Opened = class implements RecordHandler {
-    readonly #above: SecureTransport;
-
-    constructor(above: SecureTransport) {
-      this.#above = above;
-    }
-
-    data(chunk: Bytes): void {
-      this.#above.#delivery.push(chunk);
+    failed(error: unknown): void {
+      this.#above.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the session failed'));
     }
 
     confirmed(): void {
       this.#above.#confirmed?.resolve();
     }
 
-    closed(): void {
-      this.#above.#peerEnded = true;
-      this.#above.#delivery.end();
+    ended(): void {
       this.#above.#settle();
     }
   };
