@@ -103,6 +103,7 @@ class NodeGcm implements SyncGcm {
   seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Bytes[] {
     lent.set(this.#key);
     const cipher = this.#crypto.createCipheriv(cipherName, lent, nonce, tagOption);
+    lent.fill(0);
     cipher.setAAD(aad);
     const sealed: Bytes[] = [];
     for (const part of parts) sealed.push(plain(cipher.update(part)));
@@ -114,6 +115,7 @@ class NodeGcm implements SyncGcm {
   open(nonce: Bytes, aad: Bytes, parts: readonly Bytes[], tag: Bytes): Bytes[] | undefined {
     lent.set(this.#key);
     const decipher = this.#crypto.createDecipheriv(cipherName, lent, nonce, tagOption);
+    lent.fill(0);
     decipher.setAAD(aad);
     decipher.setAuthTag(tag);
     const opened: Bytes[] = [];

@@ -87,7 +87,7 @@ class SyncOpener implements RecordOpener {
 
   #open({ pieces, length, seq, final }: TakenRecord): Bytes[] | undefined {
     const epoch = this.#epoch;
-    writeNonce(nonceOfAll, epoch.iv, seq);
+    epoch.writeNonce(nonceOfAll, seq);
     const parts = arrange(pieces, length);
     const last = parts.length - 1;
     const [first, end] = [parts[0], parts[last]];

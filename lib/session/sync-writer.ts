@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { SyncBackend } from '../crypto/backend.js';
-import { plaintextHead, tagLength, writeNonce, writePlaintextHead, writeRecordHeader } from './record.js';
+import { plaintextHead, tagLength, writePlaintextHead, writeRecordHeader } from './record.js';
 import type { PlannedRecord, RecordWriter } from './sealer.js';
 import { SyncEpoch } from './traffic-keys.js';
 
@@ -35,7 +35,7 @@ export class SyncWriter implements RecordWriter {
 
   #seal(record: PlannedRecord, out: Bytes[], before: Bytes | undefined): Bytes | undefined {
     const length = plaintextHead + record.contentLength + record.pad;
-    writeNonce(nonce, this.#epoch.iv, record.seq);
+    this.#epoch.writeNonce(nonce, record.seq);
     writeRecordHeader(aad, 0, length, record.final);
     const sealed = this.#epoch.gcm.seal(nonce, aad, this.#plaintext(record, length));
     if (record.final) this.#epoch = this.#epoch.next();
