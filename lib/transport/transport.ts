@@ -25,6 +25,11 @@ export interface Transport {
   /** Bytes that came in from the peer so far, where that is not what the sink was given. */
   readonly received?: number;
   /**
+   * Bytes that came in from the peer so far, where that is not what `data()` was given: half a record is a sign of life
+   * although nothing of it can be delivered.
+   */
+  readonly received?: number;
+  /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.
    */
