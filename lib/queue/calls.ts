@@ -22,6 +22,8 @@ interface Call extends Timed {
   /** The payload, until it was sent. */
   payload: Bytes | undefined;
   sentAt: number;
+  /** Whether nobody waits any more: it keeps its number and its room until the other end is done with it. */
+  abandoned: boolean;
   unwatch: (() => void) | undefined;
 }
 
@@ -40,6 +42,7 @@ export class Calls {
   readonly #line = new Fifo<Call>();
   readonly #deadlines: Deadlines<Call>;
   #idle: Deferred<void> | undefined;
+  #pending = 0;
   #nextId = 0;
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
@@ -55,7 +58,7 @@ export class Calls {
 
   /** Calls without an answer, those in line included. */
   get pending(): number {
-    return this.#calls.size;
+    return this.#pending;
   }
 
   /** Milliseconds from a request to its answer: a moving mean, undefined before the first. */
@@ -79,9 +82,11 @@ export class Calls {
       deadline: timeout === Infinity ? Infinity : performance.now() + timeout,
       place: -1,
       sentAt: 0,
+      abandoned: false,
       unwatch: undefined,
     };
     this.#calls.set(id, call);
+    this.#pending += 1;
     if (timeout !== Infinity) this.#deadlines.add(call);
     if (signal) {
       call.unwatch = this.#hub.watch(signal, (reason) => {
@@ -113,7 +118,7 @@ export class Calls {
 
   /** Resolves when no call waits. */
   idle(): Promise<void> {
-    if (this.#calls.size === 0) return Promise.resolve();
+    if (this.#pending === 0) return Promise.resolve();
     this.#idle ??= new Deferred();
     return this.#idle.promise;
   }
@@ -122,8 +127,11 @@ export class Calls {
   end(error: K4netError): void {
     this.#over ??= error;
     this.#line.clear();
-    for (const call of [...this.#calls.values()]) {
-      this.#leave(call);
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) {
+      if (call.abandoned) continue;
+      this.#settle(call);
       call.deferred.reject(error);
     }
   }
@@ -154,29 +162,36 @@ export class Calls {
     const call = this.#calls.get(id);
     // An answer to what was not sent yet answers nothing.
     if (!call || call.payload) return undefined;
-    const trip = performance.now() - call.sentAt;
-    this.#roundTrip =
-      this.#roundTrip === undefined ? trip : this.#roundTrip + newest * (trip - this.#roundTrip);
-    this.#leave(call);
+    this.#calls.delete(id);
+    this.#window.give(call.size);
+    if (!call.abandoned) {
+      const trip = performance.now() - call.sentAt;
+      this.#roundTrip ??= trip;
+      this.#roundTrip += newest * (trip - this.#roundTrip);
+      this.#settle(call);
+    }
     this.#admit();
-    return call;
+    return call.abandoned ? undefined : call;
   }
 
   #giveUp(call: Call, reason: unknown): void {
-    const sent = call.payload === undefined;
-    this.#leave(call);
+    this.#settle(call);
     call.deferred.reject(reason);
-    if (sent) void this.#outlet.send(encodeCancel(call.id));
-    this.#admit();
+    if (call.payload) {
+      call.payload = undefined;
+      this.#calls.delete(call.id);
+    } else {
+      call.abandoned = true;
+      void this.#outlet.send(encodeCancel(call.id));
+    }
   }
 
-  #leave(call: Call): void {
-    this.#calls.delete(call.id);
-    if (call.payload === undefined) this.#window.give(call.size);
-    call.payload = undefined;
+  /** Nothing is waited for any more. */
+  #settle(call: Call): void {
     if (call.place >= 0) this.#deadlines.remove(call);
     call.unwatch?.();
-    if (this.#calls.size > 0) return;
+    this.#pending -= 1;
+    if (this.#pending > 0) return;
     this.#idle?.resolve();
     this.#idle = undefined;
   }

@@ -289,7 +289,7 @@ export class Dispatcher {
   }
 
   #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
-    if (request.dropped) return undefined;
+    if (request.dropped) return this.#incoming.fail(request, undefined);
     const callback = this.#callbackOf(work)?.callback;
     if (!callback) return this.#incoming.refuse(request);
     this.#begin(work);

@@ -32,12 +32,9 @@ export class IncomingRequests {
     return request;
   }
 
-  /** The peer does not wait for that answer any more. */
+  /** The peer does not wait for that answer any more; it gets a reply all the same, which says that this is done with. */
   cancel(id: number): void {
-    const request = this.#requests.get(id);
-    if (!request) return;
-    this.#requests.delete(id);
-    request.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    this.#requests.get(id)?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
   }
 
   /** Nobody waits for any answer any more. */
@@ -48,12 +45,14 @@ export class IncomingRequests {
 
   /** Sends an answer. Its promise is there while the peer takes no answers: they must not fill the memory. */
   answer(request: IncomingRequest, payload: Bytes): Promise<void> | undefined {
-    if (!this.#close(request)) return undefined;
+    if (request.dropped) return this.fail(request, undefined);
+    if (!this.#requests.delete(request.id)) return undefined;
     return this.#slowed(this.#outlet.sendCopy(answerHead(request.id), payload));
   }
 
-  /** Says what a callback has thrown. */
+  /** Says what a callback has thrown; of a request that nobody waits for, only that it is done with. */
   fail(request: IncomingRequest, error: unknown): Promise<void> | undefined {
+    if (request.dropped) return this.#fail(request, 'K4NET_CANCELLED', '');
     const { code, message } = describeFailure(error);
     return this.#fail(request, code, message);
   }
@@ -64,12 +63,8 @@ export class IncomingRequests {
   }
 
   #fail(request: IncomingRequest, code: string, message: string): Promise<void> | undefined {
-    if (!this.#close(request)) return undefined;
+    if (!this.#requests.delete(request.id)) return undefined;
     return this.#slowed(this.#outlet.send(encodeFailure(request.id, code, message)));
-  }
-
-  #close(request: IncomingRequest): boolean {
-    return !request.dropped && this.#requests.delete(request.id);
   }
 
   #slowed(sent: Promise<void>): Promise<void> | undefined {

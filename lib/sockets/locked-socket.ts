@@ -32,6 +32,31 @@ const defaultCloseTimeout = 5_000;
  * `send` and `recv` may be called at any time, also many at once: each kind is served in the order of the calls.
  */
 export class LockedSocket {
+  // One object, and not a closure for every call: a connection has it for as long as it lives.
+  static readonly #Below = class implements Sink {
+    readonly #above: LockedSocket;
+
+    constructor(above: LockedSocket) {
+      this.#above = above;
+    }
+
+    data(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk);
+    }
+
+    drain(): void {
+      this.#above.#outbox.drain();
+    }
+
+    end(): void {
+      this.#above.#onEnd();
+    }
+
+    close(cause?: K4netError): void {
+      this.#above.#onClose(cause);
+    }
+  };
+
   /** Resolves when the socket is gone, with how that came about. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   readonly #transport: Transport;
@@ -56,14 +81,10 @@ export class LockedSocket {
     this.#allowHalfOpen = allowHalfOpen;
     const transport = toTransport(stream);
     this.#transport = transport;
-    const onRoom = (): void => {
-      transport.resume();
-    };
-    const onWanted = (): void => transport.start?.();
-    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, onRoom, onWanted);
+    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, transport);
     this.#outbox = new Outbox(this.#transport, highWaterMark, this.#hub);
     this.closed = this.#gone.promise;
-    this.#transport.attach(this.#sink());
+    this.#transport.attach(new LockedSocket.#Below(this));
   }
 
   /** Where the socket is in its life. */
@@ -296,21 +317,6 @@ export class LockedSocket {
       sendCopy: (head, message) => this.#sendHeaded(head, message, true),
       fail: (error) => {
         if (this.#state !== 'closed') this.#fail(error);
-      },
-    };
-  }
-
-  #sink(): Sink {
-    return {
-      data: (chunk) => this.#onData(chunk),
-      drain: () => {
-        this.#outbox.drain();
-      },
-      end: () => {
-        this.#onEnd();
-      },
-      close: (cause) => {
-        this.#onClose(cause);
       },
     };
   }
