@@ -1,4 +1,5 @@
 export {
+  DecodeError,
   EndOfDataError,
   FileError,
   K4netError,
@@ -8,7 +9,13 @@ export {
   TimeoutError,
   TooLargeError,
 } from './errors.js';
-export type { K4netErrorCode, K4netErrorOptions, PeerAlert } from './errors.js';
+export type {
+  DecodeErrorOptions,
+  K4netErrorCode,
+  K4netErrorOptions,
+  PeerAlert,
+  SchemaIssue,
+} from './errors.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
