@@ -77,3 +77,17 @@ export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.j
 export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
+export * as codec from './queue/codec/index.js';
+export type { AnyCodec, Codec, OptionalCodec } from './queue/codec/codec.js';
+export type { SchemaResult, StandardSchema } from './queue/codec/schema.js';
+export type { Fields, StructCodec, StructInput, StructOutput } from './queue/codec/struct.js';
+export type { Cases, UnionInput, UnionOutput } from './queue/codec/union.js';
+export type { TupleInput, TupleOutput } from './queue/codec/array.js';
+export type { Messages, PayloadType, RequestType } from './queue/codec/messages.js';
+export {
+  TypedQueue,
+  type MessageName,
+  type RequestName,
+  type TypedCallback,
+  type UntypedQueue,
+} from './queue/typed-queue.js';

@@ -40,13 +40,37 @@ export type RequestName<M extends Messages> = {
 type ArgumentOf<T> = T extends RequestType<infer A> ? A : T;
 type AnswerOf<T> = T extends RequestType<PayloadType, infer R> ? R : never;
 
+type Opaque =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | Uint8Array
+  | Date
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | ((...nothing: never[]) => unknown);
+
+/** The same to look at: what a callback returns is inferred to the letter, and the compiler takes that for read-only. */
+export type Frozen<T> = unknown extends T
+  ? T
+  : T extends Opaque
+    ? T
+    : { readonly [K in keyof T]: Frozen<T[K]> };
+
 /** What the callback of a name returns: the answer of a request or a promise of it; for a message, nothing that matters. */
 export type CallbackResult<T> = T extends RequestType
-  ? Input<AnswerOf<T>> | PromiseLike<Input<AnswerOf<T>>>
+  ? Frozen<Input<AnswerOf<T>>> | PromiseLike<Frozen<Input<AnswerOf<T>>>>
   : unknown;
 
 /** What is called with the value of each message or request of a name. */
-export type TypedCallback<T, Context> = (value: Output<ArgumentOf<T>>, context: Context) => CallbackResult<T>;
+export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
+  value: Output<ArgumentOf<T>>,
+  context: Context,
+) => Result;
 
 /** A value and options; a value that may be undefined may be left out. */
 export type Arguments<T, Options> =
@@ -72,10 +96,12 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   /**
    * Calls `callback` with the value of each message of this name. Of a request, its return value or the value of its
    * promise is the answer; one of a wrong type is a failure of the request, and an error on `onError`.
+   *
+   * @typeParam R - what the callback returns, to the letter: without it, the tags of unions would be any strings.
    */
-  registerCallback<N extends keyof M & string>(
+  registerCallback<N extends keyof M & string, const R extends CallbackResult<M[N]>>(
     name: N,
-    callback: TypedCallback<M[N], Context>,
+    callback: TypedCallback<M[N], Context, R>,
     options?: CallbackOptions,
   ): void {
     const given: unknown = callback;

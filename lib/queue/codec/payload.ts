@@ -136,7 +136,7 @@ function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
 
 function undecodable(cause: unknown, subject: Subject, offset: number, path: string): DecodeError {
   // What others throw may quote the payload: it stays in the cause.
-  const why = K4netError.is(cause) ? cause.message : `its codec threw ${kindOf(cause)}`;
+  const why = K4netError.is(cause) ? cause.message : `decoding it threw ${kindOf(cause)}`;
   return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
 }
 
