@@ -4,7 +4,10 @@ import { kindOf, toBytes, type Bytes } from '../bytes.js';
 /** Writes the payload of a message; called at once, and not asynchronous. */
 export type PayloadConstructor = (writer: BinaryWriter) => void;
 
-/** What goes with a name: bytes, text as UTF-8, or a function that writes it. */
+/**
+ * What goes with a name: bytes, text, or a function that writes it. Text is its UTF-8 bytes and nothing more: `readString`
+ * reads what `writeString` wrote, which has a terminator.
+ */
 export type Payload = Uint8Array | string | PayloadConstructor;
 
 const empty: Bytes = new Uint8Array(0);

@@ -12,7 +12,7 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * `message`: a callback for a message failed, or (with `unmatched: 'error'`) there was none. `request`: a callback
-   * failed whose caller is told too. `control`: the peer sent a control message that is not well formed. `hook`:
+   * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer sent a control message that is not well formed. `hook`:
    * another function of the options failed.
    */
   readonly kind: 'message' | 'request' | 'control' | 'hook';
@@ -55,7 +55,10 @@ export interface QueueSocketOptions {
   readonly maxQueuedBytes?: number | undefined;
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
   readonly maxQueuedMessages?: number | undefined;
-  /** Hears of whatever a callback throws. Default: one process warning a name. */
+  /**
+   * Hears of what callbacks and hooks throw, and of control messages that are not well formed. Default: one process
+   * warning a name; none for requests, whose caller is told.
+   */
   readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
   /**
    * Called once when the socket closes, by this side, by the peer, or by an error, which is then its argument. What it
@@ -82,7 +85,7 @@ export interface QueueRecvOptions extends RecvOptions {
 
 /** Options of {@link QueueSocket.call}. */
 export interface CallOptions {
-  /** Milliseconds to wait for the answer. Default: `callTimeout` of the socket. */
+  /** Milliseconds to wait for the answer, room to send included. Default: `callTimeout` of the socket. */
   readonly timeout?: number | undefined;
   /** Gives the call up when it aborts; the callback's signal at the other end aborts too. */
   readonly signal?: AbortSignalLike | undefined;

@@ -28,7 +28,9 @@ import {
   type QueueSocketOptions,
   type QueueSocketStats,
 } from './queue-socket-options.js';
-import type { Callback, CallbackOptions } from './registry.js';
+import type { Messages } from './codec/messages.js';
+import type { Callback, CallbackContext, CallbackOptions } from './registry.js';
+import { TypedQueue } from './typed-queue.js';
 
 /**
  * Named messages, requests and answers over a socket of messages: what comes for a name goes to the callback that is
@@ -227,6 +229,14 @@ export class QueueSocket {
   }
 
   /**
+   * A view of this socket that knows the types of its messages: an object maps names to codecs, and callbacks, requests and
+   * tasks get and give values instead of bytes. `docs/typed-messages.md` has more.
+   */
+  typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {
+    return new TypedQueue(this, messages);
+  }
+
+  /**
    * Receives the next message that no callback takes. With `block: false` it is undefined when none is here.
    *
    * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
@@ -290,9 +300,10 @@ export class QueueSocket {
   }
 
   /**
-   * Comes to an end in good order: takes no new messages and refuses new requests, finishes the callbacks that wait or
-   * run and the calls that are under way, sends what there is to send, and closes. When the time is over it cuts. Not
-   * to be awaited inside a callback, which it would wait for. Never rejects because of the peer.
+   * Comes to an end in good order: drops messages and refuses requests that come from then on, finishes the callbacks
+   * that wait or run and the calls that are under way, sends what there is to send, and closes, which drops what waits
+   * for `recv`. When the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
+   * because of the peer.
    */
   drain(options: DrainOptions = {}): Promise<void> {
     try {
@@ -305,8 +316,8 @@ export class QueueSocket {
 
   /**
    * Closes the socket: sends what was sent before and the closing message (or what `onClose` returns), and ends like
-   * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, and
-   * everyone who waits on the socket is told. Never rejects because of the peer.
+   * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, what
+   * waits for `recv` is dropped, and everyone who waits on the socket is told. Never rejects because of the peer.
    */
   close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
     try {

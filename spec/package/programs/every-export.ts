@@ -4,7 +4,9 @@ import {
   BinaryReader,
   BinaryWriter,
   checkKnownHost,
+  codec,
   connect,
+  DecodeError,
   EncryptedSocket,
   EndOfDataError,
   fileKnownHosts,
@@ -30,6 +32,7 @@ import {
   Server,
   TimeoutError,
   TooLargeError,
+  TypedQueue,
   type AbortSignalLike,
   type Address,
   type AddressOptions,
@@ -96,6 +99,29 @@ import {
   type QueueRecvOptions,
   type QueueSocketOptions,
   type QueueSocketStats,
+  type AnyCodec,
+  type Cases,
+  type Codec,
+  type DecodeErrorOptions,
+  type Fields,
+  type MessageName,
+  type Messages,
+  type OptionalCodec,
+  type PayloadType,
+  type RequestName,
+  type RequestType,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  type StructCodec,
+  type StructInput,
+  type StructOutput,
+  type TupleInput,
+  type TupleOutput,
+  type TypedCallback,
+  type UnionInput,
+  type UnionOutput,
+  type UntypedQueue,
 } from 'k4net';
 
 export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Promise<unknown[]> {
@@ -338,4 +364,37 @@ export function telling(error: unknown): string {
     return `${alert.alert} ${alert.app} ${alert.text} ${String(alert.authenticated)}`;
   }
   return '';
+}
+
+export async function typed(queue: UntypedQueue<string, object>, schema: StandardSchema<string, number>) {
+  const maybe: OptionalCodec<string> = codec.optional(codec.string);
+  const fields = { a: codec.int32, b: maybe } satisfies Fields;
+  const struct: StructCodec<typeof fields> = codec.struct(fields);
+  const given: StructInput<typeof fields> = { a: 1 };
+  const got: StructOutput<typeof fields> = codec.decode(struct, codec.encode(struct, given));
+  const cases = { one: fields, none: {} } satisfies Cases;
+  const union: Codec<UnionInput<'type', typeof cases>, UnionOutput<'type', typeof cases>> = codec.union(
+    'type',
+    cases,
+  );
+  const places = [codec.bool, struct] as const satisfies readonly AnyCodec[];
+  const tuple: Codec<TupleInput<typeof places>, TupleOutput<typeof places>> = codec.tuple(places);
+  const argument: PayloadType = schema;
+  const request: RequestType = codec.request(argument, codec.nothing);
+  const messages = { union, tuple, schema, ask: codec.request(codec.nothing, schema) } satisfies Messages;
+  const sent: MessageName<typeof messages> = 'tuple';
+  const asked: RequestName<typeof messages> = 'ask';
+  const callback: TypedCallback<typeof schema, string> = (value, context) => value.toFixed() + context;
+  const view = new TypedQueue(queue, messages);
+  view.registerCallback('schema', callback);
+  await view.sendRegistered(sent, [true, given]);
+  const answer: number = await view.call(asked, undefined, { timeout: 1 });
+  const result: SchemaResult<number> = { value: answer };
+  return [got, request, result];
+}
+
+export function undecoded(thrown: unknown): readonly SchemaIssue[] {
+  if (thrown instanceof DecodeError && thrown.offset > 0) return thrown.issues;
+  const options: DecodeErrorOptions = { messageName: undefined, offset: 0, path: '' };
+  return new DecodeError('the payload', 'no reason', options).issues;
 }
