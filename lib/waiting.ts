@@ -164,3 +164,8 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 export function rejected(reason: unknown): Promise<never> {
   return quiet(Promise.reject(reason as Error));
 }
+
+/** Whether a value is a promise, perhaps of another library. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

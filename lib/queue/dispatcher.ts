@@ -2,12 +2,12 @@ import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { Deferred } from '../waiting.js';
+import { Deferred, isPromiseLike } from '../waiting.js';
 import { Budget, detached } from './budget.js';
 import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane, type Task } from './lane.js';
-import { isThenable, payloadBytes, type Payload } from './payload.js';
+import { payloadBytes, type Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
 import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
 
@@ -278,7 +278,7 @@ export class Dispatcher {
     this.#begin(work);
     try {
       const result = registration.callback(new BinaryReader(payload), registration.context);
-      if (!isThenable(result)) return undefined;
+      if (!isPromiseLike(result)) return undefined;
       return Promise.resolve(result).then(nothing, (error: unknown) => {
         this.#fail(error, work.name, 'message');
       });
@@ -302,7 +302,7 @@ export class Dispatcher {
     };
     try {
       const result = callback(new BinaryReader(payload), request);
-      return isThenable(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
+      return isPromiseLike(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
     } catch (error) {
       return fail(error);
     }

@@ -3,13 +3,12 @@ import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { nextTurn } from '../runtime.js';
 import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
-import { AbortHub, bounded, Deferred } from '../waiting.js';
+import { AbortHub, bounded, Deferred, isPromiseLike } from '../waiting.js';
 import { Budget } from './budget.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { checkRaw, encodeKeepalive } from './envelope.js';
 import { Heartbeat, type Vitals } from './heartbeat.js';
-import { isThenable } from './payload.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
@@ -255,7 +254,7 @@ export class QueueCore {
       word === undefined ? undefined : checkRaw(toBytes(word));
     try {
       const word = this.#options.onClose?.(cause);
-      if (!isThenable(word)) {
+      if (!isPromiseLike(word)) {
         go(take(word));
         return;
       }

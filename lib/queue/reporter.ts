@@ -1,6 +1,6 @@
 import { K4netError } from '../errors.js';
 import { warn } from '../runtime.js';
-import { isThenable } from './payload.js';
+import { isPromiseLike } from '../waiting.js';
 import type { QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
 
 /** What the process was warned of: once a name, however many sockets there are. */
@@ -16,7 +16,7 @@ export function report(onError: QueueSocketOptions['onError'], error: unknown, i
   const tell: (error: unknown, info: QueueErrorInfo) => unknown = onError;
   try {
     const result = tell(error, info);
-    if (isThenable(result)) {
+    if (isPromiseLike(result)) {
       result.then(undefined, (thrown: unknown) => {
         warnOnce(thrown, { name: 'onError', kind: 'hook' });
       });

@@ -1,10 +1,9 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { kindOf } from '../bytes.js';
-import { rejected, type WaitOptions } from '../waiting.js';
+import { isPromiseLike, rejected, type WaitOptions } from '../waiting.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from './codec/messages.js';
 import type { Payload } from './codec/payload.js';
-import { isPromiseLike } from './codec/promise-like.js';
 import type { Input, Output } from './codec/types.js';
 
 /** What a typed view needs of the queue that it is a view of. */

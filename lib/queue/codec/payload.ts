@@ -3,7 +3,7 @@ import type { BinaryWriter } from '../../binary/writer.js';
 import { kindOf } from '../../bytes.js';
 import { DecodeError, K4netError, type SchemaIssue } from '../../errors.js';
 import type { Codec } from './codec.js';
-import { isPromiseLike } from './promise-like.js';
+import { isPromiseLike } from '../../waiting.js';
 import { decodeJson, encodeJson } from './json.js';
 import type { StandardSchema } from './schema.js';
 import { formatPath, pathOf, type Step } from './trail.js';
