@@ -16,6 +16,15 @@ export function decodeUtf8(bytes: Bytes): string {
   return utf8Decoder.decode(bytes);
 }
 
+/** Text as UTF-8 in a limited number of bytes, without a character cut in two. */
+export function cutUtf8(text: string, limit: number): Bytes {
+  const bytes = utf8Encoder.encode(text);
+  if (bytes.length <= limit) return bytes;
+  let end = limit;
+  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end);
+}
+
 /** An unsigned 32-bit little-endian integer; the caller has checked that four bytes are there. */
 export function readU32(bytes: Bytes, offset: number): number {
   return (

@@ -29,7 +29,9 @@ export type K4netErrorCode =
   | 'K4NET_KEY_MISMATCH'
   | 'K4NET_PEER_CLOSED'
   | 'K4NET_PEER_ALERT'
-  | 'K4NET_FILE';
+  | 'K4NET_FILE'
+  | 'K4NET_NO_CALLBACK'
+  | 'K4NET_REMOTE';
 
 const brand: unique symbol = Symbol.for('k4net.error') as never;
 
@@ -182,6 +184,24 @@ export class FileError extends K4netError {
   constructor(path: string, what: string, cause?: unknown) {
     super('K4NET_FILE', `'${path}' ${what}`, { cause });
     this.path = path;
+  }
+}
+
+/** The callback that a call named has failed at the other end (`K4NET_REMOTE`). */
+export class RemoteError extends K4netError {
+  /** The name that was called. */
+  readonly callback: string;
+  /** The `code` of what the callback threw, such as `ENOENT` or `K4NET_NO_CALLBACK`; empty where it had none. */
+  readonly remoteCode: string;
+  /** The message of what the callback threw: to be shown to people, never to be acted upon. */
+  readonly remoteMessage: string;
+
+  constructor(callback: string, remoteCode: string, remoteMessage: string) {
+    const code = remoteCode === '' ? '' : ` (${remoteCode})`;
+    super('K4NET_REMOTE', `'${callback}' failed at the other end: ${remoteMessage}${code}`);
+    this.callback = callback;
+    this.remoteCode = remoteCode;
+    this.remoteMessage = remoteMessage;
   }
 }
 

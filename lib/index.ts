@@ -5,6 +5,7 @@ export {
   KeyMismatchError,
   MalformedError,
   PeerAlertError,
+  RemoteError,
   TimeoutError,
   TooLargeError,
 } from './errors.js';
@@ -34,6 +35,21 @@ export type {
   ServerChoices,
   SessionChoices,
 } from './sockets/encrypted-socket-options.js';
+export type { MessageSocket } from './sockets/claim.js';
+export { QueueSocket } from './queue/queue-socket.js';
+export type {
+  CallOptions,
+  CloseMessage,
+  DrainOptions,
+  HeartbeatOptions,
+  QueueDepth,
+  QueueErrorInfo,
+  QueueRecvOptions,
+  QueueSocketOptions,
+  QueueSocketStats,
+} from './queue/queue-socket-options.js';
+export type { Callback, CallbackContext, CallbackOptions } from './queue/registry.js';
+export type { Payload, PayloadConstructor } from './queue/payload.js';
 export {
   generateKeyPair,
   importKeyPair,

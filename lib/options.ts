@@ -40,3 +40,13 @@ export function milliseconds(name: string, value: number | undefined, fallback: 
   if (value >= 0) return value;
   throw new RangeError(`${name} is a number of milliseconds from 0 up, not ${value}`);
 }
+
+/** One of a few words; the first is the default. */
+export function choice<T extends string>(name: string, value: T | undefined, words: readonly [T, ...T[]]): T {
+  if (value === undefined) return words[0];
+  if (words.includes(value)) return value;
+  const list = words.map((word) => `'${word}'`).join(' or ');
+  throw new TypeError(
+    `${name} is ${list}, not ${typeof value === 'string' ? `'${value as string}'` : kindOf(value)}`,
+  );
+}

@@ -31,7 +31,7 @@ interface Host {
   };
   readonly Buffer?: { allocUnsafeSlow(length: number): Uint8Array };
   readonly setImmediate?: (task: () => void) => unknown;
-  readonly console?: { warn(message: string): void };
+  readonly console?: { log(line: string): void; warn(message: string): void };
   readonly MessageChannel?: new () => {
     readonly port1: { onmessage: (() => void) | null };
     readonly port2: { postMessage(message: unknown): void };
@@ -76,6 +76,11 @@ export function processId(): number {
 export function warn(message: string, code: string): void {
   if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
   else host.console?.warn(`(${code}) ${message}`);
+}
+
+/** Prints a line where the program prints its own. */
+export function print(line: string): void {
+  host.console?.log(line);
 }
 
 /**

@@ -82,8 +82,16 @@ export class AbortHub {
 /** The longest time that a timer of the platform keeps: above it, it fires at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A timer for any time: what the platform's timer cannot hold at once is waited for in parts. */
-export function startTimer(callback: () => void, milliseconds: number): { stop(): void } {
+/**
+ * A timer for any time: what the platform's timer cannot hold at once is waited for in parts.
+ *
+ * @param keepsAlive - whether the process lives for it, where that can be chosen.
+ */
+export function startTimer(
+  callback: () => void,
+  milliseconds: number,
+  keepsAlive: boolean = true,
+): { stop(): void } {
   let handle: ReturnType<typeof setTimeout>;
   const arm = (left: number): void => {
     const part = Math.min(left, longestTimer);
@@ -91,6 +99,7 @@ export function startTimer(callback: () => void, milliseconds: number): { stop()
       if (left > part) arm(left - part);
       else callback();
     }, part);
+    if (!keepsAlive) (handle as { unref?: () => unknown }).unref?.();
   };
   arm(milliseconds);
   return {

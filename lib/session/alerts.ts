@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, readU16, readU32 } from '../bytes.js';
+import { type Bytes, concatBytes, cutUtf8, readU16, readU32 } from '../bytes.js';
 import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../errors.js';
 
 /** The numbers of the alerts: see "Errors" in docs/protocol.md. */
@@ -86,7 +86,7 @@ export function peerAlert(alert: PeerAlert): PeerAlertError {
 
 /** The content of an alert record. */
 export function encodeAlert(alert: number, app: number = 0, text: string = ''): Bytes {
-  const words = cutUtf8(new TextEncoder().encode(text), maxText);
+  const words = cutUtf8(text, maxText);
   const head = new Uint8Array(8);
   const view = new DataView(head.buffer);
   view.setUint8(0, alert);
@@ -104,12 +104,4 @@ export function decodeAlert(content: Bytes): PeerAlert {
   // A byte order mark is no text.
   const text = new TextDecoder('utf-8').decode(content.subarray(8));
   return { alert: content[0] ?? 0, app: readU32(content, 2), text, authenticated: true };
-}
-
-/** Text in a limited number of bytes, without a character cut in two. */
-function cutUtf8(bytes: Bytes, limit: number): Bytes {
-  if (bytes.length <= limit) return bytes;
-  let end = limit;
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.subarray(0, end);
 }

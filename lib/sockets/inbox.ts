@@ -1,41 +1,31 @@
 import { readU32, type Bytes } from '../bytes.js';
-import { TimeoutError, TooLargeError, type K4netError } from '../errors.js';
+import { K4netError } from '../errors.js';
 import { FrameDecoder } from '../framing/decoder.js';
 import { headerLength } from '../framing/encoder.js';
-import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 import { Fifo } from '../fifo.js';
+import { rejected, type AbortHub } from '../waiting.js';
+import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
 const chunkOverhead = 128;
 const nothing: Bytes = new Uint8Array(0);
 
-/** How many milliseconds, whose signal, and the longest message that this caller takes. */
-export interface InboxWait extends WaitOptions {
-  readonly maxSize?: number | undefined;
-}
-
-interface Waiter {
-  readonly deferred: Deferred<Bytes>;
-  readonly maxSize: number;
-}
-
 /**
- * What came in and who waits for it: runs of whole frames on one side, waiters in order on the other. There is never
- * a message and a waiter at the same time. A message is cut out of its run only when somebody takes it, so what is
- * held is what was received and nothing more.
+ * What came in: runs of whole frames, and those who wait for one. A message is cut out of its run only when somebody
+ * takes it, so what is held is what was received and nothing more.
  *
  * It does not know its transport: `push` says whether it wants more, `onRoom` is called when it does again,
  * and `onWanted` when somebody begins to wait.
  */
-export class Inbox {
+export class Inbox implements MessageSource {
   readonly #decoder: FrameDecoder;
   readonly #limit: number;
-  readonly #hub: AbortHub;
   readonly #onRoom: () => void;
   readonly #onWanted: () => void;
+  readonly #receivers: Receivers;
   readonly #runs = new Fifo<Bytes>();
   readonly #arrived: Bytes[] = [];
-  readonly #waiters = new Fifo<Waiter>();
+  #owner: (() => void) | undefined;
   #held = 0;
   #full = false;
   /** The run that is being taken apart: its bytes from `#at` on. */
@@ -54,9 +44,9 @@ export class Inbox {
   constructor(maxSize: number, limit: number, hub: AbortHub, onRoom: () => void, onWanted: () => void) {
     this.#decoder = new FrameDecoder(maxSize);
     this.#limit = limit;
-    this.#hub = hub;
     this.#onRoom = onRoom;
     this.#onWanted = onWanted;
+    this.#receivers = new Receivers(this, hub);
   }
 
   /** Messages that were taken. */
@@ -67,6 +57,27 @@ export class Inbox {
   /** Whether the peer's bytes so far end inside a message. */
   get midMessage(): boolean {
     return this.#decoder.midFrame;
+  }
+
+  /** Whether it holds as much as it may, so that nothing is read. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /**
+   * From here on only the owner takes messages, by `size`, `run`, `start` and `cut`.
+   *
+   * @param onChange - called when messages have come, and at the end.
+   */
+  claim(onChange: () => void): void {
+    if (this.#owner) throw claimedError();
+    if (this.#receivers.length > 0) {
+      throw new K4netError(
+        'K4NET_STATE',
+        'somebody waits for a message of this socket: it cannot be given away now',
+      );
+    }
+    this.#owner = onChange;
   }
 
   /**
@@ -83,7 +94,8 @@ export class Inbox {
         this.#runs.push(run);
       }
       this.#arrived.length = 0;
-      this.#serve();
+      if (this.#owner) this.#owner();
+      else this.#receivers.serve();
     }
     this.#full = this.#held >= this.#limit;
     return !this.#full;
@@ -92,9 +104,8 @@ export class Inbox {
   /** No more will come, and why. What is here can still be taken. Only the first call counts. */
   end(error: K4netError): void {
     this.#over ??= error;
-    if (this.#size() >= 0) return;
-    for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift())
-      waiter.deferred.reject(this.#over);
+    if (this.#owner) this.#owner();
+    else if (this.size() < 0) this.#receivers.reject(this.#over);
   }
 
   /** Drops what is here and ends. */
@@ -106,56 +117,23 @@ export class Inbox {
     this.end(error);
   }
 
-  /** Why no more will come, once everything was taken. */
   get over(): K4netError | undefined {
-    return this.#size() < 0 ? this.#over : undefined;
+    return this.size() < 0 ? this.#over : undefined;
   }
 
   /** The next message if it is here. */
   take(): Bytes | undefined {
-    const size = this.#size();
-    return size < 0 ? undefined : this.#cut(size);
+    if (this.#owner) throw claimedError();
+    const size = this.size();
+    return size < 0 ? undefined : this.cut(size);
   }
 
   /** The next message, or a wait for it in the order of the calls. */
-  receive({ maxSize = Infinity, timeout, signal }: InboxWait): Promise<Bytes> {
-    if (signal?.aborted) return rejected(signal.reason);
-    if (this.#waiters.length === 0) {
-      const size = this.#size();
-      if (size > maxSize) return rejected(new TooLargeError(size, maxSize));
-      if (size >= 0) return Promise.resolve(this.#cut(size));
-      if (this.#over) return rejected(this.#over);
-      const coming = this.#decoder.pendingSize;
-      if (coming !== undefined && coming > maxSize) return rejected(new TooLargeError(coming, maxSize));
-    }
-    this.#onWanted();
-    if (timeout === 0) return rejected(new TimeoutError('a message', 0));
-    const waiter: Waiter = { deferred: new Deferred(), maxSize };
-    this.#waiters.push(waiter);
-    const promise = quiet(waiter.deferred.promise);
-    if (timeout === undefined && signal === undefined) return promise;
-    const cancel = (reason: unknown): void => {
-      if (!this.#waiters.remove(waiter)) return;
-      waiter.deferred.reject(reason);
-      // The next in line may be one who does not take the message that is coming in.
-      this.#serve();
-    };
-    return quiet(bounded(promise, { timeout, signal }, this.#hub, cancel, 'a message'));
+  receive(options: ReceiveOptions): Promise<Bytes> {
+    return this.#owner ? rejected(claimedError()) : this.#receivers.receive(options);
   }
 
-  #serve(): void {
-    for (let waiter = this.#waiters.peek(); waiter; waiter = this.#waiters.peek()) {
-      const whole = this.#size();
-      const size = whole >= 0 ? whole : (this.#decoder.pendingSize ?? -1);
-      if (size > waiter.maxSize) waiter.deferred.reject(new TooLargeError(size, waiter.maxSize));
-      else if (whole >= 0) waiter.deferred.resolve(this.#cut(whole));
-      else return;
-      this.#waiters.shift();
-    }
-  }
-
-  /** Length of the next message, -1 if there is none. */
-  #size(): number {
+  size(): number {
     if (this.#at >= this.#run.length) {
       const next = this.#runs.peek();
       if (!next) return -1;
@@ -165,20 +143,39 @@ export class Inbox {
     return readU32(this.#run, this.#at);
   }
 
+  comingSize(): number {
+    return this.#decoder.pendingSize ?? -1;
+  }
+
+  wanted(): void {
+    this.#onWanted();
+  }
+
+  /** The bytes among which the next message is, once `size` has found one. */
+  get run(): Bytes {
+    return this.#run;
+  }
+
+  /** Where it begins among them. */
+  get start(): number {
+    return this.#at + headerLength;
+  }
+
+  /** @param skip - bytes at its beginning that are left out. */
+  cut(size: number, skip: number = 0): Bytes {
+    const start = this.#at + headerLength;
+    const message = new Uint8Array(this.#buffer, this.#offset + start + skip, size - skip);
+    this.#at = start + size;
+    this.#taken += 1;
+    if (this.#at >= this.#run.length) this.#release(this.#run.length + chunkOverhead);
+    return message;
+  }
+
   #begin(run: Bytes): void {
     this.#run = run;
     this.#at = 0;
     this.#buffer = run.buffer;
     this.#offset = run.byteOffset;
-  }
-
-  #cut(size: number): Bytes {
-    const start = this.#at + headerLength;
-    const message = new Uint8Array(this.#buffer, this.#offset + start, size);
-    this.#at = start + size;
-    this.#taken += 1;
-    if (this.#at >= this.#run.length) this.#release(this.#run.length + chunkOverhead);
-    return message;
   }
 
   #release(bytes: number): void {
@@ -189,4 +186,9 @@ export class Inbox {
       this.#onRoom();
     }
   }
+}
+
+/** The answer to whoever uses a socket that was given to an owner. */
+export function claimedError(): K4netError {
+  return new K4netError('K4NET_STATE', 'this socket belongs to a QueueSocket: send and receive there');
 }

@@ -6,7 +6,8 @@ import { checkNames, integer, milliseconds } from '../options.js';
 import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
-import { Inbox } from './inbox.js';
+import { claim, type ClaimedSocket } from './claim.js';
+import { claimedError, Inbox } from './inbox.js';
 import {
   checkedOptions,
   checkedWait,
@@ -42,6 +43,7 @@ export class LockedSocket {
   #state: ReadyState = 'open';
   #bytesReceived = 0;
   #ended: Promise<void> | undefined;
+  #claimed = false;
   #failure: K4netError | undefined;
 
   /**
@@ -116,6 +118,10 @@ export class LockedSocket {
    * for anything but bytes or text, or with the reason of the signal.
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
+    return this.#claimed ? rejected(claimedError()) : this.#send(data, options);
+  }
+
+  #send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
       if (this.#ended && this.#state === 'open') throw this.#endedError();
       if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
@@ -223,6 +229,10 @@ export class LockedSocket {
    * system. Calling it again changes nothing.
    */
   end(): Promise<void> {
+    return this.#claimed ? rejected(claimedError()) : this.#end();
+  }
+
+  #end(): Promise<void> {
     this.#ended ??= this.#outbox.end();
     return this.#ended;
   }
@@ -253,6 +263,27 @@ export class LockedSocket {
   /** Closes the socket, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal */
+  [claim](onChange: () => void): ClaimedSocket {
+    this.#inbox.claim(onChange);
+    this.#claimed = true;
+    const outbox = this.#outbox;
+    const received = (): number => this.#transport.received ?? this.#bytesReceived;
+    return {
+      messages: this.#inbox,
+      get received() {
+        return received();
+      },
+      get congested() {
+        return outbox.congested;
+      },
+      send: (message, options) => this.#send(message, options),
+      fail: (error) => {
+        if (this.#state !== 'closed') this.#fail(error);
+      },
+    };
   }
 
   #sink(): Sink {
@@ -311,7 +342,7 @@ export class LockedSocket {
     if (this.#state !== 'open') return;
     this.#state = 'closing';
     if (last) void this.#outbox.send(last);
-    void this.end();
+    void this.#end();
     this.#inbox.discard(closedError('this side has closed the socket'));
     this.#transport.resume();
   }

@@ -89,10 +89,15 @@ export class Outbox {
     return this.#queued() + this.#lineBytes;
   }
 
+  /** Whether a sender has to wait. */
+  get congested(): boolean {
+    return this.#line.length > 0 || this.#queued() >= this.#highWaterMark;
+  }
+
   /** Sends one message. */
   send(data: Bytes): Promise<void> {
     if (this.#failed) return rejected(this.#failed);
-    if (this.#line.length > 0 || this.#queued() >= this.#highWaterMark) {
+    if (this.congested) {
       return this.#stand('message', data).deferred.promise;
     }
     this.#put(data);

@@ -22,6 +22,8 @@ export interface Transport {
   readonly remoteAddress: string;
   /** This end as `address:port`, or an empty string where there is no such thing. */
   readonly localAddress: string;
+  /** Bytes that came in from the peer so far, where that is not what the sink was given. */
+  readonly received?: number;
   /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.

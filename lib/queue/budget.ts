@@ -1,0 +1,49 @@
+/** What a queued message costs beside its bytes, so that a flood of empty ones is counted for what it is. */
+const overhead = 64;
+
+/** How much a queue holds, and whether that is enough. One message over the limit is let in, so that any fits. */
+export class Budget {
+  readonly #maxBytes: number;
+  readonly #maxMessages: number;
+  #bytes = 0;
+  #messages = 0;
+
+  constructor(maxBytes: number, maxMessages: number) {
+    this.#maxBytes = maxBytes;
+    this.#maxMessages = maxMessages;
+  }
+
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Bytes, each message with its overhead. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get full(): boolean {
+    return this.#bytes >= this.#maxBytes || this.#messages >= this.#maxMessages;
+  }
+
+  /** Whether one more of that size stays within the limits, or is the only one. */
+  fits(size: number): boolean {
+    if (this.#messages === 0) return true;
+    return this.#bytes + size + overhead <= this.#maxBytes && this.#messages < this.#maxMessages;
+  }
+
+  take(size: number): void {
+    this.#bytes += size + overhead;
+    this.#messages += 1;
+  }
+
+  give(size: number): void {
+    this.#bytes -= size + overhead;
+    this.#messages -= 1;
+  }
+}
+
+/** A copy where a message would keep a much larger buffer alive: what a queue holds is what it counts. */
+export function detached(message: Uint8Array): Uint8Array {
+  return message.buffer.byteLength > 2 * message.length + overhead ? message.slice() : message;
+}

@@ -1,0 +1,177 @@
+import { BinaryReader } from '../binary/reader.js';
+import type { Bytes } from '../bytes.js';
+import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
+import { Fifo } from '../fifo.js';
+import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
+import type { Budget } from './budget.js';
+import { Deadlines, type Timed } from './deadlines.js';
+import { encodeCancel, encodeRequest } from './envelope.js';
+
+/** Weight of the newest round trip in the mean. */
+const newest = 1 / 8;
+const highestId = 2 ** 32 - 1;
+
+interface Call extends Timed {
+  readonly id: number;
+  readonly name: string;
+  readonly timeout: number;
+  readonly deferred: Deferred<BinaryReader>;
+  readonly size: number;
+  /** The request, until it was sent. */
+  request: Bytes | undefined;
+  sentAt: number;
+  unwatch: (() => void) | undefined;
+}
+
+/**
+ * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
+ * other end has for its queue: it can always go on reading, and so can we.
+ */
+export class Calls {
+  readonly #send: (message: Bytes) => void;
+  readonly #window: Budget;
+  readonly #hub: AbortHub;
+  readonly #calls = new Map<number, Call>();
+  readonly #line = new Fifo<Call>();
+  readonly #deadlines: Deadlines<Call>;
+  #idle: Deferred<void> | undefined;
+  #nextId = 0;
+  #roundTrip: number | undefined;
+  #over: K4netError | undefined;
+
+  constructor(send: (message: Bytes) => void, window: Budget, hub: AbortHub) {
+    this.#send = send;
+    this.#window = window;
+    this.#hub = hub;
+    this.#deadlines = new Deadlines((call) => {
+      this.#giveUp(call, new TimeoutError(`an answer of '${call.name}'`, call.timeout));
+    });
+  }
+
+  /** Calls without an answer, those in line included. */
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  /** Milliseconds from a request to its answer: a moving mean, undefined before the first. */
+  get roundTrip(): number | undefined {
+    return this.#roundTrip;
+  }
+
+  call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
+    if (this.#over) return rejected(this.#over);
+    if (signal?.aborted) return rejected(signal.reason);
+    if (timeout === 0) return rejected(new TimeoutError(`an answer of '${name}'`, 0));
+    const id = this.#freeId();
+    const request = encodeRequest(id, name, payload);
+    const call: Call = {
+      id,
+      name,
+      timeout,
+      request,
+      deferred: new Deferred(),
+      size: request.length,
+      deadline: timeout === Infinity ? Infinity : performance.now() + timeout,
+      place: -1,
+      sentAt: 0,
+      unwatch: undefined,
+    };
+    this.#calls.set(id, call);
+    if (timeout !== Infinity) this.#deadlines.add(call);
+    if (signal) {
+      call.unwatch = this.#hub.watch(signal, (reason) => {
+        this.#giveUp(call, reason);
+      });
+    }
+    this.#line.push(call);
+    this.#admit();
+    return quiet(call.deferred.promise);
+  }
+
+  /** An answer has come. One that nobody waits for any more is nothing. */
+  answer(id: number, payload: Bytes): void {
+    const call = this.#answered(id);
+    call?.deferred.resolve(new BinaryReader(payload));
+  }
+
+  /** A failure has come. */
+  fail(id: number, code: string, text: string): void {
+    const call = this.#answered(id);
+    call?.deferred.reject(new RemoteError(call.name, code, text));
+  }
+
+  /** What has come is no answer. */
+  spoil(id: number, error: K4netError): void {
+    this.#answered(id)?.deferred.reject(error);
+  }
+
+  /** Resolves when no call waits. */
+  idle(): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
+    this.#idle ??= new Deferred();
+    return this.#idle.promise;
+  }
+
+  /** No answer will come any more. */
+  end(error: K4netError): void {
+    this.#over ??= error;
+    this.#line.clear();
+    for (const call of [...this.#calls.values()]) {
+      this.#leave(call);
+      call.deferred.reject(error);
+    }
+  }
+
+  /** A number that no call has: after four thousand million they come round again. */
+  #freeId(): number {
+    do this.#nextId = this.#nextId === highestId ? 1 : this.#nextId + 1;
+    while (this.#calls.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  /** Sends what there is room for. */
+  #admit(): void {
+    for (let call = this.#line.peek(); call; call = this.#line.peek()) {
+      if (call.request && !this.#window.fits(call.size)) return;
+      this.#line.shift();
+      // One that was given up while it stood in line has nothing to send.
+      if (!call.request) continue;
+      this.#window.take(call.size);
+      const { request } = call;
+      call.request = undefined;
+      call.sentAt = performance.now();
+      this.#send(request);
+    }
+  }
+
+  #answered(id: number): Call | undefined {
+    const call = this.#calls.get(id);
+    // An answer to what was not sent yet answers nothing.
+    if (!call || call.request) return undefined;
+    const trip = performance.now() - call.sentAt;
+    this.#roundTrip =
+      this.#roundTrip === undefined ? trip : this.#roundTrip + newest * (trip - this.#roundTrip);
+    this.#leave(call);
+    this.#admit();
+    return call;
+  }
+
+  #giveUp(call: Call, reason: unknown): void {
+    const sent = call.request === undefined;
+    this.#leave(call);
+    call.deferred.reject(reason);
+    if (sent) this.#send(encodeCancel(call.id));
+    this.#admit();
+  }
+
+  #leave(call: Call): void {
+    this.#calls.delete(call.id);
+    if (call.request === undefined) this.#window.give(call.size);
+    call.request = undefined;
+    if (call.place >= 0) this.#deadlines.remove(call);
+    call.unwatch?.();
+    if (this.#calls.size > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+}

@@ -1,0 +1,73 @@
+import type { AbortSignalLike } from '../waiting.js';
+import type { QueueSocket } from './queue-socket.js';
+import type { CallbackContext } from './registry.js';
+
+/** A signal that is made when somebody asks for it: most callbacks never do. */
+export class LazySignal {
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #reason: unknown;
+
+  get signal(): AbortSignalLike {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  abort(reason: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+/** The context of messages of one name: its signal is that of the socket. */
+export class MessageContext implements CallbackContext {
+  readonly socket: QueueSocket;
+  readonly name: string;
+  readonly #life: LazySignal;
+
+  constructor(socket: QueueSocket, name: string, life: LazySignal) {
+    this.socket = socket;
+    this.name = name;
+    this.#life = life;
+  }
+
+  get signal(): AbortSignalLike {
+    return this.#life.signal;
+  }
+}
+
+/** A request of the peer, from its arrival to its answer, and the context of the callback that answers it. */
+export class IncomingRequest implements CallbackContext {
+  readonly socket: QueueSocket;
+  readonly name: string;
+  readonly id: number;
+  readonly #life = new LazySignal();
+
+  constructor(socket: QueueSocket, name: string, id: number) {
+    this.socket = socket;
+    this.name = name;
+    this.id = id;
+  }
+
+  get signal(): AbortSignalLike {
+    return this.#life.signal;
+  }
+
+  /** Whether nobody waits for the answer any more. */
+  get dropped(): boolean {
+    return this.#life.aborted;
+  }
+
+  drop(reason: unknown): void {
+    this.#life.abort(reason);
+  }
+}

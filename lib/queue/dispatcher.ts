@@ -1,0 +1,345 @@
+import { BinaryReader } from '../binary/reader.js';
+import type { Bytes } from '../bytes.js';
+import { K4netError } from '../errors.js';
+import { Fifo } from '../fifo.js';
+import { Deferred } from '../waiting.js';
+import { Budget, detached } from './budget.js';
+import { IncomingRequest, LazySignal, MessageContext } from './contexts.js';
+import { encodeAnswer, encodeFailure } from './envelope.js';
+import { describeFailure } from './failure.js';
+import { Lane, type Task } from './lane.js';
+import { isThenable, payloadBytes, type Payload } from './payload.js';
+import type { QueueSocket } from './queue-socket.js';
+import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
+
+const none: Bytes = new Uint8Array(0);
+
+/** One call of a callback, from the arrival of the message to its end. */
+interface Work extends Task {
+  readonly name: string;
+  readonly registration: Registration<Lane<Work>> | undefined;
+  readonly budget: Budget;
+  readonly request: IncomingRequest | undefined;
+  payload: Bytes;
+  batch: Batch | undefined;
+}
+
+/** What one `recvRegistered` has let go. */
+interface Batch {
+  left: number;
+  readonly done: Deferred<void>;
+}
+
+/** What the dispatcher needs of its surroundings. */
+export interface DispatcherHost {
+  readonly socket: QueueSocket;
+  /** Whether a sender would have to wait. */
+  readonly congested: boolean;
+  send(message: Bytes): Promise<void>;
+  report(error: unknown, name: string, kind: 'message' | 'request'): void;
+  /** Says what is done, if somebody wants to know. */
+  readonly log: ((line: string) => void) | undefined;
+  /** A message whose callback was removed while it waited. */
+  unmatched(name: string, payload: Bytes): void;
+  /** There may be room for more. */
+  onRoom(): void;
+}
+
+/** Limits of a dispatcher. */
+export interface DispatcherLimits {
+  readonly concurrency: number;
+  readonly requestConcurrency: number;
+  readonly maxQueuedBytes: number;
+  readonly maxQueuedMessages: number;
+  /** Whether nothing is performed until `release`. */
+  readonly manual: boolean;
+}
+
+/**
+ * Performs callbacks: those of messages in one lane, those of requests in another, so that a callback that waits for
+ * an answer does not stand in the way of the requests that the peer makes meanwhile. A callback with a concurrency of its
+ * own has a lane of its own.
+ */
+export class Dispatcher {
+  readonly messages: Budget;
+  readonly requests: Budget;
+  readonly #host: DispatcherHost;
+  readonly #manual: boolean;
+  readonly #registry = new Registry<Lane<Work>>();
+  readonly #lanes: Lane<Work>[];
+  readonly #messageLane: Lane<Work>;
+  readonly #requestLane: Lane<Work>;
+  readonly #incoming = new Map<number, IncomingRequest>();
+  readonly #life = new LazySignal();
+  readonly #held = new Fifo<Work>();
+  readonly #batches = new Set<Batch>();
+  /** What came in since the last kick. */
+  #fresh: Work[] = [];
+  #released = new Deferred<void>();
+  #performed = 0;
+  #failed = 0;
+  #stopped = false;
+
+  constructor(host: DispatcherHost, limits: DispatcherLimits) {
+    this.#host = host;
+    this.#manual = limits.manual;
+    this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.#messageLane = this.#newLane(limits.concurrency);
+    this.#requestLane = this.#newLane(limits.requestConcurrency);
+    this.#lanes = [this.#messageLane, this.#requestLane];
+  }
+
+  /** Callbacks that were called. */
+  get performed(): number {
+    return this.#performed;
+  }
+
+  /** Callbacks that threw or rejected. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Requests of the peer that were not answered yet. */
+  get unanswered(): number {
+    return this.#incoming.size;
+  }
+
+  /** Callbacks that wait for `release`. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
+    const lane = concurrency === undefined ? undefined : this.#newLane(concurrency);
+    if (lane) this.#lanes.push(lane);
+    this.remove(name);
+    const context = new MessageContext(this.#host.socket, name, this.#life);
+    this.#registry.set({ name, priority, lane, callback, context });
+  }
+
+  remove(name: string): void {
+    const lane = this.#registry.remove(name)?.lane;
+    if (!lane) return;
+    // What waits there still has its turn.
+    const forget = (): void => {
+      const at = this.#lanes.indexOf(lane);
+      if (at >= 0 && !lane.busy) this.#lanes.splice(at, 1);
+    };
+    if (lane.busy) void lane.idle().then(forget);
+    else forget();
+  }
+
+  /** The callback whose name these bytes are. */
+  find(bytes: Bytes, start: number, length: number): Registration<Lane<Work>> | undefined {
+    return this.#registry.find(bytes, start, length);
+  }
+
+  /** Whether there are messages or requests that have not begun. */
+  get waiting(): boolean {
+    return this.messages.messages + this.requests.messages > 0;
+  }
+
+  /** Takes a message for a callback. */
+  message(registration: Registration<Lane<Work>>, payload: Bytes): void {
+    this.#take(this.messages, registration.name, registration, payload, undefined);
+  }
+
+  /** Takes a request; one of an unknown name gets its refusal in its turn. */
+  request(
+    id: number,
+    name: string,
+    registration: Registration<Lane<Work>> | undefined,
+    payload: Bytes,
+  ): void {
+    if (this.#incoming.has(id)) {
+      const text = 'the peer makes a request with the number of one that is not answered yet';
+      this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
+      return;
+    }
+    const request = new IncomingRequest(this.#host.socket, name, id);
+    this.#incoming.set(id, request);
+    this.#take(this.requests, name, registration, payload, request);
+  }
+
+  /** The peer does not wait for that answer any more. */
+  cancel(id: number): void {
+    const request = this.#incoming.get(id);
+    if (!request) return;
+    this.#incoming.delete(id);
+    request.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+  }
+
+  /** Begins with what came in, as far as there is room. */
+  kick(): void {
+    if (this.#fresh.length === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    if (!this.#manual) for (const lane of this.#lanes) lane.kick();
+    // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
+    for (const work of fresh) if (work.payload.length > 0) work.payload = detached(work.payload);
+  }
+
+  /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */
+  async release(): Promise<number> {
+    const batch: Batch = { left: this.#held.length, done: new Deferred() };
+    const count = batch.left;
+    if (count === 0) return 0;
+    this.#batches.add(batch);
+    for (let work = this.#held.shift(); work; work = this.#held.shift()) {
+      work.batch = batch;
+      this.#laneOf(work).push(work);
+    }
+    for (const lane of this.#lanes) lane.kick();
+    this.#released.resolve();
+    this.#released = new Deferred();
+    await batch.done.promise;
+    this.#batches.delete(batch);
+    return count - batch.left;
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const busy = this.#lanes.filter((lane) => lane.busy);
+      if (busy.length > 0) await Promise.all(busy.map((lane) => lane.idle()));
+      else if (this.#held.length > 0) await this.#released.promise;
+      else return;
+    }
+  }
+
+  /** Tells all callbacks that the socket is gone. Those that wait are still called. */
+  abort(reason: K4netError): void {
+    this.#life.abort(reason);
+    for (const request of this.#incoming.values()) request.drop(reason);
+    this.#incoming.clear();
+  }
+
+  /** Drops what has not begun. */
+  stop(): void {
+    this.#stopped = true;
+    this.#held.clear();
+    for (const lane of this.#lanes) lane.clear();
+    for (const batch of this.#batches) batch.done.resolve();
+    this.#released.resolve();
+  }
+
+  #newLane(concurrency: number): Lane<Work> {
+    return new Lane<Work>(
+      concurrency,
+      (work) => this.#perform(work),
+      () => {
+        this.#host.onRoom();
+      },
+    );
+  }
+
+  #laneOf({ registration, request }: Work): Lane<Work> {
+    return registration?.lane ?? (request ? this.#requestLane : this.#messageLane);
+  }
+
+  #take(
+    budget: Budget,
+    name: string,
+    registration: Registration<Lane<Work>> | undefined,
+    payload: Bytes,
+    request: IncomingRequest | undefined,
+  ): void {
+    const priority = registration?.priority ?? 0;
+    const work: Work = { priority, name, registration, budget, request, payload, batch: undefined };
+    budget.take(payload.length);
+    this.#fresh.push(work);
+    if (this.#manual) this.#held.push(work);
+    else this.#laneOf(work).push(work);
+  }
+
+  #perform(work: Work): PromiseLike<void> | undefined {
+    const { payload, request } = work;
+    work.payload = none;
+    work.budget.give(payload.length);
+    const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
+    if (!work.batch) return done;
+    const { batch } = work;
+    const count = (): void => {
+      batch.left -= 1;
+      if (batch.left === 0) batch.done.resolve();
+    };
+    if (done) return done.then(count);
+    count();
+    return undefined;
+  }
+
+  #begin({ name }: Work): void {
+    this.#performed += 1;
+    this.#host.log?.(`Performing callback ${name}`);
+  }
+
+  #callbackOf({ name, registration }: Work): Registration<Lane<Work>> | undefined {
+    return registration?.callback ? registration : this.#registry.get(name);
+  }
+
+  #call(work: Work, payload: Bytes): PromiseLike<void> | undefined {
+    const registration = this.#callbackOf(work);
+    if (!registration?.callback || !registration.context) {
+      this.#host.unmatched(work.name, payload);
+      return undefined;
+    }
+    this.#begin(work);
+    try {
+      const result = registration.callback(new BinaryReader(payload), registration.context);
+      if (!isThenable(result)) return undefined;
+      return Promise.resolve(result).then(nothing, (error: unknown) => {
+        this.#fail(error, work.name, 'message');
+      });
+    } catch (error) {
+      this.#fail(error, work.name, 'message');
+      return undefined;
+    }
+  }
+
+  #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
+    if (request.dropped) return undefined;
+    const callback = this.#callbackOf(work)?.callback;
+    if (!callback) {
+      const text = `there is no callback '${work.name}'`;
+      return this.#reply(request, encodeFailure(request.id, 'K4NET_NO_CALLBACK', text));
+    }
+    this.#begin(work);
+    try {
+      const result = callback(new BinaryReader(payload), request);
+      if (!isThenable(result))
+        return this.#reply(request, encodeAnswer(request.id, payloadBytes(result as Payload | undefined)));
+      return Promise.resolve(result)
+        .then((value) =>
+          this.#reply(request, encodeAnswer(request.id, payloadBytes(value as Payload | undefined))),
+        )
+        .then(undefined, (error: unknown) => this.#refuse(request, error));
+    } catch (error) {
+      return this.#refuse(request, error);
+    }
+  }
+
+  #refuse(request: IncomingRequest, error: unknown): PromiseLike<void> | undefined {
+    // A callback that gives up because its caller did does what it was asked to.
+    if (!request.dropped) this.#fail(error, request.name, 'request');
+    const { code, message } = describeFailure(error);
+    return this.#reply(request, encodeFailure(request.id, code, message));
+  }
+
+  /** Sends an answer, and waits with it while the peer does not take answers: it must not be able to fill the memory. */
+  #reply(request: IncomingRequest, message: Bytes): Promise<void> | undefined {
+    if (request.dropped || this.#stopped) return undefined;
+    this.#incoming.delete(request.id);
+    const sent = this.#host.send(message);
+    return this.#host.congested ? sent.then(nothing, nothing) : undefined;
+  }
+
+  #fail(error: unknown, name: string, kind: 'message' | 'request'): void {
+    this.#failed += 1;
+    this.#host.report(error, name, kind);
+  }
+}
+
+function nothing(): void {
+  // The outcome is told elsewhere.
+}

@@ -1,0 +1,38 @@
+import { BinaryWriter } from '../binary/writer.js';
+import { kindOf, toBytes, type Bytes } from '../bytes.js';
+
+/** Writes the payload of a message; called at once, and not asynchronous. */
+export type PayloadConstructor = (writer: BinaryWriter) => void;
+
+/** What goes with a name: bytes, text as UTF-8, or a function that writes it. */
+export type Payload = Uint8Array | string | PayloadConstructor;
+
+const empty: Bytes = new Uint8Array(0);
+
+/** The bytes of a payload; whatever its constructor throws. */
+export function payloadBytes(payload: Payload | undefined): Bytes {
+  if (payload === undefined) return empty;
+  return typeof payload === 'function' ? construct(payload) : toBytes(payload);
+}
+
+/** What a constructor writes. */
+function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
+  const writer = new BinaryWriter();
+  const result = constructor(writer);
+  if (isThenable(result)) {
+    // Its rejection has no other listener.
+    result.then(undefined, () => undefined);
+    throw new TypeError('a constructor writes at once: it is not an async function');
+  }
+  return writer.data;
+}
+
+/** Whether something has to be waited for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** Checks a function that was given. */
+export function checkFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') throw new TypeError(`${what} is a function, not ${kindOf(given)}`);
+}

@@ -1,0 +1,198 @@
+import type { K4netError } from '../errors.js';
+import { checkNames, choice, flag, integer, milliseconds } from '../options.js';
+import { print } from '../runtime.js';
+import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.js';
+import type { AbortSignalLike } from '../waiting.js';
+import { checkFunction } from './payload.js';
+import type { QueueSocket } from './queue-socket.js';
+
+/** Where an error came from: see {@link QueueSocketOptions.onError}. */
+export interface QueueErrorInfo {
+  /** The name of the callback or of the message; empty where there is none. */
+  readonly name: string;
+  /**
+   * `message`: a callback for a message failed, or (with `unmatched: 'error'`) there was none. `request`: a callback
+   * failed whose caller is told too. `control`: the peer sent a control message that is not well formed. `hook`:
+   * another function of the options failed.
+   */
+  readonly kind: 'message' | 'request' | 'control' | 'hook';
+}
+
+/** Keepalives, and for how long silence is believed. */
+export interface HeartbeatOptions {
+  /** Milliseconds without anything sent after which a keepalive goes out. Default 15000. */
+  readonly interval?: number | undefined;
+  /**
+   * Milliseconds without a byte from the peer after which the connection is given up. Default three times the interval. Should
+   * be well over the peer's interval.
+   */
+  readonly timeout?: number | undefined;
+}
+
+/** Options of {@link QueueSocket}. */
+export interface QueueSocketOptions {
+  /** Prints a line for every callback, task and registered message, without what is in it. Default false. */
+  readonly debug?: boolean | undefined;
+  /** Where those lines go. Default: the console. */
+  readonly logger?: ((line: string) => void) | undefined;
+  /** `auto`: callbacks are called when their messages come. `manual`: by `recvRegistered` only. Default `auto`. */
+  readonly dispatch?: 'auto' | 'manual' | undefined;
+  /**
+   * What becomes of a message whose name has no callback: it goes to `recv` whole (`queue`), is dropped (`drop`), or is
+   * dropped and reported to `onError` (`error`). Default `queue`. What is no registered message goes to `recv` always.
+   */
+  readonly unmatched?: 'queue' | 'drop' | 'error' | undefined;
+  /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
+  readonly concurrency?: number | undefined;
+  /** Callbacks of requests that run at a time, apart from those of messages. Default 64. */
+  readonly requestConcurrency?: number | undefined;
+  /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
+  readonly callTimeout?: number | undefined;
+  /**
+   * Bytes that wait in a queue before reading stops: each of the messages for `recv`, those for callbacks, and the requests. Also
+   * the bytes of requests that are sent before an answer. Each message counts 64 more. Default 1048576 (1 MiB).
+   */
+  readonly maxQueuedBytes?: number | undefined;
+  /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
+  readonly maxQueuedMessages?: number | undefined;
+  /** Hears of whatever a callback throws. Default: one process warning a name. */
+  readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
+  /**
+   * Called once when the socket closes, by this side, by the peer, or by an error, which is then its argument. What it
+   * returns is sent as the last message, where that is still possible.
+   */
+  readonly onClose?:
+    ((cause: K4netError | undefined) => CloseMessage | PromiseLike<CloseMessage>) | undefined;
+  /** Milliseconds without a message from the peer after which the socket closes. Default Infinity. */
+  readonly idleTimeout?: number | undefined;
+  /** Called when the idle time is over, before the socket closes. */
+  readonly onTimeout?: ((socket: QueueSocket) => void) | undefined;
+  /** Sends keepalives, and gives the connection up when nothing comes from the peer. Default: no such thing. */
+  readonly heartbeat?: HeartbeatOptions | undefined;
+}
+
+/** A closing message, or none. */
+export type CloseMessage = Uint8Array | string | undefined;
+
+/** Options of {@link QueueSocket.recv}. */
+export interface QueueRecvOptions extends RecvOptions {
+  /** False: undefined at once when nothing is there. Default true. */
+  readonly block?: boolean | undefined;
+}
+
+/** Options of {@link QueueSocket.call}. */
+export interface CallOptions {
+  /** Milliseconds to wait for the answer. Default: `callTimeout` of the socket. */
+  readonly timeout?: number | undefined;
+  /** Gives the call up when it aborts; the callback's signal at the other end aborts too. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link QueueSocket.drain}. */
+export interface DrainOptions {
+  /** Milliseconds for everything together. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/** How full a queue is. */
+export interface QueueDepth {
+  readonly messages: number;
+  /** Each message with 64 bytes more than it has. */
+  readonly bytes: number;
+}
+
+/** Counters of a queue socket. */
+export interface QueueSocketStats extends SocketStats {
+  /** Bytes that wait to be sent. */
+  readonly sendQueue: number;
+  /** Messages that wait for `recv`. */
+  readonly receiveQueue: QueueDepth;
+  /** Messages that wait for their callbacks. */
+  readonly callbackQueue: QueueDepth;
+  /** Requests that wait for their callbacks. */
+  readonly requestQueue: QueueDepth;
+  /** Callbacks that were called, for messages and for requests. */
+  readonly callbacksRun: number;
+  /** Callbacks that threw or rejected. */
+  readonly callbacksFailed: number;
+  /** Calls from here without an answer. */
+  readonly callsInFlight: number;
+  /** Requests of the peer without an answer. */
+  readonly requestsInFlight: number;
+  /**
+   * Milliseconds from a request to its answer, what the callback took included: a moving mean, in which the newest weighs
+   * an eighth. Undefined before the first answer.
+   */
+  readonly roundTripTime: number | undefined;
+}
+
+/** Every option of a queue socket, checked. */
+export interface CheckedQueueOptions {
+  readonly log: ((line: string) => void) | undefined;
+  readonly manual: boolean;
+  readonly unmatched: 'queue' | 'drop' | 'error';
+  readonly concurrency: number;
+  readonly requestConcurrency: number;
+  readonly callTimeout: number;
+  readonly maxQueuedBytes: number;
+  readonly maxQueuedMessages: number;
+  readonly idleTimeout: number;
+  readonly heartbeat: { readonly interval: number; readonly timeout: number } | undefined;
+  readonly onError: QueueSocketOptions['onError'];
+  readonly onClose: QueueSocketOptions['onClose'];
+  readonly onTimeout: QueueSocketOptions['onTimeout'];
+}
+
+const names: readonly string[] = [
+  'debug',
+  'logger',
+  'dispatch',
+  'unmatched',
+  'concurrency',
+  'requestConcurrency',
+  'callTimeout',
+  'maxQueuedBytes',
+  'maxQueuedMessages',
+  'onError',
+  'onClose',
+  'idleTimeout',
+  'onTimeout',
+  'heartbeat',
+];
+
+const unlimited = Number.MAX_SAFE_INTEGER;
+
+/** Checks the options and fills in the defaults. */
+export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOptions {
+  checkNames('QueueSocket', options, names);
+  const { logger = print, onError, onClose, onTimeout, heartbeat } = options;
+  for (const [name, hook] of Object.entries({ logger, onError, onClose, onTimeout })) {
+    if (hook !== undefined) checkFunction(name, hook);
+  }
+  return {
+    log: flag('debug', options.debug, false) ? logger : undefined,
+    manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
+    unmatched: choice('unmatched', options.unmatched, ['queue', 'drop', 'error']),
+    concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
+    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 64, 1, Infinity),
+    callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),
+    maxQueuedBytes: integer('maxQueuedBytes', options.maxQueuedBytes, 1024 * 1024, 1, unlimited),
+    maxQueuedMessages: integer('maxQueuedMessages', options.maxQueuedMessages, 16_384, 1, unlimited),
+    idleTimeout: milliseconds('idleTimeout', options.idleTimeout),
+    heartbeat: heartbeat && checkedHeartbeat(heartbeat),
+    onError,
+    onClose,
+    onTimeout,
+  };
+}
+
+function checkedHeartbeat(options: HeartbeatOptions): CheckedQueueOptions['heartbeat'] {
+  checkNames('heartbeat', options, ['interval', 'timeout']);
+  const interval = positive('interval', milliseconds('interval', options.interval, 15_000));
+  return { interval, timeout: positive('timeout', milliseconds('timeout', options.timeout, 3 * interval)) };
+}
+
+function positive(name: string, value: number): number {
+  if (value > 0) return value;
+  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds`);
+}

@@ -1,0 +1,77 @@
+import type { Bytes } from '../bytes.js';
+import type { K4netError } from '../errors.js';
+import { Fifo } from '../fifo.js';
+import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/receivers.js';
+import type { AbortHub } from '../waiting.js';
+import { detached, type Budget } from './budget.js';
+
+/** The messages that no callback takes, and those who wait for one. */
+export class ReceiveQueue implements MessageSource {
+  readonly #messages = new Fifo<Bytes>();
+  readonly #receivers: Receivers;
+  readonly #budget: Budget;
+  readonly #onRoom: () => void;
+  #over: K4netError | undefined;
+
+  /** @param onRoom - called when a message was taken. */
+  constructor(budget: Budget, hub: AbortHub, onRoom: () => void) {
+    this.#budget = budget;
+    this.#onRoom = onRoom;
+    this.#receivers = new Receivers(this, hub);
+  }
+
+  push(message: Bytes): void {
+    // One who waits takes the view; what has to stay does not keep its neighbours.
+    const kept = this.#receivers.length > 0 ? message : detached(message);
+    this.#messages.push(kept);
+    this.#budget.take(kept.length);
+    this.#receivers.serve();
+  }
+
+  /** No more will come, and why. What is here can still be taken. Only the first call counts. */
+  end(error: K4netError): void {
+    this.#over ??= error;
+    if (this.size() < 0) this.#receivers.reject(this.#over);
+  }
+
+  /** Drops what is here and ends. */
+  discard(error: K4netError): void {
+    for (let message = this.#messages.shift(); message; message = this.#messages.shift())
+      this.#budget.give(message.length);
+    this.#over = undefined;
+    this.end(error);
+  }
+
+  receive(options: ReceiveOptions): Promise<Bytes> {
+    return this.#receivers.receive(options);
+  }
+
+  /** The next message if it is here. */
+  take(): Bytes | undefined {
+    const size = this.size();
+    return size < 0 ? undefined : this.cut();
+  }
+
+  get over(): K4netError | undefined {
+    return this.#messages.length > 0 ? undefined : this.#over;
+  }
+
+  size(): number {
+    return this.#messages.peek()?.length ?? -1;
+  }
+
+  comingSize(): number {
+    return -1;
+  }
+
+  cut(): Bytes {
+    const message = this.#messages.shift() ?? new Uint8Array(0);
+    this.#budget.give(message.length);
+    this.#onRoom();
+    return message;
+  }
+
+  wanted(): void {
+    // The queue is filled whether somebody waits or not.
+  }
+}

@@ -1,0 +1,41 @@
+import { K4netError } from '../errors.js';
+import { warn } from '../runtime.js';
+import { isThenable } from './payload.js';
+import type { QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
+
+/** What the process was warned of: once a name, however many sockets there are. */
+const warned = new Set<string>();
+
+/** Tells of an error: whoever asked for it, or else the operator. Never throws. */
+export function report(onError: QueueSocketOptions['onError'], error: unknown, info: QueueErrorInfo): void {
+  if (!onError) {
+    // The caller of a request is told, and the program that calls may have asked for it.
+    if (info.kind !== 'request') warnOnce(error, info);
+    return;
+  }
+  const tell: (error: unknown, info: QueueErrorInfo) => unknown = onError;
+  try {
+    const result = tell(error, info);
+    if (isThenable(result)) {
+      result.then(undefined, (thrown: unknown) => {
+        warnOnce(thrown, { name: 'onError', kind: 'hook' });
+      });
+    }
+  } catch (thrown) {
+    warnOnce(thrown, { name: 'onError', kind: 'hook' });
+  }
+}
+
+function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
+  const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
+  // Names that have no callback here are the peer's to make up: they are warned of as one.
+  const key = K4netError.is(error, 'K4NET_NO_CALLBACK') ? code : `${kind} ${name}`;
+  if (warned.has(key)) return;
+  warned.add(key);
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const where = name === '' ? `a ${kind} message` : `'${name}'`;
+  warn(
+    `${where} failed: ${text} (reported once a name: give QueueSocket an onError to hear of every one)`,
+    code,
+  );
+}
