@@ -29,19 +29,22 @@ export function findContestants(folder, otherBuild) {
 export async function rollCall(contestants) {
   const present = [];
   const missing = [];
-  await Promise.all(
-    contestants.map(async (contestant) => {
-      const peer = new Peer(contestant, []);
+  // A process for each build of the library: a module is loaded only once.
+  const builds = new Map();
+  try {
+    for (const contestant of contestants) {
+      const { name, file, environment } = contestant;
+      const build = environment.K4NET_BENCH_BUILD;
+      if (!builds.has(build)) builds.set(build, new Peer(contestant, []));
       try {
-        await peer.ask('load', { file: contestant.file });
+        await builds.get(build).ask('load', { file });
         present.push(contestant);
       } catch (error) {
-        missing.push({ name: contestant.name, reason: error.message });
-      } finally {
-        await peer.stop();
+        missing.push({ name, reason: error.message });
       }
-    }),
-  );
-  const inOrder = (a, b) => a.name.localeCompare(b.name);
-  return { present: present.sort(inOrder), missing: missing.sort(inOrder) };
+    }
+  } finally {
+    await Promise.all([...builds.values()].map((peer) => peer.stop()));
+  }
+  return { present, missing };
 }

@@ -14,7 +14,9 @@ export async function measure(name, work, contestants, settings) {
   const rows = lanes.map((lane) => row(name, work, lane, lanes));
   return {
     rows: rows.sort((a, b) => (unit.better === 'lower' ? a.value - b.value : b.value - a.value)),
-    failures: all.flatMap(({ failure }) => (failure === undefined ? [] : [{ work: name, reason: failure }])),
+    failures: all
+      .filter(({ failure }) => failure !== undefined)
+      .map(({ contestant, failure }) => ({ work: name, contestant: contestant.name, reason: failure })),
   };
 }
 

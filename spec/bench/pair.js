@@ -37,7 +37,7 @@ export class Pair {
   /** Bytes of the server's memory for each of `count` connections that stay open. */
   async weigh({ kind, size }, count) {
     const work = { kind, size, inFlight: 8 };
-    await this.exchange({ ...work, kind: 'connections' }, pioneers);
+    await this.exchange({ ...work, kind: 'connections' }, Math.min(pioneers, count));
     const before = await this.#server.ask('memory');
     await this.exchange(work, count);
     const after = await this.#server.ask('memory');
@@ -76,7 +76,7 @@ export class Pair {
   #check(side, { messages, bytes, wrong }, count, size) {
     if (messages === count && bytes === count * size && wrong === 0) return;
     throw new Error(
-      `${this.#contestant.name}: the ${side} got ${messages} messages with ${bytes} bytes (${wrong} wrong), ` +
+      `the ${side} got ${messages} messages with ${bytes} bytes (${wrong} wrong), ` +
         `not ${count} with ${count * size}`,
     );
   }

@@ -8,14 +8,12 @@ const patience = 120_000;
 export class Peer {
   #child;
   #answers = [];
-  #name;
 
-  constructor({ name, environment }, execArgv) {
-    this.#name = name;
+  constructor({ environment }, execArgv) {
     this.#child = fork(script, { execArgv, env: { ...process.env, ...environment } });
     this.#child.on('message', (answer) => this.#answers.shift()?.(answer));
     this.#child.on('exit', (code, signal) => {
-      const error = `ended early: ${code ?? signal}`;
+      const error = `a process of the benchmark ended early: ${code ?? signal}`;
       for (const answer of this.#answers.splice(0)) answer({ error });
     });
   }
@@ -24,11 +22,11 @@ export class Peer {
   answer() {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new Error(`${this.#name} does not answer`));
+        reject(new Error('a process of the benchmark does not answer'));
       }, patience);
       this.#answers.push(({ error, stack, result }) => {
         clearTimeout(timer);
-        if (error) reject(new Error(`${this.#name}: ${error}`, { cause: stack }));
+        if (error !== undefined) reject(new Error(error, { cause: stack }));
         else resolve(result);
       });
     });

@@ -30,7 +30,7 @@ async function main() {
     options.only,
   );
   const { present, missing } = await rollCall(found.filter(({ name }) => wanted.includes(name)));
-  const absent = missing.map(({ reason }) => `LEFT OUT  ${reason}`);
+  const absent = missing.map(({ name, reason }) => `LEFT OUT  ${name}: ${reason}`);
   for (const line of absent) console.error(line);
   if (options.endurance) await endurance(present, options);
   else report(await measureAll(present, options), missing, options);
@@ -65,7 +65,8 @@ async function measureAll(contestants, options) {
 function report({ rows, failures }, missing, { json, svg }) {
   const facts = machine();
   console.log(`${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`);
-  for (const { work, reason } of failures) console.log(`FAILED  ${work}  ${reason}`);
+  for (const { work, contestant, reason } of failures)
+    console.log(`FAILED  ${work}  ${contestant}: ${reason}`);
   if (failures.length > 0) process.exitCode = 1;
   if (json) writeFileSync(json, `${JSON.stringify({ machine: facts, missing, failures, rows }, null, 2)}\n`);
   if (svg) writeFileSync(svg, chart(rows, facts));
