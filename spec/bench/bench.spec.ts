@@ -113,7 +113,7 @@ describe('the benchmark', { timeout: 120_000 }, () => {
     try {
       await pair.start();
       const work = { kind: 'laps', size: 64, laps: 2, runners: 3, slowReader: true };
-      const { laps } = await pair.run(work, 10);
+      const { laps } = (await pair.run(work, 10)) as { laps: number[] };
       expect(laps).toHaveLength(2);
     } finally {
       await pair.stop();

@@ -1,8 +1,7 @@
 import { weighable } from './memory.js';
-import { median } from './statistics.js';
 import { units } from './units.js';
 
-/** A machine that does other things too has laps of any length. */
+/** What else the machine does only makes laps longer, so the fastest of a few are compared, with this much to spare. */
 const tolerance = 1.25;
 const openFiles = Number(process.report.getReport().userLimits.open_files.soft) || Infinity;
 
@@ -20,11 +19,11 @@ export const trials = {
     // A young connection in processes that have seen the code before.
     await pair.run({ ...work, laps: 2 }, count);
     const { laps } = await pair.run(work, count);
-    const ratio = laps.at(-1) / laps[0];
+    const ratio = Math.min(...laps.slice(-3)) / Math.min(...laps.slice(0, 3));
     const times = laps.map((lap) => (lap * 1e3).toFixed(0)).join(' ');
     return {
       good: ratio <= tolerance,
-      figures: `the last tenth of ${10 * count} messages took ${ratio.toFixed(2)} of the time of the first (ms: ${times})`,
+      figures: `the last of ${10 * count} messages took ${ratio.toFixed(2)} of the time of the first (ms a tenth: ${times})`,
     };
   },
 
@@ -35,8 +34,8 @@ export const trials = {
     const pair = await start();
     const { laps } = await pair.run(work, count);
     // The first laps are for the compiler.
-    const without = median(laps.slice(2, 7));
-    const beside = median(laps.slice(7));
+    const without = Math.min(...laps.slice(2, 7));
+    const beside = Math.min(...laps.slice(7));
     const rate = (seconds) => units.rate.show((runners * count) / seconds);
     return {
       good: beside / without <= tolerance,

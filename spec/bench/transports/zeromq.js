@@ -32,7 +32,10 @@ class DealerConnection {
   }
 
   async #receive() {
-    for await (const [message] of this.dealer) await this.onMessage(message);
+    for await (const [message] of this.dealer) {
+      const busy = this.onMessage(message);
+      if (busy) await busy;
+    }
   }
 
   send(message) {
@@ -75,6 +78,7 @@ async function dispatch(router, accept) {
       connections.set(name, connection);
       accept(connection);
     }
-    await connection.onMessage(message);
+    const busy = connection.onMessage(message);
+    if (busy) await busy;
   }
 }
