@@ -29,7 +29,9 @@ async function main() {
     found.map(({ name }) => name),
     options.only,
   );
-  const { present, missing } = await rollCall(found.filter(({ name }) => wanted.includes(name)));
+  const { present, missing } = await rollCall(
+    found.filter(({ name, versus }) => wanted.includes(name) || wanted.includes(versus)),
+  );
   const absent = missing.map(({ name, reason }) => `LEFT OUT  ${name}: ${reason}`);
   for (const line of absent) console.error(line);
   if (options.endurance) await endurance(present, options);
