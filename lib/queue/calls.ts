@@ -9,7 +9,6 @@ import { encodeCancel, encodeRequest } from './envelope.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
-const highestId = 2 ** 32 - 1;
 
 interface Call extends Timed {
   readonly id: number;
@@ -31,6 +30,7 @@ export class Calls {
   readonly #send: (message: Bytes) => void;
   readonly #window: Budget;
   readonly #hub: AbortHub;
+  readonly #highestId: number;
   readonly #calls = new Map<number, Call>();
   readonly #line = new Fifo<Call>();
   readonly #deadlines: Deadlines<Call>;
@@ -39,10 +39,17 @@ export class Calls {
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
 
-  constructor(send: (message: Bytes) => void, window: Budget, hub: AbortHub) {
+  /** @param highestId - the number after which they come round again. */
+  constructor(
+    send: (message: Bytes) => void,
+    window: Budget,
+    hub: AbortHub,
+    highestId: number = 2 ** 32 - 1,
+  ) {
     this.#send = send;
     this.#window = window;
     this.#hub = hub;
+    this.#highestId = highestId;
     this.#deadlines = new Deadlines((call) => {
       this.#giveUp(call, new TimeoutError(`an answer of '${call.name}'`, call.timeout));
     });
@@ -122,9 +129,9 @@ export class Calls {
     }
   }
 
-  /** A number that no call has: after four thousand million they come round again. */
+  /** A number that no call has. */
   #freeId(): number {
-    do this.#nextId = this.#nextId === highestId ? 1 : this.#nextId + 1;
+    do this.#nextId = this.#nextId === this.#highestId ? 1 : this.#nextId + 1;
     while (this.#calls.has(this.#nextId));
     return this.#nextId;
   }
