@@ -220,6 +220,8 @@ export class Dispatcher {
     this.#stopped = true;
     this.#held.clear();
     for (const lane of this.#lanes) lane.clear();
+    this.messages.clear();
+    this.requests.clear();
     for (const batch of this.#batches) batch.done.resolve();
     this.#released.resolve();
   }
