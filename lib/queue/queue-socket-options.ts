@@ -5,6 +5,7 @@ import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.
 import type { AbortSignalLike } from '../waiting.js';
 import { checkFunction } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
+import { attempt } from './reporter.js';
 
 /** Where an error came from: see {@link QueueSocketOptions.onError}. */
 export interface QueueErrorInfo {
@@ -170,7 +171,7 @@ export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOp
     if (hook !== undefined) checkFunction(name, hook);
   }
   return {
-    log: flag('debug', options.debug, false) ? logger : undefined,
+    log: flag('debug', options.debug, false) ? safely(logger, onError) : undefined,
     manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
     unmatched: choice('unmatched', options.unmatched, ['queue', 'drop', 'error']),
     concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
@@ -183,6 +184,16 @@ export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOp
     onError,
     onClose,
     onTimeout,
+  };
+}
+
+/** A logger whose failure is reported, and is no failure of what it was told of. */
+function safely(
+  logger: (line: string) => unknown,
+  onError: QueueSocketOptions['onError'],
+): (line: string) => void {
+  return (line) => {
+    attempt(() => logger(line), 'logger', onError);
   };
 }
 

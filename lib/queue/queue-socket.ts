@@ -34,7 +34,7 @@ import {
 } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
 import type { Callback, CallbackOptions } from './registry.js';
-import { report } from './reporter.js';
+import { attempt, report } from './reporter.js';
 import { Router } from './router.js';
 
 const defaultCloseTimeout = 5_000;
@@ -459,11 +459,8 @@ export class QueueSocket {
   }
 
   #onIdle(timeout: number): void {
-    try {
-      this.#options.onTimeout?.(this);
-    } catch (error) {
-      this.#report(error, 'onTimeout', 'hook');
-    }
+    const { onTimeout, onError } = this.#options;
+    attempt(() => onTimeout?.(this), 'onTimeout', onError);
     if (this.#closing) return;
     this.#cause = new TimeoutError('a message of the peer', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
