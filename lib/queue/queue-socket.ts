@@ -129,9 +129,10 @@ export class QueueSocket {
       },
     });
     this.#depth = queueBudget;
-    this.closed = socket.closed.then((info) =>
-      this.#cause ? { code: this.#cause.code, error: this.#cause } : info,
-    );
+    this.closed = socket.closed.then((info) => {
+      if (info.error) this.#onBroken(info.error);
+      return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
+    });
   }
 
   /** Where the socket is in its life. */
@@ -464,6 +465,12 @@ export class QueueSocket {
     if (this.#closing) return;
     this.#cause = new TimeoutError('a message of the peer', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
+  }
+
+  /** The connection is gone, though messages that came may still wait for their place. */
+  #onBroken(error: K4netError): void {
+    this.#calls.end(error);
+    this.#dispatcher.abort(error);
   }
 
   /** The peer has ended or the connection broke, and everything that came has been given out. */

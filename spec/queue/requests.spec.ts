@@ -177,7 +177,7 @@ describe('QueueSocket: answers', () => {
   ])('that fail with %s', async (_, thrown, code, message) => {
     const { near, far } = await field.started({ far: new Errors() });
     far.registerCallback('x', () => {
-      throw thrown;
+      throw thrown as Error;
     });
     const error = await failureOf(near.call('x'), RemoteError);
     expect([error.remoteCode, error.remoteMessage]).toEqual([code, message]);
