@@ -6,6 +6,7 @@ import { TimeoutError, TooLargeError } from '../../lib/errors.js';
 import type { CallbackContext } from '../../lib/queue/registry.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/waiting.js';
+import { handles } from '../support/net.js';
 import { Errors, hex, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
@@ -926,8 +927,11 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
 
   it('lets the process end or live as it is told', async () => {
     const { near } = await field.pair();
+    const before = handles();
     expect(near.unref()).toBe(near);
+    expect(handles()).toBe(carrier.endsWith('TCP') ? before - 1 : before);
     expect(near.ref()).toBe(near);
+    expect(handles()).toBe(before);
   });
 });
 
