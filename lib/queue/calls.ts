@@ -10,11 +10,17 @@ import { encodeCancel, requestHead } from './envelope.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
-const highestId = 2 ** 32 - 1;
+
+/** Calls of one name: what was sent, and those that wait until there is room. */
+interface Line {
+  readonly name: string;
+  readonly window: Budget;
+  readonly waiting: Fifo<Call>;
+}
 
 interface Call extends Timed {
   readonly id: number;
-  readonly name: string;
+  readonly line: Line;
   readonly timeout: number;
   readonly deferred: Deferred<BinaryReader>;
   /** Length of its payload. */
@@ -32,14 +38,16 @@ export type CallOutlet = Pick<ClaimedSocket, 'send' | 'sendCopy'>;
 
 /**
  * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
- * other end has for its queue: it can always go on reading, and so can we.
+ * other end has for its requests: it can always go on reading, and so can we. Each name has its own: a call that a
+ * callback makes before it answers does not wait behind those that wait for that callback.
  */
 export class Calls {
   readonly #outlet: CallOutlet;
-  readonly #window: Budget;
+  readonly #newWindow: () => Budget;
   readonly #hub: AbortHub;
+  readonly #highestId: number;
   readonly #calls = new Map<number, Call>();
-  readonly #line = new Fifo<Call>();
+  readonly #lines = new Map<string, Line>();
   readonly #deadlines: Deadlines<Call>;
   #idle: Deferred<void> | undefined;
   #pending = 0;
@@ -47,12 +55,14 @@ export class Calls {
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
 
-  constructor(outlet: CallOutlet, window: Budget, hub: AbortHub) {
+  /** @param highestId - the number after which they come round again. */
+  constructor(outlet: CallOutlet, newWindow: () => Budget, hub: AbortHub, highestId: number = 2 ** 32 - 1) {
     this.#outlet = outlet;
-    this.#window = window;
+    this.#newWindow = newWindow;
     this.#hub = hub;
+    this.#highestId = highestId;
     this.#deadlines = new Deadlines((call) => {
-      this.#giveUp(call, new TimeoutError(`an answer of '${call.name}'`, call.timeout));
+      this.#giveUp(call, new TimeoutError(`an answer of '${call.line.name}'`, call.timeout));
     });
   }
 
@@ -74,7 +84,7 @@ export class Calls {
     const id = this.#freeId();
     const call: Call = {
       id,
-      name,
+      line: this.#lineOf(name),
       timeout,
       payload,
       deferred: new Deferred(),
@@ -93,8 +103,8 @@ export class Calls {
         this.#giveUp(call, reason);
       });
     }
-    this.#line.push(call);
-    this.#admit();
+    call.line.waiting.push(call);
+    this.#admit(call.line);
     if (call.payload) call.payload = payload.slice();
     return quiet(call.deferred.promise);
   }
@@ -108,7 +118,7 @@ export class Calls {
   /** A failure has come. */
   fail(id: number, code: string, text: string): void {
     const call = this.#answered(id);
-    call?.deferred.reject(new RemoteError(call.name, code, text));
+    call?.deferred.reject(new RemoteError(call.line.name, code, text));
   }
 
   /** What has come is no answer. */
@@ -126,7 +136,8 @@ export class Calls {
   /** No answer will come any more. */
   end(error: K4netError): void {
     this.#over ??= error;
-    this.#line.clear();
+    for (const { waiting } of this.#lines.values()) waiting.clear();
+    this.#lines.clear();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const call of calls) {
@@ -136,26 +147,37 @@ export class Calls {
     }
   }
 
-  /** A number that no call has: after four thousand million they come round again. */
+  /** A number that no call has. */
   #freeId(): number {
-    do this.#nextId = this.#nextId === highestId ? 1 : this.#nextId + 1;
+    do this.#nextId = this.#nextId === this.#highestId ? 1 : this.#nextId + 1;
     while (this.#calls.has(this.#nextId));
     return this.#nextId;
   }
 
+  #lineOf(name: string): Line {
+    let line = this.#lines.get(name);
+    if (!line) {
+      line = { name, window: this.#newWindow(), waiting: new Fifo() };
+      this.#lines.set(name, line);
+    }
+    return line;
+  }
+
   /** Sends what there is room for. */
-  #admit(): void {
-    for (let call = this.#line.peek(); call; call = this.#line.peek()) {
-      if (call.payload && !this.#window.fits(call.size)) return;
-      this.#line.shift();
-      // One that was given up while it stood in line has nothing to send.
-      if (!call.payload) continue;
-      this.#window.take(call.size);
+  #admit({ name, window, waiting }: Line): void {
+    for (let call = waiting.peek(); call; call = waiting.peek()) {
       const { payload } = call;
+      if (payload && !window.fits(call.size)) return;
+      waiting.shift();
+      // One that was given up while it stood in line has nothing to send.
+      if (!payload) continue;
+      window.take(call.size);
       call.payload = undefined;
       call.sentAt = performance.now();
-      void this.#outlet.sendCopy(requestHead(call.id, call.name), payload);
+      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     }
+    // Names may be made up as they are needed: what is not in use is not kept.
+    if (window.messages === 0) this.#lines.delete(name);
   }
 
   #answered(id: number): Call | undefined {
@@ -163,14 +185,14 @@ export class Calls {
     // An answer to what was not sent yet answers nothing.
     if (!call || call.payload) return undefined;
     this.#calls.delete(id);
-    this.#window.give(call.size);
+    call.line.window.give(call.size);
     if (!call.abandoned) {
       const trip = performance.now() - call.sentAt;
       this.#roundTrip ??= trip;
       this.#roundTrip += newest * (trip - this.#roundTrip);
       this.#settle(call);
     }
-    this.#admit();
+    this.#admit(call.line);
     return call.abandoned ? undefined : call;
   }
 

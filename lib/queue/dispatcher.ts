@@ -59,9 +59,12 @@ export interface DispatcherLimits {
  */
 export class Dispatcher {
   readonly messages: Budget;
+  /** All requests without an answer. Each name has limits of its own, so this may be over them. */
   readonly requests: Budget;
+  /** Those of names without a callback. */
+  readonly #strange: Budget;
   readonly #host: DispatcherHost;
-  readonly #manual: boolean;
+  readonly #limits: DispatcherLimits;
   readonly #registry = new Registry<Lane<Work>>();
   readonly #lanes: Lane<Work>[];
   readonly #messageLane: Lane<Work>;
@@ -75,13 +78,15 @@ export class Dispatcher {
   #released = new Deferred<void>();
   #performed = 0;
   #failed = 0;
+  #stopped = false;
 
   constructor(host: DispatcherHost, limits: DispatcherLimits) {
     this.#host = host;
-    this.#manual = limits.manual;
+    this.#limits = limits;
     this.#incoming = new IncomingRequests(host.socket, host.outlet);
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.#strange = this.#newRequests();
     this.#messageLane = this.#newLane(limits.concurrency);
     this.#requestLane = this.#newLane(limits.requestConcurrency);
     this.#lanes = [this.#messageLane, this.#requestLane];
@@ -110,9 +115,10 @@ export class Dispatcher {
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
     const lane = concurrency === undefined ? undefined : this.#newLane(concurrency);
     if (lane) this.#lanes.push(lane);
+    const requests = this.#registry.get(name)?.requests ?? this.#newRequests();
     this.remove(name);
     const context = new MessageContext(this.#host.socket, name, this.#life);
-    this.#registry.set({ name, priority, lane, callback, context });
+    this.#registry.set({ name, priority, lane, requests, callback, context });
   }
 
   remove(name: string): void {
@@ -132,7 +138,13 @@ export class Dispatcher {
     return this.#registry.find(bytes, start, length);
   }
 
-  /** Whether there are messages or requests that have not begun. */
+  /** The place that has no room for a request of the name in these bytes, if that is so. */
+  fullFor(bytes: Bytes, start: number, length: number): Budget | undefined {
+    const budget = this.find(bytes, start, length)?.requests ?? this.#strange;
+    return budget.full ? budget : undefined;
+  }
+
+  /** Whether there are messages that have not begun, or requests without an answer. */
   get waiting(): boolean {
     return this.messages.messages + this.requests.messages > 0;
   }
@@ -151,7 +163,7 @@ export class Dispatcher {
   ): void {
     const request = this.#incoming.open(id, name);
     if (request) {
-      this.#take(this.requests, name, registration, payload, request);
+      this.#take(registration?.requests ?? this.#strange, name, registration, payload, request);
       return;
     }
     const text = 'the peer makes a request with the number of one that has no answer yet';
@@ -168,7 +180,7 @@ export class Dispatcher {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    if (!this.#manual) for (const lane of this.#lanes) lane.kick();
+    if (!this.#limits.manual) for (const lane of this.#lanes) lane.kick();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
     for (const work of fresh) if (work.payload.length > 0) work.payload = detached(work.payload);
   }
@@ -209,10 +221,18 @@ export class Dispatcher {
 
   /** Drops what has not begun. */
   stop(): void {
+    this.#stopped = true;
     this.#held.clear();
     for (const lane of this.#lanes) lane.clear();
+    this.messages.clear();
+    this.requests.clear();
     for (const batch of this.#batches) batch.done.resolve();
     this.#released.resolve();
+  }
+
+  #newRequests(): Budget {
+    const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
+    return new Budget(maxQueuedBytes, maxQueuedMessages, this.requests);
   }
 
   #newLane(concurrency: number): Lane<Work> {
@@ -240,24 +260,32 @@ export class Dispatcher {
     const work: Work = { priority, name, registration, budget, request, payload, batch: undefined };
     budget.take(payload.length);
     this.#fresh.push(work);
-    if (this.#manual) this.#held.push(work);
+    if (this.#limits.manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
   }
 
   #perform(work: Work): PromiseLike<void> | undefined {
     const { payload, request } = work;
     work.payload = none;
-    work.budget.give(payload.length);
+    if (!request) work.budget.give(payload.length);
     const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
-    if (!work.batch) return done;
-    const { batch } = work;
-    const count = (): void => {
-      batch.left -= 1;
-      if (batch.left === 0) batch.done.resolve();
-    };
-    if (done) return done.then(count);
-    count();
+    if (!request && !work.batch) return done;
+    if (done) {
+      return done.then(() => {
+        this.#finish(work, payload.length);
+        this.#host.onRoom();
+      });
+    }
+    this.#finish(work, payload.length);
     return undefined;
+  }
+
+  /** A request keeps its room until it has its answer, as it does at the other end. */
+  #finish({ request, budget, batch }: Work, size: number): void {
+    if (request && !this.#stopped) budget.give(size);
+    if (!batch) return;
+    batch.left -= 1;
+    if (batch.left === 0) batch.done.resolve();
   }
 
   #begin({ name }: Work): void {

@@ -12,7 +12,7 @@ import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { report } from './reporter.js';
+import { attempt, report } from './reporter.js';
 import { Router } from './router.js';
 
 /** Milliseconds for an end that nobody has set a time for. */
@@ -64,7 +64,7 @@ export class QueueCore {
       },
       options,
     );
-    this.calls = new Calls(this.claimed, budget(), this.hub);
+    this.calls = new Calls(this.claimed, budget, this.hub);
     this.#router = new Router(this.claimed.messages, {
       dispatcher: this.dispatcher,
       calls: this.calls,
@@ -158,11 +158,8 @@ export class QueueCore {
   }
 
   #onIdle(timeout: number): void {
-    try {
-      this.#options.onTimeout?.(this.#owner);
-    } catch (error) {
-      this.#report(error, 'onTimeout', 'hook');
-    }
+    const { onTimeout, onError } = this.#options;
+    attempt(() => onTimeout?.(this.#owner), 'onTimeout', onError);
     if (this.#closing) return;
     this.#cause = new TimeoutError('a message of the peer', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);

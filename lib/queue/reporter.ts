@@ -26,6 +26,19 @@ export function report(onError: QueueSocketOptions['onError'], error: unknown, i
   }
 }
 
+/** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
+export function attempt(hook: () => unknown, name: string, onError: QueueSocketOptions['onError']): void {
+  const fail = (error: unknown): void => {
+    report(onError, error, { name, kind: 'hook' });
+  };
+  try {
+    const result = hook();
+    if (isPromiseLike(result)) result.then(undefined, fail);
+  } catch (error) {
+    fail(error);
+  }
+}
+
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
   // Names that have no callback here are the peer's to make up: they are warned of as one.
