@@ -1,8 +1,11 @@
 import { kinds } from './kinds/index.js';
 import { Peer } from './peer-process.js';
 
-/** Connections that are open before memory is compared: the first ones also pay for code and pools. */
-const pioneers = 50;
+/**
+ * Connections that are open before memory is compared. The first ones also pay for code, pools and the growth of the heap,
+ * some megabytes in all: with 50 of them a bare TCP socket seemed to need more than one of the library around it.
+ */
+const pioneers = 500;
 
 /** Client and server of one contestant, each a process of its own, so that none warms or spoils the code of another. */
 export class Pair {
