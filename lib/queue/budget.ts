@@ -5,12 +5,15 @@ const overhead = 64;
 export class Budget {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
+  readonly #total: Budget | undefined;
   #bytes = 0;
   #messages = 0;
 
-  constructor(maxBytes: number, maxMessages: number) {
+  /** @param total - counts what this one counts too. */
+  constructor(maxBytes: number, maxMessages: number, total?: Budget) {
     this.#maxBytes = maxBytes;
     this.#maxMessages = maxMessages;
+    this.#total = total;
   }
 
   get messages(): number {
@@ -35,11 +38,13 @@ export class Budget {
   take(size: number): void {
     this.#bytes += size + overhead;
     this.#messages += 1;
+    this.#total?.take(size);
   }
 
   give(size: number): void {
     this.#bytes -= size + overhead;
     this.#messages -= 1;
+    this.#total?.give(size);
   }
 }
 

@@ -11,9 +11,16 @@ import { encodeCancel, encodeRequest } from './envelope.js';
 const newest = 1 / 8;
 const highestId = 2 ** 32 - 1;
 
+/** Calls of one name: what was sent, and those that wait until there is room. */
+interface Line {
+  readonly name: string;
+  readonly window: Budget;
+  readonly waiting: Fifo<Call>;
+}
+
 interface Call extends Timed {
   readonly id: number;
-  readonly name: string;
+  readonly line: Line;
   readonly timeout: number;
   readonly deferred: Deferred<BinaryReader>;
   readonly size: number;
@@ -25,26 +32,27 @@ interface Call extends Timed {
 
 /**
  * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
- * other end has for its queue: it can always go on reading, and so can we.
+ * other end has for its queues: it can always go on reading, and so can we. Each name has its own: a call that a callback
+ * makes, before it answers, does not wait behind those that wait for that callback.
  */
 export class Calls {
   readonly #send: (message: Bytes) => void;
-  readonly #window: Budget;
+  readonly #newWindow: () => Budget;
   readonly #hub: AbortHub;
   readonly #calls = new Map<number, Call>();
-  readonly #line = new Fifo<Call>();
+  readonly #lines = new Map<string, Line>();
   readonly #deadlines: Deadlines<Call>;
   #idle: Deferred<void> | undefined;
   #nextId = 0;
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
 
-  constructor(send: (message: Bytes) => void, window: Budget, hub: AbortHub) {
+  constructor(send: (message: Bytes) => void, newWindow: () => Budget, hub: AbortHub) {
     this.#send = send;
-    this.#window = window;
+    this.#newWindow = newWindow;
     this.#hub = hub;
     this.#deadlines = new Deadlines((call) => {
-      this.#giveUp(call, new TimeoutError(`an answer of '${call.name}'`, call.timeout));
+      this.#giveUp(call, new TimeoutError(`an answer of '${call.line.name}'`, call.timeout));
     });
   }
 
@@ -66,7 +74,7 @@ export class Calls {
     const request = encodeRequest(id, name, payload);
     const call: Call = {
       id,
-      name,
+      line: this.#lineOf(name),
       timeout,
       request,
       deferred: new Deferred(),
@@ -83,8 +91,8 @@ export class Calls {
         this.#giveUp(call, reason);
       });
     }
-    this.#line.push(call);
-    this.#admit();
+    call.line.waiting.push(call);
+    this.#admit(call.line);
     return quiet(call.deferred.promise);
   }
 
@@ -97,7 +105,7 @@ export class Calls {
   /** A failure has come. */
   fail(id: number, code: string, text: string): void {
     const call = this.#answered(id);
-    call?.deferred.reject(new RemoteError(call.name, code, text));
+    call?.deferred.reject(new RemoteError(call.line.name, code, text));
   }
 
   /** What has come is no answer. */
@@ -115,7 +123,7 @@ export class Calls {
   /** No answer will come any more. */
   end(error: K4netError): void {
     this.#over ??= error;
-    this.#line.clear();
+    for (const { waiting } of this.#lines.values()) waiting.clear();
     for (const call of [...this.#calls.values()]) {
       this.#leave(call);
       call.deferred.reject(error);
@@ -129,19 +137,30 @@ export class Calls {
     return this.#nextId;
   }
 
+  #lineOf(name: string): Line {
+    let line = this.#lines.get(name);
+    if (!line) {
+      line = { name, window: this.#newWindow(), waiting: new Fifo() };
+      this.#lines.set(name, line);
+    }
+    return line;
+  }
+
   /** Sends what there is room for. */
-  #admit(): void {
-    for (let call = this.#line.peek(); call; call = this.#line.peek()) {
-      if (call.request && !this.#window.fits(call.size)) return;
-      this.#line.shift();
+  #admit({ name, window, waiting }: Line): void {
+    for (let call = waiting.peek(); call; call = waiting.peek()) {
+      if (call.request && !window.fits(call.size)) return;
+      waiting.shift();
       // One that was given up while it stood in line has nothing to send.
       if (!call.request) continue;
-      this.#window.take(call.size);
+      window.take(call.size);
       const { request } = call;
       call.request = undefined;
       call.sentAt = performance.now();
       this.#send(request);
     }
+    // Names may be made up as they are needed: what is not in use is not kept.
+    if (window.messages === 0) this.#lines.delete(name);
   }
 
   #answered(id: number): Call | undefined {
@@ -152,7 +171,7 @@ export class Calls {
     this.#roundTrip =
       this.#roundTrip === undefined ? trip : this.#roundTrip + newest * (trip - this.#roundTrip);
     this.#leave(call);
-    this.#admit();
+    this.#admit(call.line);
     return call;
   }
 
@@ -161,12 +180,12 @@ export class Calls {
     this.#leave(call);
     call.deferred.reject(reason);
     if (sent) this.#send(encodeCancel(call.id));
-    this.#admit();
+    this.#admit(call.line);
   }
 
   #leave(call: Call): void {
     this.#calls.delete(call.id);
-    if (call.request === undefined) this.#window.give(call.size);
+    if (call.request === undefined) call.line.window.give(call.size);
     call.request = undefined;
     if (call.place >= 0) this.#deadlines.remove(call);
     call.unwatch?.();

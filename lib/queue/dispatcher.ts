@@ -62,7 +62,11 @@ export interface DispatcherLimits {
  */
 export class Dispatcher {
   readonly messages: Budget;
+  /** All that have not begun. Each name has limits of its own, so this may be over them. */
   readonly requests: Budget;
+  /** Requests of names without a callback. */
+  readonly #strange: Budget;
+  readonly #limits: DispatcherLimits;
   readonly #host: DispatcherHost;
   readonly #manual: boolean;
   readonly #registry = new Registry<Lane<Work>>();
@@ -85,6 +89,8 @@ export class Dispatcher {
     this.#manual = limits.manual;
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.#limits = limits;
+    this.#strange = this.#newRequests();
     this.#messageLane = this.#newLane(limits.concurrency);
     this.#requestLane = this.#newLane(limits.requestConcurrency);
     this.#lanes = [this.#messageLane, this.#requestLane];
@@ -113,9 +119,10 @@ export class Dispatcher {
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
     const lane = concurrency === undefined ? undefined : this.#newLane(concurrency);
     if (lane) this.#lanes.push(lane);
+    const requests = this.#registry.get(name)?.requests ?? this.#newRequests();
     this.remove(name);
     const context = new MessageContext(this.#host.socket, name, this.#life);
-    this.#registry.set({ name, priority, lane, callback, context });
+    this.#registry.set({ name, priority, lane, requests, callback, context });
   }
 
   remove(name: string): void {
@@ -133,6 +140,12 @@ export class Dispatcher {
   /** The callback whose name these bytes are. */
   find(bytes: Bytes, start: number, length: number): Registration<Lane<Work>> | undefined {
     return this.#registry.find(bytes, start, length);
+  }
+
+  /** The queue that has no room for a request of the name in these bytes, if that is so. */
+  fullFor(bytes: Bytes, start: number, length: number): Budget | undefined {
+    const budget = this.find(bytes, start, length)?.requests ?? this.#strange;
+    return budget.full ? budget : undefined;
   }
 
   /** Whether there are messages or requests that have not begun. */
@@ -159,7 +172,7 @@ export class Dispatcher {
     }
     const request = new IncomingRequest(this.#host.socket, name, id);
     this.#incoming.set(id, request);
-    this.#take(this.requests, name, registration, payload, request);
+    this.#take(registration?.requests ?? this.#strange, name, registration, payload, request);
   }
 
   /** The peer does not wait for that answer any more. */
@@ -222,6 +235,10 @@ export class Dispatcher {
     for (const lane of this.#lanes) lane.clear();
     for (const batch of this.#batches) batch.done.resolve();
     this.#released.resolve();
+  }
+
+  #newRequests(): Budget {
+    return new Budget(this.#limits.maxQueuedBytes, this.#limits.maxQueuedMessages, this.requests);
   }
 
   #newLane(concurrency: number): Lane<Work> {

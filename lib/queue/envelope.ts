@@ -10,6 +10,8 @@ const highestName = 0x7e;
 const mark = [0x00, 0x4b, 0x51] as const;
 const headLength = mark.length + 1;
 const idLength = 4;
+/** Where the name of a request begins. */
+export const requestName: number = headLength + idLength;
 
 /** The types of control messages: "Queue messages" in docs/protocol.md. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;

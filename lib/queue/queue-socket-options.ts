@@ -44,13 +44,16 @@ export interface QueueSocketOptions {
   readonly unmatched?: 'queue' | 'drop' | 'error' | undefined;
   /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
   readonly concurrency?: number | undefined;
-  /** Callbacks of requests that run at a time, apart from those of messages. Default 64. */
+  /**
+   * Callbacks of requests that run at a time, apart from those of messages. Default 64. Where callbacks at both ends wait for
+   * answers of each other, those that answer them need a `concurrency` of their own: see `registerCallback`.
+   */
   readonly requestConcurrency?: number | undefined;
   /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
   readonly callTimeout?: number | undefined;
   /**
-   * Bytes that wait in a queue before reading stops: each of the messages for `recv`, those for callbacks, and the requests. Also
-   * the bytes of requests that are sent before an answer. Each message counts 64 more. Default 1048576 (1 MiB).
+   * Bytes that wait in a queue before reading stops: the messages for `recv`, those for callbacks, and the requests of each name.
+   * Also the bytes of requests of one name that are sent before an answer. Each message counts 64 more. Default 1048576 (1 MiB).
    */
   readonly maxQueuedBytes?: number | undefined;
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */

@@ -1,6 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import type { AbortSignalLike } from '../waiting.js';
+import type { Budget } from './budget.js';
 import type { QueueSocket } from './queue-socket.js';
 
 /** What a callback is told beside the payload. */
@@ -40,6 +41,8 @@ export interface Registration<L = unknown> {
   readonly name: string;
   readonly priority: number;
   readonly lane: L | undefined;
+  /** Requests of this name that have not begun. */
+  readonly requests: Budget;
   /** Undefined once it was removed or replaced. */
   callback: Callback | undefined;
   context: CallbackContext | undefined;

@@ -12,6 +12,7 @@ import {
   isControl,
   nameLength,
   nameText,
+  requestName,
 } from './envelope.js';
 import type { QueueErrorInfo } from './queue-socket-options.js';
 import type { ReceiveQueue } from './receive-queue.js';
@@ -143,11 +144,20 @@ export class Router {
     return this.#messages.cut(size, skip);
   }
 
+  /** The queue that has no room for the request that is next, if it is one. */
+  #fullFor(size: number): Budget | undefined {
+    const { run, start } = this.#messages;
+    if (run[start + 3] !== controlType.request) return undefined;
+    const length = nameLength(run, start + requestName, size - requestName);
+    return length < 0 ? undefined : this.#routes.dispatcher.fullFor(run, start + requestName, length);
+  }
+
   #control(size: number): Budget | undefined {
     const { dispatcher, calls } = this.#routes;
-    const type = this.#messages.run[this.#messages.start + 3];
-    if (type === controlType.request && dispatcher.requests.full && !this.#draining)
-      return dispatcher.requests;
+    if (dispatcher.requests.full && !this.#draining) {
+      const full = this.#fullFor(size);
+      if (full) return full;
+    }
     const message = this.#messages.cut(size);
     const control = decodeControl(message);
     if (control.type !== 'keepalive') this.#arrived += 1;
