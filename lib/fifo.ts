@@ -31,7 +31,9 @@ export class Fifo<T> {
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);
     if (index < 0) return false;
-    this.#items.splice(index, 1);
+    // What leaves early is mostly what came first.
+    if (index === this.#head) this.shift();
+    else this.#items.splice(index, 1);
     return true;
   }
 

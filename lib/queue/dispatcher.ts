@@ -73,7 +73,8 @@ export class Dispatcher {
   readonly #lanes: Lane<Work>[];
   readonly #messageLane: Lane<Work>;
   readonly #requestLane: Lane<Work>;
-  readonly #incoming = new Map<number, IncomingRequest>();
+  /** The requests without an answer. */
+  readonly #incoming = new Map<number, Work>();
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
   readonly #batches = new Set<Batch>();
@@ -171,16 +172,20 @@ export class Dispatcher {
       return;
     }
     const request = new IncomingRequest(this.#host.socket, name, id);
-    this.#incoming.set(id, request);
-    this.#take(registration?.requests ?? this.#strange, name, registration, payload, request);
+    const budget = registration?.requests ?? this.#strange;
+    this.#incoming.set(id, this.#take(budget, name, registration, payload, request));
   }
 
   /** The peer does not wait for that answer any more. */
   cancel(id: number): void {
-    const request = this.#incoming.get(id);
-    if (!request) return;
+    const work = this.#incoming.get(id);
+    if (!work) return;
     this.#incoming.delete(id);
-    request.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    work.request?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    // Its room is the caller's again, who may have used it already.
+    if (!this.#laneOf(work).remove(work) && !this.#held.remove(work)) return;
+    work.budget.give(work.payload.length);
+    countIn(work.batch);
   }
 
   /** Begins with what came in, as far as there is room. */
@@ -224,7 +229,7 @@ export class Dispatcher {
   /** Tells all callbacks that the socket is gone. Those that wait are still called. */
   abort(reason: K4netError): void {
     this.#life.abort(reason);
-    for (const request of this.#incoming.values()) request.drop(reason);
+    for (const { request } of this.#incoming.values()) request?.drop(reason);
     this.#incoming.clear();
   }
 
@@ -261,13 +266,14 @@ export class Dispatcher {
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
     request: IncomingRequest | undefined,
-  ): void {
+  ): Work {
     const priority = registration?.priority ?? 0;
     const work: Work = { priority, name, registration, budget, request, payload, batch: undefined };
     budget.take(payload.length);
     this.#fresh.push(work);
     if (this.#manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
+    return work;
   }
 
   #perform(work: Work): PromiseLike<void> | undefined {
@@ -275,14 +281,13 @@ export class Dispatcher {
     work.payload = none;
     work.budget.give(payload.length);
     const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
-    if (!work.batch) return done;
     const { batch } = work;
-    const count = (): void => {
-      batch.left -= 1;
-      if (batch.left === 0) batch.done.resolve();
-    };
-    if (done) return done.then(count);
-    count();
+    if (!batch) return done;
+    if (done)
+      return done.then(() => {
+        countIn(batch);
+      });
+    countIn(batch);
     return undefined;
   }
 
@@ -355,6 +360,13 @@ export class Dispatcher {
     this.#failed += 1;
     this.#host.report(error, name, kind);
   }
+}
+
+/** One of a batch is done. */
+function countIn(batch: Batch | undefined): void {
+  if (!batch) return;
+  batch.left -= 1;
+  if (batch.left === 0) batch.done.resolve();
 }
 
 function nothing(): void {

@@ -48,6 +48,11 @@ export class Lane<T extends Task> {
     this.#lineOf(task.priority).tasks.push(task);
   }
 
+  /** Takes out a task that has not begun; false if it is not here. */
+  remove(task: T): boolean {
+    return this.#lines.find(({ priority }) => priority === task.priority)?.tasks.remove(task) ?? false;
+  }
+
   /** Begins with what there is room for, before it returns. */
   kick(): void {
     // A job that starts in here comes by again: the loop below has it, and the stack does not grow.

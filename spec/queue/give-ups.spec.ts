@@ -1,0 +1,88 @@
+// Calls that nobody waits for any more must not hold anything: at either end, however many there are.
+import { afterEach, expect, it } from 'vitest';
+import { RemoteError } from '../../lib/errors.js';
+import { queuePair, type QueuePair } from '../support/queue-pairs.js';
+import { turns } from '../support/recorder.js';
+import { reasonOf, until, watch } from '../support/sockets.js';
+
+let pair: QueuePair;
+
+afterEach(() => pair.dispose());
+
+it('requests that were given up before their turn make room for others, so that the answers behind them are read', async () => {
+  const options = { callTimeout: Infinity, maxQueuedMessages: 100, requestConcurrency: 4 };
+  pair = await queuePair('plain', options, options);
+  const { near, far } = pair;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  near.registerCallback('back', () => 'back');
+  far.registerCallback('work', async (_, { socket }) => {
+    await gate;
+    return (await socket.call('back')).read();
+  });
+  near.start();
+  far.start();
+  const kept = Array.from({ length: 4 }, () => near.call('work'));
+  await until(() => far.stats().callbacksRun === 4);
+  const controller = new AbortController();
+  for (let round = 0; round < 10; round += 1) {
+    const abort = new AbortController();
+    const given = Array.from({ length: 96 }, () => reasonOf(near.call('work', undefined, abort)));
+    await until(() => far.stats().requestQueue.messages === 96);
+    abort.abort('given up');
+    expect(new Set(await Promise.all(given))).toEqual(new Set(['given up']));
+    await until(() => far.stats().requestQueue.messages === 0);
+    expect(far.stats()).toMatchObject({ requestQueue: { bytes: 0 }, requestsInFlight: 4 });
+  }
+  const others = Array.from({ length: 96 }, () => near.call('work', undefined, controller));
+  await until(() => far.stats().requestQueue.messages === 96);
+  open();
+  for (const answer of await Promise.all([...kept, ...others])) expect(answer.remaining).toBe(4);
+  expect(far.stats()).toMatchObject({ callbacksRun: 100, requestQueue: { messages: 0, bytes: 0 } });
+  await Promise.all([near.close(), far.close()]);
+});
+
+it('a release by hand does not wait for requests that are given up meanwhile', async () => {
+  pair = await queuePair('plain', {}, { dispatch: 'manual', requestConcurrency: 1 });
+  const { near, far } = pair;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  far.registerCallback('work', () => gate);
+  near.start();
+  far.start();
+  const abort = new AbortController();
+  const first = near.call('work');
+  const given = Array.from({ length: 9 }, () => reasonOf(near.call('work', undefined, abort)));
+  await until(() => far.stats().requestQueue.messages === 10);
+  const released = watch(far.recvRegistered());
+  await until(() => far.stats().callbacksRun === 1);
+  abort.abort('given up');
+  await Promise.all(given);
+  await until(() => far.stats().requestQueue.messages === 0);
+  open();
+  await first;
+  await until(() => released.state === 'resolved');
+  await Promise.all([near.close(), far.close()]);
+});
+
+it('an answer and a give-up that cross mean nothing to each other', async () => {
+  pair = await queuePair('plain');
+  const { near, far } = pair;
+  far.registerCallback('work', () => 'done');
+  near.start();
+  far.start();
+  let answered = 0;
+  for (let round = 0; round < 300; round += 1) {
+    const abort = new AbortController();
+    const call = watch(near.call('work', undefined, abort));
+    await turns(round % 4);
+    abort.abort('given up');
+    await until(() => call.state !== 'pending');
+    if (call.state === 'resolved') answered += 1;
+    else expect(call.reason).toBe('given up');
+  }
+  expect(answered).toBeGreaterThan(0);
+  expect(await reasonOf(near.call('unknown'))).toBeInstanceOf(RemoteError);
+  expect(far.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0, bytes: 0 } });
+  await Promise.all([near.close(), far.close()]);
+});
