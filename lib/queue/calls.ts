@@ -2,6 +2,7 @@ import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
+import type { ClaimedSocket } from '../sockets/claim.js';
 import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
 import type { Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
@@ -11,11 +12,16 @@ import { encodeCancel, encodeRequest } from './envelope.js';
 const newest = 1 / 8;
 const highestId = 2 ** 32 - 1;
 
+/** What calls need of a socket. */
+export type CallCarrier = Pick<ClaimedSocket, 'congested' | 'send'>;
+
 /** Calls of one name: what was sent, and those that wait until there is room. */
 interface Line {
   readonly name: string;
   readonly window: Budget;
   readonly waiting: Fifo<Call>;
+  /** How many of those were given up meanwhile. */
+  idle: number;
 }
 
 interface Call extends Timed {
@@ -36,7 +42,7 @@ interface Call extends Timed {
  * makes, before it answers, does not wait behind those that wait for that callback.
  */
 export class Calls {
-  readonly #send: (message: Bytes) => void;
+  readonly #socket: CallCarrier;
   readonly #newWindow: () => Budget;
   readonly #hub: AbortHub;
   readonly #calls = new Map<number, Call>();
@@ -45,10 +51,12 @@ export class Calls {
   #idle: Deferred<void> | undefined;
   #nextId = 0;
   #roundTrip: number | undefined;
+  /** Whether requests wait until the socket has room. */
+  #blocked = false;
   #over: K4netError | undefined;
 
-  constructor(send: (message: Bytes) => void, newWindow: () => Budget, hub: AbortHub) {
-    this.#send = send;
+  constructor(socket: CallCarrier, newWindow: () => Budget, hub: AbortHub) {
+    this.#socket = socket;
     this.#newWindow = newWindow;
     this.#hub = hub;
     this.#deadlines = new Deadlines((call) => {
@@ -140,27 +148,53 @@ export class Calls {
   #lineOf(name: string): Line {
     let line = this.#lines.get(name);
     if (!line) {
-      line = { name, window: this.#newWindow(), waiting: new Fifo() };
+      line = { name, window: this.#newWindow(), waiting: new Fifo(), idle: 0 };
       this.#lines.set(name, line);
     }
     return line;
   }
 
   /** Sends what there is room for. */
-  #admit({ name, window, waiting }: Line): void {
+  #admit(line: Line): void {
+    const { name, window, waiting } = line;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
-      if (call.request && !window.fits(call.size)) return;
+      if (call.request && (this.#blocked || !window.fits(call.size))) return;
       waiting.shift();
       // One that was given up while it stood in line has nothing to send.
-      if (!call.request) continue;
+      if (!call.request) {
+        line.idle -= 1;
+        continue;
+      }
       window.take(call.size);
       const { request } = call;
       call.request = undefined;
       call.sentAt = performance.now();
-      this.#send(request);
+      const sent = this.#socket.send(request);
+      if (this.#socket.congested) this.#waitForRoom(sent);
     }
     // Names may be made up as they are needed: what is not in use is not kept.
     if (window.messages === 0) this.#lines.delete(name);
+  }
+
+  /** What is sent to a peer that does not read cannot be taken back: it stays here, where it can be given up. */
+  #waitForRoom(sent: Promise<void>): void {
+    this.#blocked = true;
+    const go = (): void => {
+      this.#blocked = false;
+      for (const line of [...this.#lines.values()]) this.#admit(line);
+    };
+    sent.then(go, go);
+  }
+
+  /** Forgets those in a line that were given up, once they are the most. */
+  #tidy(line: Line): void {
+    line.idle += 1;
+    if (line.idle < 64 || line.idle * 2 < line.waiting.length) return;
+    for (let left = line.waiting.length; left > 0; left -= 1) {
+      const call = line.waiting.shift();
+      if (call?.request) line.waiting.push(call);
+    }
+    line.idle = 0;
   }
 
   #answered(id: number): Call | undefined {
@@ -179,7 +213,8 @@ export class Calls {
     const sent = call.request === undefined;
     this.#leave(call);
     call.deferred.reject(reason);
-    if (sent) this.#send(encodeCancel(call.id));
+    if (sent) void this.#socket.send(encodeCancel(call.id));
+    else this.#tidy(call.line);
     this.#admit(call.line);
   }
 

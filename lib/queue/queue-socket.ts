@@ -113,7 +113,7 @@ export class QueueSocket {
       },
       { concurrency, requestConcurrency, maxQueuedBytes, maxQueuedMessages, manual },
     );
-    this.#calls = new Calls((message) => void claimed.send(message), budget, this.#hub);
+    this.#calls = new Calls(claimed, budget, this.#hub);
     this.#router = new Router(claimed.messages, {
       dispatcher: this.#dispatcher,
       calls: this.#calls,

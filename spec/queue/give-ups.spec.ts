@@ -65,6 +65,24 @@ it('a release by hand does not wait for requests that are given up meanwhile', a
   await Promise.all([near.close(), far.close()]);
 });
 
+it('calls to an end that does not read wait at this one, and leave nothing there when they are given up', async () => {
+  pair = await queuePair('plain', { callTimeout: Infinity });
+  // The far end is not started: it reads what its socket holds, and no more.
+  const { near } = pair;
+  near.start();
+  const payload = new Uint8Array(500 * 1024);
+  for (let round = 0; round < 200; round += 1) {
+    const abort = new AbortController();
+    const given = reasonOf(near.call('work', payload, abort));
+    await turns(3);
+    abort.abort('given up');
+    expect(await given).toBe('given up');
+  }
+  // 100 MB were asked for: what is left are the requests that were let go when there was room.
+  expect(near.bufferedAmount).toBeLessThan(2 * 1024 * 1024);
+  expect(near.stats().callsInFlight).toBe(0);
+});
+
 it('an answer and a give-up that cross mean nothing to each other', async () => {
   pair = await queuePair('plain');
   const { near, far } = pair;
