@@ -129,9 +129,11 @@ export class QueueSocket {
       },
     });
     this.#depth = queueBudget;
-    this.closed = socket.closed.then((info) =>
-      this.#cause ? { code: this.#cause.code, error: this.#cause } : info,
-    );
+    this.closed = socket.closed.then((info) => {
+      // Messages may still wait for callbacks, and those for answers that cannot come any more.
+      this.#calls.end(info.error ?? closedError('the socket is closed'));
+      return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
+    });
   }
 
   /** Where the socket is in its life. */

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { RemoteError } from '../../lib/errors.js';
 import { queuePair, type QueuePair } from '../support/queue-pairs.js';
 import { turns } from '../support/recorder.js';
-import { reasonOf, until, watch } from '../support/sockets.js';
+import { failure, reasonOf, until, watch } from '../support/sockets.js';
 
 let pair: QueuePair;
 
@@ -81,6 +81,26 @@ it('calls to an end that does not read wait at this one, and leave nothing there
   // 100 MB were asked for: what is left are the requests that were let go when there was room.
   expect(near.bufferedAmount).toBeLessThan(2 * 1024 * 1024);
   expect(near.stats().callsInFlight).toBe(0);
+});
+
+it('a call whose answer can no longer come is told so, although messages before it still wait for their callback', async () => {
+  const onError = (): void => undefined;
+  pair = await queuePair('plain', {}, { callTimeout: Infinity, maxQueuedMessages: 10, onError });
+  const { near, far, cut } = pair;
+  const ended: Promise<unknown>[] = [];
+  far.registerCallback('work', (_, { socket }) => {
+    const call = socket.call('never');
+    ended.push(call);
+    return call;
+  });
+  near.registerCallback('never', () => new Promise(() => undefined));
+  near.start();
+  far.start();
+  for (let i = 0; i < 100; i += 1) await near.sendRegistered('work');
+  await until(() => far.stats().callbackQueue.messages === 10 && near.stats().requestsInFlight === 1);
+  cut();
+  expect((await far.closed).code).toBe('K4NET_CONNECTION');
+  await failure(ended[0]!, 'K4NET_CONNECTION');
 });
 
 it('an answer and a give-up that cross mean nothing to each other', async () => {
