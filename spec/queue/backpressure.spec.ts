@@ -64,13 +64,13 @@ async function report(queue: QueueSocket): Promise<Report> {
   return JSON.parse(new TextDecoder().decode(answer.read())) as Report;
 }
 
-describe.each(kinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
+describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
   const size = 8 * KiB;
-  const count = 4000;
+  const count = 2500;
   // Well over what a busy machine keeps a process waiting; the peer is away for longer than it waits itself.
   const patience = 2000;
   const awayFor: PayloadConstructor = (writer) => {
-    writer.writeUint(2600);
+    writer.writeUint(2400);
   };
 
   it('holds no more than it may, lets the sender wait, gets everything in order, and lives on although it was away for longer than its heartbeat waits', async ({
@@ -101,7 +101,7 @@ describe.each(kinds)('a slow peer behind a fast sender, over sockets that are %s
     expect(buffered).toBeLessThanOrEqual(256 * KiB + 2 * size);
     expect(most.bytes).toBeLessThanOrEqual(1024 * KiB + 2 * size);
     expect(most.messages).toBeGreaterThan(50);
-    // 32 MiB went through: far less than that was ever there at once.
+    // 20 MiB went through: far less than that was ever there at once.
     expect(most.arrayBuffers).toBeLessThan(8 * KiB * KiB);
     if (process.env['K4NET_SOAK_FIGURES']) console.log({ buffered, most });
 
