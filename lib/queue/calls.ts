@@ -16,6 +16,8 @@ interface Line {
   readonly name: string;
   readonly window: Budget;
   readonly waiting: Fifo<Call>;
+  /** How many of those were given up meanwhile. */
+  dead: number;
 }
 
 interface Call extends Timed {
@@ -157,20 +159,24 @@ export class Calls {
   #lineOf(name: string): Line {
     let line = this.#lines.get(name);
     if (!line) {
-      line = { name, window: this.#newWindow(), waiting: new Fifo() };
+      line = { name, window: this.#newWindow(), waiting: new Fifo(), dead: 0 };
       this.#lines.set(name, line);
     }
     return line;
   }
 
   /** Sends what there is room for. */
-  #admit({ name, window, waiting }: Line): void {
+  #admit(line: Line): void {
+    const { name, window, waiting } = line;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
       const { payload } = call;
       if (payload && !window.fits(call.size)) return;
       waiting.shift();
       // One that was given up while it stood in line has nothing to send.
-      if (!payload) continue;
+      if (!payload) {
+        line.dead -= 1;
+        continue;
+      }
       window.take(call.size);
       call.payload = undefined;
       call.sentAt = performance.now();
@@ -178,6 +184,17 @@ export class Calls {
     }
     // Names may be made up as they are needed: what is not in use is not kept.
     if (window.messages === 0) this.#lines.delete(name);
+  }
+
+  /** Forgets those in a line that were given up, once they are the most. */
+  #tidy(line: Line): void {
+    line.dead += 1;
+    if (line.dead < 64 || line.dead * 2 < line.waiting.length) return;
+    for (let left = line.waiting.length; left > 0; left -= 1) {
+      const call = line.waiting.shift();
+      if (call?.payload) line.waiting.push(call);
+    }
+    line.dead = 0;
   }
 
   #answered(id: number): Call | undefined {
@@ -202,6 +219,7 @@ export class Calls {
     if (call.payload) {
       call.payload = undefined;
       this.#calls.delete(call.id);
+      this.#tidy(call.line);
     } else {
       call.abandoned = true;
       void this.#outlet.send(encodeCancel(call.id));

@@ -1,6 +1,7 @@
 import type { AbortSignalLike } from '../waiting.js';
 import type { QueueSocket } from './queue-socket.js';
 import type { CallbackContext } from './registry.js';
+import type { Work } from './work.js';
 
 /** A signal that is made when somebody asks for it: most callbacks never do. */
 export class LazySignal {
@@ -50,6 +51,8 @@ export class IncomingRequest implements CallbackContext {
   readonly socket: QueueSocket;
   readonly name: string;
   readonly id: number;
+  /** The call of the callback. */
+  work: Work | undefined;
   readonly #life = new LazySignal();
 
   constructor(socket: QueueSocket, name: string, id: number) {

@@ -6,28 +6,13 @@ import { Deferred, isPromiseLike } from '../waiting.js';
 import { Budget, detached } from './budget.js';
 import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
-import { Lane, type Task } from './lane.js';
+import { Lane } from './lane.js';
 import { payloadBytes, type Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
 import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
+import type { Batch, Work } from './work.js';
 
 const none: Bytes = new Uint8Array(0);
-
-/** One call of a callback, from the arrival of the message to its end. */
-interface Work extends Task {
-  readonly name: string;
-  readonly registration: Registration<Lane<Work>> | undefined;
-  readonly budget: Budget;
-  readonly request: IncomingRequest | undefined;
-  payload: Bytes;
-  batch: Batch | undefined;
-}
-
-/** What one `recvRegistered` has let go. */
-interface Batch {
-  left: number;
-  readonly done: Deferred<void>;
-}
 
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost {
@@ -170,9 +155,19 @@ export class Dispatcher {
     this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
   }
 
-  /** The peer does not wait for that answer any more. */
+  /**
+   * The peer does not wait for that answer any more. What has not begun is done with at once, unless the peer does not
+   * take replies, or nobody counts it out of its line.
+   */
   cancel(id: number): void {
-    this.#incoming.cancel(id);
+    const work = this.#incoming.cancel(id)?.work;
+    if (!work || work.begun || this.#host.outlet.congested) return;
+    if (this.#limits.manual && !work.batch) return;
+    work.begun = true;
+    if (work.request) void this.#incoming.fail(work.request, undefined);
+    this.#finish(work, work.payload.length);
+    work.payload = none;
+    this.#laneOf(work).skip(work);
   }
 
   /** Begins with what came in, as far as there is room. */
@@ -257,7 +252,17 @@ export class Dispatcher {
     request: IncomingRequest | undefined,
   ): void {
     const priority = registration?.priority ?? 0;
-    const work: Work = { priority, name, registration, budget, request, payload, batch: undefined };
+    const work: Work = {
+      priority,
+      begun: false,
+      name,
+      registration,
+      budget,
+      request,
+      payload,
+      batch: undefined,
+    };
+    if (request) request.work = work;
     budget.take(payload.length);
     this.#fresh.push(work);
     if (this.#limits.manual) this.#held.push(work);
@@ -266,6 +271,7 @@ export class Dispatcher {
 
   #perform(work: Work): PromiseLike<void> | undefined {
     const { payload, request } = work;
+    work.begun = true;
     work.payload = none;
     if (!request) work.budget.give(payload.length);
     const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);

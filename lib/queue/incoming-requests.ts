@@ -33,8 +33,10 @@ export class IncomingRequests {
   }
 
   /** The peer does not wait for that answer any more; it gets a reply all the same, which says that this is done with. */
-  cancel(id: number): void {
-    this.#requests.get(id)?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+  cancel(id: number): IncomingRequest | undefined {
+    const request = this.#requests.get(id);
+    request?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    return request;
   }
 
   /** Nobody waits for any answer any more. */

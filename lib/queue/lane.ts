@@ -7,11 +7,15 @@ const done: Promise<void> = Promise.resolve();
 export interface Task {
   /** Higher goes first. */
   readonly priority: number;
+  /** Whether it has had its turn, or is to have none. */
+  begun?: boolean;
 }
 
 interface Line<T> {
   readonly priority: number;
   readonly tasks: Fifo<T>;
+  /** How many of the tasks are to have no turn. */
+  skipped: number;
   /** Whether a job for this line waits in the queue. */
   scheduled: boolean;
 }
@@ -51,6 +55,18 @@ export class Lane<T extends Task> {
     this.#lineOf(task.priority).tasks.push(task);
   }
 
+  /** A task of this lane is to have no turn, and has said so. It is forgotten once such are the most of its line. */
+  skip(task: T): void {
+    const line = this.#lineOf(task.priority);
+    line.skipped += 1;
+    if (line.skipped < 64 || line.skipped * 2 < line.tasks.length) return;
+    for (let left = line.tasks.length; left > 0; left -= 1) {
+      const each = line.tasks.shift();
+      if (each && !each.begun) line.tasks.push(each);
+    }
+    line.skipped = 0;
+  }
+
   /** Begins with what there is room for, before it returns. */
   kick(): void {
     // A job that starts in here comes by again: the loop below has it, and the stack does not grow.
@@ -74,7 +90,7 @@ export class Lane<T extends Task> {
     const at = this.#lines.findIndex((line) => line.priority <= priority);
     const found = this.#lines[at];
     if (found?.priority === priority) return found;
-    const line: Line<T> = { priority, tasks: new Fifo(), scheduled: false };
+    const line: Line<T> = { priority, tasks: new Fifo(), skipped: 0, scheduled: false };
     this.#lines.splice(at < 0 ? this.#lines.length : at, 0, line);
     return line;
   }
@@ -95,7 +111,8 @@ export class Lane<T extends Task> {
     while (!pending) {
       const task = line.tasks.shift();
       if (!task) break;
-      pending = this.#perform(task);
+      if (task.begun) line.skipped -= 1;
+      else pending = this.#perform(task);
     }
     // Others may have what concurrency is left.
     if (pending) this.kick();

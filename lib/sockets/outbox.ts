@@ -273,6 +273,8 @@ export class Outbox {
       this.#usedSlabs = [];
       this.#handedOver = upTo;
       const more = this.#outlet.write(parts, () => {
+        // A stream that was cut may still say that it is done.
+        if (this.#failed) return;
         this.#written = upTo;
         for (const slab of slabs) giveSlab(slab);
         this.#settle();

@@ -327,10 +327,10 @@ describe('QueueSocket: giving a call up', () => {
     gate.resolve();
     const replies = [await control(peer), await control(peer), await control(peer), await control(peer)];
     expect(replies).toMatchObject([
-      { type: 'answer', id: 1 },
       { type: 'failure', id: 2, code: 'K4NET_CANCELLED' },
-      { type: 'answer', id: 3 },
       { type: 'failure', id: 4, code: 'K4NET_CANCELLED' },
+      { type: 'answer', id: 1 },
+      { type: 'answer', id: 3 },
     ]);
     await until(() => queue.stats().requestQueue.messages === 0);
     expect(seen).toEqual(['1', '3']);

@@ -1,0 +1,214 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import type { PayloadConstructor } from '../../lib/queue/payload.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import { needDist } from '../support/dist.js';
+import { Ends } from '../support/encrypted.js';
+import { kinds, overStream, queuePair, type Kind } from '../support/queue-pairs.js';
+import { listening } from '../support/streams.js';
+import { failure, until, watch } from '../support/sockets.js';
+
+beforeAll(needDist);
+
+const program = fileURLToPath(new URL('programs/slow-peer.mjs', import.meta.url));
+const KiB = 1024;
+
+/** A peer in a process of its own. */
+interface Slow {
+  readonly queue: QueueSocket;
+  readonly child: ChildProcess;
+}
+
+/** @param meddle - for what becomes of the bytes on their way. */
+async function slowPeer(
+  ends: Ends,
+  kind: Kind,
+  near: QueueSocketOptions,
+  far: QueueSocketOptions = {},
+  gone?: () => boolean,
+): Promise<Slow> {
+  const server: Server = createServer({ allowHalfOpen: true });
+  const port = await listening(server, { port: 0, host: '127.0.0.1' });
+  ends.onClear(() => new Promise((resolve) => server.close(resolve)));
+  const reached = gone ? (await ends.relay(port, (unit) => (gone() ? [] : [unit]))).port : port;
+  const accepted = once(server, 'connection');
+  const child = spawn(process.execPath, ['--expose-gc', program, kind, `${reached}`, JSON.stringify(far)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  ends.onClear(async () => {
+    // Also one that is stopped.
+    child.kill('SIGKILL');
+    await exited;
+  });
+  const [stream] = (await accepted) as [Socket];
+  const queue = new QueueSocket(overStream(kind, stream, 'server'), near);
+  ends.onClear(() => queue.close(undefined, { timeout: 0 }));
+  queue.start();
+  return { queue, child };
+}
+
+interface Report {
+  readonly next: number;
+  readonly wrong: number;
+  readonly most: { readonly messages: number; readonly bytes: number; readonly arrayBuffers: number };
+}
+
+async function report(queue: QueueSocket): Promise<Report> {
+  const answer = await queue.call('report');
+  return JSON.parse(new TextDecoder().decode(answer.read())) as Report;
+}
+
+describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
+  const size = 8 * KiB;
+  const count = 2500;
+  // Well over what a busy machine keeps a process waiting; the peer is away for longer than it waits itself.
+  const patience = 2000;
+  const awayFor: PayloadConstructor = (writer) => {
+    writer.writeUint(2400);
+  };
+
+  it('holds no more than it may, lets the sender wait, gets everything in order, and lives on although it was away for longer than its heartbeat waits', async ({
+    onTestFinished,
+  }) => {
+    const ends = new Ends();
+    onTestFinished(() => ends.clear());
+    const { queue } = await slowPeer(
+      ends,
+      kind,
+      { heartbeat: { interval: 50, timeout: 30_000 }, callTimeout: Infinity },
+      { heartbeat: { interval: 50, timeout: patience } },
+    );
+    const payload = new Uint8Array(size);
+    let buffered = 0;
+    for (let i = 0; i < count; i += 1) {
+      if (i === 500) await queue.sendRegistered('block', awayFor);
+      await queue.sendRegistered('work', (writer) => {
+        writer.writeUint(i);
+        writer.write(payload);
+      });
+      buffered = Math.max(buffered, queue.bufferedAmount);
+    }
+    let { next, wrong, most } = await report(queue);
+    while (next < count) ({ next, wrong, most } = await report(queue));
+    expect({ next, wrong }).toEqual({ next: count, wrong: 0 });
+    // The limit and the message that goes over it; what the kernels hold is not ours.
+    expect(buffered).toBeLessThanOrEqual(256 * KiB + 2 * size);
+    expect(most.bytes).toBeLessThanOrEqual(1024 * KiB + 2 * size);
+    expect(most.messages).toBeGreaterThan(50);
+    // 20 MiB went through: far less than that was ever there at once.
+    expect(most.arrayBuffers).toBeLessThan(8 * KiB * KiB);
+    if (process.env['K4NET_SOAK_FIGURES']) console.log({ buffered, most });
+
+    // Away with nothing to do but to listen, too.
+    if (kind === 'plain') await queue.call('block', awayFor);
+    expect(queue.readyState).toBe('open');
+    await queue.close();
+    expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
+  }, 60_000);
+});
+
+it('a callback that takes longer than both heartbeats wait: the sender waits too, and nobody gives up', async () => {
+  const heartbeat = { interval: 50, timeout: 1500 };
+  const { near, far, dispose } = await queuePair('plain', { heartbeat }, { heartbeat });
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let seen = 0;
+  far.registerCallback('work', async () => {
+    await gate;
+    seen += 1;
+  });
+  near.start();
+  far.start();
+  // Until nothing moves any more although both ends are served.
+  const payload = new Uint8Array(32 * KiB);
+  let sent = 0;
+  let last = watch(near.sendRegistered('work', payload));
+  for (let still = 0; still < 500;) {
+    if (last.state === 'pending') {
+      const before = near.bufferedAmount;
+      await setTimeout(0);
+      still = near.bufferedAmount === before ? still + 1 : 0;
+    } else {
+      sent += 1;
+      still = 0;
+      last = watch(near.sendRegistered('work', payload));
+    }
+  }
+  expect(last.state).toBe('pending');
+  expect(near.bufferedAmount).toBeLessThan(512 * KiB);
+  expect(far.stats().callbackQueue.bytes).toBeLessThan(1024 * KiB + 2 * payload.length);
+  // This time has to pass: that it does no harm is what is shown.
+  await setTimeout(1.5 * heartbeat.timeout);
+  expect([near.readyState, far.readyState, last.state]).toEqual(['open', 'open', 'pending']);
+  open();
+  await until(() => seen === sent + 1);
+  await Promise.all([near.close(), far.close()]);
+  await dispose();
+});
+
+describe.concurrent('a peer that is really gone ends the connection', () => {
+  const timeout = 2000;
+  const heartbeat = { interval: 100, timeout };
+  /** For a busy machine; nothing waits for it. */
+  const bound = 15_000;
+
+  /** Expects that the socket gives up, and tells everyone who waits. */
+  async function expectGone(queue: QueueSocket, since: number, waiting: readonly Promise<unknown>[]) {
+    const { code, error } = await queue.closed;
+    expect(code).toBe('K4NET_TIMEOUT');
+    for (const each of waiting) expect(await failure(each, 'K4NET_TIMEOUT')).toBe(error);
+    await failure(queue.call('report'), 'K4NET_TIMEOUT');
+    const took = performance.now() - since;
+    expect(took).toBeGreaterThan(timeout - heartbeat.interval);
+    expect(took).toBeLessThan(bound);
+    expect(queue.stats()).toMatchObject({ callsInFlight: 0, sendQueue: 0 });
+  }
+
+  it.for(kinds)(
+    'a process that was stopped, and whose kernel goes on, %s',
+    async (kind, { onTestFinished }) => {
+      const ends = new Ends();
+      onTestFinished(() => ends.clear());
+      const { queue, child } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity });
+      await report(queue);
+      const pending = Array.from({ length: 10 }, () => queue.call('never'));
+      await queue.call('report');
+      const since = performance.now();
+      child.kill('SIGSTOP');
+      await expectGone(queue, since, [...pending, queue.call('report'), queue.recv()]);
+    },
+  );
+
+  it.for(kinds)(
+    'a process that was stopped while much was sent to it, %s',
+    async (kind, { onTestFinished }) => {
+      const ends = new Ends();
+      onTestFinished(() => ends.clear());
+      const { queue, child } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity });
+      await report(queue);
+      child.kill('SIGSTOP');
+      const since = performance.now();
+      const payload = new Uint8Array(64 * KiB);
+      // What it takes to fill the kernels, and more.
+      const sends = Array.from({ length: 400 }, () => queue.sendRegistered('work', payload));
+      await expectGone(queue, since, [sends.at(-1)!, queue.call('never'), queue.flush()]);
+    },
+  );
+
+  it.for(kinds)('a network that swallows everything, %s', async (kind, { onTestFinished }) => {
+    const ends = new Ends();
+    onTestFinished(() => ends.clear());
+    let gone = false;
+    const { queue } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity }, {}, () => gone);
+    await report(queue);
+    const pending = queue.call('never');
+    gone = true;
+    await expectGone(queue, performance.now(), [pending, queue.call('report')]);
+  });
+});

@@ -1,0 +1,126 @@
+// Calls that nobody waits for any more must not hold anything: at either end, however many there are.
+import { afterEach, expect, it } from 'vitest';
+import { RemoteError } from '../../lib/errors.js';
+import { queuePair, type QueuePair } from '../support/queue-pairs.js';
+import { turns } from '../support/recorder.js';
+import { failure, reasonOf, until, watch } from '../support/sockets.js';
+
+let pair: QueuePair;
+
+afterEach(() => pair.dispose());
+
+it('requests that were given up before their turn make room for others, so that the answers behind them are read', async () => {
+  const options = { callTimeout: Infinity, maxQueuedMessages: 100, requestConcurrency: 4 };
+  pair = await queuePair('plain', options, options);
+  const { near, far } = pair;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  near.registerCallback('back', () => 'back');
+  far.registerCallback('work', async (_, { socket }) => {
+    await gate;
+    return (await socket.call('back')).read();
+  });
+  near.start();
+  far.start();
+  const kept = Array.from({ length: 4 }, () => near.call('work'));
+  await until(() => far.stats().callbacksRun === 4);
+  const controller = new AbortController();
+  for (let round = 0; round < 10; round += 1) {
+    const abort = new AbortController();
+    const given = Array.from({ length: 96 }, () => reasonOf(near.call('work', undefined, abort)));
+    await until(() => far.stats().requestQueue.messages === 100);
+    abort.abort('given up');
+    expect(new Set(await Promise.all(given))).toEqual(new Set(['given up']));
+    await until(() => far.stats().requestQueue.messages === 4);
+    expect(far.stats()).toMatchObject({ requestQueue: { bytes: 4 * 64 }, requestsInFlight: 4 });
+  }
+  const others = Array.from({ length: 96 }, () => near.call('work', undefined, controller));
+  await until(() => far.stats().requestQueue.messages === 100);
+  open();
+  for (const answer of await Promise.all([...kept, ...others])) expect(answer.remaining).toBe(4);
+  expect(far.stats()).toMatchObject({ callbacksRun: 100, requestQueue: { messages: 0, bytes: 0 } });
+  await Promise.all([near.close(), far.close()]);
+});
+
+it('a release by hand does not wait for requests that are given up meanwhile', async () => {
+  pair = await queuePair('plain', {}, { dispatch: 'manual', requestConcurrency: 1 });
+  const { near, far } = pair;
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  far.registerCallback('work', () => gate);
+  near.start();
+  far.start();
+  const abort = new AbortController();
+  const first = near.call('work');
+  const given = Array.from({ length: 9 }, () => reasonOf(near.call('work', undefined, abort)));
+  await until(() => far.stats().requestQueue.messages === 10);
+  const released = watch(far.recvRegistered());
+  await until(() => far.stats().callbacksRun === 1);
+  abort.abort('given up');
+  await Promise.all(given);
+  await until(() => far.stats().requestQueue.messages === 1);
+  open();
+  await first;
+  await until(() => released.state === 'resolved');
+  await Promise.all([near.close(), far.close()]);
+});
+
+it('calls to an end that does not read wait at this one, and leave nothing there when they are given up', async () => {
+  pair = await queuePair('plain', { callTimeout: Infinity });
+  // The far end is not started: it reads what its socket holds, and no more.
+  const { near } = pair;
+  near.start();
+  const payload = new Uint8Array(500 * 1024);
+  for (let round = 0; round < 200; round += 1) {
+    const abort = new AbortController();
+    const given = reasonOf(near.call('work', payload, abort));
+    await turns(3);
+    abort.abort('given up');
+    expect(await given).toBe('given up');
+  }
+  // 100 MB were asked for: what is left are the requests that were let go when there was room.
+  expect(near.bufferedAmount).toBeLessThan(2 * 1024 * 1024);
+  expect(near.stats().callsInFlight).toBe(0);
+});
+
+it('a call whose answer can no longer come is told so, although messages before it still wait for their callback', async () => {
+  const onError = (): void => undefined;
+  pair = await queuePair('plain', {}, { callTimeout: Infinity, maxQueuedMessages: 10, onError });
+  const { near, far, cut } = pair;
+  const ended: Promise<unknown>[] = [];
+  far.registerCallback('work', (_, { socket }) => {
+    const call = socket.call('never');
+    ended.push(call);
+    return call;
+  });
+  near.registerCallback('never', () => new Promise(() => undefined));
+  near.start();
+  far.start();
+  for (let i = 0; i < 100; i += 1) await near.sendRegistered('work');
+  await until(() => far.stats().callbackQueue.messages === 10 && near.stats().requestsInFlight === 1);
+  cut();
+  expect((await far.closed).code).toBe('K4NET_CONNECTION');
+  await failure(ended[0]!, 'K4NET_CONNECTION');
+});
+
+it('an answer and a give-up that cross mean nothing to each other', async () => {
+  pair = await queuePair('plain');
+  const { near, far } = pair;
+  far.registerCallback('work', () => 'done');
+  near.start();
+  far.start();
+  let answered = 0;
+  for (let round = 0; round < 300; round += 1) {
+    const abort = new AbortController();
+    const call = watch(near.call('work', undefined, abort));
+    await turns(round % 4);
+    abort.abort('given up');
+    await until(() => call.state !== 'pending');
+    if (call.state === 'resolved') answered += 1;
+    else expect(call.reason).toBe('given up');
+  }
+  expect(answered).toBeGreaterThan(0);
+  expect(await reasonOf(near.call('unknown'))).toBeInstanceOf(RemoteError);
+  expect(far.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0, bytes: 0 } });
+  await Promise.all([near.close(), far.close()]);
+});

@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { BinaryReader } from '../../lib/binary/reader.js';
+import type { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { kinds, queuePair, type QueuePair } from '../support/queue-pairs.js';
+import { pattern, same } from '../support/random.js';
+
+/** Nothing here waits for a time: a hang should be found by the limit of the test, and not be hidden by that of a call. */
+const patient = { callTimeout: Infinity };
+const large = 100 * 1024;
+/** What a callback sends back while it waits to answer. */
+const small = 1024;
+
+let pair: QueuePair;
+
+afterEach(() => pair.dispose());
+
+/** Bytes that only this call of this side has; made from a pattern that is there once, so that it costs little. */
+const basis = pattern(large, 5);
+function payloadOf(side: string, index: number, length: number): Uint8Array {
+  const bytes = basis.slice(0, length);
+  bytes.set(new TextEncoder().encode(`${side}${index};`).subarray(0, length));
+  return bytes;
+}
+
+/** What a callback makes of a payload: as long, and unlike it. */
+function answerTo(payload: Uint8Array, step: number): Uint8Array {
+  const answer = payload.slice();
+  answer.set(payload.subarray(0, 8).map((byte) => byte ^ step));
+  return answer;
+}
+
+/** Makes so many calls at once, and counts the answers that are right. */
+async function callAll(from: QueueSocket, side: string, count: number, length: number) {
+  const checks = Array.from({ length: count }, async (_, index) => {
+    const payload = payloadOf(side, index, length);
+    const answer = await from.call('nested', payload);
+    return same(answer.read(), answerTo(payload, 3));
+  });
+  return (await Promise.all(checks)).filter(Boolean).length;
+}
+
+describe.each(kinds)('two ends that call each other, over sockets that are %s', (kind) => {
+  async function begin(): Promise<void> {
+    pair = await queuePair(kind, patient, patient);
+    for (const queue of [pair.near, pair.far]) {
+      queue.registerCallback('leaf', (reader: BinaryReader) => answerTo(reader.read(), 1), {
+        concurrency: Infinity,
+      });
+      // Its answer needs one of the end that waits for it.
+      queue.registerCallback('nested', async (reader, { socket }) => {
+        const payload = reader.read();
+        const answer = await socket.call('leaf', payload.subarray(0, small));
+        return Buffer.concat([answerTo(answer.read(), 2), payload.subarray(small)]);
+      });
+      queue.start();
+    }
+  }
+
+  async function bothCall(count: number, length: number): Promise<void> {
+    await begin();
+    const { near, far } = pair;
+    const right = await Promise.all([
+      callAll(near, 'near', count, length),
+      callAll(far, 'far', count, length),
+    ]);
+    expect(right).toEqual([count, count]);
+    for (const queue of [near, far]) {
+      expect(queue.stats()).toMatchObject({ callsInFlight: 0, requestsInFlight: 0, callbacksFailed: 0 });
+    }
+    await Promise.all([near.close(), far.close()]);
+  }
+
+  it('1,000 calls each at once, with 100 KiB there and back, whose callbacks call back: all are answered', async () => {
+    await bothCall(1000, large);
+  }, 60_000);
+
+  it('5,000 small calls each at once, whose callbacks call back: all are answered', async () => {
+    await bothCall(5000, 20);
+  });
+});
