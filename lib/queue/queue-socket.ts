@@ -251,7 +251,8 @@ export class QueueSocket {
       this.#core.checkStarted();
       const block = flag('block', options.block, true);
       const { queue } = this.#core;
-      if (!block && queue.size() < 0 && !queue.over) return Promise.resolve(undefined);
+      const empty = queue.size() < 0 && !queue.over && wait.signal?.aborted !== true;
+      if (!block && empty) return Promise.resolve(undefined);
       return queue.receive({ maxSize, ...wait });
     } catch (error) {
       return rejected(error);
