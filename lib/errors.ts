@@ -31,7 +31,8 @@ export type K4netErrorCode =
   | 'K4NET_PEER_ALERT'
   | 'K4NET_FILE'
   | 'K4NET_NO_CALLBACK'
-  | 'K4NET_REMOTE';
+  | 'K4NET_REMOTE'
+  | 'K4NET_DECODE';
 
 const brand: unique symbol = Symbol.for('k4net.error') as never;
 
@@ -202,6 +203,49 @@ export class RemoteError extends K4netError {
     this.callback = callback;
     this.remoteCode = remoteCode;
     this.remoteMessage = remoteMessage;
+  }
+}
+
+/** What a schema has against a value: the part of the Standard Schema that says so. */
+export interface SchemaIssue {
+  /** In the words of the schema's library. */
+  readonly message: string;
+  /** The keys that lead to the part in question, or objects that hold one each. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** Where a payload did not decode, and what was behind it. */
+export interface DecodeErrorOptions extends K4netErrorOptions {
+  readonly messageName: string | undefined;
+  readonly offset: number;
+  readonly path: string;
+  readonly issues?: readonly SchemaIssue[];
+}
+
+/**
+ * A payload that is not what its codec or schema says (`K4NET_DECODE`). `cause` is the error behind it, if there is one.
+ * What is in the payload is never part of the message.
+ */
+export class DecodeError extends K4netError {
+  /** The name under which the message or the request was registered; undefined for bytes that had none. */
+  readonly messageName: string | undefined;
+  /** Where the part that does not decode begins, in bytes from the start of the payload; 0 for JSON. */
+  readonly offset: number;
+  /** That part, such as `items[3].who`; empty for the payload itself. Of JSON it has keys as the peer chose them. */
+  readonly path: string;
+  /** What the schema said; empty where no schema was asked. */
+  readonly issues: readonly SchemaIssue[];
+
+  constructor(what: string, why: string, { messageName, offset, path, issues, cause }: DecodeErrorOptions) {
+    // Of JSON the path is made of what the peer chose.
+    const inside = path === '' || issues !== undefined ? '' : ` (${path})`;
+    super('K4NET_DECODE', `${what} does not decode at offset ${offset}${inside}: ${why}`, { cause });
+    this.messageName = messageName;
+    this.offset = offset;
+    this.path = path;
+    // Not enumerable, so that printing the error does not print what a peer sent: some schemas quote it.
+    this.issues = issues ?? [];
+    Object.defineProperty(this, 'issues', { enumerable: false });
   }
 }
 

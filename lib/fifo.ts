@@ -1,6 +1,9 @@
+// Frozen, because all queues share it.
+const none = Object.freeze<never[]>([]) as never[];
+
 /** A first-in, first-out queue whose `shift` costs the same at any length. */
 export class Fifo<T> {
-  #items: (T | undefined)[] = [];
+  #items: (T | undefined)[] = none;
   #head = 0;
 
   get length(): number {
@@ -8,7 +11,9 @@ export class Fifo<T> {
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    // A queue holds nothing most of its life, or one: pushing onto an empty array takes room for seventeen.
+    if (this.#items.length === 0) this.#items = [item];
+    else this.#items.push(item);
   }
 
   peek(): T | undefined {
@@ -16,9 +21,10 @@ export class Fifo<T> {
   }
 
   shift(): T | undefined {
+    if (this.#items.length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head] = undefined;
-    if (this.#head < this.#items.length) this.#head += 1;
+    this.#head += 1;
     if (this.#head === this.#items.length) this.clear();
     else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
@@ -31,14 +37,13 @@ export class Fifo<T> {
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);
     if (index < 0) return false;
-    // What leaves early is mostly what came first.
-    if (index === this.#head) this.shift();
-    else this.#items.splice(index, 1);
+    this.#items.splice(index, 1);
+    if (this.#head === this.#items.length) this.clear();
     return true;
   }
 
   clear(): void {
-    this.#items = [];
+    this.#items = none;
     this.#head = 0;
   }
 }

@@ -1,4 +1,5 @@
 export {
+  DecodeError,
   EndOfDataError,
   FileError,
   K4netError,
@@ -9,7 +10,13 @@ export {
   TimeoutError,
   TooLargeError,
 } from './errors.js';
-export type { K4netErrorCode, K4netErrorOptions, PeerAlert } from './errors.js';
+export type {
+  DecodeErrorOptions,
+  K4netErrorCode,
+  K4netErrorOptions,
+  PeerAlert,
+  SchemaIssue,
+} from './errors.js';
 export type { AbortSignalLike, WaitOptions } from './waiting.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
@@ -86,3 +93,17 @@ export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.j
 export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
+export * as codec from './queue/codec/index.js';
+export type { AnyCodec, Codec, OptionalCodec } from './queue/codec/codec.js';
+export type { SchemaResult, StandardSchema } from './queue/codec/schema.js';
+export type { Fields, StructCodec, StructInput, StructOutput } from './queue/codec/struct.js';
+export type { Cases, UnionInput, UnionOutput } from './queue/codec/union.js';
+export type { TupleInput, TupleOutput } from './queue/codec/array.js';
+export type { Messages, PayloadType, RequestType } from './queue/codec/messages.js';
+export {
+  TypedQueue,
+  type MessageName,
+  type RequestName,
+  type TypedCallback,
+  type UntypedQueue,
+} from './queue/typed-queue.js';

@@ -48,13 +48,13 @@ export function checkSignal(signal: AbortSignalLike | undefined): void {
 
 /** One listener a signal, however many wait on it, and none when nothing waits. */
 export class AbortHub {
-  readonly #watched = new Map<
-    AbortSignalLike,
-    { listener: () => void; cancels: Set<(reason: unknown) => void> }
-  >();
+  /** Most sockets never see a signal. */
+  #watched:
+    Map<AbortSignalLike, { listener: () => void; cancels: Set<(reason: unknown) => void> }> | undefined;
 
   /** Calls `cancel` with the reason when the signal aborts; the returned function takes that back. */
   watch(signal: AbortSignalLike, cancel: (reason: unknown) => void): () => void {
+    this.#watched ??= new Map();
     let entry = this.#watched.get(signal);
     if (!entry) {
       const cancels = new Set<(reason: unknown) => void>();
@@ -75,7 +75,7 @@ export class AbortHub {
 
   #forget(signal: AbortSignalLike, listener: () => void): void {
     signal.removeEventListener('abort', listener);
-    this.#watched.delete(signal);
+    this.#watched?.delete(signal);
   }
 }
 
@@ -163,4 +163,9 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 /** A rejected promise that nobody has to look at. */
 export function rejected(reason: unknown): Promise<never> {
   return quiet(Promise.reject(reason as Error));
+}
+
+/** Whether a value is a promise, perhaps of another library. */
+export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

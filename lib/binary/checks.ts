@@ -25,6 +25,7 @@ export function checkArray<T>(what: string, values: ArrayLike<T>): ArrayLike<T> 
 
 /** The bytes that a reader, a writer or an editor begins with, without Node's `Buffer`, whose `slice` does not copy. */
 export function plainBytes(what: string, data: unknown): Uint8Array {
+  if (data instanceof Uint8Array && data.constructor === Uint8Array) return data;
   if (data instanceof Uint8Array) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   throw new TypeError(`${what} takes a Uint8Array or an ArrayBuffer, not ${kindOf(data)}`);

@@ -15,15 +15,26 @@ export type SeekWhence = typeof SEEK_SET | typeof SEEK_CUR | typeof SEEK_END;
 export abstract class BinaryCursor {
   // Of a writer, the room it has taken: what lies behind `end` is always zeros.
   protected bytes: Uint8Array;
-  protected view: DataView;
   protected end: number;
   protected position: number;
+  private lazyView: DataView | undefined;
 
   protected constructor(bytes: Uint8Array, end: number, position: number) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.end = end;
     this.position = position;
+    this.lazyView = undefined;
+  }
+
+  // Made when the first number is read or written: it costs as much as reading a small message of bytes or text.
+  protected get view(): DataView {
+    this.lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    return this.lazyView;
+  }
+
+  protected rebase(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.lazyView = undefined;
   }
 
   /**

@@ -79,7 +79,7 @@ function shortAscii(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-const utf8: Codec = {
+export const utf8: Codec = {
   name: 'utf-8',
   unit: 1,
   padLimit: 0x7f,

@@ -30,8 +30,7 @@ export abstract class ScalarWriter extends BinaryCursor {
     }
     const bytes = new Uint8Array(Math.min(maxLength, Math.max(wanted, this.bytes.length * 2, 64)));
     bytes.set(this.bytes.subarray(0, this.end));
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
+    this.rebase(bytes);
   }
 
   /**

@@ -1,10 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { BinaryWriter } from '../binary/writer.js';
 import type { Address } from '../net/address.js';
 import { listen } from '../net/listen.js';
-import type { LockedSocket } from '../sockets/locked-socket.js';
+import { QueueSocket } from '../queue/queue-socket.js';
 import { defaultKnownHostsPath } from '../trust/known-hosts.js';
-import { describeReceipt, Tally, type Receipt } from './tally.js';
+import { bytesSoFar, chunkAt, takeChunk } from './chunk.js';
+import { formatBytes } from './format.js';
+import { describeReceipt, Tally } from './tally.js';
 
 /** What the server process says first. */
 export interface Greeting {
@@ -13,8 +16,8 @@ export interface Greeting {
 }
 
 /**
- * The server process of the demo. Its key is made on the first run, in the user's configuration folder. It sends
- * every message back, and at the end says what it got.
+ * The server process of the demo. Its key is made on the first run, in the user's configuration folder. It takes one
+ * file from one client, and gives every chunk of it back.
  */
 export async function demoServer(): Promise<number> {
   const folder = path.dirname(defaultKnownHostsPath());
@@ -24,22 +27,36 @@ export async function demoServer(): Promise<number> {
   const { fingerprint = '' } = server;
   process.stdout.write(`${JSON.stringify({ address: server.address(), fingerprint } satisfies Greeting)}\n`);
   for await (const socket of server) {
-    const receipt = await sendBack(socket);
-    process.stdout.write(`server (process ${process.pid}): got ${describeReceipt(receipt)}\n`);
-    await socket.close(JSON.stringify(receipt));
+    const queue = new QueueSocket(socket);
+    takeFile(queue);
+    queue.start();
+    await queue.closed;
     break;
   }
   await server.close();
   return 0;
 }
 
-async function sendBack(socket: LockedSocket): Promise<Receipt> {
+function takeFile(queue: QueueSocket): void {
   const tally = new Tally();
-  for await (const message of socket) {
-    // An empty message says that the file is complete.
-    if (message.length === 0) break;
-    tally.add(message);
-    await socket.send(message);
-  }
-  return tally.receipt();
+  queue.registerCallback('begin', (reader) => {
+    const name = reader.readString();
+    say(`a file is to come: ${JSON.stringify(name)}, ${formatBytes(Number(reader.readUlonglong()))}`);
+  });
+  queue.registerCallback('chunk', async (reader) => {
+    const { offset, bytes } = takeChunk(reader, tally);
+    await queue.call('chunk', chunkAt(offset, bytes));
+    return bytesSoFar(offset + bytes.length);
+  });
+  queue.registerCallback('end', () => {
+    const receipt = tally.receipt();
+    say(`got ${describeReceipt(receipt)}`);
+    return (writer: BinaryWriter) => {
+      writer.writeString(JSON.stringify(receipt));
+    };
+  });
+}
+
+function say(text: string): void {
+  process.stdout.write(`server (process ${process.pid}): ${text}\n`);
 }

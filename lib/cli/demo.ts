@@ -1,18 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../net/connect.js';
-import type { LockedSocket } from '../sockets/locked-socket.js';
+import { QueueSocket } from '../queue/queue-socket.js';
+import { takeChunk } from './chunk.js';
 import type { Greeting } from './demo-server.js';
 import { formatBytes, formatCount } from './format.js';
-import { describeReceipt, Tally, type Receipt } from './tally.js';
+import { Progress } from './progress.js';
+import { Screen } from './screen.js';
+import { sendFile } from './send-file.js';
+import { describeReceipt, Tally } from './tally.js';
 
-const messageSize = 64 * 1024;
+const who = `client (process ${process.pid})`;
+const screen = new Screen(process.stdout);
 
-/** The main job: a file to another process and back, as messages. Returns the exit code. */
+/** The main job: a file to another process and back, chunk by chunk. Returns the exit code. */
 export async function demo(named: string | undefined): Promise<number> {
   const file = named ?? process.execPath;
   const info = await stat(file);
@@ -30,55 +34,47 @@ export async function demo(named: string | undefined): Promise<number> {
   try {
     const lines = createInterface({ input: server.stdout });
     const [first] = (await Promise.race([once(lines, 'line'), exited.then(diedEarly)])) as [string];
-    lines.on('line', (line) => process.stdout.write(`${line}\n`));
+    lines.on('line', (line) => {
+      screen.say(line);
+    });
     const { address, fingerprint } = JSON.parse(first) as Greeting;
     const socket = await connect({ ...address, pin: fingerprint });
     say(`connected to ${socket.remoteAddress}, the server in process ${server.pid ?? 0}`);
     say(`encrypted; the server has the key that was pinned, ${fingerprint.slice(0, 23)}...`);
-    const ok = await exchange(socket, file);
+    const ok = await exchange(new QueueSocket(socket), file, info.size);
     const [code] = await exited;
     return ok && code === 0 ? 0 : 1;
   } finally {
+    screen.end();
     server.kill();
   }
 }
 
-async function exchange(socket: LockedSocket, file: string): Promise<boolean> {
+async function exchange(queue: QueueSocket, file: string, size: number): Promise<boolean> {
+  const tally = new Tally();
+  queue.registerCallback('chunk', (reader) => {
+    takeChunk(reader, tally);
+  });
+  queue.start();
+  say('each chunk is a call to the server, which calls back with the same chunk before it answers');
+  const progress = new Progress(screen, who, size);
   const started = process.hrtime.bigint();
-  const [sent, { back, receipt }] = await Promise.all([sendFile(socket, file), receiveBack(socket)]);
+  const { sent, receipt } = await sendFile(queue, file, size, (bytes) => {
+    progress.update(bytes);
+  });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  await socket.close();
+  await queue.close();
+  const back = tally.receipt();
   say(`sent ${describeReceipt(sent)}`);
   say(`got back ${describeReceipt(back)}`);
-  if (sent.sha256 !== back.sha256 || sent.sha256 !== receipt.sha256 || sent.messages !== back.messages) {
+  if (sent.sha256 !== back.sha256 || sent.sha256 !== receipt.sha256 || sent.chunks !== back.chunks) {
     say('the hashes differ: this should never happen');
     return false;
   }
   say('all hashes are equal: what arrived on either side is what was sent');
-  const speed = `${formatBytes(sent.bytes / seconds)}/s and ${formatCount(Math.round(sent.messages / seconds), 'message')}/s`;
+  const speed = `${formatBytes(sent.bytes / seconds)}/s and ${formatCount(Math.round(sent.chunks / seconds), 'chunk')}/s`;
   say(`that took ${seconds.toFixed(2)} s: ${speed} each way, both ways at once`);
   return true;
-}
-
-async function sendFile(socket: LockedSocket, file: string): Promise<Receipt> {
-  const tally = new Tally();
-  for await (const chunk of createReadStream(file, { highWaterMark: messageSize }) as AsyncIterable<Buffer>) {
-    tally.add(chunk);
-    await socket.send(chunk);
-  }
-  await socket.send('');
-  return tally.receipt();
-}
-
-async function receiveBack(socket: LockedSocket): Promise<{ back: Receipt; receipt: Receipt }> {
-  const tally = new Tally();
-  let last: Uint8Array | undefined;
-  // The last message is the server's receipt and not of the file, so each is counted when the next one is there.
-  for await (const message of socket) {
-    if (last) tally.add(last);
-    last = message;
-  }
-  return { back: tally.receipt(), receipt: JSON.parse(new TextDecoder().decode(last)) as Receipt };
 }
 
 function diedEarly([code]: [number | null]): never {
@@ -86,5 +82,5 @@ function diedEarly([code]: [number | null]): never {
 }
 
 function say(text: string): void {
-  process.stdout.write(`client (process ${process.pid}): ${text}\n`);
+  screen.say(`${who}: ${text}`);
 }

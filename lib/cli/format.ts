@@ -11,7 +11,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(1)} ${units[unit] ?? ''}`;
 }
 
-/** A count with its noun: `1 message`, `1,200 messages`. */
+/** A count with its noun: `1 chunk`, `1,200 chunks`. */
 export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -4,9 +4,10 @@ import { demoServer } from './demo-server.js';
 
 const usage = `usage: k4net demo [file]
 
-  demo   starts a server process and a client process, which send the file to each other over TCP as
-         encrypted messages, compare hashes and say how fast it went. Without a file it sends the Node
-         program itself. The server's key is made on the first run, in the user's configuration folder.
+  demo   starts a server process and a client process, which send the file to each other over TCP in
+         chunks, encrypted, each by a call that is answered; then they compare hashes and say how fast it
+         went. Without a file it sends the Node program itself. The server's key is made on the first
+         run, in the user's configuration folder.
 `;
 
 async function main(command: string | undefined, args: readonly string[]): Promise<number> {

@@ -3,30 +3,35 @@ import { formatBytes, formatCount } from './format.js';
 
 /** What one side of the demo has seen of the file. */
 export interface Receipt {
-  readonly messages: number;
+  readonly chunks: number;
   readonly bytes: number;
   readonly sha256: string;
 }
 
-/** Counts and hashes the messages of a file. */
+/** Counts and hashes the chunks of a file. */
 export class Tally {
   readonly #hash = createHash('sha256');
-  #messages = 0;
+  #chunks = 0;
   #bytes = 0;
 
-  add(message: Uint8Array): void {
-    this.#hash.update(message);
-    this.#messages += 1;
-    this.#bytes += message.length;
+  /** Bytes so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#chunks += 1;
+    this.#bytes += chunk.length;
   }
 
   /** Ends the tally. */
   receipt(): Receipt {
-    return { messages: this.#messages, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+    return { chunks: this.#chunks, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
   }
 }
 
 /** A receipt as people read it. */
-export function describeReceipt({ messages, bytes, sha256 }: Receipt): string {
-  return `${formatCount(messages, 'message')}, ${formatBytes(bytes)}, SHA-256 ${sha256.slice(0, 16)}...`;
+export function describeReceipt({ chunks, bytes, sha256 }: Receipt): string {
+  return `${formatCount(chunks, 'chunk')}, ${formatBytes(bytes)}, SHA-256 ${sha256.slice(0, 16)}...`;
 }

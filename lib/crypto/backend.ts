@@ -16,22 +16,40 @@ export interface AsyncGcm {
   open(nonce: Bytes, aad: Bytes, sealed: Bytes): Promise<Bytes | undefined>;
 }
 
-/** The symmetric primitives, answering at once. */
+/** One side's ephemeral key of the ECDH over P-256, to be used once. */
+export interface EphemeralShare {
+  /** The public point, uncompressed: 04, X, Y. */
+  readonly share: Bytes;
+  /**
+   * The 32 bytes of the ECDH with the peer's point; undefined where the point is none of the curve's, or not in the one
+   * form that the protocol knows.
+   */
+  agree(point: Bytes): Bytes | undefined | Promise<Bytes | undefined>;
+}
+
+/** The primitives of a handshake and of records, answering at once. */
 export interface SyncBackend {
   readonly sync: true;
   sha256(data: Bytes): Bytes;
   hmac(key: Bytes, data: Bytes): Bytes;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
   gcm(key: Bytes): SyncGcm;
+  /** @param scalar - the private half, for tests only. */
+  newShare(scalar?: Bytes): EphemeralShare;
+  /** RSA-OAEP with SHA-256 for both hashes. */
+  oaepEncrypter(spki: Bytes): (label: Bytes, secret: Bytes) => Bytes;
+  /** Opens the same; undefined for anything that is wrong with a ciphertext: there is no telling what. */
+  oaepDecrypter(pkcs8: Bytes): (label: Bytes, ciphertext: Bytes) => Bytes | undefined;
 }
 
-/** The symmetric primitives, answering later. */
+/** The primitives, answering later. RSA is with the keys. */
 export interface AsyncBackend {
   readonly sync: false;
   sha256(data: Bytes): Promise<Bytes>;
   hmac(key: Bytes, data: Bytes): Promise<Bytes>;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes>;
   gcm(key: Bytes): Promise<AsyncGcm>;
+  newShare(): Promise<EphemeralShare>;
 }
 
 export type Backend = SyncBackend | AsyncBackend;

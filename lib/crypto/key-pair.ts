@@ -1,6 +1,8 @@
 import { type Bytes, ascii, equalBytes, kindOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { checkNames } from '../options.js';
+import { nextTurn } from '../runtime.js';
+import type { Backend, SyncBackend } from './backend.js';
 import { publicHalf, toPkcs8 } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';
 import { PublicKey, importPublicKey } from './public-key.js';
@@ -46,6 +48,8 @@ export class KeyPair {
   readonly publicKey: PublicKey;
   readonly #half: PrivateHalf;
   readonly #imported = new Map<PrivatePurpose, Promise<CryptoKeyLike>>();
+
+  #decryptNow: ReturnType<SyncBackend['oaepDecrypter']> | undefined;
 
   private constructor(publicKey: PublicKey, half: PrivateHalf) {
     this.publicKey = publicKey;
@@ -95,7 +99,12 @@ export class KeyPair {
   }
 
   /** Opens what was encrypted to the public key; undefined for anything that is wrong with it. */
-  async decrypt(label: string, ciphertext: Bytes): Promise<Bytes | undefined> {
+  async decrypt(label: string, ciphertext: Bytes, backend?: Backend): Promise<Bytes | undefined> {
+    const half = this.#half;
+    if (backend?.sync && !half.key && this.publicKey.bits <= longestAtOnce && takeTurn()) {
+      this.#decryptNow ??= backend.oaepDecrypter(half.pkcs8);
+      return this.#decryptNow(ascii(label), ciphertext);
+    }
     return oaepDecrypt(await this.#key('decrypt'), ascii(label), ciphertext);
   }
 
@@ -118,6 +127,20 @@ export class KeyPair {
     }
     return key;
   }
+}
+
+/** A decryption with a longer key takes milliseconds, which is too long for the rest of the program to wait. */
+const longestAtOnce = 2048;
+let turnTaken = false;
+
+/** Whether a decryption may be done in place: one in a turn of the event loop; the others go to other threads. */
+function takeTurn(): boolean {
+  if (turnTaken) return false;
+  turnTaken = true;
+  nextTurn(() => {
+    turnTaken = false;
+  });
+  return true;
 }
 
 const checkLabel = 'k4net key check';

@@ -1,5 +1,6 @@
-import { type Bytes, equalBytes, kindOf, toHex } from '../bytes.js';
+import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../bytes.js';
 import { K4netError } from '../errors.js';
+import type { Backend, SyncBackend } from './backend.js';
 import { isP256Spki, toSpki } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';
 import {
@@ -23,10 +24,17 @@ interface Checked {
   readonly id: Bytes;
 }
 
+const mostKnown = 16;
+/** An RSA key of 4096 bits takes 550 bytes. */
+const longestSpki = 1024;
+
 /** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
 export class PublicKey {
+  /** The last few: whoever connects again and again means the same key, and the checks take longer than its use. */
+  static readonly #known = new Map<string, PublicKey>();
   readonly #checked: Checked;
   #encrypting: Promise<CryptoKeyLike> | undefined;
+  #encryptNow: ReturnType<SyncBackend['oaepEncrypter']> | undefined;
   #verifying: Promise<CryptoKeyLike> | undefined;
 
   private constructor(checked: Checked) {
@@ -39,9 +47,16 @@ export class PublicKey {
    * @throws K4netError `K4NET_MALFORMED` for anything else, also for what merely means the same key.
    */
   static async fromSpki(spki: Bytes): Promise<PublicKey> {
+    const name = String.fromCharCode(...spki.subarray(0, longestSpki));
+    const known = spki.length > longestSpki ? undefined : PublicKey.#known.get(name);
+    if (known) return known;
     const copy = spki.slice();
     const { type, bits } = isP256Spki(copy) ? await checkP256(copy) : await checkRsa(copy);
-    return new PublicKey({ type, bits, spki: copy, id: await sha256(copy) });
+    const key = new PublicKey({ type, bits, spki: copy, id: await sha256(copy) });
+    const [oldest] = PublicKey.#known.keys();
+    if (PublicKey.#known.size >= mostKnown && oldest !== undefined) PublicKey.#known.delete(oldest);
+    PublicKey.#known.set(name, key);
+    return key;
   }
 
   get type(): 'rsa' | 'p256' {
@@ -82,8 +97,12 @@ export class PublicKey {
   }
 
   /** RSA-OAEP of a secret, which only the private key can read. */
-  async encrypt(label: string, secret: Bytes): Promise<Bytes> {
+  async encrypt(label: string, secret: Bytes, backend?: Backend): Promise<Bytes> {
     if (this.type !== 'rsa') throw new TypeError('only an RSA key can encrypt');
+    if (backend?.sync) {
+      this.#encryptNow ??= backend.oaepEncrypter(this.#checked.spki);
+      return this.#encryptNow(ascii(label), secret);
+    }
     this.#encrypting ??= importKey('encrypt', this.#checked.spki);
     return oaepEncrypt(await this.#encrypting, label, secret);
   }

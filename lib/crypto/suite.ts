@@ -1,6 +1,6 @@
 import { type Bytes, ascii } from '../bytes.js';
 import { K4netError } from '../errors.js';
-import type { AsyncBackend, AsyncGcm } from './backend.js';
+import type { AsyncBackend, AsyncGcm, EphemeralShare } from './backend.js';
 
 /** A `CryptoKey` of any runtime, as far as the library looks at it. */
 export interface CryptoKeyLike {
@@ -14,13 +14,6 @@ export interface CryptoKeyLike {
 export interface CryptoKeyPairLike {
   readonly privateKey: CryptoKeyLike;
   readonly publicKey: CryptoKeyLike;
-}
-
-/** One side's ephemeral key of the ECDH. */
-export interface EphemeralShare {
-  readonly privateKey: CryptoKeyLike;
-  /** The public point, uncompressed: 04, X, Y. */
-  readonly share: Bytes;
 }
 
 type Algorithm = string | ({ readonly name: string } & Readonly<Record<string, unknown>>);
@@ -124,13 +117,14 @@ async function gcm(raw: Bytes): Promise<AsyncGcm> {
   };
 }
 
-/** The symmetric primitives of WebCrypto, on which every runtime can run. */
-export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, gcm };
+/** The primitives of WebCrypto, on which every runtime can run. */
+export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, gcm, newShare };
 
 /** A new ephemeral P-256 key. Its private half cannot leave WebCrypto. */
-export async function generateShare(): Promise<EphemeralShare> {
+async function newShare(): Promise<EphemeralShare> {
   const { privateKey, publicKey } = await subtle().generateKey(ecdh, false, ['deriveBits']);
-  return { privateKey, share: new Uint8Array(await subtle().exportKey('raw', publicKey)) };
+  const share = new Uint8Array(await subtle().exportKey('raw', publicKey));
+  return { share, agree: (point) => agree(privateKey, point) };
 }
 
 /** A private P-256 key for ECDH from PKCS#8. */

@@ -41,6 +41,12 @@ export class Budget {
     this.#total?.take(size);
   }
 
+  /** Everything that was taken is gone. */
+  clear(): void {
+    this.#bytes = 0;
+    this.#messages = 0;
+  }
+
   give(size: number): void {
     this.#bytes -= size + overhead;
     this.#messages -= 1;

@@ -2,13 +2,12 @@ import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { Deferred } from '../waiting.js';
+import { Deferred, isPromiseLike } from '../waiting.js';
 import { Budget, detached } from './budget.js';
-import { IncomingRequest, LazySignal, MessageContext } from './contexts.js';
-import { encodeAnswer, encodeFailure } from './envelope.js';
-import { describeFailure } from './failure.js';
+import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
+import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane, type Task } from './lane.js';
-import { isThenable, payloadBytes, type Payload } from './payload.js';
+import { payloadBytes, type Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
 import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
 
@@ -33,9 +32,7 @@ interface Batch {
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost {
   readonly socket: QueueSocket;
-  /** Whether a sender would have to wait. */
-  readonly congested: boolean;
-  send(message: Bytes): Promise<void>;
+  readonly outlet: AnswerOutlet;
   report(error: unknown, name: string, kind: 'message' | 'request'): void;
   /** Says what is done, if somebody wants to know. */
   readonly log: ((line: string) => void) | undefined;
@@ -62,19 +59,17 @@ export interface DispatcherLimits {
  */
 export class Dispatcher {
   readonly messages: Budget;
-  /** All that have not begun. Each name has limits of its own, so this may be over them. */
+  /** All requests without an answer. Each name has limits of its own, so this may be over them. */
   readonly requests: Budget;
-  /** Requests of names without a callback. */
+  /** Those of names without a callback. */
   readonly #strange: Budget;
-  readonly #limits: DispatcherLimits;
   readonly #host: DispatcherHost;
-  readonly #manual: boolean;
+  readonly #limits: DispatcherLimits;
   readonly #registry = new Registry<Lane<Work>>();
   readonly #lanes: Lane<Work>[];
   readonly #messageLane: Lane<Work>;
   readonly #requestLane: Lane<Work>;
-  /** The requests without an answer. */
-  readonly #incoming = new Map<number, Work>();
+  readonly #incoming: IncomingRequests;
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
   readonly #batches = new Set<Batch>();
@@ -87,10 +82,10 @@ export class Dispatcher {
 
   constructor(host: DispatcherHost, limits: DispatcherLimits) {
     this.#host = host;
-    this.#manual = limits.manual;
+    this.#limits = limits;
+    this.#incoming = new IncomingRequests(host.socket, host.outlet);
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.#limits = limits;
     this.#strange = this.#newRequests();
     this.#messageLane = this.#newLane(limits.concurrency);
     this.#requestLane = this.#newLane(limits.requestConcurrency);
@@ -143,13 +138,13 @@ export class Dispatcher {
     return this.#registry.find(bytes, start, length);
   }
 
-  /** The queue that has no room for a request of the name in these bytes, if that is so. */
+  /** The place that has no room for a request of the name in these bytes, if that is so. */
   fullFor(bytes: Bytes, start: number, length: number): Budget | undefined {
     const budget = this.find(bytes, start, length)?.requests ?? this.#strange;
     return budget.full ? budget : undefined;
   }
 
-  /** Whether there are messages or requests that have not begun. */
+  /** Whether there are messages that have not begun, or requests without an answer. */
   get waiting(): boolean {
     return this.messages.messages + this.requests.messages > 0;
   }
@@ -166,26 +161,18 @@ export class Dispatcher {
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
   ): void {
-    if (this.#incoming.has(id)) {
-      const text = 'the peer makes a request with the number of one that is not answered yet';
-      this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
+    const request = this.#incoming.open(id, name);
+    if (request) {
+      this.#take(registration?.requests ?? this.#strange, name, registration, payload, request);
       return;
     }
-    const request = new IncomingRequest(this.#host.socket, name, id);
-    const budget = registration?.requests ?? this.#strange;
-    this.#incoming.set(id, this.#take(budget, name, registration, payload, request));
+    const text = 'the peer makes a request with the number of one that has no answer yet';
+    this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
   }
 
   /** The peer does not wait for that answer any more. */
   cancel(id: number): void {
-    const work = this.#incoming.get(id);
-    if (!work) return;
-    this.#incoming.delete(id);
-    work.request?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
-    // Its room is the caller's again, who may have used it already.
-    if (!this.#laneOf(work).remove(work) && !this.#held.remove(work)) return;
-    work.budget.give(work.payload.length);
-    countIn(work.batch);
+    this.#incoming.cancel(id);
   }
 
   /** Begins with what came in, as far as there is room. */
@@ -193,7 +180,7 @@ export class Dispatcher {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    if (!this.#manual) for (const lane of this.#lanes) lane.kick();
+    if (!this.#limits.manual) for (const lane of this.#lanes) lane.kick();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
     for (const work of fresh) if (work.payload.length > 0) work.payload = detached(work.payload);
   }
@@ -229,8 +216,7 @@ export class Dispatcher {
   /** Tells all callbacks that the socket is gone. Those that wait are still called. */
   abort(reason: K4netError): void {
     this.#life.abort(reason);
-    for (const { request } of this.#incoming.values()) request?.drop(reason);
-    this.#incoming.clear();
+    this.#incoming.dropAll(reason);
   }
 
   /** Drops what has not begun. */
@@ -238,12 +224,15 @@ export class Dispatcher {
     this.#stopped = true;
     this.#held.clear();
     for (const lane of this.#lanes) lane.clear();
+    this.messages.clear();
+    this.requests.clear();
     for (const batch of this.#batches) batch.done.resolve();
     this.#released.resolve();
   }
 
   #newRequests(): Budget {
-    return new Budget(this.#limits.maxQueuedBytes, this.#limits.maxQueuedMessages, this.requests);
+    const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
+    return new Budget(maxQueuedBytes, maxQueuedMessages, this.requests);
   }
 
   #newLane(concurrency: number): Lane<Work> {
@@ -266,29 +255,37 @@ export class Dispatcher {
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
     request: IncomingRequest | undefined,
-  ): Work {
+  ): void {
     const priority = registration?.priority ?? 0;
     const work: Work = { priority, name, registration, budget, request, payload, batch: undefined };
     budget.take(payload.length);
     this.#fresh.push(work);
-    if (this.#manual) this.#held.push(work);
+    if (this.#limits.manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
-    return work;
   }
 
   #perform(work: Work): PromiseLike<void> | undefined {
     const { payload, request } = work;
     work.payload = none;
-    work.budget.give(payload.length);
+    if (!request) work.budget.give(payload.length);
     const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
-    const { batch } = work;
-    if (!batch) return done;
-    if (done)
+    if (!request && !work.batch) return done;
+    if (done) {
       return done.then(() => {
-        countIn(batch);
+        this.#finish(work, payload.length);
+        this.#host.onRoom();
       });
-    countIn(batch);
+    }
+    this.#finish(work, payload.length);
     return undefined;
+  }
+
+  /** A request keeps its room until it has its answer, as it does at the other end. */
+  #finish({ request, budget, batch }: Work, size: number): void {
+    if (request && !this.#stopped) budget.give(size);
+    if (!batch) return;
+    batch.left -= 1;
+    if (batch.left === 0) batch.done.resolve();
   }
 
   #begin({ name }: Work): void {
@@ -309,7 +306,7 @@ export class Dispatcher {
     this.#begin(work);
     try {
       const result = registration.callback(new BinaryReader(payload), registration.context);
-      if (!isThenable(result)) return undefined;
+      if (!isPromiseLike(result)) return undefined;
       return Promise.resolve(result).then(nothing, (error: unknown) => {
         this.#fail(error, work.name, 'message');
       });
@@ -320,53 +317,29 @@ export class Dispatcher {
   }
 
   #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
-    if (request.dropped) return undefined;
+    if (request.dropped) return this.#incoming.fail(request, undefined);
     const callback = this.#callbackOf(work)?.callback;
-    if (!callback) {
-      const text = `there is no callback '${work.name}'`;
-      return this.#reply(request, encodeFailure(request.id, 'K4NET_NO_CALLBACK', text));
-    }
+    if (!callback) return this.#incoming.refuse(request);
     this.#begin(work);
+    const answer = (result: unknown): Promise<void> | undefined =>
+      this.#incoming.answer(request, payloadBytes(result as Payload | undefined));
+    const fail = (error: unknown): Promise<void> | undefined => {
+      // A callback that gives up because its caller did does what it was asked to.
+      if (!request.dropped) this.#fail(error, request.name, 'request');
+      return this.#incoming.fail(request, error);
+    };
     try {
       const result = callback(new BinaryReader(payload), request);
-      if (!isThenable(result))
-        return this.#reply(request, encodeAnswer(request.id, payloadBytes(result as Payload | undefined)));
-      return Promise.resolve(result)
-        .then((value) =>
-          this.#reply(request, encodeAnswer(request.id, payloadBytes(value as Payload | undefined))),
-        )
-        .then(undefined, (error: unknown) => this.#refuse(request, error));
+      return isPromiseLike(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
     } catch (error) {
-      return this.#refuse(request, error);
+      return fail(error);
     }
-  }
-
-  #refuse(request: IncomingRequest, error: unknown): PromiseLike<void> | undefined {
-    // A callback that gives up because its caller did does what it was asked to.
-    if (!request.dropped) this.#fail(error, request.name, 'request');
-    const { code, message } = describeFailure(error);
-    return this.#reply(request, encodeFailure(request.id, code, message));
-  }
-
-  /** Sends an answer, and waits with it while the peer does not take answers: it must not be able to fill the memory. */
-  #reply(request: IncomingRequest, message: Bytes): Promise<void> | undefined {
-    if (request.dropped || this.#stopped) return undefined;
-    this.#incoming.delete(request.id);
-    const sent = this.#host.send(message);
-    return this.#host.congested ? sent.then(nothing, nothing) : undefined;
   }
 
   #fail(error: unknown, name: string, kind: 'message' | 'request'): void {
     this.#failed += 1;
     this.#host.report(error, name, kind);
   }
-}
-
-/** One of a batch is done. */
-function countIn(batch: Batch | undefined): void {
-  if (!batch) return;
-  batch.left -= 1;
-  if (batch.left === 0) batch.done.resolve();
 }
 
 function nothing(): void {

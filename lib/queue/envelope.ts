@@ -1,4 +1,5 @@
-import { cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../bytes.js';
+import { concatBytes, cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../bytes.js';
+import type { MessageHead } from '../framing/encoder.js';
 
 /** The longest name, in bytes. */
 export const longestName = 255;
@@ -15,6 +16,33 @@ export const requestName: number = headLength + idLength;
 
 /** The types of control messages: "Queue messages" in docs/protocol.md. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
+
+/** The one head, written anew for each message: it is copied before the call that sends it returns. */
+const head = { bytes: new Uint8Array(headLength + idLength + longestName + 1), length: 0 };
+
+/** `name | 00`: what follows goes to the callback of that name. Good until the next head is made. */
+export function registeredHead(name: string): MessageHead {
+  return putName(0, name);
+}
+
+/** `00 4B 51 | 1 | u32 id | name | 00`. Good until the next head is made. */
+export function requestHead(id: number, name: string): MessageHead {
+  putHead(head.bytes, controlType.request, id);
+  return putName(headLength + idLength, name);
+}
+
+/** `00 4B 51 | 2 | u32 id`. Good until the next head is made. */
+export function answerHead(id: number): MessageHead {
+  putHead(head.bytes, controlType.answer, id);
+  head.length = headLength + idLength;
+  return head;
+}
+
+/** A registered message as one piece: `name | 00 | payload`. */
+export function encodeRegistered(name: string, payload: Bytes): Bytes {
+  const { bytes, length } = registeredHead(name);
+  return concatBytes([bytes.subarray(0, length), payload]);
+}
 
 /** Checks a name for a message that is to be sent or registered. */
 export function checkName(name: string): string {
@@ -51,11 +79,6 @@ export function nameText(bytes: Bytes, start: number, length: number): string {
   return text;
 }
 
-/** A message that goes to the callback of that name: `name | 00 | payload`. */
-export function encodeRegistered(name: string, payload: Bytes): Bytes {
-  return named(0, name, payload);
-}
-
 /** Whether bytes begin as control messages do. */
 export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.length): boolean {
   return (
@@ -70,19 +93,6 @@ export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.
 export function checkRaw(message: Bytes): Bytes {
   if (!isControl(message)) return message;
   throw new RangeError('a message cannot begin with the bytes 00 4B 51: control messages do');
-}
-
-/** `00 4B 51 | 1 | u32 id | name | 00 | payload` */
-export function encodeRequest(id: number, name: string, payload: Bytes): Bytes {
-  const bytes = named(headLength + idLength, name, payload);
-  return putHead(bytes, controlType.request, id);
-}
-
-/** `00 4B 51 | 2 | u32 id | payload` */
-export function encodeAnswer(id: number, payload: Bytes): Bytes {
-  const bytes = new Uint8Array(headLength + idLength + payload.length);
-  bytes.set(payload, headLength + idLength);
-  return putHead(bytes, controlType.answer, id);
 }
 
 /** `00 4B 51 | 3 | u32 id | u8 n | code | message`: a code that is not printable ASCII is left out, a long message is cut. */
@@ -173,12 +183,11 @@ function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
 }
 
-/** Room for a head, and after it the name, its NUL and the payload. */
-function named(head: number, name: string, payload: Bytes): Bytes {
-  const bytes = new Uint8Array(head + name.length + 1 + payload.length);
-  putAscii(bytes, head, name);
-  bytes.set(payload, head + name.length + 1);
-  return bytes;
+function putName(at: number, name: string): MessageHead {
+  putAscii(head.bytes, at, name);
+  head.length = at + name.length + 1;
+  head.bytes[head.length - 1] = 0;
+  return head;
 }
 
 function putHead(bytes: Bytes, type: number, id: number): Bytes {

@@ -21,7 +21,9 @@ interface Line<T> {
  * queue; a run stops at the first task that has to be waited for, which keeps the job until it is done.
  */
 export class Lane<T extends Task> {
-  readonly #queue: PQueue;
+  readonly #concurrency: number;
+  /** Made for the first task: most sockets perform none of one kind. */
+  #queue: PQueue | undefined;
   readonly #perform: (task: T) => PromiseLike<void> | undefined;
   readonly #onRun: () => void;
   /** By falling priority. */
@@ -33,24 +35,20 @@ export class Lane<T extends Task> {
    * @param onRun - called at the end of every run.
    */
   constructor(concurrency: number, perform: (task: T) => PromiseLike<void> | undefined, onRun: () => void) {
-    this.#queue = new PQueue({ concurrency });
+    this.#concurrency = concurrency;
     this.#perform = perform;
     this.#onRun = onRun;
   }
 
   /** Whether something waits or is under way. */
   get busy(): boolean {
-    return this.#queue.size + this.#queue.pending > 0 || this.#lines.some(({ tasks }) => tasks.length > 0);
+    const { size = 0, pending = 0 } = this.#queue ?? {};
+    return size + pending > 0 || this.#lines.some(({ tasks }) => tasks.length > 0);
   }
 
   /** Puts a task in its line; `kick` begins with it. */
   push(task: T): void {
     this.#lineOf(task.priority).tasks.push(task);
-  }
-
-  /** Takes out a task that has not begun; false if it is not here. */
-  remove(task: T): boolean {
-    return this.#lines.find(({ priority }) => priority === task.priority)?.tasks.remove(task) ?? false;
   }
 
   /** Begins with what there is room for, before it returns. */
@@ -64,7 +62,7 @@ export class Lane<T extends Task> {
 
   /** Resolves when nothing waits and nothing is under way. */
   idle(): Promise<void> {
-    return this.#queue.onIdle();
+    return this.#queue?.onIdle() ?? done;
   }
 
   /** Drops what has not begun. */
@@ -87,6 +85,7 @@ export class Lane<T extends Task> {
 
   #schedule(line: Line<T>): void {
     line.scheduled = true;
+    this.#queue ??= new PQueue({ concurrency: this.#concurrency });
     void this.#queue.add(() => this.#run(line), { priority: line.priority });
   }
 

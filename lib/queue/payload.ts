@@ -1,10 +1,14 @@
 import { BinaryWriter } from '../binary/writer.js';
 import { kindOf, toBytes, type Bytes } from '../bytes.js';
+import { isPromiseLike } from '../waiting.js';
 
 /** Writes the payload of a message; called at once, and not asynchronous. */
 export type PayloadConstructor = (writer: BinaryWriter) => void;
 
-/** What goes with a name: bytes, text as UTF-8, or a function that writes it. */
+/**
+ * What goes with a name: bytes, text, or a function that writes it. Text is its UTF-8 bytes and nothing more: `readString`
+ * reads what `writeString` wrote, which has a terminator.
+ */
 export type Payload = Uint8Array | string | PayloadConstructor;
 
 const empty: Bytes = new Uint8Array(0);
@@ -19,17 +23,12 @@ export function payloadBytes(payload: Payload | undefined): Bytes {
 function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
   const writer = new BinaryWriter();
   const result = constructor(writer);
-  if (isThenable(result)) {
+  if (isPromiseLike(result)) {
     // Its rejection has no other listener.
     result.then(undefined, () => undefined);
     throw new TypeError('a constructor writes at once: it is not an async function');
   }
   return writer.data;
-}
-
-/** Whether something has to be waited for. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 /** Checks a function that was given. */

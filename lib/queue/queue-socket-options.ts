@@ -5,6 +5,7 @@ import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.
 import type { AbortSignalLike } from '../waiting.js';
 import { checkFunction } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
+import { attempt } from './reporter.js';
 
 /** Where an error came from: see {@link QueueSocketOptions.onError}. */
 export interface QueueErrorInfo {
@@ -12,7 +13,7 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * `message`: a callback for a message failed, or (with `unmatched: 'error'`) there was none. `request`: a callback
-   * failed whose caller is told too. `control`: the peer sent a control message that is not well formed. `hook`:
+   * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer sent a control message that is not well formed. `hook`:
    * another function of the options failed.
    */
   readonly kind: 'message' | 'request' | 'control' | 'hook';
@@ -45,20 +46,25 @@ export interface QueueSocketOptions {
   /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
   readonly concurrency?: number | undefined;
   /**
-   * Callbacks of requests that run at a time, apart from those of messages. Default 64. Where callbacks at both ends wait for
-   * answers of each other, those that answer them need a `concurrency` of their own: see `registerCallback`.
+   * Callbacks of requests that run at a time, apart from those of messages. Default Infinity, within the limits of
+   * `maxQueuedMessages`. Where callbacks at both ends wait for answers of each other, a limit can make them wait for ever: then
+   * give those that answer them a `concurrency` of their own, see `registerCallback`.
    */
   readonly requestConcurrency?: number | undefined;
   /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
   readonly callTimeout?: number | undefined;
   /**
-   * Bytes that wait in a queue before reading stops: the messages for `recv`, those for callbacks, and the requests of each name.
-   * Also the bytes of requests of one name that are sent before an answer. Each message counts 64 more. Default 1048576 (1 MiB).
+   * Bytes that wait in a queue before reading stops: the messages for `recv`, those for callbacks, and the requests of each
+   * name that have no answer yet. Calls of one name keep within the same limit: further ones wait to be sent. Each message
+   * counts 64 bytes more than it has. Default 1048576 (1 MiB). Should be the same at both ends.
    */
   readonly maxQueuedBytes?: number | undefined;
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
   readonly maxQueuedMessages?: number | undefined;
-  /** Hears of whatever a callback throws. Default: one process warning a name. */
+  /**
+   * Hears of what callbacks and hooks throw, and of control messages that are not well formed. Default: one process
+   * warning a name; none for requests, whose caller is told.
+   */
   readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
   /**
    * Called once when the socket closes, by this side, by the peer, or by an error, which is then its argument. What it
@@ -85,7 +91,7 @@ export interface QueueRecvOptions extends RecvOptions {
 
 /** Options of {@link QueueSocket.call}. */
 export interface CallOptions {
-  /** Milliseconds to wait for the answer. Default: `callTimeout` of the socket. */
+  /** Milliseconds to wait for the answer, room to send included. Default: `callTimeout` of the socket. */
   readonly timeout?: number | undefined;
   /** Gives the call up when it aborts; the callback's signal at the other end aborts too. */
   readonly signal?: AbortSignalLike | undefined;
@@ -112,7 +118,7 @@ export interface QueueSocketStats extends SocketStats {
   readonly receiveQueue: QueueDepth;
   /** Messages that wait for their callbacks. */
   readonly callbackQueue: QueueDepth;
-  /** Requests that wait for their callbacks. */
+  /** Requests of the peer that have no answer yet. */
   readonly requestQueue: QueueDepth;
   /** Callbacks that were called, for messages and for requests. */
   readonly callbacksRun: number;
@@ -173,11 +179,11 @@ export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOp
     if (hook !== undefined) checkFunction(name, hook);
   }
   return {
-    log: flag('debug', options.debug, false) ? logger : undefined,
+    log: flag('debug', options.debug, false) ? safely(logger, onError) : undefined,
     manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
     unmatched: choice('unmatched', options.unmatched, ['queue', 'drop', 'error']),
     concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
-    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 64, 1, Infinity),
+    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, Infinity, 1, Infinity),
     callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),
     maxQueuedBytes: integer('maxQueuedBytes', options.maxQueuedBytes, 1024 * 1024, 1, unlimited),
     maxQueuedMessages: integer('maxQueuedMessages', options.maxQueuedMessages, 16_384, 1, unlimited),
@@ -186,6 +192,16 @@ export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOp
     onError,
     onClose,
     onTimeout,
+  };
+}
+
+/** A logger whose failure is reported, and is no failure of what it was told of. */
+function safely(
+  logger: (line: string) => unknown,
+  onError: QueueSocketOptions['onError'],
+): (line: string) => void {
+  return (line) => {
+    attempt(() => logger(line), 'logger', onError);
   };
 }
 

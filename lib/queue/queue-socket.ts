@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import { kindOf, toBytes, type Bytes } from '../bytes.js';
-import { closedError, K4netError, TimeoutError } from '../errors.js';
+import { toBytes, type Bytes } from '../bytes.js';
+import { K4netError } from '../errors.js';
 import { longestMessage } from '../framing/encoder.js';
 import { checkNames, flag, integer, milliseconds } from '../options.js';
 import { nextTurn } from '../runtime.js';
-import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
+import type { ClaimedSocket, MessageSocket } from '../sockets/claim.js';
 import {
   checkedWait,
   type CloseInfo,
@@ -13,31 +13,24 @@ import {
   type ReadyState,
   type SendOptions,
 } from '../sockets/locked-socket-options.js';
-import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
-import { Budget } from './budget.js';
-import { Calls } from './calls.js';
-import { Dispatcher } from './dispatcher.js';
-import { checkName, checkRaw, encodeKeepalive, encodeRegistered } from './envelope.js';
-import { Heartbeat, type Vitals } from './heartbeat.js';
-import { checkFunction, isThenable, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
+import { checkSignal, quiet, rejected, type WaitOptions } from '../waiting.js';
+import type { Budget } from './budget.js';
+import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
+import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
+import { defaultCloseTimeout, QueueCore } from './queue-core.js';
 import {
   checkedQueueOptions,
   type CallOptions,
   type CheckedQueueOptions,
-  type CloseMessage,
   type DrainOptions,
   type QueueDepth,
-  type QueueErrorInfo,
   type QueueRecvOptions,
   type QueueSocketOptions,
   type QueueSocketStats,
 } from './queue-socket-options.js';
-import { ReceiveQueue } from './receive-queue.js';
-import type { Callback, CallbackOptions } from './registry.js';
-import { report } from './reporter.js';
-import { Router } from './router.js';
-
-const defaultCloseTimeout = 5_000;
+import type { Messages } from './codec/messages.js';
+import type { Callback, CallbackContext, CallbackOptions } from './registry.js';
+import { TypedQueue } from './typed-queue.js';
 
 /**
  * Named messages, requests and answers over a socket of messages: what comes for a name goes to the callback that is
@@ -55,19 +48,9 @@ export class QueueSocket {
   readonly #socket: MessageSocket;
   readonly #claimed: ClaimedSocket;
   readonly #options: CheckedQueueOptions;
-  readonly #hub = new AbortHub();
+  readonly #core: QueueCore;
   readonly #tasks = new Map<string, PayloadConstructor>();
-  readonly #queue: ReceiveQueue;
-  readonly #depth: Budget;
-  readonly #dispatcher: Dispatcher;
-  readonly #calls: Calls;
-  readonly #router: Router;
-  readonly #watches: Heartbeat[] = [];
-  #started = false;
   #counted = 0;
-  #cause: K4netError | undefined;
-  #closing: Promise<void> | undefined;
-  #draining: Promise<void> | undefined;
 
   /**
    * @param socket - a {@link LockedSocket} or EncryptedSocket. From here on it belongs to the queue socket: its own `send`,
@@ -77,63 +60,10 @@ export class QueueSocket {
    */
   constructor(socket: MessageSocket, options: QueueSocketOptions = {}) {
     this.#options = checkedQueueOptions(options);
-    if (!isClaimable(socket))
-      throw new TypeError(
-        `a QueueSocket is made over a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`,
-      );
-    const { maxQueuedBytes, maxQueuedMessages, concurrency, requestConcurrency, manual, unmatched } =
-      this.#options;
-    const budget = (): Budget => new Budget(maxQueuedBytes, maxQueuedMessages);
     this.#socket = socket;
-    const claimed = socket[claim](() => {
-      if (this.#started) this.#router.pump();
-    });
-    this.#claimed = claimed;
-    const onRoom = (): void => {
-      this.#router.onRoom();
-    };
-    const queueBudget = budget();
-    this.#queue = new ReceiveQueue(queueBudget, this.#hub, onRoom);
-    const tell = (error: unknown, name: string, kind: QueueErrorInfo['kind']): void => {
-      this.#report(error, name, kind);
-    };
-    this.#dispatcher = new Dispatcher(
-      {
-        socket: this,
-        get congested() {
-          return claimed.congested;
-        },
-        send: (message) => claimed.send(message),
-        report: tell,
-        log: this.#options.log,
-        unmatched: (name, payload) => {
-          this.#router.removed(name, payload);
-        },
-        onRoom,
-      },
-      { concurrency, requestConcurrency, maxQueuedBytes, maxQueuedMessages, manual },
-    );
-    this.#calls = new Calls(claimed, budget, this.#hub);
-    this.#router = new Router(claimed.messages, {
-      dispatcher: this.#dispatcher,
-      calls: this.#calls,
-      queue: this.#queue,
-      queueBudget,
-      unmatched,
-      refuse: (message) => {
-        if (!claimed.congested) void claimed.send(message);
-      },
-      report: tell,
-      over: (error) => {
-        this.#onOver(error);
-      },
-    });
-    this.#depth = queueBudget;
-    this.closed = socket.closed.then((info) => {
-      // Messages may still wait for callbacks, and those for answers that cannot come any more.
-      this.#calls.end(info.error ?? closedError('the socket is closed'));
-      return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
-    });
+    this.#core = new QueueCore(this, socket, this.#options);
+    this.#claimed = this.#core.claimed;
+    this.closed = this.#core.closed;
   }
 
   /** Where the socket is in its life. */
@@ -170,18 +100,19 @@ export class QueueSocket {
 
   /** What went through this socket so far, and what waits in it now. */
   stats(): QueueSocketStats {
+    const { dispatcher, calls, queueBudget } = this.#core;
     const depth = ({ messages, bytes }: Budget): QueueDepth => ({ messages, bytes });
     return {
       ...this.#socket.stats(),
       sendQueue: this.#socket.bufferedAmount,
-      receiveQueue: depth(this.#depth),
-      callbackQueue: depth(this.#dispatcher.messages),
-      requestQueue: depth(this.#dispatcher.requests),
-      callbacksRun: this.#dispatcher.performed,
-      callbacksFailed: this.#dispatcher.failed,
-      callsInFlight: this.#calls.pending,
-      requestsInFlight: this.#dispatcher.unanswered,
-      roundTripTime: this.#calls.roundTrip,
+      receiveQueue: depth(queueBudget),
+      callbackQueue: depth(dispatcher.messages),
+      requestQueue: depth(dispatcher.requests),
+      callbacksRun: dispatcher.performed,
+      callbacksFailed: dispatcher.failed,
+      callsInFlight: calls.pending,
+      requestsInFlight: dispatcher.unanswered,
+      roundTripTime: calls.roundTrip,
     };
   }
 
@@ -198,7 +129,7 @@ export class QueueSocket {
     if (concurrency !== undefined) integer('concurrency', concurrency, 1, 1, Infinity);
     if (priority !== undefined)
       integer('priority', priority, 0, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    this.#dispatcher.register(checkName(name), callback, options);
+    this.#core.dispatcher.register(checkName(name), callback, options);
   }
 
   /**
@@ -206,7 +137,7 @@ export class QueueSocket {
    * `unmatched`.
    */
   removeCallback(name: string): void {
-    this.#dispatcher.remove(checkName(name));
+    this.#core.dispatcher.remove(checkName(name));
   }
 
   /**
@@ -230,14 +161,7 @@ export class QueueSocket {
    * @throws K4netError `K4NET_STATE` the second time.
    */
   start(): void {
-    if (this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has been started already');
-    this.#started = true;
-    this.#claimed.messages.wanted();
-    // What is here already waits for the end of the code that starts: it may have more to register.
-    nextTurn(() => {
-      this.#router.pump();
-    });
-    if (!this.#closing) this.#watch();
+    this.#core.start();
   }
 
   /**
@@ -251,7 +175,7 @@ export class QueueSocket {
    * Rejects with `K4NET_STATE` before `start()`, and when nothing is queued and nothing will come any more like `recv`.
    */
   recvRegistered(): Promise<number> {
-    return this.#started ? quiet(this.#recvRegistered()) : rejected(notStarted());
+    return quiet(this.#recvRegistered());
   }
 
   /**
@@ -268,9 +192,12 @@ export class QueueSocket {
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
-      const message = encodeRegistered(checkName(name), payloadBytes(payload));
+      checkName(name);
+      const bytes = payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
-      return this.#send(message, options);
+      if (options) return this.#send(encodeRegistered(name, bytes), options);
+      this.#core.checkOpen();
+      return this.#claimed.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
       return rejected(error);
     }
@@ -289,16 +216,24 @@ export class QueueSocket {
       checkNames('call', options, ['timeout', 'signal']);
       checkSignal(options.signal);
       const timeout = milliseconds('timeout', options.timeout, this.#options.callTimeout);
-      if (!this.#started) throw notStarted();
+      this.#core.checkStarted();
       checkName(name);
       const bytes = payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes is too long`);
       this.#options.log?.(`Calling ${name}`);
-      return this.#calls.call(name, bytes, timeout, options.signal);
+      return this.#core.calls.call(name, bytes, timeout, options.signal);
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  /**
+   * A view of this socket that knows the types of its messages: an object maps names to codecs, and callbacks, requests and
+   * tasks get and give values instead of bytes. `docs/typed-messages.md` has more.
+   */
+  typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {
+    return new TypedQueue(this, messages);
   }
 
   /**
@@ -313,10 +248,11 @@ export class QueueSocket {
     try {
       const wait = checkedWait('recv', options, ['block', 'maxSize', 'timeout', 'signal']);
       const maxSize = integer('maxSize', options.maxSize, Infinity, 0, Infinity);
-      if (!this.#started) throw notStarted();
+      this.#core.checkStarted();
       const block = flag('block', options.block, true);
-      if (!block && this.#queue.size() < 0 && !this.#queue.over) return Promise.resolve(undefined);
-      return this.#queue.receive({ maxSize, ...wait });
+      const { queue } = this.#core;
+      if (!block && queue.size() < 0 && !queue.over) return Promise.resolve(undefined);
+      return queue.receive({ maxSize, ...wait });
     } catch (error) {
       return rejected(error);
     }
@@ -364,16 +300,15 @@ export class QueueSocket {
   }
 
   /**
-   * Comes to an end in good order: takes no new messages and refuses new requests, finishes the callbacks that wait or
-   * run and the calls that are under way, sends what there is to send, and closes. When the time is over it cuts. Not
-   * to be awaited inside a callback, which it would wait for. Never rejects because of the peer.
+   * Comes to an end in good order: drops messages and refuses requests that come from then on, finishes the callbacks
+   * that wait or run and the calls that are under way, sends what there is to send, and closes, which drops what waits
+   * for `recv`. When the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
+   * because of the peer.
    */
   drain(options: DrainOptions = {}): Promise<void> {
     try {
       checkNames('drain', options, ['timeout']);
-      const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
-      this.#draining ??= this.#drain(timeout);
-      return this.#draining;
+      return this.#core.drain(milliseconds('timeout', options.timeout, defaultCloseTimeout));
     } catch (error) {
       return rejected(error);
     }
@@ -381,18 +316,15 @@ export class QueueSocket {
 
   /**
    * Closes the socket: sends what was sent before and the closing message (or what `onClose` returns), and ends like
-   * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, and
-   * everyone who waits on the socket is told. Never rejects because of the peer.
+   * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, what
+   * waits for `recv` is dropped, and everyone who waits on the socket is told. Never rejects because of the peer.
    */
   close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
     try {
       checkNames('close', options, ['timeout']);
       const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
       const last = closingMessage === undefined ? undefined : checkRaw(toBytes(closingMessage));
-      if (!this.#closing) return this.#close(last, timeout, undefined);
-      const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
-      if (timeout === 0) cut();
-      return bounded(this.#closing, { timeout }, this.#hub, cut, 'the end of the peer');
+      return this.#core.close(last, timeout);
     } catch (error) {
       return rejected(error);
     }
@@ -404,7 +336,7 @@ export class QueueSocket {
   }
 
   #send(message: Bytes, options?: SendOptions): Promise<void> {
-    if (this.#closing) throw closedError('this side has closed the socket');
+    this.#core.checkOpen();
     return this.#claimed.send(message, options);
   }
 
@@ -416,164 +348,14 @@ export class QueueSocket {
   }
 
   async #recvRegistered(): Promise<number> {
-    const { performed } = this.#dispatcher;
-    const { over } = this.#claimed.messages;
-    const last = this.#closing ? (this.#cause ?? closedError('this side has closed the socket')) : over;
-    let count = performed - this.#counted;
-    if (this.#options.manual) {
-      if (this.#dispatcher.held === 0 && last) throw last;
-      count = await this.#dispatcher.release();
-    } else if (count === 0 && last && !this.#dispatcher.waiting) throw last;
+    this.#core.checkStarted();
+    const { dispatcher, over } = this.#core;
+    const { performed } = dispatcher;
+    const called = this.#options.manual ? 0 : performed - this.#counted;
     this.#counted = performed;
+    if (over && called === 0 && !dispatcher.waiting) throw over;
+    const released = this.#options.manual ? await dispatcher.release() : 0;
     await new Promise<void>(nextTurn);
-    return count;
+    return called + released;
   }
-
-  #watch(): void {
-    const { heartbeat, idleTimeout } = this.#options;
-    const { messages } = this.#claimed;
-    if (heartbeat) {
-      const vitals = (): Vitals => ({
-        received: this.#claimed.received,
-        sent: this.#socket.stats().bytesSent,
-        paused: messages.full,
-      });
-      const speak = (): void => {
-        // Bytes that still wait to go out are a sign of life themselves.
-        if (this.#socket.bufferedAmount === 0) void this.#claimed.send(encodeKeepalive());
-      };
-      const dead = (): void => {
-        this.#claimed.fail(new TimeoutError('a sign of life of the peer', heartbeat.timeout));
-      };
-      this.#watches.push(new Heartbeat(vitals, heartbeat.interval, heartbeat.timeout, speak, dead));
-    }
-    if (idleTimeout !== Infinity) {
-      const vitals = (): Vitals => ({
-        received: this.#router.arrived,
-        sent: 0,
-        paused: messages.full || this.#router.stalled,
-      });
-      const idle = (): void => {
-        this.#onIdle(idleTimeout);
-      };
-      this.#watches.push(new Heartbeat(vitals, Infinity, idleTimeout, () => undefined, idle));
-    }
-  }
-
-  #onIdle(timeout: number): void {
-    try {
-      this.#options.onTimeout?.(this);
-    } catch (error) {
-      this.#report(error, 'onTimeout', 'hook');
-    }
-    if (this.#closing) return;
-    this.#cause = new TimeoutError('a message of the peer', timeout);
-    void this.#close(undefined, defaultCloseTimeout, this.#cause);
-  }
-
-  /** The peer has ended or the connection broke, and everything that came has been given out. */
-  #onOver(error: K4netError): void {
-    if (this.#closing) return;
-    this.#queue.end(error);
-    this.#calls.end(error);
-    void this.#finish(K4netError.is(error, 'K4NET_CLOSED') ? undefined : error);
-  }
-
-  /** Lets callbacks that answer the peer's last requests come to their end, for a while, and closes. */
-  async #finish(cause: K4netError | undefined): Promise<void> {
-    if (cause) this.#dispatcher.abort(cause);
-    else await this.#within(this.#dispatcher.idle(), defaultCloseTimeout);
-    if (!this.#closing) await this.#close(undefined, defaultCloseTimeout, cause, true);
-  }
-
-  async #drain(timeout: number): Promise<void> {
-    const until = performance.now() + timeout;
-    const left = (): number => Math.max(0, until - performance.now());
-    const settled = async (): Promise<void> => {
-      this.#router.drain();
-      await this.#dispatcher.release();
-      await Promise.all([this.#dispatcher.idle(), this.#calls.idle()]);
-      await this.#socket.flush();
-    };
-    await this.#within(settled(), timeout);
-    await this.close(undefined, { timeout: left() });
-  }
-
-  /** Waits for something, but not longer than that, and not longer than the socket lives. */
-  async #within(promise: Promise<unknown>, timeout: number): Promise<void> {
-    const over = new Deferred<void>();
-    const resolve = (): void => {
-      over.resolve();
-    };
-    promise.then(resolve, resolve);
-    void this.closed.then(resolve);
-    await bounded(over.promise, { timeout }, this.#hub, resolve, '');
-  }
-
-  /**
-   * @param cause - what makes it close, if it is not this side's wish.
-   * @param keep - whether what came before is still given out.
-   */
-  #close(
-    last: Bytes | undefined,
-    timeout: number,
-    cause: K4netError | undefined,
-    keep: boolean = false,
-  ): Promise<void> {
-    const reason = cause ?? closedError('this side has closed the socket');
-    const ended = new Deferred<void>();
-    this.#closing = ended.promise;
-    this.#router.stop();
-    for (const watch of this.#watches.splice(0)) watch.stop();
-    this.#calls.end(reason);
-    this.#dispatcher.abort(reason);
-    if (!keep) {
-      this.#dispatcher.stop();
-      this.#queue.discard(reason);
-    }
-    const finish = (word: Bytes | undefined): void => {
-      void this.#socket.close(last ?? word, { timeout }).then(ended.resolve);
-    };
-    this.#askForWord(cause, timeout, finish);
-    return ended.promise;
-  }
-
-  /** Calls `onClose`, waits for what it returns if it must, and goes on in any case. */
-  #askForWord(cause: K4netError | undefined, timeout: number, go: (word: Bytes | undefined) => void): void {
-    const fail = (error: unknown): void => {
-      this.#report(error, 'onClose', 'hook');
-    };
-    const take = (word: CloseMessage): Bytes | undefined =>
-      word === undefined ? undefined : checkRaw(toBytes(word));
-    try {
-      const word = this.#options.onClose?.(cause);
-      if (!isThenable(word)) {
-        go(take(word));
-        return;
-      }
-      let late: Bytes | undefined;
-      const asked = Promise.resolve(word).then((value) => {
-        late = take(value);
-      });
-      asked.catch(fail);
-      void this.#within(asked, timeout).then(() => {
-        go(late);
-      });
-    } catch (error) {
-      fail(error);
-      go(undefined);
-    }
-  }
-
-  #report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
-    report(this.#options.onError, error, { name, kind });
-  }
-}
-
-function isClaimable(socket: MessageSocket): socket is Claimable {
-  return typeof socket === 'object' && (socket as unknown) !== null && claim in socket;
-}
-
-function notStarted(): K4netError {
-  return new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
 }

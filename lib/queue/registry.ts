@@ -41,7 +41,7 @@ export interface Registration<L = unknown> {
   readonly name: string;
   readonly priority: number;
   readonly lane: L | undefined;
-  /** Requests of this name that have not begun. */
+  /** Requests of this name that have no answer yet. */
   readonly requests: Budget;
   /** Undefined once it was removed or replaced. */
   callback: Callback | undefined;

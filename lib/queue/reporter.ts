@@ -1,6 +1,6 @@
 import { K4netError } from '../errors.js';
 import { warn } from '../runtime.js';
-import { isThenable } from './payload.js';
+import { isPromiseLike } from '../waiting.js';
 import type { QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
 
 /** What the process was warned of: once a name, however many sockets there are. */
@@ -16,13 +16,26 @@ export function report(onError: QueueSocketOptions['onError'], error: unknown, i
   const tell: (error: unknown, info: QueueErrorInfo) => unknown = onError;
   try {
     const result = tell(error, info);
-    if (isThenable(result)) {
+    if (isPromiseLike(result)) {
       result.then(undefined, (thrown: unknown) => {
         warnOnce(thrown, { name: 'onError', kind: 'hook' });
       });
     }
   } catch (thrown) {
     warnOnce(thrown, { name: 'onError', kind: 'hook' });
+  }
+}
+
+/** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
+export function attempt(hook: () => unknown, name: string, onError: QueueSocketOptions['onError']): void {
+  const fail = (error: unknown): void => {
+    report(onError, error, { name, kind: 'hook' });
+  };
+  try {
+    const result = hook();
+    if (isPromiseLike(result)) result.then(undefined, fail);
+  } catch (error) {
+    fail(error);
   }
 }
 

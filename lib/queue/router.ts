@@ -144,20 +144,19 @@ export class Router {
     return this.#messages.cut(size, skip);
   }
 
-  /** The queue that has no room for the request that is next, if it is one. */
+  /** The place that has no room for the request that is next, if it is one. */
   #fullFor(size: number): Budget | undefined {
     const { run, start } = this.#messages;
-    if (run[start + 3] !== controlType.request) return undefined;
+    // The total is over the limits before any part of it is.
+    if (!this.#routes.dispatcher.requests.full || run[start + 3] !== controlType.request) return undefined;
     const length = nameLength(run, start + requestName, size - requestName);
     return length < 0 ? undefined : this.#routes.dispatcher.fullFor(run, start + requestName, length);
   }
 
   #control(size: number): Budget | undefined {
     const { dispatcher, calls } = this.#routes;
-    if (dispatcher.requests.full && !this.#draining) {
-      const full = this.#fullFor(size);
-      if (full) return full;
-    }
+    const full = this.#draining ? undefined : this.#fullFor(size);
+    if (full) return full;
     const message = this.#messages.cut(size);
     const control = decodeControl(message);
     if (control.type !== 'keepalive') this.#arrived += 1;

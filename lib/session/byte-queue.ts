@@ -3,13 +3,15 @@ import { type Bytes, concatBytes, readU32 } from '../bytes.js';
 /** A chunk shorter than this is copied rather than kept: a view of a few bytes may hold 64 KiB of memory. */
 const short = 4096;
 const firstSpare = 1024;
+// Frozen, because all queues share it.
+const none = Object.freeze<Bytes[]>([]) as Bytes[];
 
 /**
  * Received bytes, waiting to be whole units. Takes memory for bytes that have come, never for a length that was
  * announced; many tiny chunks become few larger ones.
  */
 export class ByteQueue {
-  readonly #items: Bytes[] = [];
+  #items: Bytes[] = none;
   /** The buffer that the last item lies in, if it is one of ours, with room behind it. */
   #spare: Bytes | undefined;
   #size = 0;
@@ -24,7 +26,9 @@ export class ByteQueue {
     if (this.#size > 0 && chunk.length < short) {
       this.#append(chunk);
     } else {
-      this.#items.push(chunk);
+      // An empty array that is pushed onto takes room for seventeen, and most connections wait for one chunk.
+      if (this.#items.length === 0) this.#items = [chunk];
+      else this.#items.push(chunk);
       this.#spare = undefined;
     }
     this.#size += chunk.length;
@@ -64,7 +68,10 @@ export class ByteQueue {
       }
     }
     this.#size -= length;
-    if (this.#items.length === 0) this.#spare = undefined;
+    if (this.#items.length === 0) {
+      this.#items = none;
+      this.#spare = undefined;
+    }
     return taken;
   }
 

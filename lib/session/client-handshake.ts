@@ -1,9 +1,9 @@
 import { type Bytes, concatBytes, equalBytes } from '../bytes.js';
-import type { Backend } from '../crypto/backend.js';
+import type { Backend, EphemeralShare } from '../crypto/backend.js';
 import { chooseBackend } from '../crypto/choose-backend.js';
 import type { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey, parseFingerprint } from '../crypto/public-key.js';
-import { type EphemeralShare, agree, generateShare, randomBytes } from '../crypto/suite.js';
+import { randomBytes } from '../crypto/suite.js';
 import { K4netError, KeyMismatchError } from '../errors.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
@@ -27,10 +27,10 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from './padding.js';
+import { premasterLabel } from './premaster.js';
 import { recordType } from './record.js';
 import { type EpochOne, type ServerTrust, Session, enterEpochOne, limitOf } from './session.js';
 
-const label = 'k4net/1 server key';
 const serverFinishedKnows = [extensionId.recordLimit, extensionId.appProtocol];
 const empty = new Uint8Array(0);
 
@@ -50,8 +50,7 @@ export class ClientHandshake extends Handshake {
   #secrets: HandshakeSecrets | undefined;
   /** Whether ServerFinished has verified: from then on the server is told of errors. */
   #verified = false;
-  /** Whether the client's one record of epoch 0 is spoken for: a second one would be under the same nonce. */
-  #recordTaken = false;
+  /** There once ClientFinished is the client's one record of epoch 0. */
   #epochOne: EpochOne | undefined;
 
   /** @param inject - for tests only. */
@@ -81,7 +80,7 @@ export class ClientHandshake extends Handshake {
     }
     this.#awaits = 'offer';
     const body = encodeKeyRequest(this.#extensions(messageType.keyRequest, serverName ? { serverName } : {}));
-    return this.#send(body);
+    return this.#sendClear(body);
   }
 
   protected async handle(body: Bytes): Promise<HandshakeStep> {
@@ -99,12 +98,11 @@ export class ClientHandshake extends Handshake {
   }
 
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
-    if (this.#awaits === 'nothing' && this.#epochOne) return sealAlert(this.#epochOne.sealer, error);
+    if (this.#epochOne) return sealAlert(this.#epochOne.sealer, error);
     const alert = alertFor(error.code);
-    if (!this.#verified || this.#recordTaken || alert === undefined || !this.#secrets) return [];
-    this.#recordTaken = true;
+    if (!this.#verified || alert === undefined || !this.#secrets) return [];
     const content = encodeAlert(alert, 0, alertName(alert));
-    return [await this.#sealRecord(this.#secrets, recordType.alert, content)];
+    return this.#sealRecord(this.#secrets, recordType.alert, content);
   }
 
   protected override readonly closedMessage: string =
@@ -120,13 +118,14 @@ export class ClientHandshake extends Handshake {
     return encodeExtensions(extensions, this.#inject.extensions?.[type]);
   }
 
-  #send(body: Bytes): HandshakeStep {
+  #sendClear(body: Bytes): HandshakeStep {
     this.#transcript.add(body);
-    return { state: 'continue', send: [unit(body)] };
+    this.send(unit(body));
+    return { state: 'continue' };
   }
 
-  #sealRecord(secrets: HandshakeSecrets, type: number, content: Bytes): Promise<Bytes> {
-    return sealEpochZero(this.#backend, secrets.traffic.client, type, content, this.#padding);
+  async #sealRecord(secrets: HandshakeSecrets, type: number, content: Bytes): Promise<Bytes[]> {
+    return [await sealEpochZero(this.#backend, secrets.traffic.client, type, content, this.#padding)];
   }
 
   async #offer(body: Bytes): Promise<HandshakeStep> {
@@ -156,8 +155,8 @@ export class ClientHandshake extends Handshake {
     const inject = this.#inject;
     const premaster = inject.premaster?.slice() ?? randomBytes(32);
     const [ephemeral, ciphertext] = await Promise.all([
-      inject.ephemeral ?? generateShare(),
-      inject.ciphertext ?? key.encrypt(label, premaster),
+      inject.ephemeral ?? this.#backend.newShare(),
+      inject.ciphertext ?? key.encrypt(premasterLabel, premaster, this.#backend),
     ]);
     this.#premaster = premaster;
     this.#ephemeral = ephemeral;
@@ -168,7 +167,7 @@ export class ClientHandshake extends Handshake {
       ...(recordLimit !== undefined && { recordLimit }),
       ...(appProtocols?.length && { appProtocols }),
     };
-    return this.#send(
+    return this.#sendClear(
       encodeClientHello(
         { random, keyId: key.id, share: ephemeral.share, suites: [suiteId], ciphertext },
         this.#extensions(messageType.clientHello, said),
@@ -186,7 +185,7 @@ export class ClientHandshake extends Handshake {
         `the server chose suite ${hello.suite}, which was not offered`,
       );
     }
-    const shared = this.#ephemeral && (await agree(this.#ephemeral.privateKey, hello.share));
+    const shared = this.#ephemeral && (await this.#ephemeral.agree(hello.share));
     if (!shared || !this.#premaster)
       throw new K4netError('K4NET_MALFORMED', 'the point of ServerHello is none');
     this.#ephemeral = undefined;
@@ -194,7 +193,7 @@ export class ClientHandshake extends Handshake {
     const th1 = await this.#transcript.hash();
     this.#secrets = await handshakeSecrets(this.#backend, hello.suite, this.#premaster, shared, th1);
     this.#awaits = 'finished';
-    return { state: 'continue', send: [] };
+    return { state: 'continue' };
   }
 
   async #finished(body: Bytes): Promise<HandshakeStep> {
@@ -234,13 +233,12 @@ export class ClientHandshake extends Handshake {
       receiveLimit: limitOf(this.#options.recordLimit),
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
-    // From here to the record nothing else may run: an alert, too, would be under this record's nonce.
-    if (this.error) return { state: 'failed', send: [], error: this.error };
-    this.#recordTaken = true;
-    const sealed = await this.#sealRecord(secrets, recordType.handshake, reply);
-    this.#awaits = 'nothing';
+    if (this.error) return { state: 'failed', error: this.error };
+    // From here on an alert belongs to epoch 1: in epoch 0 it would be under this record's nonce.
     this.#epochOne = epochOne;
-    return { state: 'done', send: [sealed], session };
+    await this.sendSealed(this.#sealRecord(secrets, recordType.handshake, reply));
+    this.#awaits = 'nothing';
+    return { state: 'done', session };
   }
 
   /** Step 7 of "Errors" in docs/protocol.md for ServerFinished, and whether the client shows its key. */

@@ -6,11 +6,11 @@ import { handshakeLimit, handshakeUnitLimit, minimumRecord } from './record.js';
 import type { RecordSealer } from './sealer.js';
 import type { Session } from './session.js';
 
-/** What a handshake wants its driver to do. `send` holds whole units with their lengths, to be sent in any case. */
+/** How a handshake stands. After every step there may be units to {@link Handshake.take}, and they are to be sent. */
 export type HandshakeStep =
-  | { readonly state: 'continue'; readonly send: readonly Bytes[] }
-  | { readonly state: 'done'; readonly send: readonly Bytes[]; readonly session: Session }
-  | { readonly state: 'failed'; readonly send: readonly Bytes[]; readonly error: K4netError };
+  | { readonly state: 'continue' }
+  | { readonly state: 'done'; readonly session: Session }
+  | { readonly state: 'failed'; readonly error: K4netError };
 
 /**
  * What the two roles of a handshake have in common: its driver gives it the units it received one after the other and
@@ -20,6 +20,10 @@ export abstract class Handshake {
   #units = 0;
   #bytes = 0;
   #error: K4netError | undefined;
+  #failing: Promise<HandshakeStep> | undefined;
+  readonly #made: Bytes[] = [];
+  /** A record that has its number, and is not sealed yet. */
+  #sealing: Promise<void> | undefined;
 
   /** The error that ended the handshake, if one did. */
   get error(): K4netError | undefined {
@@ -33,7 +37,15 @@ export abstract class Handshake {
   /** The units that tell the other side of an error, where it is told at all. */
   protected abstract tell(error: K4netError): Promise<readonly Bytes[]>;
 
-  /** What is to be sent before anything has been received. */
+  /**
+   * Units with their lengths, in the order in which they were made: whoever takes them sends them. An error may come at
+   * any moment, and its alert has to go out behind every record that has been numbered.
+   */
+  take(): Bytes[] {
+    return this.#made.splice(0);
+  }
+
+  /** Makes what is to be sent before anything has been received. */
   start(): Promise<HandshakeStep> {
     return this.#run(() => this.begin());
   }
@@ -63,17 +75,10 @@ export abstract class Handshake {
     return this.#run(() => this.handle(body));
   }
 
-  /** Ends the handshake for a reason of the driver's: a timeout, an abort, a length. */
-  async fail(error: K4netError): Promise<HandshakeStep> {
-    if (this.#error) return { state: 'failed', send: [], error: this.#error };
-    this.#error = error;
-    let send: readonly Bytes[] = [];
-    try {
-      send = await this.tell(error);
-    } catch {
-      // An alert that cannot be made is an alert less; the error is the one that was to be told.
-    }
-    return { state: 'failed', send, error };
+  /** Ends the handshake for a reason of the driver's: a timeout, an abort, a length. Only the first reason counts. */
+  fail(error: K4netError): Promise<HandshakeStep> {
+    this.#failing ??= this.#fail(error);
+    return this.#failing;
   }
 
   /** The end of the stream: the other side went away. */
@@ -83,19 +88,45 @@ export abstract class Handshake {
 
   protected readonly closedMessage: string = 'the peer closed the connection in the handshake';
 
+  /** Units to be sent, unless an alert has taken their place. */
+  protected send(...units: readonly Bytes[]): void {
+    if (!this.#error) this.#made.push(...units);
+  }
+
+  /** Records that have their numbers: they are sent whatever happens meanwhile. */
+  protected async sendSealed(records: Bytes[] | Promise<Bytes[]>): Promise<void> {
+    const sealing = async (): Promise<void> => {
+      this.#made.push(...(await records));
+    };
+    this.#sealing = sealing();
+    await this.#sealing;
+  }
+
+  async #fail(error: K4netError): Promise<HandshakeStep> {
+    this.#error = error;
+    try {
+      const told = await this.tell(error);
+      await this.#sealing;
+      this.#made.push(...told);
+    } catch {
+      // An alert that cannot be made is an alert less; the error is the one that was to be told.
+    }
+    return { state: 'failed', error };
+  }
+
   async #run(task: () => Promise<HandshakeStep>): Promise<HandshakeStep> {
-    if (this.#error) return { state: 'failed', send: [], error: this.#error };
+    if (this.#failing) return this.#failing;
     try {
       const step = await task();
-      // It may have been ended meanwhile, and then nothing of the step is to be sent.
-      return this.#failed() ?? step;
+      // It may have been ended meanwhile.
+      return await (this.#ended() ?? step);
     } catch (error) {
       return this.fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
     }
   }
 
-  #failed(): HandshakeStep | undefined {
-    return this.#error && { state: 'failed', send: [], error: this.#error };
+  #ended(): Promise<HandshakeStep> | undefined {
+    return this.#failing;
   }
 }
 

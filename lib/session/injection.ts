@@ -1,5 +1,5 @@
 import type { Bytes } from '../bytes.js';
-import type { EphemeralShare } from '../crypto/suite.js';
+import type { EphemeralShare } from '../crypto/backend.js';
 
 /** Extensions that only tests send, by the type of the message. */
 export type FurtherExtensions = Readonly<

@@ -50,6 +50,8 @@ const sequenceLimit = 2 ** 24;
 const emptyLimit = 32;
 const keyChangeWindow = 10_000;
 
+const clock = (): number => performance.now();
+
 /** The checks of every record, in the order of "Errors" in docs/protocol.md; opening one is left to the cipher. */
 export class RecordIntake {
   readonly #queue = new ByteQueue();
@@ -58,7 +60,7 @@ export class RecordIntake {
   readonly #limit: number;
   readonly #maxKeyChanges: number;
   readonly #now: () => number;
-  readonly #keyChanges: number[] = [];
+  #keyChanges: number[] | undefined;
   #seq: number;
   #empty = 0;
   #awaitingConfirm: boolean;
@@ -71,7 +73,7 @@ export class RecordIntake {
     this.#seq = options.firstSeq ?? 0;
     this.#awaitingConfirm = options.awaitConfirm ?? false;
     this.#maxKeyChanges = options.maxKeyChanges ?? 100;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? clock;
   }
 
   get pending(): number {
@@ -194,7 +196,7 @@ export class RecordIntake {
 
   #countKeyChange(): void {
     const now = this.#now();
-    const changes = this.#keyChanges;
+    const changes = (this.#keyChanges ??= []);
     while (changes[0] !== undefined && now - changes[0] >= keyChangeWindow) changes.shift();
     if (changes.length >= this.#maxKeyChanges) {
       throw new K4netError('K4NET_UNEXPECTED', 'the peer changes its key too often');

@@ -41,9 +41,11 @@ const headerLength = 5;
 /** Records shorter than this are joined before they are opened, longer ones are opened piece by piece. */
 const short = 4096;
 
+// A record is opened in one go, so every connection can use the same buffer.
+const nonceOfAll = new Uint8Array(12);
+
 class SyncOpener implements RecordOpener {
   readonly #intake: RecordIntake;
-  readonly #nonce = new Uint8Array(12);
   #epoch: SyncEpoch;
 
   constructor(backend: SyncBackend, secret: Bytes, intake: RecordIntake) {
@@ -85,7 +87,7 @@ class SyncOpener implements RecordOpener {
 
   #open({ pieces, length, seq, final }: TakenRecord): Bytes[] | undefined {
     const epoch = this.#epoch;
-    writeNonce(this.#nonce, epoch.iv, seq);
+    epoch.writeNonce(nonceOfAll, seq);
     const parts = arrange(pieces, length);
     const last = parts.length - 1;
     const [first, end] = [parts[0], parts[last]];
@@ -94,7 +96,7 @@ class SyncOpener implements RecordOpener {
     const tag = end.subarray(end.length - tagLength);
     parts[last] = end.subarray(0, end.length - tagLength);
     parts[0] = (parts[0] ?? first).subarray(headerLength);
-    const opened = epoch.gcm.open(this.#nonce, aad, parts, tag);
+    const opened = epoch.gcm.open(nonceOfAll, aad, parts, tag);
     if (opened && final) this.#epoch = epoch.next();
     return opened;
   }

@@ -4,11 +4,14 @@ export type PaddingPolicy = 'none' | 'padme' | `block:${number}`;
 /** The padding of a plaintext of a given length that may grow up to a limit. */
 export type Padding = (plaintext: number, limit: number) => number;
 
+/** The policy `none`. */
+export const noPadding: Padding = () => 0;
+
 const maxBlock = 2 ** 20;
 
 /** The padding of a policy. */
 export function createPadding(policy: PaddingPolicy = 'none'): Padding {
-  if (policy === 'none') return () => 0;
+  if (policy === 'none') return noPadding;
   if (policy === 'padme') return (plaintext, limit) => capped(plaintext, padme(plaintext), limit);
   const size =
     typeof policy === 'string' && /^block:[1-9][0-9]{0,6}$/.test(policy) ? Number(policy.slice(6)) : 0;

@@ -23,6 +23,11 @@ export const handshakeLimit = 8192;
 /** Writes the nonce of a record. A sequence number is below 2^53. */
 export function writeNonce(target: Bytes, iv: Bytes, seq: number): void {
   target.set(iv);
+  addSequence(target, seq);
+}
+
+/** Makes the nonce of an iv that is already in its place. */
+export function addSequence(target: Bytes, seq: number): void {
   let rest = seq;
   for (let index = 4; rest > 0; index += 1) {
     target[index] = (target[index] ?? 0) ^ (rest & 0xff);

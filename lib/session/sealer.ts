@@ -3,7 +3,7 @@ import type { Backend } from '../crypto/backend.js';
 import { K4netError } from '../errors.js';
 import { alertNumber, encodeAlert } from './alerts.js';
 import { AsyncWriter } from './async-writer.js';
-import type { Padding } from './padding.js';
+import { type Padding, noPadding } from './padding.js';
 import { defaultRecordLimit, plaintextHead, recordType } from './record.js';
 import { SyncWriter } from './sync-writer.js';
 
@@ -59,7 +59,7 @@ export class RecordSealer {
   constructor(backend: Backend, secret: Bytes, options: SealerOptions = {}) {
     this.#writer = backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
     this.#limit = options.limit ?? defaultRecordLimit;
-    this.#padding = options.padding ?? (() => 0);
+    this.#padding = options.padding ?? noPadding;
     this.#seq = options.firstSeq ?? 0;
     this.#bytes = options.firstBytes ?? 0;
     this.#rekeyRecords = Math.min(options.rekeyRecords ?? Infinity, 2 ** 20);

@@ -3,10 +3,10 @@ import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { Deferred, quiet, startTimer } from '../waiting.js';
 import { Delivery } from './delivery.js';
-import { sealAlert, type Handshake, type HandshakeStep } from './handshake.js';
-import type { RecordOpener } from './opener.js';
+import { sealAlert, type Handshake } from './handshake.js';
+import { HandshakeDriver } from './handshake-driver.js';
+import { RecordChannel, type ChannelOwner } from './record-channel.js';
 import type { Session } from './session.js';
-import { UnitReader } from './units.js';
 
 /** What a transport needs for its session. */
 export interface SessionPlan {
@@ -18,10 +18,6 @@ export interface SessionPlan {
   readonly timeout: number;
 }
 
-/** Received bytes of a handshake that may wait to be looked at: two units of the greatest length. */
-const handshakeAhead = 2 * 4100;
-/** Received bytes beside one record that may wait to be opened, where that is not done at once. */
-const openAhead = 256 * 1024;
 /** How long a side that has said its last word lets the other one read it, in milliseconds. */
 const lingerTime = 1_000;
 
@@ -39,38 +35,33 @@ interface Write {
 export class SecureTransport implements Transport {
   /** Resolves when the handshake has succeeded, the server's confirm included; rejects when it has failed. */
   readonly ready: Promise<Session>;
-  readonly #ready = new Deferred<Session>();
+  #ready: Deferred<Session> | undefined;
   readonly #inner: Transport;
   readonly #plan: SessionPlan;
   readonly #delivery = new Delivery();
-  readonly #units = new UnitReader();
+  readonly #wiring: Sink & ChannelOwner;
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
-  #machine: Handshake | undefined;
-  #awaitedUnit: Deferred<Bytes | K4netError | undefined> | undefined;
+  /** There until the handshake has made a session. */
+  #driver: HandshakeDriver | undefined;
   #confirmed: Deferred<void> | undefined;
   #session: Session | undefined;
-  #opener: RecordOpener | undefined;
+  /** There as soon as there is a session. */
+  #channel: RecordChannel | undefined;
   /** What was written before the session was open. */
-  #early: Write[] = [];
-  /** What is being opened and what is being sealed, where that is not done at once. */
-  #opening: Promise<void> | undefined;
-  #sealed: Promise<void> | undefined;
-  #sealing = 0;
-  /** A write was told to wait: here, by the transport below. */
-  #full = false;
-  #innerFull = false;
+  #early: Write[] | undefined;
   #timer: { stop(): void } | undefined;
   #innerEnded = false;
   #innerGone = false;
-  /** Our direction was asked to end, and has; the peer's has. */
+  #received = 0;
+  /** Our direction was asked to end. */
   #ended = false;
-  #endWritten = false;
-  #peerEnded = false;
   #established = false;
 
   constructor(inner: Transport, plan: SessionPlan) {
     this.#inner = inner;
     this.#plan = plan;
+    this.#wiring = new SecureTransport.#Wiring(this);
+    this.#ready = new Deferred();
     this.ready = quiet(this.#ready.promise);
   }
 
@@ -80,6 +71,10 @@ export class SecureTransport implements Transport {
 
   get localAddress(): string {
     return this.#inner.localAddress;
+  }
+
+  get received(): number {
+    return this.#inner.received ?? this.#received;
   }
 
   /** Where the session is in its life. */
@@ -97,10 +92,18 @@ export class SecureTransport implements Transport {
     if (this.#state !== 'idle') return;
     this.#state = 'handshake';
     this.#setTimer(this.#plan.timeout, () => {
-      this.#interrupt(new TimeoutError('the handshake', this.#plan.timeout));
+      this.#fail(new TimeoutError('the handshake', this.#plan.timeout));
     });
     this.#attachInner();
-    void this.#handshake();
+    this.#driver = new HandshakeDriver({
+      write: (units) => {
+        this.#writeInner(units);
+      },
+      resume: () => {
+        if (!this.#innerGone) this.#inner.resume();
+      },
+    });
+    void this.#handshake(this.#driver);
   }
 
   /** Ends in good order without ever having begun. */
@@ -125,8 +128,8 @@ export class SecureTransport implements Transport {
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
     if (this.#state === 'over') return true;
-    if (this.#state === 'open' && this.#session) return this.#emit(this.#session.sealer.stream(parts), done);
-    this.#early.push({ parts, done });
+    if (this.#state === 'open' && this.#channel) return this.#channel.write(parts, done);
+    (this.#early ??= []).push({ parts, done });
     this.start();
     return false;
   }
@@ -135,22 +138,18 @@ export class SecureTransport implements Transport {
     if (this.#ended || this.#state === 'over') return;
     this.#ended = true;
     this.start();
-    if (this.#state === 'open') this.#sendEnd();
+    if (this.#state === 'open') this.#channel?.end();
   }
 
   abort(cause?: K4netError): void {
     const error = cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
-    const { state, machine, session } = {
-      state: this.#state,
-      machine: this.#machine,
-      session: this.#session,
-    };
+    const state = this.#state;
     this.#over(error);
     this.#delivery.cut(error);
     if (state === 'idle') this.#attachInner();
     // A deadline of our own is no news to the peer once the session is open: to it the connection is cut.
     const told = state === 'handshake' || (state === 'open' && error.code !== 'K4NET_TIMEOUT');
-    if (told) void this.#tell(machine, session, error, true);
+    if (told) void this.#tell(error, true);
     else this.#inner.abort(error);
   }
 
@@ -164,173 +163,56 @@ export class SecureTransport implements Transport {
 
   /** Changes the key of this direction now. */
   rekey(): void {
-    if (this.#state === 'open' && this.#session && !this.#ended) this.#emit(this.#session.sealer.rekey());
+    if (this.#state === 'open' && !this.#ended) this.#channel?.rekey();
   }
 
-  // The handshake: units go to the machine, and what the machine says is done.
-
-  async #handshake(): Promise<void> {
+  async #handshake(driver: HandshakeDriver): Promise<void> {
     try {
-      const machine = await this.#plan.begin();
-      if (this.#isOver()) return;
-      this.#machine = machine;
-      let step = await machine.start();
-      while (step.state === 'continue' && !this.#isOver()) {
-        this.#writeInner(step.send);
-        step = await this.#nextStep(machine);
-      }
-      if (this.#isOver()) return;
-      this.#writeInner(step.send);
-      if (step.state === 'done') await this.#establish(step.session);
-      else if (step.state === 'failed') this.#fail(step.error);
+      const session = await driver.run(() => this.#plan.begin());
+      if (session && !this.#isOver()) await this.#establish(session, driver.rest());
     } catch (error) {
       this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
     }
   }
 
-  async #nextStep(machine: Handshake): Promise<HandshakeStep> {
-    const unit = await this.#nextUnit(machine);
-    if (unit === undefined) return machine.end();
-    return unit instanceof Uint8Array ? machine.receive(unit) : machine.fail(unit);
-  }
-
-  /** The next unit, the error of its length, or undefined at the end of the stream. */
-  #nextUnit(machine: Handshake): Promise<Bytes | K4netError | undefined> {
-    const unit = this.#units.next((length) => machine.checkLength(length));
-    if (unit !== undefined || this.#innerEnded) return Promise.resolve(unit);
-    this.#awaitedUnit = new Deferred();
-    if (!this.#innerGone) this.#inner.resume();
-    return this.#awaitedUnit.promise;
-  }
-
-  #offerUnit(): void {
-    const machine = this.#machine;
-    const awaited = this.#awaitedUnit;
-    if (!machine || !awaited) return;
-    const unit = this.#units.next((length) => machine.checkLength(length));
-    if (unit === undefined && !this.#innerEnded) return;
-    this.#awaitedUnit = undefined;
-    awaited.resolve(unit);
-  }
-
-  /** A reason from outside ends the handshake now, whatever it is doing. */
-  #interrupt(error: K4netError): void {
-    if (this.#state !== 'handshake') return;
-    this.#fail(error);
-  }
-
-  async #establish(session: Session): Promise<void> {
+  async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
+    this.#driver = undefined;
     this.#session = session;
-    this.#opener = session.open({
-      data: (chunk) => {
-        this.#delivery.push(chunk);
-      },
-      confirmed: () => this.#confirmed?.resolve(),
-      closed: () => {
-        this.#peerEnded = true;
-        this.#delivery.end();
-        this.#settle();
-      },
-    });
+    const channel = new RecordChannel(this.#inner, session, this.#delivery, this.#wiring);
+    this.#channel = channel;
     if (session.confirmPending) this.#confirmed = new Deferred();
-    for (const chunk of this.#units.rest()) this.#open(chunk);
-    if (this.#innerEnded) this.#endOfStream();
+    for (const chunk of surplus) channel.push(chunk);
+    if (this.#innerEnded) channel.endOfStream();
     this.#resumeInner();
     await this.#confirmed?.promise;
+    this.#confirmed = undefined;
     if (this.#isOver()) return;
     await this.#plan.succeeded(session);
     if (this.#isOver()) return;
-    this.#timer?.stop();
+    this.#stopTimer();
     this.#state = 'open';
     this.#established = true;
-    this.#ready.resolve(session);
+    this.#ready?.resolve(session);
+    this.#ready = undefined;
     this.#delivery.release();
-    const early = this.#early.splice(0);
-    for (const { parts, done } of early) this.#emit(session.sealer.stream(parts), done);
-    // Whoever wrote early was told to wait.
-    if (early.length > 0) this.#full = true;
-    if (this.#ended) this.#sendEnd();
-    else this.#drain();
+    this.#flow(channel);
     this.#resumeInner();
   }
 
-  // Records
-
-  #open(chunk: Bytes): void {
-    this.#run(() => this.#opener?.push(chunk));
-  }
-
-  /** The end of the stream is an error, unless the peer has said before that it ends. */
-  #endOfStream(): void {
-    this.#run(() => this.#opener?.end());
-  }
-
-  /** Lets the opener do something; what it cannot do at once it does in the order of the calls. */
-  #run(task: () => void | Promise<void>): void {
-    try {
-      const opening = task();
-      if (!opening) return;
-      const done = opening
-        .catch((error: unknown) => {
-          this.#failSession(error);
-        })
-        .then(() => {
-          if (this.#opening === done) this.#opening = undefined;
-          this.#resumeInner();
-        });
-      this.#opening = done;
-    } catch (error) {
-      this.#failSession(error);
-    }
-  }
-
-  /** One write may be on its way to be sealed while another is: more than that would make records small. */
-  #emit(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
-    if (Array.isArray(sealed)) {
-      this.#innerFull = !this.#writeInner(sealed, done);
-      this.#full = this.#innerFull;
-      return !this.#full;
-    }
-    this.#sealing += 1;
-    this.#sealed = sealed.then(
-      (records) => {
-        this.#sealing -= 1;
-        if (!this.#writeInner(records, done)) this.#innerFull = true;
-        this.#drain();
-      },
-      (error: unknown) => {
-        this.#failSession(error);
-      },
-    );
-    if (this.#sealing < 2 && !this.#innerFull) return true;
-    this.#full = true;
-    return false;
-  }
-
-  #drain(): void {
-    if (!this.#full || this.#innerFull || this.#sealing > 1 || this.#state !== 'open') return;
-    this.#full = false;
-    this.#delivery.drain();
-  }
-
-  #sendEnd(): void {
-    if (!this.#session) return;
-    this.#emit(this.#session.sealer.alert(), () => {
-      this.#endWritten = true;
-      this.#settle();
-    });
-    if (this.#sealed) {
-      void this.#sealed.then(() => {
-        this.#endInner();
-      });
-    } else {
-      this.#endInner();
-    }
+  /** What was written before goes out first, and whoever wrote it was told to wait. */
+  #flow(channel: RecordChannel): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    channel.begin();
+    for (const { parts, done } of early) channel.write(parts, done);
+    if (early.length > 0) channel.owesDrain();
+    if (this.#ended) channel.end();
+    else channel.drain();
   }
 
   /** Both sides have said their end. A peer that leaves the connection open all the same is not waited for. */
   #settle(): void {
-    if (this.#state === 'open' && this.#endWritten && this.#peerEnded && !this.#innerEnded) {
+    if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) {
       this.#setTimer(lingerTime, () => {
         this.#inner.abort();
       });
@@ -339,44 +221,33 @@ export class SecureTransport implements Transport {
 
   // The end
 
-  #failSession(error: unknown): void {
-    this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the session failed'));
-  }
-
   /** What was received before the failure is still delivered, unless that was within the handshake. */
   #fail(error: K4netError): void {
     if (this.#isOver()) return;
-    const { state, machine, session } = {
-      state: this.#state,
-      machine: this.#machine,
-      session: this.#session,
-    };
+    const state = this.#state;
     this.#over(error);
     if (state === 'open') this.#delivery.fail(error);
     else this.#delivery.cut(error);
-    void this.#tell(machine, session, error, false);
+    void this.#tell(error, false);
   }
 
   #over(error: K4netError): void {
     this.#state = 'over';
-    this.#timer?.stop();
-    this.#early = [];
-    this.#ready.reject(error);
-    this.#opener?.stop();
-    this.#awaitedUnit?.resolve(undefined);
+    this.#stopTimer();
+    this.#early = undefined;
+    this.#ready?.reject(error);
+    this.#ready = undefined;
+    this.#channel?.stop();
+    this.#driver?.stop();
     this.#confirmed?.resolve();
   }
 
   /** Tells the peer why, where it is to be told, and leaves. */
-  async #tell(
-    machine: Handshake | undefined,
-    session: Session | undefined,
-    error: K4netError,
-    hard: boolean,
-  ): Promise<void> {
+  async #tell(error: K4netError, hard: boolean): Promise<void> {
+    const session = this.#session;
     let units: readonly Bytes[] = [];
     try {
-      units = session ? await sealAlert(session.sealer, error) : ((await machine?.fail(error))?.send ?? []);
+      units = session ? await sealAlert(session.sealer, error) : ((await this.#driver?.tell(error)) ?? []);
     } catch {
       // An alert that cannot be sealed is an alert less; the connection is left all the same.
     }
@@ -402,79 +273,107 @@ export class SecureTransport implements Transport {
     return this.#state === 'over';
   }
 
-  #setTimer(time: number, then: () => void): void {
+  #stopTimer(): void {
     this.#timer?.stop();
+    this.#timer = undefined;
+  }
+
+  #setTimer(time: number, then: () => void): void {
+    this.#stopTimer();
     if (time !== Infinity) this.#timer = startTimer(then, time);
   }
 
   // The transport below
 
   #attachInner(): void {
-    this.#inner.attach({
-      data: (chunk) => this.#onData(chunk),
-      drain: () => {
-        this.#innerFull = false;
-        this.#drain();
-      },
-      end: () => {
-        this.#innerEnded = true;
-        if (this.#isOver()) return;
-        if (this.#peerEnded && this.#state === 'open') this.#timer?.stop();
-        if (this.#opener) this.#endOfStream();
-        else this.#offerUnit();
-      },
-      close: (cause) => {
-        this.#onClose(cause);
-      },
-    });
+    this.#inner.attach(this.#wiring);
+  }
+
+  #onEnd(): void {
+    this.#innerEnded = true;
+    if (this.#isOver()) return;
+    if (this.#channel?.peerEnded && this.#state === 'open') this.#stopTimer();
+    if (this.#channel) this.#channel.endOfStream();
+    else this.#driver?.end();
   }
 
   #onData(chunk: Bytes): boolean {
+    this.#received += chunk.length;
     if (this.#isOver()) return true;
-    if (this.#opener) {
-      this.#open(chunk);
-      return this.#wantsMore();
-    }
-    this.#units.push(chunk);
-    this.#offerUnit();
-    return this.#units.pending < handshakeAhead;
+    const more = this.#channel ? this.#channel.push(chunk) : (this.#driver?.push(chunk) ?? true);
+    return more || this.#isOver();
   }
 
   #onClose(cause: K4netError | undefined): void {
     this.#innerGone = true;
-    if (this.#opening)
-      void this.#opening.then(() => {
-        this.#onGone(cause);
-      });
-    else this.#onGone(cause);
+    const gone = (): void => {
+      this.#onGone(cause);
+    };
+    if (this.#channel) this.#channel.close(gone);
+    else gone();
   }
 
   #onGone(cause: K4netError | undefined): void {
-    if (this.#state === 'open' && this.#endWritten && this.#peerEnded) {
+    if (this.#state === 'open' && this.#channel?.over) {
       this.#state = 'over';
       this.#delivery.close();
     } else {
       this.#fail(cause ?? new K4netError('K4NET_CONNECTION', 'the connection is gone'));
     }
-    this.#timer?.stop();
-  }
-
-  #wantsMore(): boolean {
-    if (this.#isOver() || !this.#opener || !this.#session) return true;
-    // A confirm may come in pieces, and nothing flows before it.
-    const flowing = this.#delivery.flowing || this.#opener.awaitingConfirm;
-    return flowing && this.#opener.pending < openAhead + this.#session.facts.receiveLimit;
+    this.#stopTimer();
   }
 
   #resumeInner(): void {
-    if (this.#state !== 'idle' && !this.#innerGone && this.#wantsMore()) this.#inner.resume();
+    if (this.#state === 'idle' || this.#innerGone) return;
+    if (this.#channel && !this.#isOver()) this.#channel.resume();
+    else this.#inner.resume();
   }
 
-  #writeInner(units: readonly Bytes[], done?: () => void): boolean {
-    return this.#innerGone || units.length === 0 || this.#inner.write(units, done);
+  #writeInner(units: readonly Bytes[]): void {
+    if (!this.#innerGone && units.length > 0) this.#inner.write(units);
   }
 
   #endInner(): void {
     if (!this.#innerGone) this.#inner.end();
   }
+
+  /**
+   * What the transport below and the records call. One object, and not a closure for every call, because every connection
+   * has it as long as it lives.
+   */
+  static readonly #Wiring = class implements Sink, ChannelOwner {
+    readonly #above: SecureTransport;
+
+    constructor(above: SecureTransport) {
+      this.#above = above;
+    }
+
+    data(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk);
+    }
+
+    drain(): void {
+      this.#above.#channel?.onDrain();
+    }
+
+    end(): void {
+      this.#above.#onEnd();
+    }
+
+    close(cause?: K4netError): void {
+      this.#above.#onClose(cause);
+    }
+
+    failed(error: unknown): void {
+      this.#above.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the session failed'));
+    }
+
+    confirmed(): void {
+      this.#above.#confirmed?.resolve();
+    }
+
+    ended(): void {
+      this.#above.#settle();
+    }
+  };
 }

@@ -3,7 +3,7 @@ import type { Backend } from '../crypto/backend.js';
 import { chooseBackend } from '../crypto/choose-backend.js';
 import { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey } from '../crypto/public-key.js';
-import { agree, generateShare, randomBytes } from '../crypto/suite.js';
+import { randomBytes } from '../crypto/suite.js';
 import { K4netError } from '../errors.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
@@ -13,7 +13,6 @@ import type { ServerInjection } from './injection.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from './key-schedule.js';
 import {
   type ClientFinished,
-  type ClientHello,
   checkHeader,
   decodeClientFinished,
   decodeClientHello,
@@ -27,6 +26,7 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from './padding.js';
+import { openPremaster } from './premaster.js';
 import { recordType } from './record.js';
 import {
   type ServerHandshakeOptions,
@@ -36,7 +36,6 @@ import {
 } from './server-options.js';
 import { type EpochOne, Session, enterEpochOne, limitOf } from './session.js';
 
-const label = 'k4net/1 server key';
 const keyRequestKnows = [extensionId.serverName];
 const clientHelloKnows = [extensionId.serverName, extensionId.recordLimit, extensionId.appProtocol];
 const maxSuites = 8;
@@ -79,7 +78,7 @@ export class ServerHandshake extends Handshake {
   }
 
   protected begin(): Promise<HandshakeStep> {
-    return Promise.resolve({ state: 'continue', send: [] });
+    return Promise.resolve({ state: 'continue' });
   }
 
   protected async handle(body: Bytes): Promise<HandshakeStep> {
@@ -114,7 +113,8 @@ export class ServerHandshake extends Handshake {
     this.#transcript.add(body);
     this.#transcript.add(offer);
     this.#awaits = 'hello';
-    return { state: 'continue', send: [unit(offer)] };
+    this.send(unit(offer));
+    return { state: 'continue' };
   }
 
   async #chooseKey(keyId: Bytes | undefined): Promise<KeyPair> {
@@ -139,11 +139,18 @@ export class ServerHandshake extends Handshake {
     if (hello.ciphertext.length !== key.publicKey.modulusLength) {
       throw new K4netError('K4NET_MALFORMED', 'the ciphertext of ClientHello is not as long as the modulus');
     }
-    const ephemeral = this.#inject.ephemeral ?? (await generateShare());
-    const shared = await agree(ephemeral.privateKey, hello.share);
+    const ephemeral = this.#inject.ephemeral ?? (await this.#backend.newShare());
+    const shared = await ephemeral.agree(hello.share);
     if (!shared) throw new K4netError('K4NET_MALFORMED', 'the point of ClientHello is none');
     const appProtocol = this.#chooseProtocol(extensions);
-    const premaster = await this.#premaster(key, hello);
+    const replacement = this.#inject.rejectPremaster?.slice() ?? randomBytes(32);
+    const premaster = await openPremaster(
+      this.#backend,
+      key,
+      hello.ciphertext,
+      replacement,
+      this.#options.decryptQueue,
+    );
 
     this.#transcript.add(body);
     const answer = encodeServerHello(
@@ -170,7 +177,8 @@ export class ServerHandshake extends Handshake {
     );
     this.#progress = { key, secrets, epochOne, appProtocol, sendLimit };
     this.#awaits = 'finished';
-    return { state: 'continue', send: [unit(answer), record] };
+    this.send(unit(answer), record);
+    return { state: 'continue' };
   }
 
   #chooseProtocol({ appProtocols: offered }: Extensions): string | undefined {
@@ -182,22 +190,6 @@ export class ServerHandshake extends Handshake {
       'K4NET_UNSUPPORTED',
       'the client offers no application protocol that is spoken here',
     );
-  }
-
-  /**
-   * The client's secret. For every ciphertext of the right length the server does the same and takes as long: where it
-   * does not open, a random secret drawn beforehand takes its place, and the handshake fails later, in one way only.
-   */
-  async #premaster(key: KeyPair, { ciphertext }: ClientHello): Promise<Bytes> {
-    const replacement = this.#inject.rejectPremaster?.slice() ?? randomBytes(32);
-    const job = () => key.decrypt(label, ciphertext);
-    const { decryptQueue } = this.#options;
-    const opened = await (decryptQueue ? decryptQueue(job) : job());
-    const mask = opened?.length === 32 ? 0xff : 0;
-    const secret = replacement.map((byte, index) => (byte & ~mask) | ((opened?.[index] ?? 0) & mask));
-    replacement.fill(0);
-    opened?.fill(0);
-    return secret;
   }
 
   async #encodeFinished(secrets: HandshakeSecrets, appProtocol: string | undefined): Promise<Bytes> {
@@ -245,10 +237,10 @@ export class ServerHandshake extends Handshake {
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
     // If it was ended meanwhile, its sealer has sealed an alert, which nothing may follow.
-    if (this.error) return { state: 'failed', send: [], error: this.error };
+    if (this.error) return { state: 'failed', error: this.error };
     this.#awaits = 'nothing';
-    const send = clientKey ? await epochOne.sealer.confirm() : [];
-    return { state: 'done', send, session };
+    if (clientKey) await this.sendSealed(epochOne.sealer.confirm());
+    return { state: 'done', session };
   }
 
   /** Step 7 of "Errors" in docs/protocol.md for ClientFinished. */

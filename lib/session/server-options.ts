@@ -1,6 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { KeyPair } from '../crypto/key-pair.js';
 import type { PublicKey } from '../crypto/public-key.js';
+import type { DecryptQueue } from './premaster.js';
 import { type SessionOptions, checkSessionOptions } from './session.js';
 
 /** What is known of a client when its key is to be accepted or refused. */
@@ -28,7 +29,7 @@ export interface ServerHandshakeOptions extends SessionOptions {
   /** Whether a client's key is good here; asked after its signature has verified. Without it, every key is. */
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
   /** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
-  readonly decryptQueue?: (<T>(job: () => Promise<T>) => Promise<T>) | undefined;
+  readonly decryptQueue?: DecryptQueue | undefined;
 }
 
 /** The flags of ServerFinished. */

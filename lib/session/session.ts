@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes.js';
+import { type Bytes, concatBytes } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
@@ -80,10 +80,9 @@ export class Session {
   /** The sending half. A server's has sealed its confirm already, where there is one. */
   readonly sealer: RecordSealer;
   readonly #backend: Backend;
-  readonly #receiving: Bytes;
-  readonly #id: Bytes;
-  readonly #exporter: Bytes;
-  #opened = false;
+  #receiving: Bytes | undefined;
+  /** The id, and the secret of exports behind it: an array costs more than what it holds. */
+  readonly #values: Bytes;
 
   private constructor(
     facts: SessionFacts,
@@ -94,8 +93,8 @@ export class Session {
     this.sealer = sealer;
     this.#backend = secrets.backend;
     this.#receiving = secrets.receiving;
-    this.#id = secrets.id;
-    this.#exporter = secrets.exporter;
+    this.#values = concatBytes([secrets.id, secrets.exporter]);
+    secrets.exporter.fill(0);
   }
 
   /** Spends the master secret. */
@@ -111,7 +110,7 @@ export class Session {
 
   /** The same 32 bytes on both sides, and no other session's. No secret. */
   get id(): Bytes {
-    return this.#id.slice();
+    return this.#values.slice(0, 32);
   }
 
   /** Whether the client has yet to hear that its key was accepted: `connect()` settles only then. */
@@ -121,10 +120,11 @@ export class Session {
 
   /** The receiving half. There is one, so this is called once. */
   open(handler: RecordHandler, options: OpenerOptions = {}): RecordOpener {
-    if (this.#opened) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
-    this.#opened = true;
+    const receiving = this.#receiving;
+    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
+    this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
-    return createOpener(this.#backend, this.#receiving, handler, { ...options, ...limits });
+    return createOpener(this.#backend, receiving, handler, { ...options, ...limits });
   }
 
   /**
@@ -140,7 +140,7 @@ export class Session {
       throw new RangeError(`the length of an export is a whole number from 1 to ${maxExport}, not ${length}`);
     }
     const hash = await this.#backend.sha256(context);
-    return expand(this.#backend, this.#exporter, label, hash, length);
+    return expand(this.#backend, this.#values.slice(32), label, hash, length);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { SyncBackend } from '../crypto/backend.js';
-import { plaintextHead, tagLength, writeNonce, writePlaintextHead, writeRecordHeader } from './record.js';
+import { plaintextHead, tagLength, writePlaintextHead, writeRecordHeader } from './record.js';
 import type { PlannedRecord, RecordWriter } from './sealer.js';
 import { SyncEpoch } from './traffic-keys.js';
 
@@ -11,12 +11,14 @@ const shortPart = 2048;
 
 const headerLength = 5;
 
+// A record is sealed in one go, so every connection can use the same buffers.
+const nonce = new Uint8Array(12);
+const aad = new Uint8Array(headerLength);
+const shared = new Uint8Array(small + shortPart);
+
 /** Seals records at once. */
 export class SyncWriter implements RecordWriter {
   #epoch: SyncEpoch;
-  readonly #nonce = new Uint8Array(12);
-  readonly #aad = new Uint8Array(headerLength);
-  #scratch = new Uint8Array(256);
 
   constructor(backend: SyncBackend, secret: Bytes) {
     this.#epoch = new SyncEpoch(backend, secret);
@@ -33,9 +35,9 @@ export class SyncWriter implements RecordWriter {
 
   #seal(record: PlannedRecord, out: Bytes[], before: Bytes | undefined): Bytes | undefined {
     const length = plaintextHead + record.contentLength + record.pad;
-    writeNonce(this.#nonce, this.#epoch.iv, record.seq);
-    writeRecordHeader(this.#aad, 0, length, record.final);
-    const sealed = this.#epoch.gcm.seal(this.#nonce, this.#aad, this.#plaintext(record, length));
+    this.#epoch.writeNonce(nonce, record.seq);
+    writeRecordHeader(aad, 0, length, record.final);
+    const sealed = this.#epoch.gcm.seal(nonce, aad, this.#plaintext(record, length));
     if (record.final) this.#epoch = this.#epoch.next();
     const tag = sealed.pop() ?? new Uint8Array(0);
     const start = (before?.length ?? 0) + headerLength;
@@ -43,7 +45,7 @@ export class SyncWriter implements RecordWriter {
     const joined = length <= small ? length + tagLength : first?.length === plaintextHead ? plaintextHead : 0;
     const buffer = new Uint8Array(start + joined);
     if (before) buffer.set(before);
-    buffer.set(this.#aad, start - headerLength);
+    buffer.set(aad, start - headerLength);
     out.push(buffer);
     if (first && joined > 0) buffer.set(first, start);
     if (length <= small) {
@@ -61,8 +63,7 @@ export class SyncWriter implements RecordWriter {
       writePlaintextHead(head, 0, type, pad);
       return pad === 0 ? [head, ...content] : [head, ...content, new Uint8Array(pad)];
     }
-    if (this.#scratch.length < length) this.#scratch = new Uint8Array(length * 2);
-    const scratch = this.#scratch.subarray(0, length);
+    const scratch = length <= shared.length ? shared.subarray(0, length) : new Uint8Array(length);
     writePlaintextHead(scratch, 0, type, pad);
     let offset = plaintextHead;
     for (const part of content) {

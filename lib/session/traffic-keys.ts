@@ -1,27 +1,40 @@
 import type { Bytes } from '../bytes.js';
 import type { AsyncBackend, AsyncGcm, SyncBackend, SyncGcm } from '../crypto/backend.js';
 import { expand, expandSync } from './key-schedule.js';
+import { addSequence } from './record.js';
+
+const secretLength = 32;
+const ivLength = 12;
 
 /** The key of one epoch and direction. Making the next one overwrites the secret of this one. */
 export class SyncEpoch {
   readonly gcm: SyncGcm;
-  readonly iv: Bytes;
   readonly #backend: SyncBackend;
-  readonly #secret: Bytes;
+  /** The secret, and the iv behind it: an array costs more than what it holds, and every connection has these. */
+  readonly #kept: Bytes = new Uint8Array(secretLength + ivLength);
 
   /** @param secret - belongs to the epoch from here on. */
   constructor(backend: SyncBackend, secret: Bytes) {
     this.#backend = backend;
-    this.#secret = secret;
     const key = expandSync(backend, secret, 'key');
     this.gcm = backend.gcm(key);
     key.fill(0);
-    this.iv = expandSync(backend, secret, 'iv', 12);
+    // A copy, because what a cipher has read has got memory outside of the heap.
+    this.#kept.set(secret);
+    this.#kept.set(expandSync(backend, secret, 'iv', ivLength), secretLength);
+    secret.fill(0);
+  }
+
+  writeNonce(target: Bytes, seq: number): void {
+    for (let index = 0; index < ivLength; index += 1) target[index] = this.#kept[secretLength + index] ?? 0;
+    addSequence(target, seq);
   }
 
   next(): SyncEpoch {
-    const secret = expandSync(this.#backend, this.#secret, 'update');
-    this.#secret.fill(0);
+    const spent = this.#kept.slice(0, secretLength);
+    const secret = expandSync(this.#backend, spent, 'update');
+    spent.fill(0);
+    this.#kept.fill(0);
     return new SyncEpoch(this.#backend, secret);
   }
 }

@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { K4netError } from '../errors.js';
+import type { MessageHead } from '../framing/encoder.js';
 import type { SendOptions } from './locked-socket-options.js';
 import type { LockedSocket } from './locked-socket.js';
 import type { MessageSource } from './receivers.js';
@@ -24,6 +25,10 @@ export interface ClaimedSocket {
   /** Whether a sender would have to wait. */
   readonly congested: boolean;
   send(message: Bytes, options?: SendOptions): Promise<void>;
+  /** Sends a message that begins with a head. */
+  sendHeaded(head: MessageHead, message: Bytes): Promise<void>;
+  /** As `sendHeaded`, and the bytes are the caller's again at once. */
+  sendCopy(head: MessageHead, message: Bytes): Promise<void>;
   /** Breaks the connection. */
   fail(error: K4netError): void;
 }

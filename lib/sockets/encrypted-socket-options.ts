@@ -15,8 +15,9 @@ export interface SessionChoices {
   /** How much the lengths of records hide: `none` (the default), `padme` or `block:n`. */
   readonly padding?: PaddingPolicy | undefined;
   /**
-   * Who encrypts records: `node` is Node's synchronous cipher, `webcrypto` is there everywhere. Default `auto`: Node's
-   * where there is one, because it is about twice as fast. The bytes on the wire are the same.
+   * Whose primitives serve the handshake and the records: `node` is Node's synchronous ones, `webcrypto` is there
+   * everywhere. Default `auto`: Node's where there are such, because they are about twice as fast. The bytes on the
+   * wire are the same.
    */
   readonly cipher?: CipherChoice | undefined;
 }

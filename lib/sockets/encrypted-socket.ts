@@ -35,7 +35,6 @@ import type { PeerPlan } from './session-choices.js';
 export class EncryptedSocket extends LockedSocket {
   readonly #secure: SecureTransport;
   readonly #plan: PeerPlan;
-  readonly #waits = new AbortHub();
 
   /**
    * @param stream - a Node duplex stream or a {@link Transport}. From here on it belongs to the socket.
@@ -94,7 +93,7 @@ export class EncryptedSocket extends LockedSocket {
     this.#secure.ready.then((session) => {
       settled.resolve(this.#plan.peerOf(session));
     }, settled.reject);
-    return bounded(settled.promise, wait, this.#waits, settled.reject, 'the handshake');
+    return bounded(settled.promise, wait, new AbortHub(), settled.reject, 'the handshake');
   }
 
   /**

@@ -3,6 +3,7 @@ import { K4netError } from '../errors.js';
 import { FrameDecoder } from '../framing/decoder.js';
 import { headerLength } from '../framing/encoder.js';
 import { Fifo } from '../fifo.js';
+import type { Transport } from '../transport/transport.js';
 import { rejected, type AbortHub } from '../waiting.js';
 import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.js';
 
@@ -10,18 +11,19 @@ import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.
 const chunkOverhead = 128;
 const nothing: Bytes = new Uint8Array(0);
 
+/** What an inbox asks of where its bytes come from. */
+export type InboxSource = Pick<Transport, 'resume' | 'start'>;
+
 /**
  * What came in: runs of whole frames, and those who wait for one. A message is cut out of its run only when somebody
  * takes it, so what is held is what was received and nothing more.
  *
- * It does not know its transport: `push` says whether it wants more, `onRoom` is called when it does again,
- * and `onWanted` when somebody begins to wait.
+ * `push` says whether it wants more; the source goes on when it does again, and starts when somebody begins to wait.
  */
 export class Inbox implements MessageSource {
   readonly #decoder: FrameDecoder;
   readonly #limit: number;
-  readonly #onRoom: () => void;
-  readonly #onWanted: () => void;
+  readonly #source: InboxSource;
   readonly #receivers: Receivers;
   readonly #runs = new Fifo<Bytes>();
   readonly #arrived: Bytes[] = [];
@@ -41,11 +43,10 @@ export class Inbox implements MessageSource {
    * @param maxSize - the longest message that is accepted, in bytes.
    * @param limit - bytes held before `push` says false.
    */
-  constructor(maxSize: number, limit: number, hub: AbortHub, onRoom: () => void, onWanted: () => void) {
+  constructor(maxSize: number, limit: number, hub: AbortHub, source: InboxSource) {
     this.#decoder = new FrameDecoder(maxSize);
     this.#limit = limit;
-    this.#onRoom = onRoom;
-    this.#onWanted = onWanted;
+    this.#source = source;
     this.#receivers = new Receivers(this, hub);
   }
 
@@ -148,7 +149,7 @@ export class Inbox implements MessageSource {
   }
 
   wanted(): void {
-    this.#onWanted();
+    this.#source.start?.();
   }
 
   /** The bytes among which the next message is, once `size` has found one. */
@@ -183,7 +184,7 @@ export class Inbox implements MessageSource {
     this.#begin(nothing);
     if (this.#full && this.#held * 2 <= this.#limit) {
       this.#full = false;
-      this.#onRoom();
+      this.#source.resume();
     }
   }
 }

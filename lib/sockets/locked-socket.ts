@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { decodeUtf8, kindOf, toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, MalformedError, TimeoutError, toK4netError } from '../errors.js';
-import { longestMessage } from '../framing/encoder.js';
+import { longestMessage, type MessageHead } from '../framing/encoder.js';
 import { checkNames, integer, milliseconds } from '../options.js';
 import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
@@ -32,6 +32,31 @@ const defaultCloseTimeout = 5_000;
  * `send` and `recv` may be called at any time, also many at once: each kind is served in the order of the calls.
  */
 export class LockedSocket {
+  // One object, and not a closure for every call: a connection has it for as long as it lives.
+  static readonly #Below = class implements Sink {
+    readonly #above: LockedSocket;
+
+    constructor(above: LockedSocket) {
+      this.#above = above;
+    }
+
+    data(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk);
+    }
+
+    drain(): void {
+      this.#above.#outbox.drain();
+    }
+
+    end(): void {
+      this.#above.#onEnd();
+    }
+
+    close(cause?: K4netError): void {
+      this.#above.#onClose(cause);
+    }
+  };
+
   /** Resolves when the socket is gone, with how that came about. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   readonly #transport: Transport;
@@ -56,14 +81,10 @@ export class LockedSocket {
     this.#allowHalfOpen = allowHalfOpen;
     const transport = toTransport(stream);
     this.#transport = transport;
-    const onRoom = (): void => {
-      transport.resume();
-    };
-    const onWanted = (): void => transport.start?.();
-    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, onRoom, onWanted);
+    this.#inbox = new Inbox(maxSize, recvSize, this.#hub, transport);
     this.#outbox = new Outbox(this.#transport, highWaterMark, this.#hub);
     this.closed = this.#gone.promise;
-    this.#transport.attach(this.#sink());
+    this.#transport.attach(new LockedSocket.#Below(this));
   }
 
   /** Where the socket is in its life. */
@@ -123,11 +144,8 @@ export class LockedSocket {
 
   #send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
-      if (this.#ended && this.#state === 'open') throw this.#endedError();
-      if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
       const bytes = toBytes(data);
-      if (bytes.length > longestMessage)
-        throw new RangeError(`a message of ${bytes.length} bytes has no header`);
+      this.#checkSend(bytes.length);
       if (options === undefined) return this.#outbox.send(bytes);
       checkNames('send', options, ['signal']);
       checkSignal(options.signal);
@@ -265,6 +283,21 @@ export class LockedSocket {
     return this.close();
   }
 
+  #sendHeaded(head: MessageHead, data: Bytes, copy: boolean): Promise<void> {
+    try {
+      this.#checkSend(head.length + data.length);
+      return copy ? this.#outbox.sendCopy(data, head) : this.#outbox.send(data, head);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  #checkSend(length: number): void {
+    if (this.#ended && this.#state === 'open') throw this.#endedError();
+    if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
+    if (length > longestMessage) throw new RangeError(`a message of ${length} bytes has no header`);
+  }
+
   /** @internal */
   [claim](onChange: () => void): ClaimedSocket {
     this.#inbox.claim(onChange);
@@ -280,23 +313,10 @@ export class LockedSocket {
         return outbox.congested;
       },
       send: (message, options) => this.#send(message, options),
+      sendHeaded: (head, message) => this.#sendHeaded(head, message, false),
+      sendCopy: (head, message) => this.#sendHeaded(head, message, true),
       fail: (error) => {
         if (this.#state !== 'closed') this.#fail(error);
-      },
-    };
-  }
-
-  #sink(): Sink {
-    return {
-      data: (chunk) => this.#onData(chunk),
-      drain: () => {
-        this.#outbox.drain();
-      },
-      end: () => {
-        this.#onEnd();
-      },
-      close: (cause) => {
-        this.#onClose(cause);
       },
     };
   }

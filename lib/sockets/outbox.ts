@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { K4netError } from '../errors.js';
-import { headerLength, writeHeader } from '../framing/encoder.js';
+import { headerLength, noHead, writeHeader, type MessageHead } from '../framing/encoder.js';
 import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
@@ -20,6 +20,7 @@ export type Outlet = Pick<Transport, 'write' | 'end'>;
 /** One who stands in line: with a message, or to know when all before is written, or to end. */
 interface Entry {
   readonly kind: 'message' | 'flush' | 'end';
+  readonly head: MessageHead;
   readonly data: Bytes;
   readonly deferred: Deferred<void>;
 }
@@ -95,12 +96,10 @@ export class Outbox {
   }
 
   /** Sends one message. */
-  send(data: Bytes): Promise<void> {
+  send(data: Bytes, head: MessageHead = noHead): Promise<void> {
     if (this.#failed) return rejected(this.#failed);
-    if (this.congested) {
-      return this.#stand('message', data).deferred.promise;
-    }
-    this.#put(data);
+    if (this.congested) return this.#stand('message', data, kept(head)).deferred.promise;
+    this.#put(data, head);
     if (data.length > copyLimit || this.#queued() >= this.#highWaterMark) {
       const deferred = new Deferred<void>();
       this.#settleLater(data, deferred);
@@ -109,6 +108,12 @@ export class Outbox {
     if (this.#turn < turnBudget) return sent;
     this.#turn = 0;
     return new Promise(nextTurn);
+  }
+
+  /** Sends one message whose bytes are the caller's again at once. */
+  sendCopy(data: Bytes, head: MessageHead): Promise<void> {
+    const held = data.length > copyLimit || this.congested;
+    return this.send(held ? data.slice() : data, head);
   }
 
   /**
@@ -165,8 +170,8 @@ export class Outbox {
     return quiet(bounded(entry.deferred.promise, { timeout, signal }, this.#hub, cancel, what));
   }
 
-  #stand(kind: Entry['kind'], data: Bytes): Entry {
-    const entry = { kind, data, deferred: new Deferred<void>() };
+  #stand(kind: Entry['kind'], data: Bytes, head: MessageHead = noHead): Entry {
+    const entry = { kind, head, data, deferred: new Deferred<void>() };
     void quiet(entry.deferred.promise);
     this.#line.push(entry);
     this.#lineBytes += costOf(entry);
@@ -180,7 +185,7 @@ export class Outbox {
       this.#line.shift();
       this.#lineBytes -= costOf(entry);
       if (entry.kind === 'message') {
-        this.#put(entry.data);
+        this.#put(entry.data, entry.head);
         this.#settleLater(entry.data, entry.deferred);
       } else {
         if (entry.kind === 'end') this.#ending = true;
@@ -197,22 +202,24 @@ export class Outbox {
     else deferred.resolve();
   }
 
-  #put(data: Bytes): void {
+  #put(data: Bytes, head: MessageHead): void {
     const lend = data.length > copyLimit;
-    const size = headerLength + (lend ? 0 : data.length);
+    const start = headerLength + head.length;
+    const size = start + (lend ? 0 : data.length);
     if (this.#slab.length - this.#slabEnd < size) this.#newSlab(size);
     const at = this.#slabEnd;
-    writeHeader(this.#slab, at, data.length);
+    writeHeader(this.#slab, at, head.length + data.length);
+    for (let i = 0; i < head.length; i += 1) this.#slab[at + headerLength + i] = head.bytes[i] ?? 0;
     this.#slabEnd = at + size;
     if (lend) {
       this.#seal();
       this.#parts.push(data);
     } else {
-      this.#slab.set(data, at + headerLength);
+      this.#slab.set(data, at + start);
     }
     this.#messages += 1;
-    this.#accepted += headerLength + data.length;
-    this.#turn += headerLength + data.length;
+    this.#accepted += start + data.length;
+    this.#turn += start + data.length;
     if (this.#accepted - this.#handedOver >= batch) this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -305,5 +312,9 @@ export class Outbox {
 }
 
 function costOf(entry: Entry): number {
-  return entry.kind === 'message' ? headerLength + entry.data.length : 0;
+  return entry.kind === 'message' ? headerLength + entry.head.length + entry.data.length : 0;
+}
+
+function kept({ bytes, length }: MessageHead): MessageHead {
+  return length === 0 ? noHead : { bytes: bytes.slice(0, length), length };
 }

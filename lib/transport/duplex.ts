@@ -44,6 +44,9 @@ export function isDuplex(value: unknown): value is DuplexLike {
   return [on, write, cork, destroy, resume].every((method) => typeof method === 'function');
 }
 
+const owner: unique symbol = Symbol('transport');
+type Owned = DuplexLike & { readonly [owner]: DuplexTransport };
+
 /** A Node duplex stream as a transport. From here on the stream is the transport's alone. */
 export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
@@ -76,32 +79,14 @@ export class DuplexTransport implements Transport {
     // is: only a socket of the system is known to be done with a chunk when it says so.
     this.#keeps = !isSystemSocket(stream);
     stream.pause();
-    stream.on('data', (chunk: unknown) => {
-      this.#onData(chunk);
-    });
-    stream.on('drain', () => {
-      if (!this.#full || this.#gone) return;
-      this.#full = false;
-      this.#sink?.drain();
-    });
-    stream.on('end', () => {
-      this.#onEnd();
-    });
-    stream.on('finish', () => {
-      this.#finished = true;
-      this.#settle();
-    });
-    stream.on('error', (error: Error) => {
-      this.#cause ??= toK4netError(error, 'K4NET_CONNECTION', 'the connection broke');
-      // Not every stream destroys itself, or says so, when it has failed.
-      if (!stream.destroyed) stream.destroy();
-      nextTurn(() => {
-        this.#onClose();
-      });
-    });
-    stream.on('close', () => {
-      this.#onClose();
-    });
+    // The stream knows its transport, so that all streams can have the same listeners.
+    const owned: Owned = Object.assign(stream, { [owner]: this });
+    owned.on('data', DuplexTransport.#data);
+    owned.on('drain', DuplexTransport.#drain);
+    owned.on('end', DuplexTransport.#end);
+    owned.on('finish', DuplexTransport.#finish);
+    owned.on('error', DuplexTransport.#error);
+    owned.on('close', DuplexTransport.#close);
   }
 
   attach(sink: Sink, surplus?: Bytes): void {
@@ -186,6 +171,46 @@ export class DuplexTransport implements Transport {
     } else if (more) {
       this.#stream.resume();
     }
+  }
+
+  static #data(this: Owned, chunk: unknown): void {
+    this[owner].#onData(chunk);
+  }
+
+  static #drain(this: Owned): void {
+    this[owner].#onDrain();
+  }
+
+  static #end(this: Owned): void {
+    this[owner].#onEnd();
+  }
+
+  static #finish(this: Owned): void {
+    this[owner].#finished = true;
+    this[owner].#settle();
+  }
+
+  static #error(this: Owned, error: Error): void {
+    this[owner].#onError(error);
+  }
+
+  static #close(this: Owned): void {
+    this[owner].#onClose();
+  }
+
+  #onDrain(): void {
+    if (!this.#full || this.#gone) return;
+    this.#full = false;
+    this.#sink?.drain();
+  }
+
+  #onError(error: Error): void {
+    this.#cause ??= toK4netError(error, 'K4NET_CONNECTION', 'the connection broke');
+    // Not every stream destroys itself, or says so, when it has failed.
+    if (!this.#stream.destroyed) this.#stream.destroy();
+    nextTurn(() => {
+      this.#onClose();
+    });
   }
 
   #onData(chunk: unknown): void {

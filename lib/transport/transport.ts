@@ -22,7 +22,10 @@ export interface Transport {
   readonly remoteAddress: string;
   /** This end as `address:port`, or an empty string where there is no such thing. */
   readonly localAddress: string;
-  /** Bytes that came in from the peer so far, where that is not what the sink was given. */
+  /**
+   * Bytes that came in from the peer so far, where that is not what `data()` was given: half a record is a sign of life
+   * although nothing of it can be delivered.
+   */
   readonly received?: number;
   /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old

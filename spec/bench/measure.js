@@ -1,68 +1,62 @@
-import { Pair } from './pair.js';
-import { median, quantile, shuffled } from './statistics.js';
+import { median, quantile } from './statistics.js';
+import { timed } from './timed.js';
+import { units } from './units.js';
+import { weighed } from './weighed.js';
+import { beside } from './works.js';
 
-/**
- * Measures one work: every repetition runs each contestant once, in random order, and a ratio is taken inside a
- * repetition, so that what else the machine does hits both sides of it.
- *
- * @returns a row for each contestant.
- */
-export async function measure(name, work, contestants, { repeat, target, count, execArgv }) {
-  const lanes = [];
-  try {
-    for (const contestant of contestants) {
-      const pair = new Pair(contestant, execArgv);
-      lanes.push({ contestant, pair, count: count ?? 0, samples: [] });
-      await pair.start();
-    }
-    // Twice round: the machine itself is slower at first, and that must not fall to whoever comes first.
-    for (let round = 0; count === undefined && round < 2; round += 1) {
-      for (const lane of lanes) lane.count = await warmUp(lane.pair, work, target);
-    }
-    for (let i = 0; i < repeat; i += 1) {
-      for (const lane of shuffled(lanes)) lane.samples.push(await lane.pair.run(work, lane.count));
-    }
-  } finally {
-    await Promise.all(lanes.map(({ pair }) => pair.stop()));
-  }
-  return lanes.map((lane) => row(name, work, lane, lanes));
+/** Measures one work; returns a row for each contestant, the best one first, and what failed. */
+export async function measure(name, work, contestants, settings) {
+  const take = work.unit === 'memory' ? weighed : timed;
+  const unit = units[work.unit];
+  const all = await take(work, contestants, settings);
+  const lanes = all.filter(({ failure }) => failure === undefined);
+  for (const lane of lanes) lane.values = lane.samples.map((sample) => unit.of(sample, work.size));
+  const rows = lanes.map((lane) => row(name, work, lane, lanes));
+  return {
+    rows: rows.sort((a, b) => (unit.better === 'lower' ? a.value - b.value : b.value - a.value)),
+    failures: all
+      .filter(({ failure }) => failure !== undefined)
+      .map(({ contestant, failure }) => ({ work: name, contestant: contestant.name, reason: failure })),
+  };
 }
 
-/** Lets the compiler see the code, long enough to finish with it, and finds how many messages fill the target time. */
-async function warmUp(pair, work, target) {
-  let count = work.size > 100_000 ? 16 : 256;
-  let warm = 0;
-  let fastest = 0;
-  while (warm < 2.5 * target) {
-    const { seconds } = await pair.run(work, count);
-    // The fastest: a run that something else delayed must not make all that follow too short.
-    fastest = Math.max(fastest, count / seconds);
-    count = Math.min(count * 4, Math.ceil(fastest * target));
-    if (seconds > target / 4) warm += seconds;
-  }
-  return count;
-}
-
-function row(name, work, { contestant, samples }, lanes) {
-  const speeds = samples.map(speed);
-  const goal = work.goals[contestant.name] ?? { baseline: contestant.baseline };
-  const baseline = lanes.find((lane) => lane.contestant.name === goal.baseline);
-  const ratios = baseline ? speeds.map((each, i) => each / speed(baseline.samples[i])) : [];
+function row(name, work, { contestant, samples, values }, lanes) {
+  const cpu = (side) => (side in samples[0] ? median(samples.map((sample) => sample[side])) : undefined);
+  const figures = summary(values);
+  const most = work.most?.[contestant.name];
   return {
     work: name,
     contestant: contestant.name,
     unit: work.unit,
-    size: work.size,
-    messagesPerSecond: median(speeds),
-    clientCpu: median(samples.map((sample) => sample.clientCpu)),
-    serverCpu: median(samples.map((sample) => sample.serverCpu)),
-    baseline: goal.baseline,
-    goal: goal.ratio,
-    ratio: baseline && median(ratios),
-    ratioLow: baseline && quantile(ratios, 0.25),
-    ratioHigh: baseline && quantile(ratios, 0.75),
+    ...figures,
+    clientCpu: cpu('clientCpu'),
+    serverCpu: cpu('serverCpu'),
     messages: samples.reduce((sum, sample) => sum + sample.count, 0),
+    most: most === undefined ? undefined : { goal: most, met: figures.value <= most },
+    comparisons: comparisons(work, contestant, values, lanes),
   };
 }
 
-const speed = ({ count, seconds }) => count / seconds;
+/**
+ * A ratio is taken inside a repetition, so that what else the machine does hits both sides of it, and the median is
+ * taken of the ratios.
+ */
+function comparisons(work, { name, versus }, values, lanes) {
+  const goals = work.goals[name] ?? {};
+  const baselines = versus === undefined ? (beside[name] ?? []) : [versus];
+  return baselines.flatMap((baseline) => {
+    const other = lanes.find((lane) => lane.contestant.name === baseline);
+    if (other === undefined) return [];
+    const ratio = summary(values.map((value, i) => value / other.values[i]));
+    const goal = goals[baseline];
+    return [{ baseline, ...ratio, goal, met: goal === undefined ? undefined : reaches(work, ratio, goal) }];
+  });
+}
+
+function reaches(work, { value }, goal) {
+  return units[work.unit].better === 'lower' ? value <= goal : value >= goal;
+}
+
+function summary(values) {
+  return { value: median(values), low: quantile(values, 0.25), high: quantile(values, 0.75) };
+}

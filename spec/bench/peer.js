@@ -1,61 +1,65 @@
 // One of the two processes of a measurement: plays a part on command. See `Peer` in pair.js for the other end.
-import { makeMessage, Tally } from './tally.js';
+import { kinds } from './kinds/index.js';
+import { memoryInUse } from './memory.js';
+import { Tally } from './tally.js';
+import { Watch } from './watch.js';
 
-const contestant = await import(process.argv[2]);
-const { roles } = contestant;
-
-/** Who waits for the next connection. */
-let onConnection;
-let current;
+let contestant;
+let accept;
+let open = [];
 
 const commands = {
-  listen: () => contestant.listen((connection) => onConnection(connection)),
+  async load({ file }) {
+    contestant = await import(file);
+  },
+
+  listen: () =>
+    contestant.listen((connection) => {
+      open.push(connection);
+      accept(connection);
+    }),
 
   /** The side that is connected to: says when it is ready for that. Its figures end when it has everything. */
-  async serve({ kind, size, count }) {
-    const accepted = new Promise((resolve) => (onConnection = resolve));
-    process.send({ result: 'ready' });
-    const connection = await accepted;
+  async serve({ kind, ...task }) {
     const tally = new Tally();
-    const before = process.cpuUsage();
-    if (kind === 'stream') await roles.sink(connection, tally, count);
-    else await roles.echo(connection, tally, count);
-    const figures = { ...tally.result, ...spent(before) };
-    // Tells the client, over the contestant's own connection, that all has come.
-    if (kind === 'stream') await roles.source(connection, makeMessage(size), 1);
-    current = connection;
-    return figures;
+    const watch = new Watch();
+    let accepted = 0;
+    let missing = kinds[kind].expected(task).connections;
+    const served = new Promise((resolve, reject) => {
+      // At once, not a tick later: a connection may bring its first message with it.
+      accept = async (connection) => {
+        const isFirst = accepted === 0;
+        accepted += 1;
+        try {
+          await kinds[kind].serve(contestant, connection, { ...task, isFirst }, tally, watch);
+          missing -= 1;
+          if (missing === 0) resolve();
+        } catch (error) {
+          reject(error);
+        }
+      };
+    });
+    process.send({ result: 'ready' });
+    await served;
+    return { ...tally.result, ...watch.result };
   },
 
   /** The side that connects and measures the time. */
-  async drive({ port, kind, size, count, inFlight }) {
-    const connection = await contestant.connect(port);
-    const message = makeMessage(size);
+  async drive({ kind, ...task }) {
     const tally = new Tally();
-    const before = process.cpuUsage();
-    const start = process.hrtime.bigint();
-    if (kind === 'stream') {
-      const answer = roles.sink(connection, tally, 1);
-      await roles.source(connection, message, count);
-      await answer;
-    } else {
-      await roles.requests(connection, message, count, inFlight, tally);
-    }
-    const seconds = Number(process.hrtime.bigint() - start) / 1e9;
-    current = connection;
-    return { ...tally.result, ...spent(before), seconds };
+    const watch = new Watch();
+    open.push(...(await kinds[kind].drive(contestant, task, tally, watch)));
+    return { ...tally.result, ...watch.result };
   },
+
+  memory: memoryInUse,
 
   /** After both sides have what they wait for. */
   async close() {
-    await contestant.close(current);
+    await Promise.all(open.map((connection) => contestant.close(connection)));
+    open = [];
   },
 };
-
-function spent(before) {
-  const { user, system } = process.cpuUsage(before);
-  return { cpu: (user + system) / 1e6 };
-}
 
 process.on('message', (command) => void run(command));
 process.on('disconnect', () => process.exit());
@@ -64,8 +68,6 @@ async function run({ name, argument }) {
   try {
     process.send({ result: await commands[name](argument) });
   } catch (error) {
-    process.send({ error: String(error?.stack ?? error) });
+    process.send({ error: String(error?.message ?? error), stack: error?.stack });
   }
 }
-
-process.send({ result: 'loaded' });

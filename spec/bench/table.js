@@ -1,25 +1,60 @@
-const columns = [
-  ['work', (row) => row.work],
-  ['contestant', (row) => row.contestant],
-  ['speed', speed],
-  ['client CPU/msg', (row) => microseconds(row.clientCpu)],
-  ['server CPU/msg', (row) => microseconds(row.serverCpu)],
-  ['ratio', (row) => (row.ratio === undefined ? '' : row.ratio.toFixed(2))],
-  [
-    'quartiles',
-    (row) => (row.ratio === undefined ? '' : `${row.ratioLow.toFixed(2)}-${row.ratioHigh.toFixed(2)}`),
-  ],
-  ['of', (row) => (row.ratio === undefined ? '' : row.baseline)],
-  ['goal', (row) => row.goal?.toFixed(2) ?? ''],
-  ['', verdict],
-  ['checked', (row) => `${row.messages} msg ok`],
-];
+import { microseconds, units } from './units.js';
 
-/** Rows as plain text. */
-export function table(rows) {
-  const cells = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, show]) => show(row)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i].length)));
-  return cells
+/** What was measured, as plain text. */
+export function figuresTable(rows) {
+  return table(
+    ['work', 'contestant', 'median', 'quartiles', 'client CPU/msg', 'server CPU/msg', 'checked'],
+    rows.map((row) => {
+      const { show } = units[row.unit];
+      const cpu = [row.clientCpu, row.serverCpu].map((each) =>
+        each === undefined ? '' : microseconds(each),
+      );
+      const quartiles = `${show(row.low).split(' ')[0]} - ${show(row.high)}`;
+      return [row.work, row.contestant, show(row.value), quartiles, ...cpu, `${row.messages} msg ok`];
+    }),
+  );
+}
+
+/** How the library compares, as plain text. Where less is better, so is a low ratio. */
+export function comparisonsTable(rows) {
+  return table(
+    ['work', 'contestant', 'ratio', 'quartiles', 'of', 'goal', ''],
+    rows.flatMap((row) => {
+      const { better, show } = units[row.unit];
+      const sign = better === 'lower' ? '<=' : '>=';
+      const lines = row.comparisons.map(({ baseline, value, low, high, goal, met }) => [
+        row.work,
+        row.contestant,
+        value.toFixed(2),
+        `[${low.toFixed(2)} ${high.toFixed(2)}]`,
+        baseline,
+        goal === undefined ? '' : `${sign} ${goal.toFixed(2)}`,
+        verdict(met),
+      ]);
+      if (row.most !== undefined)
+        lines.push([
+          row.work,
+          row.contestant,
+          '',
+          '',
+          show(row.value),
+          `${sign} ${show(row.most.goal)}`,
+          verdict(row.most.met),
+        ]);
+      return lines;
+    }),
+  );
+}
+
+function verdict(met) {
+  if (met === undefined) return '';
+  return met ? 'met' : 'MISSED';
+}
+
+function table(titles, lines) {
+  const all = [titles, ...lines];
+  const widths = titles.map((_, i) => Math.max(...all.map((line) => line[i].length)));
+  return all
     .map((line) =>
       line
         .map((cell, i) => cell.padEnd(widths[i]))
@@ -27,20 +62,4 @@ export function table(rows) {
         .trimEnd(),
     )
     .join('\n');
-}
-
-function speed({ unit, size, messagesPerSecond }) {
-  if (unit === 'time') return microseconds(1 / messagesPerSecond);
-  if (unit === 'bytes') return `${((messagesPerSecond * size) / 1e6).toFixed(0)} MB/s`;
-  return `${(messagesPerSecond / 1e3).toFixed(0)} k/s`;
-}
-
-function verdict({ goal, ratio }) {
-  if (goal === undefined || ratio === undefined) return '';
-  return ratio >= goal ? 'reached' : 'missed';
-}
-
-function microseconds(seconds) {
-  const value = seconds * 1e6;
-  return `${value.toFixed(value < 10 ? 3 : 0)} us`;
 }

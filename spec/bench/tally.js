@@ -2,9 +2,9 @@
 const first = 0xa5;
 const last = 0x5a;
 
-/** A message of that many bytes. */
+/** A message of that many bytes; a Buffer, because some contestants take nothing else. */
 export function makeMessage(size) {
-  const message = new Uint8Array(size).fill(7);
+  const message = Buffer.alloc(size, 7);
   message[size - 1] = last;
   message[0] = first;
   return message;
@@ -23,6 +23,13 @@ export class Tally {
     this.messages += 1;
     this.bytes += length;
     if (message[0] !== first || message[length - 1] !== last) this.wrong += 1;
+  }
+
+  /** @param {Tally} other */
+  include(other) {
+    this.messages += other.messages;
+    this.bytes += other.bytes;
+    this.wrong += other.wrong;
   }
 
   get result() {

@@ -1,12 +1,16 @@
-import { execFile, type ExecFileException } from 'node:child_process';
+import { execFile, spawn, type ExecFileException } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importKeyPair } from '../../lib/crypto/keys.js';
 import { formatBytes, formatCount } from '../../lib/cli/format.js';
+import { Progress } from '../../lib/cli/progress.js';
+import { Screen } from '../../lib/cli/screen.js';
+import { chunkSize } from '../../lib/cli/send-file.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -17,9 +21,12 @@ interface Outcome {
 }
 
 let folder: string;
+let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'k4net-cli-'));
+  // The configuration of whoever runs the tests stays as it is.
+  env = { ...process.env, XDG_CONFIG_HOME: folder, APPDATA: folder };
 });
 
 afterAll(async () => {
@@ -27,8 +34,6 @@ afterAll(async () => {
 });
 
 function k4net(...args: string[]): Promise<Outcome> {
-  // The configuration of whoever runs the tests stays as it is.
-  const env = { ...process.env, XDG_CONFIG_HOME: folder, APPDATA: folder };
   return new Promise((resolve) => {
     execFile(
       process.execPath,
@@ -42,7 +47,8 @@ function k4net(...args: string[]): Promise<Outcome> {
 }
 
 describe('the main job', () => {
-  it.each([0, 1, 64 * 1024, 64 * 1024 + 1, 3_000_000])('sends a file of %d bytes both ways', async (size) => {
+  const sizes = [0, 1, chunkSize, chunkSize + 1, 10_000_000];
+  it.each(sizes)('sends a file of %d bytes by calls, gets it back, and compares', async (size) => {
     const file = path.join(folder, `file-${size}`);
     const bytes = randomBytes(size);
     await writeFile(file, bytes);
@@ -50,11 +56,46 @@ describe('the main job', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-    const messages = formatCount(Math.ceil(size / 65_536), 'message');
-    const seen = `${messages}, ${formatBytes(size)}, SHA-256 ${hash}...`;
-    expect(stdout).toMatch(/^server \(process \d+\): got /m);
-    expect(stdout.split(seen)).toHaveLength(4);
-    expect(stdout).toContain('all hashes are equal');
+    const chunks = formatCount(Math.ceil(size / chunkSize), 'chunk');
+    const seen = `${chunks}, ${formatBytes(size)}, SHA-256 ${hash}...`;
+    const lines = stdout.split('\n').map((line) => line.replace(/^(\w+) \(process \d+\): /, '$1: '));
+    expect(lines).toContain(`server: a file is to come: "file-${size}", ${formatBytes(size)}`);
+    for (const line of [`server: got ${seen}`, `client: sent ${seen}`, `client: got back ${seen}`])
+      expect(lines.filter((each) => each === line)).toHaveLength(1);
+    expect(lines).toContain('client: all hashes are equal: what arrived on either side is what was sent');
+    expect(stdout).toMatch(/that took [\d.]+ s: .*\/s and .* chunks?\/s each way, both ways at once\n$/);
+  });
+
+  it('says how far it is, in lines that do not become many', async () => {
+    const size = 64 * chunkSize;
+    const file = path.join(folder, 'long');
+    await writeFile(file, randomBytes(size));
+    const { stdout } = await k4net('demo', file);
+    const steps = [...stdout.matchAll(/: (\d+) % there and back, (.*) of (.*)\n/g)];
+    expect(steps.map(([, percent]) => Math.floor(Number(percent) / 10))).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
+    expect(steps.at(-1)!.slice(1)).toEqual(['100', formatBytes(size), formatBytes(size)]);
+  });
+
+  it('says so when the server dies on the way', async () => {
+    const file = path.join(folder, 'endless');
+    await writeFile(file, '');
+    await truncate(file, 8 * 1024 ** 3);
+    const child = spawn(process.execPath, [main, 'demo', file], { env });
+    const ended = once(child, 'close');
+    let stdout = '';
+    let stderr = '';
+    let killed = false;
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      const server = /^server \(process (\d+)\)/m.exec(stdout);
+      if (server && !killed) process.kill(Number(server[1]), 'SIGKILL');
+      killed ||= server !== null;
+    });
+    expect(await ended).toEqual([1, null]);
+    expect(stderr).toMatch(/^k4net: .+\n$/);
   });
 
   it('is encrypted, with a key that is made once and pinned by the client', async () => {
@@ -97,6 +138,40 @@ describe('the main job', () => {
   });
 });
 
+describe('progress', () => {
+  const shown = (isTTY: boolean, ...steps: number[]): string => {
+    let text = '';
+    const screen = new Screen({ isTTY, write: (more) => (text += more) });
+    const progress = new Progress(screen, 'here', 200);
+    for (const step of steps) progress.update(step);
+    screen.end();
+    return text;
+  };
+
+  it('is written over on a terminal, and its last line stays', () => {
+    expect(shown(true, 1, 2, 3, 100, 50, 200)).toBe(
+      '\r\x1b[Khere: 1 % there and back, 2 bytes of 200 bytes' +
+        '\r\x1b[Khere: 50 % there and back, 100 bytes of 200 bytes' +
+        '\r\x1b[Khere: 100 % there and back, 200 bytes of 200 bytes\n',
+    );
+  });
+
+  it('leaves the terminal in order where it stops half-way', () => {
+    expect(shown(true, 20)).toMatch(/^\r\x1b\[Khere: 10 % .*\n$/);
+  });
+
+  it('is a line every tenth elsewhere', () => {
+    expect(shown(false, 1, 19, 20, 39, 100, 50)).toBe(
+      'here: 10 % there and back, 20 bytes of 200 bytes\n' +
+        'here: 50 % there and back, 100 bytes of 200 bytes\n',
+    );
+  });
+
+  it('does not go on over 100 % when the file has grown', () => {
+    expect(shown(false, 300, 400)).toBe('here: 100 % there and back, 300 bytes of 200 bytes\n');
+  });
+});
+
 describe('formatBytes', () => {
   it.each([
     [0, '0 bytes'],
@@ -114,10 +189,10 @@ describe('formatBytes', () => {
 
 describe('formatCount', () => {
   it.each([
-    [0, '0 messages'],
-    [1, '1 message'],
-    [1200, '1,200 messages'],
+    [0, '0 chunks'],
+    [1, '1 chunk'],
+    [1200, '1,200 chunks'],
   ])('%d is %s', (count, text) => {
-    expect(formatCount(count, 'message')).toBe(text);
+    expect(formatCount(count, 'chunk')).toBe(text);
   });
 });

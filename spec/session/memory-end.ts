@@ -68,7 +68,7 @@ export class MemoryEnd {
   }
 
   async #step(step: HandshakeStep): Promise<void> {
-    this.sent.push(...step.send);
+    this.sent.push(...this.#handshake.take());
     if (step.state === 'failed') this.error = step.error;
     if (step.state !== 'done') return;
     this.session = step.session;

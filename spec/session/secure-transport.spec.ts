@@ -1,3 +1,4 @@
+import { describe, expect, it } from 'vitest';
 import { generateKeyPair } from '../../lib/crypto/keys.js';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { ClientHandshake } from '../../lib/session/client-handshake.js';
@@ -8,15 +9,20 @@ import { memoryPair } from '../../lib/transport/memory.js';
 import type { Transport } from '../../lib/transport/transport.js';
 import { describeTransport, type TransportPair } from '../conformance/transport-suite.js';
 import { FramedTransport } from '../support/framed-transport.js';
+import { Recorder } from '../support/recorder.js';
+import { until } from '../support/sockets.js';
 import { tcpPair, unixPair, type StreamPair } from '../support/streams.js';
+import { MemoryEnd } from './memory-end.js';
+import { sealed } from './pairs.js';
 
 const key = await generateKeyPair();
+
+const common = { succeeded: () => Promise.resolve(), timeout: 10_000 };
 
 async function secured(
   [a, b]: readonly [Transport, Transport],
   cipher: CipherChoice,
 ): Promise<TransportPair> {
-  const common = { succeeded: () => Promise.resolve(), timeout: 10_000 };
   const client = new SecureTransport(a, {
     ...common,
     begin: () => Promise.resolve(new ClientHandshake({ serverKey: key.publicKey, cipher })),
@@ -48,4 +54,45 @@ describeTransport('records over TCP, WebCrypto', () => overStreams(tcpPair(), 'w
 describeTransport('records over a Unix socket', () => overStreams(unixPair(), 'auto'), {
   ...onSystem,
   resetCode: 'K4NET_TRUNCATED',
+});
+
+describe('the bytes that came in', () => {
+  it('count before a record is whole: half of one is a sign of life', async () => {
+    const [a, b] = memoryPair();
+    const client = new SecureTransport(a, {
+      ...common,
+      begin: () => Promise.resolve(new ClientHandshake({ serverKey: key.publicKey })),
+    });
+    const server = new MemoryEnd(new ServerHandshake({ key }));
+    const raw = new Recorder();
+    let sent = 0;
+    const say = (bytes: Uint8Array): void => {
+      sent += bytes.length;
+      b.write([bytes]);
+    };
+    raw.onData = (chunk) => {
+      void server.feed(chunk).then(() => {
+        say(server.takeSent());
+      });
+      return true;
+    };
+    b.attach(raw);
+    expect(client.received).toBe(0);
+    const sink = new Recorder();
+    client.attach(sink);
+    client.start();
+    await client.ready;
+    await until(() => server.settled);
+    expect(client.received).toBe(sent);
+    const record = await sealed(server, 'hello');
+    for (const part of [record.subarray(0, 3), record.subarray(3, 20)]) {
+      say(part);
+      await until(() => client.received === sent);
+      expect(sink.received).toBe(0);
+    }
+    say(record.subarray(20));
+    await sink.untilReceived(9);
+    expect(client.received).toBe(sent);
+    client.abort();
+  });
 });

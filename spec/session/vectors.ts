@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { Bytes } from '../../lib/bytes.js';
 import { KeyPair } from '../../lib/crypto/key-pair.js';
-import { type EphemeralShare, importEphemeral } from '../../lib/crypto/suite.js';
+import type { EphemeralShare } from '../../lib/crypto/backend.js';
+import { agree, importEphemeral } from '../../lib/crypto/suite.js';
 import { ClientHandshake } from '../../lib/session/client-handshake.js';
 import type { FurtherExtensions } from '../../lib/session/injection.js';
 import type { PaddingPolicy } from '../../lib/session/padding.js';
 import { ServerHandshake } from '../../lib/session/server-handshake.js';
-import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
+import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';
 
 type Role = 'client' | 'server';
 type RawExtensions = Record<string, Record<string, string>>;
@@ -127,17 +128,17 @@ export function keyPair(name: string): Promise<KeyPair> {
   return pair;
 }
 
-/** The public point stands at the end of these PKCS#8 forms. */
-function ephemeral(pkcs8: string): Promise<EphemeralShare> {
-  let found = ephemerals.get(pkcs8);
-  if (!found) {
-    const der = hex(pkcs8);
-    found = importEphemeral(der).then((privateKey) => ({ privateKey, share: der.slice(-65) }));
-    ephemerals.set(pkcs8, found);
+/** The private half follows a tag of its own in these PKCS#8 forms, and the public point stands at their end. */
+async function ephemeral(pkcs8: string, cipher: CipherChoice | undefined): Promise<EphemeralShare> {
+  const backend = chooseBackend(cipher);
+  const der = hex(pkcs8);
+  if (backend.sync) {
+    const at = pkcs8.indexOf('0201010420') / 2 + 5;
+    return backend.newShare(der.subarray(at, at + 32));
   }
-  return found;
+  const privateKey = await importEphemeral(der);
+  return { share: der.slice(-65), agree: (point) => agree(privateKey, point) };
 }
-const ephemerals = new Map<string, Promise<EphemeralShare>>();
 
 function furtherExtensions(raw: RawExtensions = {}): FurtherExtensions {
   const entries = Object.entries(raw).map(([type, extensions]) => [
@@ -173,7 +174,7 @@ export async function vectorClient(base: VectorHandshake, cipher?: CipherChoice)
       random: hex(random.clientRandom),
       premaster: hex(random.pms),
       ciphertext: hex(random.oaepCiphertext),
-      ephemeral: await ephemeral(random.clientEphemeral),
+      ephemeral: await ephemeral(random.clientEphemeral, cipher),
       ...(random.clientSignature !== null && { signature: hex(random.clientSignature) }),
       extensions: furtherExtensions(client.extensions),
     },
@@ -198,7 +199,7 @@ export async function vectorServer(
     },
     {
       random: hex(serverRandom),
-      ...(serverEphemeral !== null && { ephemeral: await ephemeral(serverEphemeral) }),
+      ...(serverEphemeral !== null && { ephemeral: await ephemeral(serverEphemeral, cipher) }),
       ...(rejectPremaster !== undefined && { rejectPremaster: hex(rejectPremaster) }),
       extensions: furtherExtensions(server.extensions),
     },

@@ -1,5 +1,5 @@
 // An EncryptedSocket on WebCrypto, as in runtimes without a synchronous cipher.
-import { encryptedContestant } from '../encrypted-contestant.js';
+import { encrypted } from '../library.js';
 
-export * as roles from '../socket-roles.js';
-export const { listen, connect, close } = encryptedContestant('webcrypto');
+export * as roles from '../roles/sockets.js';
+export const { listen, connect, close } = encrypted('webcrypto');

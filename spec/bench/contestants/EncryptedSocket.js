@@ -1,5 +1,5 @@
 // An EncryptedSocket with the cipher that it chooses by itself.
-import { encryptedContestant } from '../encrypted-contestant.js';
+import { encrypted } from '../library.js';
 
-export * as roles from '../socket-roles.js';
-export const { listen, connect, close } = encryptedContestant('auto');
+export * as roles from '../roles/sockets.js';
+export const { listen, connect, close } = encrypted('auto');

@@ -4,7 +4,9 @@ import {
   BinaryReader,
   BinaryWriter,
   checkKnownHost,
+  codec,
   connect,
+  DecodeError,
   EncryptedSocket,
   EndOfDataError,
   fileKnownHosts,
@@ -22,12 +24,15 @@ import {
   memoryPair,
   PeerAlertError,
   type PublicKey,
+  QueueSocket,
+  RemoteError,
   SEEK_CUR,
   SEEK_END,
   SEEK_SET,
   Server,
   TimeoutError,
   TooLargeError,
+  TypedQueue,
   type AbortSignalLike,
   type Address,
   type AddressOptions,
@@ -79,6 +84,44 @@ import {
   type PublicKeySource,
   type ServerChoices,
   type SessionChoices,
+  type Callback,
+  type CallbackContext,
+  type CallbackOptions,
+  type CallOptions,
+  type CloseMessage,
+  type DrainOptions,
+  type HeartbeatOptions,
+  type MessageSocket,
+  type Payload,
+  type PayloadConstructor,
+  type QueueDepth,
+  type QueueErrorInfo,
+  type QueueRecvOptions,
+  type QueueSocketOptions,
+  type QueueSocketStats,
+  type AnyCodec,
+  type Cases,
+  type Codec,
+  type DecodeErrorOptions,
+  type Fields,
+  type MessageName,
+  type Messages,
+  type OptionalCodec,
+  type PayloadType,
+  type RequestName,
+  type RequestType,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  type StructCodec,
+  type StructInput,
+  type StructOutput,
+  type TupleInput,
+  type TupleOutput,
+  type TypedCallback,
+  type UnionInput,
+  type UnionOutput,
+  type UntypedQueue,
 } from 'k4net';
 
 export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Promise<unknown[]> {
@@ -259,12 +302,99 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
   ];
 }
 
+export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): Promise<unknown[]> {
+  const heartbeat: HeartbeatOptions = { interval: 1, timeout: 2 };
+  const errors: unknown[] = [];
+  const last: CloseMessage = 'bye';
+  const options: QueueSocketOptions = {
+    debug: true,
+    logger: (line: string) => errors.push(line),
+    dispatch: 'manual',
+    unmatched: 'error',
+    heartbeat,
+    onError: (error: unknown, { name, kind }: QueueErrorInfo) => errors.push(error, name, kind),
+    onClose: (cause: K4netError | undefined) => (cause ? undefined : last),
+    onTimeout: (socket: QueueSocket) => void socket.close(),
+  };
+  const below: MessageSocket = plain;
+  const queue = new QueueSocket(below, options);
+  const other: QueueSocket = new QueueSocket(encrypted);
+  const constructor: PayloadConstructor = (writer) => {
+    writer.writeInt(1);
+  };
+  const payloads: Payload[] = [new Uint8Array(1), 'text', constructor];
+  const callback: Callback = (reader: BinaryReader, { socket, name, signal }: CallbackContext) => {
+    return signal.aborted ? socket.stats().roundTripTime : name + reader.readString();
+  };
+  const apart: CallbackOptions = { concurrency: 1, priority: 2 };
+  queue.registerCallback('name', callback, apart);
+  other.registerCallback('name', async (reader) => Promise.resolve(reader.read()));
+  queue.removeCallback('name');
+  queue.registerTask('name', constructor);
+  queue.removeTask('name');
+  queue.start();
+  await queue.performTasks();
+  const count: number = await queue.recvRegistered();
+  for (const payload of payloads) await queue.sendRegistered('name', payload);
+  await queue.send('text');
+  const receiving: QueueRecvOptions = { block: true, maxSize: 1, timeout: 2 };
+  const either: Uint8Array | undefined = await queue.recv(receiving);
+  const perhaps: Uint8Array | undefined = await queue.recv({ block: false });
+  const message: Uint8Array = await queue.recv();
+  for await (const each of queue) each.slice();
+  const calling: CallOptions = { timeout: 1 };
+  const answer: BinaryReader = await other.call('name', 'payload', calling);
+  const stats: QueueSocketStats = other.ref().unref().stats();
+  const depth: QueueDepth = stats.requestQueue;
+  const draining: DrainOptions = { timeout: 1 };
+  await other.drain(draining);
+  await queue.flush();
+  await queue.close('bye', { timeout: 1 });
+  await queue[Symbol.asyncDispose]();
+  const info: CloseInfo = await queue.closed;
+  return [errors, count, either, perhaps, message, answer, depth, info, queue.readyState];
+}
+
 export function telling(error: unknown): string {
   if (error instanceof KeyMismatchError) return error.expected + error.actual;
   if (error instanceof FileError) return error.path;
+  if (error instanceof RemoteError) return error.callback + error.remoteCode + error.remoteMessage;
   if (error instanceof PeerAlertError) {
     const alert: PeerAlert = error;
     return `${alert.alert} ${alert.app} ${alert.text} ${String(alert.authenticated)}`;
   }
   return '';
+}
+
+export async function typed(queue: UntypedQueue<string, object>, schema: StandardSchema<string, number>) {
+  const maybe: OptionalCodec<string> = codec.optional(codec.string);
+  const fields = { a: codec.int32, b: maybe } satisfies Fields;
+  const struct: StructCodec<typeof fields> = codec.struct(fields);
+  const given: StructInput<typeof fields> = { a: 1 };
+  const got: StructOutput<typeof fields> = codec.decode(struct, codec.encode(struct, given));
+  const cases = { one: fields, none: {} } satisfies Cases;
+  const union: Codec<UnionInput<'type', typeof cases>, UnionOutput<'type', typeof cases>> = codec.union(
+    'type',
+    cases,
+  );
+  const places = [codec.bool, struct] as const satisfies readonly AnyCodec[];
+  const tuple: Codec<TupleInput<typeof places>, TupleOutput<typeof places>> = codec.tuple(places);
+  const argument: PayloadType = schema;
+  const request: RequestType = codec.request(argument, codec.nothing);
+  const messages = { union, tuple, schema, ask: codec.request(codec.nothing, schema) } satisfies Messages;
+  const sent: MessageName<typeof messages> = 'tuple';
+  const asked: RequestName<typeof messages> = 'ask';
+  const callback: TypedCallback<typeof schema, string> = (value, context) => value.toFixed() + context;
+  const view = new TypedQueue(queue, messages);
+  view.registerCallback('schema', callback);
+  await view.sendRegistered(sent, [true, given]);
+  const answer: number = await view.call(asked, undefined, { timeout: 1 });
+  const result: SchemaResult<number> = { value: answer };
+  return [got, request, result];
+}
+
+export function undecoded(thrown: unknown): readonly SchemaIssue[] {
+  if (thrown instanceof DecodeError && thrown.offset > 0) return thrown.issues;
+  const options: DecodeErrorOptions = { messageName: undefined, offset: 0, path: '' };
+  return new DecodeError('the payload', 'no reason', options).issues;
 }

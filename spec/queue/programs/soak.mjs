@@ -204,14 +204,15 @@ async function connection(seed, count, tally) {
     while (working) {
       for (let left = 20; left > 0; left -= 1) await turn();
       assert.ok(getEventListeners(shared.signal, 'abort').length <= 2);
-      tally.mostPending = Math.max(
-        tally.mostPending,
-        client.stats().callsInFlight + server.stats().callsInFlight,
-      );
       shared.next();
     }
   })();
-  await Promise.all(Array.from({ length: inFlight }, worker));
+  const workers = Array.from({ length: inFlight }, worker);
+  tally.mostPending = Math.max(
+    tally.mostPending,
+    client.stats().callsInFlight + server.stats().callsInFlight,
+  );
+  await Promise.all(workers);
   working = false;
   await giveUp;
   const ends = await Promise.all([client.closed, server.closed]);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 
 /** Listens on a free port of loopback. */
-export async function listenCallback(accept) {
+export async function listenNet(accept) {
   const server = net.createServer({ noDelay: true }, accept);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -10,7 +10,7 @@ export async function listenCallback(accept) {
 }
 
 /** A connected TCP socket. */
-export async function connectCallback(port) {
+export async function connectNet(port) {
   const stream = net.connect({ port, host: '127.0.0.1', noDelay: true });
   await once(stream, 'connect');
   return stream;

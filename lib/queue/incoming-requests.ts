@@ -1,0 +1,74 @@
+import type { Bytes } from '../bytes.js';
+import { K4netError } from '../errors.js';
+import type { ClaimedSocket } from '../sockets/claim.js';
+import { IncomingRequest } from './contexts.js';
+import { answerHead, encodeFailure } from './envelope.js';
+import { describeFailure } from './failure.js';
+import type { QueueSocket } from './queue-socket.js';
+
+/** Where answers go. */
+export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'send' | 'sendCopy'>;
+
+/** The peer's requests that have no answer yet. */
+export class IncomingRequests {
+  readonly #socket: QueueSocket;
+  readonly #outlet: AnswerOutlet;
+  readonly #requests = new Map<number, IncomingRequest>();
+
+  constructor(socket: QueueSocket, outlet: AnswerOutlet) {
+    this.#socket = socket;
+    this.#outlet = outlet;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** A new request; undefined if one with that number has no answer yet. */
+  open(id: number, name: string): IncomingRequest | undefined {
+    if (this.#requests.has(id)) return undefined;
+    const request = new IncomingRequest(this.#socket, name, id);
+    this.#requests.set(id, request);
+    return request;
+  }
+
+  /** The peer does not wait for that answer any more; it gets a reply all the same, which says that this is done with. */
+  cancel(id: number): void {
+    this.#requests.get(id)?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+  }
+
+  /** Nobody waits for any answer any more. */
+  dropAll(reason: K4netError): void {
+    for (const request of this.#requests.values()) request.drop(reason);
+    this.#requests.clear();
+  }
+
+  /** Sends an answer. Its promise is there while the peer takes no answers: they must not fill the memory. */
+  answer(request: IncomingRequest, payload: Bytes): Promise<void> | undefined {
+    if (request.dropped) return this.fail(request, undefined);
+    if (!this.#requests.delete(request.id)) return undefined;
+    return this.#slowed(this.#outlet.sendCopy(answerHead(request.id), payload));
+  }
+
+  /** Says what a callback has thrown; of a request that nobody waits for, only that it is done with. */
+  fail(request: IncomingRequest, error: unknown): Promise<void> | undefined {
+    if (request.dropped) return this.#fail(request, 'K4NET_CANCELLED', '');
+    const { code, message } = describeFailure(error);
+    return this.#fail(request, code, message);
+  }
+
+  /** Says that there is no such callback. */
+  refuse(request: IncomingRequest): Promise<void> | undefined {
+    return this.#fail(request, 'K4NET_NO_CALLBACK', `there is no callback '${request.name}'`);
+  }
+
+  #fail(request: IncomingRequest, code: string, message: string): Promise<void> | undefined {
+    if (!this.#requests.delete(request.id)) return undefined;
+    return this.#slowed(this.#outlet.send(encodeFailure(request.id, code, message)));
+  }
+
+  #slowed(sent: Promise<void>): Promise<void> | undefined {
+    // What has become of the answer the socket tells.
+    return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
+  }
+}

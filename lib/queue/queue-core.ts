@@ -1,0 +1,286 @@
+import { kindOf, toBytes, type Bytes } from '../bytes.js';
+import { closedError, K4netError, TimeoutError } from '../errors.js';
+import { nextTurn } from '../runtime.js';
+import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
+import type { CloseInfo } from '../sockets/locked-socket-options.js';
+import { AbortHub, bounded, Deferred, isPromiseLike } from '../waiting.js';
+import { Budget } from './budget.js';
+import { Calls } from './calls.js';
+import { Dispatcher } from './dispatcher.js';
+import { checkRaw, encodeKeepalive } from './envelope.js';
+import { Heartbeat, type Vitals } from './heartbeat.js';
+import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
+import type { QueueSocket } from './queue-socket.js';
+import { ReceiveQueue } from './receive-queue.js';
+import { attempt, report } from './reporter.js';
+import { Router } from './router.js';
+
+/** Milliseconds for an end that nobody has set a time for. */
+export const defaultCloseTimeout = 5_000;
+
+/** The parts of a queue socket and its life, from the start to the end. */
+export class QueueCore {
+  readonly closed: Promise<CloseInfo>;
+  readonly claimed: ClaimedSocket;
+  readonly hub: AbortHub = new AbortHub();
+  readonly queueBudget: Budget;
+  readonly queue: ReceiveQueue;
+  readonly dispatcher: Dispatcher;
+  readonly calls: Calls;
+  readonly #owner: QueueSocket;
+  readonly #socket: MessageSocket;
+  readonly #options: CheckedQueueOptions;
+  readonly #router: Router;
+  readonly #watches: Heartbeat[] = [];
+  #started = false;
+  #cause: K4netError | undefined;
+  #closing: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+
+  constructor(owner: QueueSocket, socket: MessageSocket, options: CheckedQueueOptions) {
+    this.#owner = owner;
+    this.#socket = socket;
+    this.#options = options;
+    this.claimed = takeOver(socket, () => {
+      if (this.#started) this.#router.pump();
+    });
+    const budget = (): Budget => new Budget(options.maxQueuedBytes, options.maxQueuedMessages);
+    const onRoom = (): void => {
+      this.#router.onRoom();
+    };
+    const tell = this.#report.bind(this);
+    this.queueBudget = budget();
+    this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom);
+    this.dispatcher = new Dispatcher(
+      {
+        socket: owner,
+        outlet: this.claimed,
+        report: tell,
+        log: options.log,
+        unmatched: (name, payload) => {
+          this.#router.removed(name, payload);
+        },
+        onRoom,
+      },
+      options,
+    );
+    this.calls = new Calls(this.claimed, budget, this.hub);
+    this.#router = new Router(this.claimed.messages, {
+      dispatcher: this.dispatcher,
+      calls: this.calls,
+      queue: this.queue,
+      queueBudget: this.queueBudget,
+      unmatched: options.unmatched,
+      refuse: (message) => {
+        if (!this.claimed.congested) void this.claimed.send(message);
+      },
+      report: tell,
+      over: (error) => {
+        this.#onOver(error);
+      },
+    });
+    this.closed = socket.closed.then((info) => this.#onGone(info));
+  }
+
+  /** Why nothing goes on here any more, once nothing that came before waits. */
+  get over(): K4netError | undefined {
+    return this.#closing ? this.#reason : this.claimed.messages.over;
+  }
+
+  get #reason(): K4netError {
+    return this.#cause ?? closedError('this side has closed the socket');
+  }
+
+  checkStarted(): void {
+    if (!this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
+  }
+
+  checkOpen(): void {
+    if (this.#closing) throw this.#reason;
+  }
+
+  start(): void {
+    if (this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has been started already');
+    this.#started = true;
+    this.claimed.messages.wanted();
+    // What is here already waits for the end of the code that starts: it may have more to register.
+    nextTurn(() => {
+      this.#router.pump();
+    });
+    if (!this.#closing) this.#watch();
+  }
+
+  drain(timeout: number): Promise<void> {
+    this.#draining ??= this.#drain(timeout);
+    return this.#draining;
+  }
+
+  close(last: Bytes | undefined, timeout: number): Promise<void> {
+    if (!this.#closing) return this.#close(last, timeout, undefined);
+    const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
+    if (timeout === 0) cut();
+    return bounded(this.#closing, { timeout }, this.hub, cut, 'the end of the peer');
+  }
+
+  #watch(): void {
+    const { heartbeat, idleTimeout } = this.#options;
+    const { messages } = this.claimed;
+    if (heartbeat) {
+      const vitals = (): Vitals => ({
+        received: this.claimed.received,
+        sent: this.#socket.stats().bytesSent,
+        paused: messages.full,
+      });
+      const speak = (): void => {
+        // Bytes that still wait to go out are a sign of life themselves.
+        if (this.#socket.bufferedAmount === 0) void this.claimed.send(encodeKeepalive());
+      };
+      const dead = (): void => {
+        this.claimed.fail(new TimeoutError('a sign of life of the peer', heartbeat.timeout));
+      };
+      this.#watches.push(new Heartbeat(vitals, heartbeat.interval, heartbeat.timeout, speak, dead));
+    }
+    if (idleTimeout !== Infinity) {
+      const vitals = (): Vitals => ({
+        received: this.#router.arrived,
+        sent: 0,
+        paused: messages.full || this.#router.stalled,
+      });
+      const idle = (): void => {
+        this.#onIdle(idleTimeout);
+      };
+      this.#watches.push(new Heartbeat(vitals, Infinity, idleTimeout, () => undefined, idle));
+    }
+  }
+
+  #stopWatches(): void {
+    for (const watch of this.#watches.splice(0)) watch.stop();
+  }
+
+  #onIdle(timeout: number): void {
+    const { onTimeout, onError } = this.#options;
+    attempt(() => onTimeout?.(this.#owner), 'onTimeout', onError);
+    if (this.#closing) return;
+    this.#cause = new TimeoutError('a message of the peer', timeout);
+    void this.#close(undefined, defaultCloseTimeout, this.#cause);
+  }
+
+  /** The peer has ended or the connection broke, and everything that came has been given out. */
+  #onOver(error: K4netError): void {
+    if (this.#closing) return;
+    this.#stopWatches();
+    this.queue.end(error);
+    this.calls.end(error);
+    void this.#finish(K4netError.is(error, 'K4NET_CLOSED') ? undefined : error);
+  }
+
+  /** The connection is no more, whatever still waits here to be given out. */
+  #onGone(info: CloseInfo): CloseInfo {
+    this.#stopWatches();
+    const error = info.error ?? closedError('the socket is closed');
+    this.calls.end(error);
+    this.dispatcher.abort(error);
+    return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
+  }
+
+  /** Lets callbacks that answer the peer's last requests come to their end, for a while, and closes. */
+  async #finish(cause: K4netError | undefined): Promise<void> {
+    if (cause) this.dispatcher.abort(cause);
+    else await this.#within(this.dispatcher.idle(), defaultCloseTimeout);
+    if (!this.#closing) await this.#close(undefined, defaultCloseTimeout, cause, true);
+  }
+
+  async #drain(timeout: number): Promise<void> {
+    const until = performance.now() + timeout;
+    const left = (): number => Math.max(0, until - performance.now());
+    const settled = async (): Promise<void> => {
+      this.#router.drain();
+      await this.dispatcher.release();
+      await Promise.all([this.dispatcher.idle(), this.calls.idle()]);
+      await this.#socket.flush();
+    };
+    await this.#within(settled(), timeout);
+    await this.close(undefined, left());
+  }
+
+  /** Waits for something, but not longer than that, and not longer than the socket lives. */
+  async #within(promise: Promise<unknown>, timeout: number): Promise<void> {
+    const over = new Deferred<void>();
+    const resolve = (): void => {
+      over.resolve();
+    };
+    promise.then(resolve, resolve);
+    void this.closed.then(resolve);
+    await bounded(over.promise, { timeout }, this.hub, resolve, '');
+  }
+
+  /**
+   * @param cause - what makes it close, if it is not this side's wish.
+   * @param keep - whether what came before is still given out.
+   */
+  #close(
+    last: Bytes | undefined,
+    timeout: number,
+    cause: K4netError | undefined,
+    keep: boolean = false,
+  ): Promise<void> {
+    const reason = cause ?? closedError('this side has closed the socket');
+    const ended = new Deferred<void>();
+    this.#closing = ended.promise;
+    this.#router.stop();
+    this.#stopWatches();
+    this.calls.end(reason);
+    this.dispatcher.abort(reason);
+    if (!keep) {
+      this.dispatcher.stop();
+      this.queue.discard(reason);
+    }
+    const finish = (word: Bytes | undefined): void => {
+      void this.#socket.close(last ?? word, { timeout }).then(ended.resolve);
+    };
+    this.#askForWord(cause, timeout, finish);
+    return ended.promise;
+  }
+
+  /** Calls `onClose`, waits for what it returns if it must, and goes on in any case. */
+  #askForWord(cause: K4netError | undefined, timeout: number, go: (word: Bytes | undefined) => void): void {
+    const fail = (error: unknown): void => {
+      this.#report(error, 'onClose', 'hook');
+    };
+    const take = (word: CloseMessage): Bytes | undefined =>
+      word === undefined ? undefined : checkRaw(toBytes(word));
+    try {
+      const word = this.#options.onClose?.(cause);
+      if (!isPromiseLike(word)) {
+        go(take(word));
+        return;
+      }
+      let late: Bytes | undefined;
+      const asked = Promise.resolve(word).then((value) => {
+        late = take(value);
+      });
+      asked.catch(fail);
+      void this.#within(asked, timeout).then(() => {
+        go(late);
+      });
+    } catch (error) {
+      fail(error);
+      go(undefined);
+    }
+  }
+
+  #report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
+    report(this.#options.onError, error, { name, kind });
+  }
+}
+
+function takeOver(socket: MessageSocket, onChange: () => void): ClaimedSocket {
+  if (isClaimable(socket)) return socket[claim](onChange);
+  throw new TypeError(
+    `a QueueSocket is made over a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`,
+  );
+}
+
+function isClaimable(socket: MessageSocket): socket is Claimable {
+  return typeof socket === 'object' && (socket as unknown) !== null && claim in socket;
+}

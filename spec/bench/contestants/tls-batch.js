@@ -1,0 +1,9 @@
+// node:tls with the frames of the library, batched by hand, callbacks only.
+import { BatchConnection } from '../transports/batch-connection.js';
+import { connectTls, listenTls } from '../transports/tls.js';
+
+export * as roles from '../roles/callbacks.js';
+
+export const listen = (accept) => listenTls((stream) => accept(new BatchConnection(stream)));
+export const connect = async (port) => new BatchConnection(await connectTls(port));
+export const close = (connection) => connection.stream.destroy();

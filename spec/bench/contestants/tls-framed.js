@@ -1,0 +1,9 @@
+// node:tls with the frames of the library and one write for each message.
+import { FramedConnection } from '../transports/framed-connection.js';
+import { connectTls, listenTls } from '../transports/tls.js';
+
+export * as roles from '../roles/callbacks.js';
+
+export const listen = (accept) => listenTls((stream) => accept(new FramedConnection(stream)));
+export const connect = async (port) => new FramedConnection(await connectTls(port));
+export const close = (connection) => connection.stream.destroy();

@@ -1,0 +1,989 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { BinaryReader } from '../../lib/binary/reader.js';
+import type { BinaryWriter } from '../../lib/binary/writer.js';
+import { TimeoutError, TooLargeError } from '../../lib/errors.js';
+import type { CallbackContext } from '../../lib/queue/registry.js';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { Deferred } from '../../lib/waiting.js';
+import { handles } from '../support/net.js';
+import { Errors, hex, QueueField, queueCarriers } from '../support/queue.js';
+import { pattern, same } from '../support/random.js';
+import { turns } from '../support/recorder.js';
+import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+
+const textIn = (reader: BinaryReader): string => textOf(reader.read());
+
+describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('go to the callback of their name, with a reader and a context', async () => {
+    const { near, far } = await field.pair();
+    const calls: { reader: BinaryReader; context: CallbackContext; text: string }[] = [];
+    far.registerCallback('chat', (reader, context) => {
+      calls.push({ reader, context, text: textIn(reader) });
+    });
+    far.start();
+    void near.sendRegistered('chat', 'hello');
+    void near.sendRegistered('chat');
+    void near.sendRegistered('chat', new Uint8Array([0, 0xff]));
+    void near.sendRegistered('chat', (writer: BinaryWriter) => {
+      writer.writeUint(0x41424344);
+    });
+    await until(() => calls.length === 4);
+    expect(calls.map(({ text }) => text)).toEqual(['hello', '', '\0\ufffd', 'DCBA']);
+    for (const { reader, context } of calls) {
+      expect(reader).toBeInstanceOf(BinaryReader);
+      expect(context.socket).toBe(far);
+      expect(context.name).toBe('chat');
+      expect(context.signal.aborted).toBe(false);
+    }
+  });
+
+  it('are the bytes of the Python library on the wire, both ways', async () => {
+    const { queue, peer } = await field.alone();
+    const seen: string[] = [];
+    queue.registerCallback('a name with spaces', (reader) => seen.push(textIn(reader)));
+    queue.start();
+    void queue.sendRegistered('pos', new Uint8Array([0, 1]));
+    expect(textOf(await peer.recv())).toBe('pos\0\0\u0001');
+    void peer.send('a name with spaces\0\0x');
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(['\0x']);
+  });
+
+  it('of no callback go to recv, unchanged and in order', async () => {
+    const { queue, peer } = await field.alone();
+    queue.registerCallback('known', () => undefined);
+    queue.start();
+    const raw = [
+      'no NUL',
+      '',
+      '\0',
+      '\0K',
+      'unknown\0x',
+      'grüße\0x',
+      `${'n'.repeat(256)}\0`,
+      'tab\t\0',
+      'knowN\0',
+    ];
+    for (const text of raw) {
+      void peer.send(text);
+      void peer.send('known\0');
+    }
+    for (const text of raw) expect(textOf(await queue.recv())).toBe(text);
+    expect(queue.stats().callbacksRun).toBe(raw.length);
+  });
+
+  it('of any size pass both ways at once, registered and raw', async () => {
+    const { near, far } = await field.pair();
+    const sizes = [0, 1, 1000, 16 * 1024, 100_000, 0, 700_000, 5];
+    for (const sock of [near, far]) {
+      sock.registerCallback('data', (reader) => {
+        const i = seen[sock === near ? 0 : 1].push(reader.read().slice());
+        expect(i).toBeLessThanOrEqual(sizes.length);
+      });
+      sock.start();
+    }
+    const seen: [Uint8Array[], Uint8Array[]] = [[], []];
+    const exchange = async (from: QueueSocket, to: QueueSocket): Promise<void> => {
+      const sent = sizes.map(async (size, i) => {
+        await from.sendRegistered('data', pattern(size, i));
+        await from.send(pattern(size, i + 50));
+      });
+      const got: Uint8Array[] = [];
+      while (got.length < sizes.length) got.push(await to.recv());
+      await Promise.all(sent);
+      for (const size of sizes)
+        expect(got.some((each) => same(each, pattern(size, sizes.indexOf(size) + 50)))).toBe(true);
+    };
+    await Promise.all([exchange(near, far), exchange(far, near)]);
+    await until(() => seen[0].length + seen[1].length === 2 * sizes.length);
+    for (const side of seen)
+      for (const [i, size] of sizes.entries()) expect(same(side[i]!, pattern(size, i))).toBe(true);
+  });
+
+  it('that came before start are handled after it, callbacks in order', async () => {
+    const { near, far, farSocket } = await field.pair();
+    const seen: string[] = [];
+    void near.sendRegistered('a', '1');
+    void near.send('raw');
+    void near.sendRegistered('a', '2');
+    await until(() => farSocket.stats().bytesReceived >= near.stats().bytesSent);
+    far.start();
+    // Registered after start, in the same piece of code: nothing has been given out yet.
+    far.registerCallback('a', (reader) => seen.push(textIn(reader)));
+    expect(textOf(await far.recv())).toBe('raw');
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['1', '2']);
+  });
+
+  it('are held back while a callback is under way, sync and async ones in one order', async () => {
+    const { near, far } = await field.pair();
+    const seen: string[] = [];
+    const gates = new Map<string, Deferred<void>>();
+    far.registerCallback('sync', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('async', async (reader) => {
+      const text = textIn(reader);
+      seen.push(`${text} begins`);
+      gates.set(text, new Deferred());
+      await gates.get(text)?.promise;
+      seen.push(`${text} ends`);
+    });
+    far.start();
+    for (const [name, text] of [
+      ['sync', '1'],
+      ['async', '2'],
+      ['sync', '3'],
+      ['async', '4'],
+      ['sync', '5'],
+    ] as const)
+      void near.sendRegistered(name, text);
+    await until(() => gates.has('2'));
+    await until(() => far.stats().callbackQueue.messages === 3);
+    await turns(5);
+    expect(seen).toEqual(['1', '2 begins']);
+    gates.get('2')?.resolve();
+    await until(() => gates.has('4'));
+    expect(seen).toEqual(['1', '2 begins', '2 ends', '3', '4 begins']);
+    gates.get('4')?.resolve();
+    await until(() => seen.length === 7);
+    expect(seen.slice(5)).toEqual(['4 ends', '5']);
+  });
+});
+
+describe('QueueSocket: callbacks', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  /** A callback that begins and ends as the test says. */
+  class Gated {
+    readonly begun: string[] = [];
+    readonly gates: Deferred<void>[] = [];
+    readonly callback = (reader: BinaryReader): Promise<void> => {
+      this.begun.push(textIn(reader));
+      const gate = new Deferred<void>();
+      this.gates.push(gate);
+      return gate.promise;
+    };
+  }
+
+  it('run as many at a time as concurrency says', async () => {
+    const { near, far } = await field.pair({ far: { concurrency: 3 } });
+    const gated = new Gated();
+    far.registerCallback('x', gated.callback);
+    far.start();
+    for (let i = 0; i < 8; i += 1) void near.sendRegistered('x', `${i}`);
+    await until(() => far.stats().callbackQueue.messages === 5);
+    await turns(3);
+    expect(gated.begun).toEqual(['0', '1', '2']);
+    gated.gates[1]?.resolve();
+    await until(() => gated.begun.length === 4);
+    await turns(3);
+    expect(gated.begun).toEqual(['0', '1', '2', '3']);
+  });
+
+  it('with a concurrency of their own run apart from the others', async () => {
+    const { near, far } = await field.pair();
+    const [shared, own] = [new Gated(), new Gated()];
+    far.registerCallback('shared', shared.callback);
+    far.registerCallback('own', own.callback, { concurrency: 2 });
+    far.start();
+    for (let i = 0; i < 4; i += 1) {
+      void near.sendRegistered('shared', `${i}`);
+      void near.sendRegistered('own', `${i}`);
+    }
+    await until(() => far.stats().callbackQueue.messages === 5);
+    await turns(3);
+    expect(shared.begun).toEqual(['0']);
+    expect(own.begun).toEqual(['0', '1']);
+    own.gates[0]?.resolve();
+    await until(() => own.begun.length === 3);
+    expect(shared.begun).toEqual(['0']);
+  });
+
+  it('count messages and requests together in a concurrency of their own', async () => {
+    const { near, far } = await field.pair();
+    const gated = new Gated();
+    far.registerCallback('own', gated.callback, { concurrency: 1 });
+    far.start();
+    near.start();
+    void near.sendRegistered('own', 'message');
+    const answer = near.call('own', 'request');
+    await until(() => far.stats().requestQueue.messages === 1);
+    await turns(3);
+    expect(gated.begun).toEqual(['message']);
+    gated.gates[0]?.resolve();
+    await until(() => gated.begun.length === 2);
+    gated.gates[1]?.resolve();
+    expect((await answer).length).toBe(0);
+  });
+
+  it('of a higher priority go first among those that wait', async () => {
+    const { near, far } = await field.pair();
+    const seen: string[] = [];
+    const gate = new Deferred<void>();
+    far.registerCallback('first', () => gate.promise);
+    far.registerCallback('low', () => seen.push('low'), { priority: -1 });
+    far.registerCallback('plain', () => seen.push('plain'));
+    far.registerCallback('high', () => seen.push('high'), { priority: 10 });
+    far.start();
+    void near.sendRegistered('first');
+    await until(() => far.stats().callbacksRun === 1);
+    for (const name of ['low', 'plain', 'high', 'low', 'plain', 'high']) void near.sendRegistered(name);
+    await until(() => far.stats().callbackQueue.messages === 6);
+    gate.resolve();
+    await until(() => seen.length === 6);
+    expect(seen).toEqual(['high', 'high', 'plain', 'plain', 'low', 'low']);
+  });
+
+  it('can be replaced while messages wait: those go to the new one', async () => {
+    const { near, far } = await field.pair();
+    const old = new Gated();
+    const seen: string[] = [];
+    far.registerCallback('x', old.callback);
+    far.start();
+    for (let i = 0; i < 3; i += 1) void near.sendRegistered('x', `${i}`);
+    await until(() => far.stats().callbackQueue.messages === 2);
+    far.registerCallback('x', (reader) => seen.push(textIn(reader)));
+    old.gates[0]?.resolve();
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['1', '2']);
+    expect(old.begun).toEqual(['0']);
+  });
+
+  it.each(['queue', 'drop', 'error'] as const)(
+    'can be removed while messages wait: those are unmatched (%s)',
+    async (unmatched) => {
+      const errors = new Errors();
+      const { near, far } = await field.pair({ far: { unmatched, onError: errors.onError } });
+      const gated = new Gated();
+      far.registerCallback('x', gated.callback);
+      far.start();
+      for (let i = 0; i < 3; i += 1) void near.sendRegistered('x', `${i}`);
+      await until(() => far.stats().callbackQueue.messages === 2);
+      far.removeCallback('x');
+      far.removeCallback('x');
+      gated.gates[0]?.resolve();
+      void near.send('last');
+      const got: string[] = [];
+      while (got.at(-1) !== 'last') got.push(textOf(await far.recv()));
+      await until(() => far.stats().callbackQueue.messages === 0);
+      for (let each = await far.recv({ block: false }); each; each = await far.recv({ block: false }))
+        got.push(textOf(each));
+      expect(got.filter((text) => text !== 'last')).toEqual(
+        unmatched === 'queue' ? ['x\u00001', 'x\u00002'] : [],
+      );
+      expect(errors.kinds).toEqual(unmatched === 'error' ? ['message x', 'message x'] : []);
+      expect(gated.begun).toEqual(['0']);
+    },
+  );
+
+  it('may register, remove and replace themselves', async () => {
+    const { near, far } = await field.pair();
+    const seen: string[] = [];
+    far.registerCallback('x', () => {
+      seen.push('old');
+      far.removeCallback('x');
+      far.registerCallback('x', () => {
+        seen.push('new');
+        far.registerCallback('y', () => seen.push('y'));
+      });
+    });
+    far.start();
+    for (const name of ['x', 'x', 'y']) await near.sendRegistered(name);
+    await until(() => seen.length >= 2);
+    await near.sendRegistered('y');
+    await until(() => seen.includes('y'));
+    expect(seen.slice(0, 2)).toEqual(['old', 'new']);
+  });
+
+  it.each([
+    [
+      'message',
+      'throws',
+      () => {
+        throw new TypeError('broken');
+      },
+    ],
+    ['message', 'rejects', () => Promise.reject(new TypeError('broken'))],
+  ] as const)('of a %s that %s is reported, and the next one runs', async (kind, _, callback) => {
+    const errors = new Errors();
+    const { near, far } = await field.pair({ far: errors });
+    const seen: string[] = [];
+    far.registerCallback('bad', callback);
+    far.registerCallback('good', (reader) => seen.push(textIn(reader)));
+    far.start();
+    for (let i = 0; i < 3; i += 1) {
+      void near.sendRegistered('bad');
+      void near.sendRegistered('good', `${i}`);
+    }
+    await until(() => seen.length === 3);
+    expect(errors.kinds).toEqual([`${kind} bad`, `${kind} bad`, `${kind} bad`]);
+    expect(errors.heard[0]?.error).toMatchObject({ name: 'TypeError', message: 'broken' });
+    expect(far.stats()).toMatchObject({ callbacksRun: 6, callbacksFailed: 3 });
+  });
+
+  it('that read past the end of their payload fail with a typed error', async () => {
+    const errors = new Errors();
+    const { near, far } = await field.pair({ far: errors });
+    far.registerCallback('x', (reader) => reader.readUint());
+    far.start();
+    void near.sendRegistered('x', 'abc');
+    await until(() => errors.heard.length > 0);
+    expect(errors.heard[0]?.error).toMatchObject({ code: 'K4NET_END_OF_DATA', wanted: 4, available: 3 });
+  });
+
+  it('may fail in an onError that fails too', async () => {
+    const warnings = listen();
+    let heard = 0;
+    const onErrors: (() => unknown)[] = [
+      () => {
+        heard += 1;
+        throw new Error('onError is broken');
+      },
+      () => {
+        heard += 1;
+        return Promise.reject(new Error('onError is broken'));
+      },
+    ];
+    for (const onError of onErrors) {
+      const { near, far } = await field.pair({ far: { onError: onError } });
+      far.registerCallback('x', () => {
+        throw new Error('callback');
+      });
+      far.start();
+      void near.sendRegistered('x');
+      void near.sendRegistered('x');
+      void near.send('still here');
+      expect(textOf(await far.recv())).toBe('still here');
+    }
+    await turns(3);
+    expect(heard).toBe(4);
+    expect(warnings.stop().filter(({ message }) => message.includes('onError is broken')).length).toBe(1);
+  });
+
+  it('are warned of once a name where there is no onError', async () => {
+    const warnings = listen();
+    const { near, far } = await field.started();
+    far.registerCallback('warn-one', () => {
+      throw new Error('one is broken');
+    });
+    far.registerCallback('warn-two', () => Promise.reject(new TypeError('two is broken')));
+    for (let i = 0; i < 5; i += 1) {
+      void near.sendRegistered('warn-one');
+      void near.sendRegistered('warn-two');
+    }
+    await until(() => far.stats().callbacksFailed === 10);
+    await turns(3);
+    const heard = warnings.stop();
+    expect(heard.map(({ name }) => name)).toEqual(['K4netWarning', 'K4netWarning']);
+    expect(heard[0]?.message).toContain("'warn-one' failed: Error: one is broken");
+    expect(heard[1]?.message).toContain("'warn-two' failed: TypeError: two is broken");
+    expect(heard[0]).toMatchObject({ code: 'K4NET_CALLBACK' });
+  });
+
+  it.each([
+    ['drop', []],
+    ['error', ['message who', 'message what']],
+  ] as const)('that do not exist: unmatched %s', async (unmatched, kinds) => {
+    const errors = new Errors();
+    const { near, far } = await field.started({ far: { unmatched, onError: errors.onError } });
+    void near.sendRegistered('who', 'x');
+    void near.sendRegistered('what');
+    void near.send('raw');
+    expect(textOf(await far.recv())).toBe('raw');
+    expect(errors.kinds).toEqual(kinds);
+    for (const { error } of errors.heard) expect(error).toMatchObject({ code: 'K4NET_NO_CALLBACK' });
+  });
+
+  it.each(['', 'ä', 'a\0', 'n'.repeat(256), '\n'])('cannot be called %j', async (name) => {
+    const { near } = await field.started();
+    const use = (): void => undefined;
+    expect(() => {
+      near.registerCallback(name, use);
+    }).toThrow(RangeError);
+    expect(() => {
+      near.removeCallback(name);
+    }).toThrow(RangeError);
+    expect(() => {
+      near.registerTask(name, use);
+    }).toThrow(RangeError);
+    expect(await reasonOf(near.sendRegistered(name))).toBeInstanceOf(RangeError);
+    expect(await reasonOf(near.call(name))).toBeInstanceOf(RangeError);
+    expect(near.stats().messagesSent).toBe(0);
+  });
+
+  it('are functions, with options that exist', async () => {
+    const { near } = await field.pair();
+    for (const wrong of [undefined, null, 'f', {}]) {
+      expect(() => {
+        near.registerCallback('x', wrong as never);
+      }).toThrow(TypeError);
+      expect(() => {
+        near.registerTask('x', wrong as never);
+      }).toThrow(TypeError);
+    }
+    const register = (options: object) => () => {
+      near.registerCallback('x', () => undefined, options);
+    };
+    expect(register({ prority: 1 })).toThrow(/^registerCallback has no option 'prority'/);
+    for (const concurrency of [0, -1, 1.5, NaN]) expect(register({ concurrency })).toThrow(RangeError);
+    for (const priority of [0.5, NaN, Infinity]) expect(register({ priority })).toThrow(RangeError);
+    expect(register({ priority: '1' })).toThrow(TypeError);
+    register({ priority: -5, concurrency: Infinity })();
+  });
+});
+
+describe('QueueSocket: dispatch', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it('by hand: recvRegistered calls what is queued, waits for it, and counts', async () => {
+    const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
+    const seen: string[] = [];
+    far.registerCallback('sync', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('async', async (reader) => {
+      await turns(3);
+      seen.push(textIn(reader));
+    });
+    far.start();
+    expect(await far.recvRegistered()).toBe(0);
+    void near.sendRegistered('async', '1');
+    void near.sendRegistered('sync', '2');
+    void near.send('raw');
+    void near.sendRegistered('async', '3');
+    expect(textOf(await far.recv())).toBe('raw');
+    await until(() => far.stats().callbackQueue.messages === 3);
+    await turns(3);
+    expect(seen).toEqual([]);
+    expect(await far.recvRegistered()).toBe(3);
+    expect(seen).toEqual(['1', '2', '3']);
+    expect(await far.recvRegistered()).toBe(0);
+  });
+
+  it('by hand: what comes while the callbacks run is for the next time', async () => {
+    const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
+    const gate = new Deferred<void>();
+    far.registerCallback('x', () => gate.promise);
+    far.start();
+    void near.sendRegistered('x');
+    await until(() => far.stats().callbackQueue.messages === 1);
+    const first = watch(far.recvRegistered());
+    void near.sendRegistered('x');
+    await until(() => far.stats().callbackQueue.messages === 1 && far.stats().callbacksRun === 1);
+    await turns(3);
+    expect(first.state).toBe('pending');
+    gate.resolve();
+    await until(() => first.state === 'resolved');
+    expect(first.value).toBe(1);
+    expect(far.stats().callbacksRun).toBe(1);
+    expect(await far.recvRegistered()).toBe(1);
+  });
+
+  it('by hand: failures are reported and counted like others', async () => {
+    const errors = new Errors();
+    const { near, far } = await field.pair({ far: { dispatch: 'manual', onError: errors.onError } });
+    far.registerCallback('x', () => {
+      throw new Error('broken');
+    });
+    far.start();
+    void near.sendRegistered('x');
+    void near.sendRegistered('x');
+    await until(() => far.stats().callbackQueue.messages === 2);
+    expect(await far.recvRegistered()).toBe(2);
+    expect(errors.kinds).toEqual(['message x', 'message x']);
+  });
+
+  it('by hand: requests wait for it too', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    far.registerCallback('x', (reader) => reader.read());
+    const answer = watch(near.call('x', 'y'));
+    await until(() => far.stats().requestQueue.messages === 1);
+    await turns(3);
+    expect(answer.state).toBe('pending');
+    expect(await far.recvRegistered()).toBe(1);
+    await until(() => answer.state === 'resolved');
+    expect(textIn(answer.value!)).toBe('y');
+  });
+
+  it('by itself: recvRegistered tells how many were called since the last time', async () => {
+    const { near, far } = await field.pair();
+    far.registerCallback('x', () => undefined);
+    far.start();
+    expect(await far.recvRegistered()).toBe(0);
+    for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
+    await until(() => far.stats().callbacksRun === 3);
+    expect(await far.recvRegistered()).toBe(3);
+    expect(await far.recvRegistered()).toBe(0);
+  });
+
+  it.each(['auto', 'manual'] as const)('%s: recvRegistered gives way for a turn', async (dispatch) => {
+    const { far } = await field.started({ far: { dispatch } });
+    let turned = false;
+    setImmediate(() => (turned = true));
+    await far.recvRegistered();
+    expect(turned).toBe(true);
+  });
+
+  it.each(['auto', 'manual'] as const)('%s: recvRegistered ends with the socket', async (dispatch) => {
+    const { near, far } = await field.started({ far: { dispatch } });
+    await near.close();
+    await far.closed;
+    await failure(far.recvRegistered(), 'K4NET_CLOSED');
+    const { far: other } = await field.started({ far: { dispatch } });
+    await other.close(undefined, { timeout: 0 });
+    await failure(other.recvRegistered(), 'K4NET_CLOSED');
+  });
+
+  it('by itself: recvRegistered ends with the socket also when callbacks had to be dropped', async () => {
+    const { near, far } = await field.pair();
+    far.registerCallback('x', () => new Promise(() => undefined));
+    far.start();
+    for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
+    await until(() => far.stats().callbackQueue.messages === 2);
+    await far.recvRegistered();
+    await far.close(undefined, { timeout: 0 });
+    expect(far.stats().callbackQueue).toEqual({ messages: 0, bytes: 0 });
+    await failure(far.recvRegistered(), 'K4NET_CLOSED');
+  });
+});
+
+describe('QueueSocket: recv', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it('needs a start, and so do recvRegistered and call, which changes nothing', async () => {
+    const { near, far } = await field.pair();
+    await failure(far.recv(), 'K4NET_STATE');
+    await failure(far.recv({ block: false }), 'K4NET_STATE');
+    await failure(far.recvRegistered(), 'K4NET_STATE');
+    await failure(far.call('x'), 'K4NET_STATE');
+    await failure(far[Symbol.asyncIterator]().next(), 'K4NET_STATE');
+    void far.send('sending needs none');
+    void far.sendRegistered('x');
+    near.start();
+    expect(textOf(await near.recv())).toBe('sending needs none');
+    expect(textOf(await near.recv())).toBe('x\0');
+  });
+
+  it('has one start', async () => {
+    const { near } = await field.pair();
+    near.start();
+    expect(() => {
+      near.start();
+    }).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
+  });
+
+  it('does not block if it is told so', async () => {
+    const { near, far } = await field.started();
+    expect(await far.recv({ block: false })).toBeUndefined();
+    void near.send('x');
+    await until(() => far.stats().receiveQueue.messages === 1);
+    expect(textOf(await far.recv({ block: false }))).toBe('x');
+    expect(await far.recv({ block: false })).toBeUndefined();
+    await near.close();
+    await far.closed;
+    await failure(far.recv({ block: false }), 'K4NET_CLOSED');
+  });
+
+  it('keeps a message over its maxSize for the next call', async () => {
+    const { near, far } = await field.started();
+    void near.send(pattern(10));
+    const error = await failureOf(far.recv({ maxSize: 9 }), TooLargeError);
+    expect([error.size, error.limit]).toEqual([10, 9]);
+    await failureOf(far.recv({ maxSize: 9, block: false }), TooLargeError);
+    expect((await far.recv({ maxSize: 10 })).length).toBe(10);
+    expect(far.readyState).toBe('open');
+  });
+
+  it('ends in time, and loses nothing', async () => {
+    const { near, far } = await field.started();
+    await failureOf(far.recv({ timeout: 0 }), TimeoutError);
+    expect((await failureOf(far.recv({ timeout: 5 }), TimeoutError)).timeout).toBe(5);
+    void near.send('x');
+    expect(textOf(await far.recv({ timeout: 2 ** 40 }))).toBe('x');
+  });
+
+  it('ends with its signal, and leaves no listener', async () => {
+    const { near, far } = await field.started();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = [far.recv({ signal }), far.recv({ signal, timeout: 60_000 })];
+    const patient = far.recv();
+    expect(getEventListeners(signal, 'abort').length).toBe(1);
+    controller.abort('enough');
+    for (const each of waiting) expect(await reasonOf(each)).toBe('enough');
+    expect(await reasonOf(far.recv({ signal }))).toBe('enough');
+    expect(getEventListeners(signal, 'abort').length).toBe(0);
+    void near.send('x');
+    expect(textOf(await patient)).toBe('x');
+  });
+
+  it('serves its calls in order', async () => {
+    const { near, far } = await field.started();
+    const waiting = Array.from({ length: 20 }, () => far.recv());
+    for (let i = 0; i < 20; i += 1) void near.send(`${i}`);
+    expect((await Promise.all(waiting)).map(textOf)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
+  });
+
+  it('by a loop goes up to the peer’s end', async () => {
+    const { near, far } = await field.started();
+    void near.send('1');
+    void near.send('2');
+    void near.close('3');
+    const seen: string[] = [];
+    for await (const message of far) seen.push(textOf(message));
+    expect(seen).toEqual(['1', '2', '3']);
+    expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+
+  it('by a loop throws when the connection breaks', async () => {
+    const { far, cut } = await field.started();
+    const loop = async (): Promise<void> => {
+      for await (const message of far) expect.fail(textOf(message));
+    };
+    const looping = watch(loop());
+    await turns(2);
+    cut();
+    await until(() => looping.state !== 'pending');
+    expect(looping.reason).toMatchObject({ code: 'K4NET_CONNECTION' });
+  });
+
+  it('goes on after a break, and no message is lost to the loop', async () => {
+    const { near, far } = await field.started();
+    for (const text of ['1', '2', '3']) void near.send(text);
+    for await (const message of far) {
+      expect(textOf(message)).toBe('1');
+      break;
+    }
+    expect(far.readyState).toBe('open');
+    expect(textOf(await far.recv())).toBe('2');
+    for await (const message of far) {
+      expect(textOf(message)).toBe('3');
+      break;
+    }
+  });
+
+  it.each([
+    [{ blok: true }, TypeError],
+    [{ block: 1 }, TypeError],
+    [{ timeout: -1 }, RangeError],
+    [{ timeout: NaN }, RangeError],
+    [{ maxSize: -1 }, RangeError],
+    [{ signal: 'x' }, TypeError],
+    [null, TypeError],
+  ])('refuses %j', async (options, type) => {
+    const { far } = await field.started();
+    expect(await reasonOf(far.recv(options as never))).toBeInstanceOf(type);
+  });
+});
+
+describe('QueueSocket: send', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it('refuses what would be a control message, and sends nothing of it', async () => {
+    const { queue, peer } = await field.alone();
+    for (const bytes of ['00 4b 51', '00 4b 51 05', '00 4b 51 01 00000000 61 00', '00 4b 51 ff ff']) {
+      expect(await reasonOf(queue.send(hex(bytes)))).toBeInstanceOf(RangeError);
+      expect(await reasonOf(queue.close(hex(bytes)))).toBeInstanceOf(RangeError);
+    }
+    expect(await reasonOf(queue.send('\0KQ'))).toBeInstanceOf(RangeError);
+    for (const bytes of ['', '00', '00 4b', '00 4b 52', 'ff 00 4b 51']) {
+      await queue.send(hex(bytes));
+      expect(same(await peer.recv(), hex(bytes))).toBe(true);
+    }
+    expect(queue.stats().messagesSent).toBe(5);
+  });
+
+  it('takes bytes, text and constructors, and nothing else', async () => {
+    const { queue } = await field.alone();
+    for (const wrong of [1, null, {}, [1], new ArrayBuffer(1), true, new Uint16Array(1)]) {
+      expect(await reasonOf(queue.send(wrong as never))).toBeInstanceOf(TypeError);
+      expect(await reasonOf(queue.sendRegistered('x', wrong as never))).toBeInstanceOf(TypeError);
+    }
+    expect(await reasonOf(queue.send(undefined as never))).toBeInstanceOf(TypeError);
+    expect(queue.stats().messagesSent).toBe(0);
+  });
+
+  it('passes on what a constructor throws, and refuses one that is asynchronous', async () => {
+    const { queue } = await field.alone();
+    const broken = new Error('broken');
+    const reason = queue.sendRegistered('x', () => {
+      throw broken;
+    });
+    expect(await reasonOf(reason)).toBe(broken);
+    expect(await reasonOf(queue.sendRegistered('x', (): unknown => turns()))).toBeInstanceOf(TypeError);
+    // Its rejection is nobody's: the process would end by it.
+    expect(await reasonOf(queue.sendRegistered('x', (): unknown => Promise.reject(broken)))).toBeInstanceOf(
+      TypeError,
+    );
+    expect(queue.stats().messagesSent).toBe(0);
+  });
+
+  it('takes a signal like every socket, and no option that does not exist', async () => {
+    const { queue } = await field.alone();
+    const signal = AbortSignal.abort('enough');
+    expect(await reasonOf(queue.send('x', { signal }))).toBe('enough');
+    expect(await reasonOf(queue.sendRegistered('x', 'y', { signal }))).toBe('enough');
+    expect(await reasonOf(queue.send('x', { timeout: 1 } as never))).toBeInstanceOf(TypeError);
+    expect(queue.stats().messagesSent).toBe(0);
+  });
+
+  it('waits while the send queue is full', async () => {
+    const { near, far } = await field.pair({ sockets: { highWaterMark: 2000, recvSize: 2000 } });
+    let sent = 0;
+    let last = watch(near.sendRegistered('x', pattern(10_000)));
+    for (;;) {
+      await turns(20);
+      if (last.state === 'pending') break;
+      sent += 1;
+      last = watch(near.sendRegistered('x', pattern(10_000)));
+    }
+    expect(near.stats().sendQueue).toBeGreaterThanOrEqual(2000);
+    far.start();
+    for (let i = 0; i <= sent; i += 1) expect((await far.recv()).length).toBe(10_002);
+    await until(() => last.state === 'resolved');
+    await near.flush({ timeout: 10_000 });
+    expect(near.bufferedAmount).toBe(0);
+  });
+});
+
+describe('QueueSocket: tasks', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it('are sent in the order of their registration', async () => {
+    const { queue, peer } = await field.alone();
+    await queue.performTasks();
+    expect(queue.stats().messagesSent).toBe(0);
+    let round = 0;
+    for (const name of ['c', 'a', 'b']) {
+      queue.registerTask(name, (writer) => {
+        writer.write(Buffer.from(`${name}${round}`));
+      });
+    }
+    for (round = 1; round <= 2; round += 1) {
+      await queue.performTasks();
+      for (const name of ['c', 'a', 'b']) expect(textOf(await peer.recv())).toBe(`${name}\0${name}${round}`);
+    }
+    queue.removeTask('a');
+    queue.removeTask('never was');
+    queue.registerTask('d', () => undefined);
+    await queue.performTasks();
+    for (const text of ['c\0c3', 'b\0b3', 'd\0']) expect(textOf(await peer.recv())).toBe(text);
+  });
+
+  it('that throw or are asynchronous end the round', async () => {
+    const { queue, peer } = await field.alone();
+    const broken = new Error('broken');
+    queue.registerTask('a', () => undefined);
+    queue.registerTask('b', () => {
+      throw broken;
+    });
+    queue.registerTask('c', () => undefined);
+    expect(await reasonOf(queue.performTasks())).toBe(broken);
+    queue.registerTask('b', (): unknown => Promise.reject(broken));
+    expect(await reasonOf(queue.performTasks())).toBeInstanceOf(TypeError);
+    queue.removeTask('b');
+    await queue.performTasks();
+    for (const text of ['a\0', 'a\0', 'a\0', 'c\0']) expect(textOf(await peer.recv())).toBe(text);
+    expect(queue.stats().messagesSent).toBe(4);
+  });
+
+  it('cannot be sent when the socket is gone', async () => {
+    const { queue } = await field.alone();
+    queue.registerTask('a', () => undefined);
+    await queue.close(undefined, { timeout: 0 });
+    await failure(queue.performTasks(), 'K4NET_CLOSED');
+  });
+});
+
+describe('QueueSocket: debug', () => {
+  const field = new QueueField();
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await field.clear();
+  });
+
+  it('prints a line for each callback, task and message, and never what is in it', async () => {
+    const lines: string[] = [];
+    const logger = (line: string): void => void lines.push(line);
+    const { near, far } = await field.started({
+      near: { debug: true, logger },
+      far: { debug: true, logger },
+    });
+    far.registerCallback('chat', () => 'an answer');
+    near.registerTask('task', (writer) => {
+      writer.write(Buffer.from('secret'));
+    });
+    void near.sendRegistered('chat', 'secret');
+    await until(() => far.stats().callbacksRun === 1);
+    await near.performTasks();
+    await near.call('chat', 'secret');
+    expect(lines).toEqual([
+      'Sending registered chat',
+      'Performing callback chat',
+      'Performing task task',
+      'Sending registered task',
+      'Calling chat',
+      'Performing callback chat',
+    ]);
+  });
+
+  it('is silent unless it is wanted, and goes to the console by itself', async () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    const quiet = await field.alone();
+    void quiet.queue.sendRegistered('quiet');
+    expect(log).not.toHaveBeenCalled();
+    const loud = await field.alone({ debug: true });
+    void loud.queue.sendRegistered('loud');
+    expect(log).toHaveBeenCalledWith('Sending registered loud');
+  });
+
+  it('survives a logger that throws', async () => {
+    const errors = new Errors();
+    const logger = (): void => {
+      throw new Error('disk full');
+    };
+    const { near, far } = await field.started({ far: { debug: true, logger, onError: errors.onError } });
+    let seen = 0;
+    far.registerCallback('x', () => (seen += 1));
+    for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
+    await until(() => seen === 3);
+    await far.sendRegistered('y');
+    expect(textOf(await near.recv())).toBe('y\0');
+    expect(errors.kinds).toEqual(Array.from({ length: 4 }, () => 'hook logger'));
+  });
+});
+
+describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('cannot be sent on or received from any more', async () => {
+    const { near: sock } = await field.sockets();
+    const queue = new QueueSocket(sock);
+    await failure(sock.send('x'), 'K4NET_STATE');
+    await failure(sock.recv(), 'K4NET_STATE');
+    await failure(sock.recv({ timeout: 0 }), 'K4NET_STATE');
+    await failure(sock.recv(10, 10), 'K4NET_STATE');
+    await failure(sock.recvText(), 'K4NET_STATE');
+    await failure(sock.end(), 'K4NET_STATE');
+    expect(() => sock.tryRecv()).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
+    const loop = async (messages: AsyncIterable<unknown>): Promise<void> => {
+      for await (const message of messages) expect.fail(String(message));
+    };
+    await failure(loop(sock), 'K4NET_STATE');
+    await failure(loop(sock.texts()), 'K4NET_STATE');
+    expect(queue.readyState).toBe('open');
+    expect(queue.stats().messagesSent).toBe(0);
+  });
+
+  it('keeps its life: flush, stats, addresses, close and closed', async () => {
+    const { near: sock, far: peer } = await field.sockets();
+    const { remoteAddress, localAddress } = sock;
+    const queue = new QueueSocket(sock);
+    queue.start();
+    expect([queue.remoteAddress, queue.localAddress]).toEqual([remoteAddress, localAddress]);
+    await queue.send('x');
+    await sock.flush();
+    expect(sock.stats().messagesSent).toBe(1);
+    expect(textOf(await peer.recv())).toBe('x');
+    const waiting = watch(queue.recv());
+    const closing = sock.close();
+    await failure(peer.recv(), 'K4NET_CLOSED');
+    await peer.close();
+    await closing;
+    expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
+    expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
+    await until(() => waiting.state !== 'pending');
+    expect(waiting.reason).toMatchObject({ code: 'K4NET_CLOSED' });
+    expect(queue.readyState).toBe('closed');
+  });
+
+  it('has one owner, and nobody who waits', async () => {
+    const { near, far } = await field.sockets();
+    const queue = new QueueSocket(near);
+    expect(() => new QueueSocket(near)).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
+    const waiting = far.recv();
+    expect(() => new QueueSocket(far)).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
+    void queue.send('x');
+    expect(textOf(await waiting)).toBe('x');
+    expect(new QueueSocket(far).readyState).toBe('open');
+  });
+
+  it('may have been used before, and hands over what it has read', async () => {
+    const { near, far } = await field.sockets();
+    void near.send('for the socket');
+    void near.send('for the queue');
+    expect(textOf(await far.recv())).toBe('for the socket');
+    const queue = new QueueSocket(far);
+    queue.start();
+    expect(textOf(await queue.recv())).toBe('for the queue');
+  });
+
+  it('lets the process end or live as it is told', async () => {
+    const { near } = await field.pair();
+    const before = handles();
+    expect(near.unref()).toBe(near);
+    expect(handles()).toBe(carrier.endsWith('TCP') ? before - 1 : before);
+    expect(near.ref()).toBe(near);
+    expect(handles()).toBe(before);
+  });
+});
+
+describe('QueueSocket: options', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it.each([
+    [{ dispach: 'auto' }, TypeError, "'dispach'"],
+    [{ heartbeat: { every: 1 } }, TypeError, "'every'"],
+    [{ dispatch: 'sometimes' }, TypeError, "'sometimes'"],
+    [{ unmatched: 'ignore' }, TypeError, "'ignore'"],
+    [{ debug: 1 }, TypeError, 'debug'],
+    [{ logger: {} }, TypeError, 'logger'],
+    [{ onError: 'x' }, TypeError, 'onError'],
+    [{ onClose: 1 }, TypeError, 'onClose'],
+    [{ onTimeout: [] }, TypeError, 'onTimeout'],
+    [{ concurrency: 0 }, RangeError, 'concurrency'],
+    [{ concurrency: 1.5 }, RangeError, 'concurrency'],
+    [{ requestConcurrency: 0 }, RangeError, 'requestConcurrency'],
+    [{ callTimeout: -1 }, RangeError, 'callTimeout'],
+    [{ callTimeout: NaN }, RangeError, 'callTimeout'],
+    [{ idleTimeout: -1 }, RangeError, 'idleTimeout'],
+    [{ maxQueuedBytes: 0 }, RangeError, 'maxQueuedBytes'],
+    [{ maxQueuedMessages: -1 }, RangeError, 'maxQueuedMessages'],
+    [{ heartbeat: { interval: 0 } }, RangeError, 'interval'],
+    [{ heartbeat: { timeout: 0 } }, RangeError, 'timeout'],
+    [{ heartbeat: { interval: NaN } }, RangeError, 'interval'],
+    [null, TypeError, 'null'],
+  ])('%j are refused, and the socket stays free', async (options, type, words) => {
+    const { near } = await field.sockets();
+    const make = (): QueueSocket => new QueueSocket(near, options as never);
+    expect(make).toThrow(type);
+    expect(make).toThrow(words);
+    await near.send('x');
+    expect(new QueueSocket(near).readyState).toBe('open');
+  });
+
+  it.each([undefined, null, 1, {}, new Uint8Array(1)])('%o is no socket', (socket) => {
+    expect(() => new QueueSocket(socket as never)).toThrow(TypeError);
+  });
+});
+
+/** Listens to the warnings of the process. */
+function listen(): { stop: () => (Error & { code?: string })[] } {
+  const heard: Error[] = [];
+  const onWarning = (warning: Error): void => void heard.push(warning);
+  process.on('warning', onWarning);
+  return {
+    stop: () => {
+      process.off('warning', onWarning);
+      return heard;
+    },
+  };
+}

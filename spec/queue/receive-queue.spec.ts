@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { closedError, TooLargeError } from '../../lib/errors.js';
+import { Budget, detached } from '../../lib/queue/budget.js';
+import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
+import { AbortHub } from '../../lib/waiting.js';
+import { pattern, same } from '../support/random.js';
+import { failure, failureOf, watch } from '../support/sockets.js';
+import { turns } from '../support/recorder.js';
+
+describe('a budget', () => {
+  it('counts messages, and their bytes with 64 more for each', () => {
+    const budget = new Budget(1000, 10);
+    budget.take(0);
+    budget.take(100);
+    expect([budget.messages, budget.bytes]).toEqual([2, 228]);
+    budget.give(0);
+    expect([budget.messages, budget.bytes]).toEqual([1, 164]);
+    budget.give(100);
+    expect([budget.messages, budget.bytes]).toEqual([0, 0]);
+  });
+
+  it('is full at its bytes', () => {
+    const budget = new Budget(200, 10);
+    budget.take(71);
+    expect(budget.fits(1)).toBe(true);
+    expect(budget.fits(2)).toBe(false);
+    expect(budget.full).toBe(false);
+    budget.take(1);
+    expect(budget.full).toBe(true);
+  });
+
+  it('is full at its messages, however small', () => {
+    const budget = new Budget(1e6, 3);
+    for (let i = 0; i < 3; i += 1) {
+      expect(budget.full).toBe(false);
+      expect(budget.fits(0)).toBe(true);
+      budget.take(0);
+    }
+    expect(budget.full).toBe(true);
+    expect(budget.fits(0)).toBe(false);
+  });
+
+  it('has room for one message of any size, but for no other beside it', () => {
+    const budget = new Budget(100, 10);
+    expect(budget.fits(1e9)).toBe(true);
+    budget.take(1e9);
+    expect(budget.full).toBe(true);
+    expect(budget.fits(0)).toBe(false);
+    budget.give(1e9);
+    expect(budget.full).toBe(false);
+  });
+});
+
+describe('what a queue keeps', () => {
+  it('does not hold a much larger buffer', () => {
+    const large = pattern(10_000);
+    const view = large.subarray(500, 600);
+    const kept = detached(view);
+    expect(same(kept, view)).toBe(true);
+    expect(kept.buffer.byteLength).toBe(100);
+    const most = large.subarray(100);
+    expect(detached(most)).toBe(most);
+    const empty = detached(large.subarray(7, 7));
+    expect(empty.buffer.byteLength).toBe(0);
+  });
+});
+
+describe('a receive queue', () => {
+  function open() {
+    const budget = new Budget(1000, 3);
+    let room = 0;
+    const queue = new ReceiveQueue(budget, new AbortHub(), () => (room += 1));
+    return { queue, budget, room: () => room };
+  }
+
+  it('gives messages out in order, and says each time that there is room', async () => {
+    const { queue, budget, room } = open();
+    for (const size of [1, 0, 3]) queue.push(pattern(size, size));
+    expect([budget.messages, budget.bytes, budget.full]).toEqual([3, 196, true]);
+    for (const size of [1, 0, 3]) expect(same(await queue.receive({}), pattern(size, size))).toBe(true);
+    expect([budget.messages, budget.bytes, room()]).toEqual([0, 0, 3]);
+    expect(queue.take()).toBeUndefined();
+  });
+
+  it('gives a message to who waits, in the order of the calls', async () => {
+    const { queue, budget } = open();
+    const waiting = [queue.receive({}), queue.receive({}), queue.receive({})];
+    for (let i = 1; i <= 3; i += 1) queue.push(pattern(i));
+    expect((await Promise.all(waiting)).map(({ length }) => length)).toEqual([1, 2, 3]);
+    expect(budget.messages).toBe(0);
+  });
+
+  it('keeps a message that is too long for who waits, for the next one', async () => {
+    const { queue } = open();
+    const picky = queue.receive({ maxSize: 2 });
+    const patient = queue.receive({});
+    queue.push(pattern(3));
+    expect((await failureOf(picky, TooLargeError)).size).toBe(3);
+    expect((await patient).length).toBe(3);
+  });
+
+  it('gives out what is there after its end, and then says why', async () => {
+    const { queue } = open();
+    queue.push(pattern(1));
+    queue.end(closedError('the peer has ended'));
+    queue.end(closedError('too late'));
+    expect(queue.over).toBeUndefined();
+    expect((await queue.receive({})).length).toBe(1);
+    expect(queue.over?.message).toBe('the peer has ended');
+    expect((await failure(queue.receive({}), 'K4NET_CLOSED')).message).toBe('the peer has ended');
+  });
+
+  it('tells who waits of the end', async () => {
+    const { queue } = open();
+    const waiting = watch(queue.receive({}));
+    await turns();
+    expect(waiting.state).toBe('pending');
+    queue.end(closedError('the peer has ended'));
+    await turns();
+    expect(waiting.state).toBe('rejected');
+  });
+
+  it('drops everything, with its weight, when it is discarded', async () => {
+    const { queue, budget, room } = open();
+    queue.push(pattern(5));
+    queue.push(pattern(0));
+    queue.push(pattern(6));
+    queue.end(closedError('the peer has ended'));
+    queue.discard(closedError('closed here'));
+    expect([budget.messages, budget.bytes, room()]).toEqual([0, 0, 0]);
+    expect((await failure(queue.receive({}), 'K4NET_CLOSED')).message).toBe('closed here');
+  });
+
+  it('does not keep the buffer of what stays', async () => {
+    const { queue } = open();
+    queue.push(pattern(10_000).subarray(0, 10));
+    expect((await queue.receive({})).buffer.byteLength).toBe(10);
+  });
+});
