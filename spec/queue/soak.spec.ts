@@ -44,7 +44,8 @@ it.each([
     if (process.env['K4NET_SOAK_FIGURES']) console.log(milliseconds, 'ms', tally, baseline, memory);
 
     expect(tally['settled']).toBe(calls);
-    expect(tally['mostPending']).toBe(1000);
+    // Some were aborted before they began.
+    expect(tally['mostPending']).toBeGreaterThan(900);
     for (const outcome of ['answered', 'failed', 'aborted', 'timedOut', 'cut']) {
       expect(tally[outcome], outcome).toBeGreaterThan(0);
     }

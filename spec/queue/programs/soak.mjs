@@ -210,7 +210,12 @@ async function connection(seed, count, tally) {
       shared.next();
     }
   })();
-  await Promise.all(Array.from({ length: inFlight }, worker));
+  const workers = Array.from({ length: inFlight }, worker);
+  tally.mostPending = Math.max(
+    tally.mostPending,
+    client.stats().callsInFlight + server.stats().callsInFlight,
+  );
+  await Promise.all(workers);
   working = false;
   await giveUp;
   const ends = await Promise.all([client.closed, server.closed]);
