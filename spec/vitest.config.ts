@@ -5,6 +5,8 @@ export default defineConfig({
     dir: 'spec',
     include: ['**/*.spec.ts'],
     pool: 'forks',
+    // Many tests wait for other processes: one worker a core is not too many.
+    maxWorkers: '100%',
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,

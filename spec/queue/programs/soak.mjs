@@ -210,12 +210,7 @@ async function connection(seed, count, tally) {
       shared.next();
     }
   })();
-  const workers = Array.from({ length: inFlight }, worker);
-  tally.mostPending = Math.max(
-    tally.mostPending,
-    client.stats().callsInFlight + server.stats().callsInFlight,
-  );
-  await Promise.all(workers);
+  await Promise.all(Array.from({ length: inFlight }, worker));
   working = false;
   await giveUp;
   const ends = await Promise.all([client.closed, server.closed]);
