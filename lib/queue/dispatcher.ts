@@ -118,6 +118,11 @@ export class Dispatcher {
     else forget();
   }
 
+  /** The callback that was found last, if these bytes begin with its name and a NUL. */
+  findAgain(bytes: Bytes, start: number, size: number): Registration<Lane<Work>> | undefined {
+    return this.#registry.findAgain(bytes, start, size);
+  }
+
   /** The callback whose name these bytes are. */
   find(bytes: Bytes, start: number, length: number): Registration<Lane<Work>> | undefined {
     return this.#registry.find(bytes, start, length);
@@ -136,7 +141,7 @@ export class Dispatcher {
 
   /** Takes a message for a callback. */
   message(registration: Registration<Lane<Work>>, payload: Bytes): void {
-    this.#take(this.messages, registration.name, registration, payload, undefined);
+    this.#take(registration, payload, undefined);
   }
 
   /** Takes a request; one of an unknown name gets its refusal in its turn. */
@@ -148,7 +153,7 @@ export class Dispatcher {
   ): void {
     const request = this.#incoming.open(id, name);
     if (request) {
-      this.#take(registration?.requests ?? this.#strange, name, registration, payload, request);
+      this.#take(registration, payload, request);
       return;
     }
     const text = 'the peer makes a request with the number of one that has no answer yet';
@@ -245,35 +250,28 @@ export class Dispatcher {
   }
 
   #take(
-    budget: Budget,
-    name: string,
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
     request: IncomingRequest | undefined,
   ): void {
     const priority = registration?.priority ?? 0;
-    const work: Work = {
-      priority,
-      begun: false,
-      name,
-      registration,
-      budget,
-      request,
-      payload,
-      batch: undefined,
-    };
+    const work: Work = { priority, begun: false, registration, request, payload, batch: undefined };
     if (request) request.work = work;
-    budget.take(payload.length);
+    this.#budgetOf(work).take(payload.length);
     this.#fresh.push(work);
     if (this.#limits.manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
+  }
+
+  #budgetOf({ registration, request }: Work): Budget {
+    return request ? (registration?.requests ?? this.#strange) : this.messages;
   }
 
   #perform(work: Work): PromiseLike<void> | undefined {
     const { payload, request } = work;
     work.begun = true;
     work.payload = none;
-    if (!request) work.budget.give(payload.length);
+    if (!request) this.#budgetOf(work).give(payload.length);
     const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
     if (!request && !work.batch) return done;
     if (done) {
@@ -287,26 +285,28 @@ export class Dispatcher {
   }
 
   /** A request keeps its room until it has its answer, as it does at the other end. */
-  #finish({ request, budget, batch }: Work, size: number): void {
-    if (request && !this.#stopped) budget.give(size);
+  #finish(work: Work, size: number): void {
+    const { request, batch } = work;
+    if (request && !this.#stopped) this.#budgetOf(work).give(size);
     if (!batch) return;
     batch.left -= 1;
     if (batch.left === 0) batch.done.resolve();
   }
 
-  #begin({ name }: Work): void {
+  #begin(work: Work): void {
     this.#performed += 1;
-    this.#host.log?.(`Performing callback ${name}`);
+    this.#host.log?.(`Performing callback ${nameOf(work)}`);
   }
 
-  #callbackOf({ name, registration }: Work): Registration<Lane<Work>> | undefined {
-    return registration?.callback ? registration : this.#registry.get(name);
+  #callbackOf(work: Work): Registration<Lane<Work>> | undefined {
+    const { registration } = work;
+    return registration?.callback ? registration : this.#registry.get(nameOf(work));
   }
 
   #call(work: Work, payload: Bytes): PromiseLike<void> | undefined {
     const registration = this.#callbackOf(work);
     if (!registration?.callback || !registration.context) {
-      this.#host.unmatched(work.name, payload);
+      this.#host.unmatched(nameOf(work), payload);
       return undefined;
     }
     this.#begin(work);
@@ -314,10 +314,10 @@ export class Dispatcher {
       const result = registration.callback(new BinaryReader(payload), registration.context);
       if (!isPromiseLike(result)) return undefined;
       return Promise.resolve(result).then(nothing, (error: unknown) => {
-        this.#fail(error, work.name, 'message');
+        this.#fail(error, nameOf(work), 'message');
       });
     } catch (error) {
-      this.#fail(error, work.name, 'message');
+      this.#fail(error, nameOf(work), 'message');
       return undefined;
     }
   }
@@ -346,6 +346,10 @@ export class Dispatcher {
     this.#failed += 1;
     this.#host.report(error, name, kind);
   }
+}
+
+function nameOf({ registration, request }: Work): string {
+  return registration?.name ?? request?.name ?? '';
 }
 
 function nothing(): void {

@@ -52,6 +52,8 @@ export interface Registration<L = unknown> {
 export class Registry<L> {
   readonly #byHash = new Map<number, Registration<L>[]>();
   readonly #byName = new Map<string, Registration<L>>();
+  /** The last one that was found: messages of a name come in crowds. */
+  #last: Registration<L> | undefined;
 
   get(name: string): Registration<L> | undefined {
     return this.#byName.get(name);
@@ -70,6 +72,7 @@ export class Registry<L> {
     const registration = this.#byName.get(name);
     if (!registration) return undefined;
     this.#byName.delete(name);
+    this.#last = undefined;
     const hash = hashOf(name);
     const rest = (this.#byHash.get(hash) ?? []).filter((each) => each !== registration);
     if (rest.length > 0) this.#byHash.set(hash, rest);
@@ -78,13 +81,24 @@ export class Registry<L> {
     return registration;
   }
 
+  /** The callback that was found last, if these bytes begin with its name and a NUL. */
+  findAgain(bytes: Bytes, start: number, size: number): Registration<L> | undefined {
+    const last = this.#last;
+    if (!last || size <= last.name.length || bytes[start + last.name.length] !== 0) return undefined;
+    return isName(last.name, bytes, start, last.name.length) ? last : undefined;
+  }
+
   /** The callback whose name these bytes are. */
   find(bytes: Bytes, start: number, length: number): Registration<L> | undefined {
     let hash = 0;
     for (let i = 0; i < length; i += 1) hash = mix(hash, bytes[start + i] ?? 0);
     const chain = this.#byHash.get(hash);
     if (!chain) return undefined;
-    for (const each of chain) if (isName(each.name, bytes, start, length)) return each;
+    for (const each of chain) {
+      if (!isName(each.name, bytes, start, length)) continue;
+      this.#last = each;
+      return each;
+    }
     return undefined;
   }
 }

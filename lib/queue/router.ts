@@ -102,20 +102,29 @@ export class Router {
 
   #route(size: number): Budget | undefined {
     const { run, start } = this.#messages;
-    if (isControl(run, start, size)) return this.#control(size);
     const { dispatcher, unmatched } = this.#routes;
+    const again = dispatcher.findAgain(run, start, size);
+    if (again) return this.#call(again, size, again.name.length);
+    if (isControl(run, start, size)) return this.#control(size);
     const length = nameLength(run, start, size);
     if (length < 0) return this.#enqueue(size);
     const registration = dispatcher.find(run, start, length);
-    if (registration) {
-      if (dispatcher.messages.full && !this.#draining) return dispatcher.messages;
-      const payload = this.#cut(size, length + 1);
-      if (!this.#draining) dispatcher.message(registration, payload);
-      return undefined;
-    }
+    if (registration) return this.#call(registration, size, length);
     if (unmatched === 'queue') return this.#enqueue(size);
     this.#unmatched(nameText(run, start, length));
     this.#cut(size);
+    return undefined;
+  }
+
+  #call(
+    registration: Parameters<Dispatcher['message']>[0],
+    size: number,
+    length: number,
+  ): Budget | undefined {
+    const { dispatcher } = this.#routes;
+    if (dispatcher.messages.full && !this.#draining) return dispatcher.messages;
+    const payload = this.#cut(size, length + 1);
+    if (!this.#draining) dispatcher.message(registration, payload);
     return undefined;
   }
 
