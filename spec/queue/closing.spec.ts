@@ -460,3 +460,16 @@ describe('QueueSocket: drain', () => {
     await until(() => draining.state === 'resolved');
   });
 });
+
+describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('by who hears of a message without a callback ends in good order', async () => {
+    const onError = (): void => void far.close();
+    const { near, far } = await field.started({ far: { unmatched: 'error', onError } });
+    await near.sendRegistered('nobody', 'text');
+    expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+    expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+});
