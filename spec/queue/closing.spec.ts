@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { memoryPair } from '../../lib/transport/memory.js';
 import type { K4netError } from '../../lib/errors.js';
 import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
@@ -472,4 +475,14 @@ describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrie
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
+});
+
+it.each(['close', 'onClose'])('a socket that had ended before ends without the word of %s', async (how) => {
+  const [one, two] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
+  await one.end();
+  const queue = new QueueSocket(one, how === 'onClose' ? { onClose: () => 'the word' } : {});
+  const closing = queue.close(how === 'close' ? 'the word' : undefined);
+  void two.close();
+  await closing;
+  expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
 });
