@@ -170,7 +170,7 @@ export class Dispatcher {
     this.#fresh = [];
     if (!this.#limits.manual) for (const lane of this.#lanes) lane.kick();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
-    for (const work of fresh) if (work.payload.length > 0) work.payload = detached(work.payload);
+    for (const work of fresh) work.payload = work.payload.length > 0 ? detached(work.payload) : none;
   }
 
   /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */

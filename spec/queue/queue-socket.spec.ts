@@ -1007,3 +1007,21 @@ describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier
     expect(textOf(await far.recv())).toBe('two\0');
   });
 });
+
+describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('keeps nothing of its neighbours', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    let kept = -1;
+    far.registerCallback('empty', (reader) => {
+      kept = reader.data.buffer.byteLength;
+    });
+    void near.sendRegistered('empty');
+    await near.send(new Uint8Array(10_000));
+    expect((await far.recv()).length).toBe(10_000);
+    expect(await far.recvRegistered()).toBe(1);
+    expect(kept).toBe(0);
+  });
+});
