@@ -107,7 +107,7 @@ export class Calls {
     }
     call.line.waiting.push(call);
     this.#admit(call.line);
-    if (call.payload) call.payload = payload.slice();
+    if (call.payload) call.payload = new Uint8Array(payload);
     return quiet(call.deferred.promise);
   }
 

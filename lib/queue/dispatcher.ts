@@ -108,14 +108,7 @@ export class Dispatcher {
 
   remove(name: string): void {
     const lane = this.#registry.remove(name)?.lane;
-    if (!lane) return;
-    // What waits there still has its turn.
-    const forget = (): void => {
-      const at = this.#lanes.indexOf(lane);
-      if (at >= 0 && !lane.busy) this.#lanes.splice(at, 1);
-    };
-    if (lane.busy) void lane.idle().then(forget);
-    else forget();
+    if (lane) this.#retire(lane);
   }
 
   /** The callback that was found last, if these bytes begin with its name and a NUL. */
@@ -182,7 +175,7 @@ export class Dispatcher {
     this.#fresh = [];
     if (!this.#limits.manual) for (const lane of this.#lanes) lane.kick();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
-    for (const work of fresh) if (work.payload.length > 0) work.payload = detached(work.payload);
+    for (const work of fresh) work.payload = work.payload.length > 0 ? detached(work.payload) : none;
   }
 
   /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */
@@ -191,11 +184,18 @@ export class Dispatcher {
     const count = batch.left;
     if (count === 0) return 0;
     this.#batches.add(batch);
+    const retired: Lane<Work>[] = [];
     for (let work = this.#held.shift(); work; work = this.#held.shift()) {
       work.batch = batch;
-      this.#laneOf(work).push(work);
+      const lane = this.#laneOf(work);
+      lane.push(work);
+      // The callback may have been removed while this was held, and its lane with it.
+      if (work.registration?.callback || this.#lanes.includes(lane)) continue;
+      this.#lanes.push(lane);
+      retired.push(lane);
     }
     for (const lane of this.#lanes) lane.kick();
+    for (const lane of retired) this.#retire(lane);
     this.#released.resolve();
     this.#released = new Deferred();
     await batch.done.promise;
@@ -228,6 +228,18 @@ export class Dispatcher {
     this.requests.clear();
     for (const batch of this.#batches) batch.done.resolve();
     this.#released.resolve();
+  }
+
+  /** Forgets a lane as soon as what waits there has had its turn. */
+  #retire(lane: Lane<Work>): void {
+    if (lane.busy) {
+      void lane.idle().then(() => {
+        this.#retire(lane);
+      });
+      return;
+    }
+    const at = this.#lanes.indexOf(lane);
+    if (at >= 0) this.#lanes.splice(at, 1);
   }
 
   #newRequests(): Budget {

@@ -236,7 +236,9 @@ export class QueueCore {
       this.queue.discard(reason);
     }
     const finish = (word: Bytes | undefined): void => {
-      void this.#socket.close(last ?? word, { timeout }).then(ended.resolve);
+      const closed = this.#socket.close(last ?? word, { timeout });
+      // It refuses the last message only: its direction had ended before it came here.
+      void closed.catch(() => this.#socket.close(undefined, { timeout })).then(ended.resolve);
     };
     this.#askForWord(cause, timeout, finish);
     return ended.promise;

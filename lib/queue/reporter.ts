@@ -40,15 +40,24 @@ export function attempt(hook: () => unknown, name: string, onError: QueueSocketO
 }
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
-  const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
+  const { code, text } = describe(error);
   // Names that have no callback here are the peer's to make up: they are warned of as one.
-  const key = K4netError.is(error, 'K4NET_NO_CALLBACK') ? code : `${kind} ${name}`;
+  const key = code === 'K4NET_NO_CALLBACK' ? code : `${kind} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;
   warn(
     `${where} failed: ${text} (reported once a name: give QueueSocket an onError to hear of every one)`,
     code,
   );
+}
+
+/** Anything can be thrown, also what throws when it is looked at. */
+function describe(error: unknown): { readonly code: string; readonly text: string } {
+  try {
+    const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
+    return { code, text: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+  } catch {
+    return { code: 'K4NET_CALLBACK', text: 'what was thrown cannot be shown' };
+  }
 }

@@ -111,8 +111,10 @@ export class Router {
     const registration = dispatcher.find(run, start, length);
     if (registration) return this.#call(registration, size, length);
     if (unmatched === 'queue') return this.#enqueue(size);
-    this.#unmatched(nameText(run, start, length));
+    const name = nameText(run, start, length);
+    // Before anybody hears of it: who does may close the socket, and then nothing is here any more.
     this.#cut(size);
+    this.#unmatched(name);
     return undefined;
   }
 

@@ -113,7 +113,7 @@ export class Outbox {
   /** Sends one message whose bytes are the caller's again at once. */
   sendCopy(data: Bytes, head: MessageHead): Promise<void> {
     const held = data.length > copyLimit || this.congested;
-    return this.send(held ? data.slice() : data, head);
+    return this.send(held ? new Uint8Array(data) : data, head);
   }
 
   /**

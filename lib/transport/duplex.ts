@@ -33,6 +33,7 @@ interface Extras {
   readonly autoSelectFamilyAttemptedAddresses?: unknown;
   setNoDelay?(on: boolean): unknown;
   resetAndDestroy?(): unknown;
+  unshift?(chunk: Uint8Array): unknown;
   ref?(): unknown;
   unref?(): unknown;
 }
@@ -49,6 +50,8 @@ type Owned = DuplexLike & { readonly [owner]: DuplexTransport };
 
 /** A Node duplex stream as a transport. From here on the stream is the transport's alone. */
 export class DuplexTransport implements Transport {
+  /** How many writes are under way: streams within the process may deliver inside of one. */
+  static #writing = 0;
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #stream: DuplexLike & Extras;
@@ -112,13 +115,18 @@ export class DuplexTransport implements Transport {
     const written = (error?: Error | null): void => {
       if (!error) done?.();
     };
-    if (own.length === 1) {
-      ready = stream.write(last, written);
-    } else {
-      stream.cork();
-      for (let i = 0; i < own.length - 1; i += 1) stream.write(own[i] ?? last, ignore);
-      ready = stream.write(last, written);
-      stream.uncork();
+    DuplexTransport.#writing += 1;
+    try {
+      if (own.length === 1) {
+        ready = stream.write(last, written);
+      } else {
+        stream.cork();
+        for (let i = 0; i < own.length - 1; i += 1) stream.write(own[i] ?? last, ignore);
+        ready = stream.write(last, written);
+        stream.uncork();
+      }
+    } finally {
+      DuplexTransport.#writing -= 1;
     }
     // A stream says false before it has tried; what the system took at once leaves nothing to wait for.
     if (ready || stream.writableLength === 0) return true;
@@ -217,6 +225,13 @@ export class DuplexTransport implements Transport {
     if (this.#gone || !this.#sink) return;
     if (!(chunk instanceof Uint8Array)) {
       this.abort(new K4netError('K4NET_CONNECTION', `the stream gave ${kindOf(chunk)}, not bytes`));
+    } else if (DuplexTransport.#writing > 0 && this.#stream.unshift) {
+      // Whoever writes is not to hear of anything before it has done with the write.
+      this.#stream.pause();
+      this.#stream.unshift(chunk);
+      nextTurn(() => {
+        this.resume();
+      });
     } else if (!this.#sink.data(chunk)) {
       this.#stream.pause();
     }

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { memoryPair } from '../../lib/transport/memory.js';
 import type { K4netError } from '../../lib/errors.js';
 import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
@@ -459,4 +462,27 @@ describe('QueueSocket: drain', () => {
     void peer.close();
     await until(() => draining.state === 'resolved');
   });
+});
+
+describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('by who hears of a message without a callback ends in good order', async () => {
+    const onError = (): void => void far.close();
+    const { near, far } = await field.started({ far: { unmatched: 'error', onError } });
+    await near.sendRegistered('nobody', 'text');
+    expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+    expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
+  });
+});
+
+it.each(['close', 'onClose'])('a socket that had ended before ends without the word of %s', async (how) => {
+  const [one, two] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
+  await one.end();
+  const queue = new QueueSocket(one, how === 'onClose' ? { onClose: () => 'the word' } : {});
+  const closing = queue.close(how === 'close' ? 'the word' : undefined);
+  void two.close();
+  await closing;
+  expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
 });

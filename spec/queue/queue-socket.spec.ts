@@ -987,3 +987,41 @@ function listen(): { stop: () => (Error & { code?: string })[] } {
     },
   };
 }
+
+describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('are called when their callback with a line of its own was replaced or removed', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const called: string[] = [];
+    far.registerCallback('one', () => called.push('first'), { concurrency: 1 });
+    far.registerCallback('two', () => called.push('gone'), { concurrency: 1 });
+    await near.sendRegistered('one');
+    await near.sendRegistered('two');
+    await until(() => far.stats().callbackQueue.messages === 2);
+    far.registerCallback('one', () => called.push('second'));
+    far.removeCallback('two');
+    expect(await far.recvRegistered()).toBe(2);
+    expect(called).toEqual(['second']);
+    expect(textOf(await far.recv())).toBe('two\0');
+  });
+});
+
+describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('keeps nothing of its neighbours', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    let kept = -1;
+    far.registerCallback('empty', (reader) => {
+      kept = reader.data.buffer.byteLength;
+    });
+    void near.sendRegistered('empty');
+    await near.send(new Uint8Array(10_000));
+    expect((await far.recv()).length).toBe(10_000);
+    expect(await far.recvRegistered()).toBe(1);
+    expect(kept).toBe(0);
+  });
+});

@@ -587,3 +587,29 @@ describe('QueueSocket: limits', () => {
     expect(queue.stats().roundTripTime).toBeGreaterThanOrEqual(0);
   });
 });
+
+describe.each(queueCarriers)('QueueSocket, %s: a Buffer', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it('is free again when call has returned', async () => {
+    const { near, far } = await field.started({ near: { maxQueuedMessages: 1 } });
+    far.registerCallback('echo', (reader) => reader.read().slice());
+    for (const size of [4, 20_000]) {
+      const buffer = Buffer.alloc(size, 1);
+      const calls = [near.call('echo', buffer), near.call('echo', buffer)];
+      buffer.fill(2);
+      for (const call of calls) expect(same((await call).read(), Buffer.alloc(size, 1))).toBe(true);
+    }
+  });
+
+  it('is free again when its answer was given', async () => {
+    const { near, far } = await field.started();
+    const buffer = Buffer.alloc(20_000, 1);
+    far.registerCallback('buffer', () => {
+      queueMicrotask(() => buffer.fill(2));
+      return buffer;
+    });
+    expect(same((await near.call('buffer')).read(), Buffer.alloc(20_000, 1))).toBe(true);
+  });
+});

@@ -2,9 +2,12 @@ import { once } from 'node:events';
 import { Duplex, PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { DuplexTransport, isDuplex } from '../../lib/transport/duplex.js';
 import { pattern, same } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
+import { until } from '../support/sockets.js';
 import { tcpPair, type StreamPair } from '../support/streams.js';
 
 let pair: StreamPair | undefined;
@@ -236,5 +239,74 @@ describe('DuplexTransport: which streams', () => {
     expect(transport.write([])).toBe(true);
     await turns();
     expect(stream.writableLength).toBe(0);
+  });
+});
+
+describe('DuplexTransport: streams that hand over within a write', () => {
+  /** An end of a pair that gives its reader what was written before the write returns. */
+  class Side extends Duplex {
+    other: Side = this;
+    #taken: (() => void) | undefined;
+
+    override _read(): void {
+      const taken = this.#taken;
+      this.#taken = undefined;
+      taken?.();
+    }
+
+    override _write(chunk: Uint8Array, _encoding: string, callback: () => void): void {
+      this.other.#taken = callback;
+      this.other.push(chunk);
+    }
+  }
+
+  it('deliver in a later turn, in order', async () => {
+    const [near, far] = [new Side(), new Side()];
+    [near.other, far.other] = [far, near];
+    const [one, two] = [new DuplexTransport(near), new DuplexTransport(far)];
+    const [left, right] = [new Recorder(), new Recorder()];
+    one.attach(left);
+    two.attach(right);
+    await turns(2);
+    for (let i = 0; i < 20; i += 1) {
+      const before = right.events.length;
+      one.write([new Uint8Array([i]), new Uint8Array([i])]);
+      expect(right.events.length).toBe(before);
+      if (i % 3 === 0) await turns(2);
+    }
+    await turns(20);
+    expect([...right.bytes]).toEqual(Array.from({ length: 40 }, (_, i) => i >> 1));
+    near.destroy();
+    far.destroy();
+  });
+
+  it('carry messages whole although callbacks send while others are being sent', async () => {
+    const [near, far] = [new Side(), new Side()];
+    [near.other, far.other] = [far, near];
+    const [one, two] = [new QueueSocket(new LockedSocket(near)), new QueueSocket(new LockedSocket(far))];
+    const [asked, answered]: number[][] = [[], []];
+    two.registerCallback('ask', (reader) => {
+      const number = reader.readInt();
+      asked?.push(number);
+      void two.sendRegistered('an answer with a longer name', (writer) => {
+        writer.writeInt(number);
+      });
+    });
+    one.registerCallback('an answer with a longer name', (reader) => answered?.push(reader.readInt()));
+    one.start();
+    two.start();
+    await turns(2);
+    const numbers = Array.from({ length: 2000 }, (_, i) => i);
+    for (const number of numbers) {
+      void one.sendRegistered('ask', (writer) => {
+        writer.writeInt(number);
+        writer.write(new Uint8Array(900));
+      });
+      if (number % 400 === 0) await turns(5);
+    }
+    await until(() => answered?.length === numbers.length);
+    expect(asked).toEqual(numbers);
+    expect(answered).toEqual(numbers);
+    await Promise.all([one.close(undefined, { timeout: 0 }), two.close(undefined, { timeout: 0 })]);
   });
 });

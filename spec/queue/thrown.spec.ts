@@ -1,0 +1,43 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { describeFailure } from '../../lib/queue/failure.js';
+import { QueueField, queueCarriers } from '../support/queue.js';
+import { turns } from '../support/recorder.js';
+import { failure } from '../support/sockets.js';
+
+const evil = (): never => {
+  throw new Error('not to be looked at');
+};
+
+/** What can be thrown, although nothing can be said of it. */
+const odd: Record<string, unknown> = {
+  'without a prototype': Object.create(null) as unknown,
+  'with a message that is a symbol': Object.assign(new Error(), { message: Symbol('odd') }),
+  'with a code that throws': Object.defineProperty(new Error('odd'), 'code', { get: evil }),
+  'that throws when it is looked at': new Proxy({}, { getPrototypeOf: evil, get: evil, has: evil }),
+};
+
+it.each(Object.entries(odd))('a failure %s is described', (_, thrown) => {
+  expect(typeof describeFailure(thrown).message).toBe('string');
+});
+
+describe.each(queueCarriers)('QueueSocket, %s: a callback that throws something', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it.each(Object.entries(odd))('%s fails, and nothing else', async (what, thrown) => {
+    const { near, far } = await field.started();
+    const name = `${carrier} ${what}`;
+    far.registerCallback(name, () => {
+      throw thrown;
+    });
+    far.registerCallback(`${name} later`, async () => {
+      await turns();
+      throw thrown;
+    });
+    for (const each of [name, `${name} later`]) {
+      await near.sendRegistered(each);
+      await failure(near.call(each), 'K4NET_REMOTE');
+    }
+    expect(far.stats()).toMatchObject({ callbacksFailed: 4, requestsInFlight: 0 });
+  });
+});
