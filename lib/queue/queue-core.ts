@@ -235,12 +235,15 @@ export class QueueCore {
       this.dispatcher.stop();
       this.queue.discard(reason);
     }
+    const until = performance.now() + timeout;
     const finish = (word: Bytes | undefined): void => {
-      const closed = this.#socket.close(last ?? word, { timeout });
+      const left = { timeout: Math.max(0, Math.ceil(until - performance.now())) };
+      const closed = this.#socket.close(last ?? word, left);
       // It refuses the last message only: its direction had ended before it came here.
-      void closed.catch(() => this.#socket.close(undefined, { timeout })).then(ended.resolve);
+      void closed.catch(() => this.#socket.close(undefined, left)).then(ended.resolve);
     };
-    this.#askForWord(cause, timeout, finish);
+    // A hook that does not come to an end leaves time for what was sent before.
+    this.#askForWord(cause, timeout / 2, finish);
     return ended.promise;
   }
 

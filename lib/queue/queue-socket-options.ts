@@ -46,9 +46,9 @@ export interface QueueSocketOptions {
   /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
   readonly concurrency?: number | undefined;
   /**
-   * Callbacks of requests that run at a time, apart from those of messages. Default Infinity, within the limits of
-   * `maxQueuedMessages`. Where callbacks at both ends wait for answers of each other, a limit can make them wait for ever: then
-   * give those that answer them a `concurrency` of their own, see `registerCallback`.
+   * Callbacks of requests that run at a time, apart from those of messages, and until their answers have gone out. Default
+   * 1024. Where callbacks at both ends wait for answers of each other, more than that at once can wait for ever: then give
+   * those that answer them a `concurrency` of their own, see `registerCallback`.
    */
   readonly requestConcurrency?: number | undefined;
   /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
@@ -183,7 +183,7 @@ export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOp
     manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
     unmatched: choice('unmatched', options.unmatched, ['queue', 'drop', 'error']),
     concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
-    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, Infinity, 1, Infinity),
+    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 1024, 1, Infinity),
     callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),
     maxQueuedBytes: integer('maxQueuedBytes', options.maxQueuedBytes, 1024 * 1024, 1, unlimited),
     maxQueuedMessages: integer('maxQueuedMessages', options.maxQueuedMessages, 16_384, 1, unlimited),
