@@ -1,9 +1,16 @@
 import type { Bytes } from '../bytes.js';
 
+/** What the synchronous cipher makes of a plaintext. All of it is new, and nobody else's. */
+export interface Sealed {
+  /** The ciphertext, a part for each part. */
+  readonly parts: readonly Bytes[];
+  /** 16 bytes. */
+  readonly tag: Bytes;
+}
+
 /** AES-256-GCM under one key, answering at once. */
 export interface SyncGcm {
-  /** The ciphertext, a part for each part, and last the tag of 16 bytes. */
-  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Bytes[];
+  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Sealed;
   /** The plaintext, a part for each part, or undefined where the tag is wrong. */
   open(nonce: Bytes, aad: Bytes, parts: readonly Bytes[], tag: Bytes): Bytes[] | undefined;
 }

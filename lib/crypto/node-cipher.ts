@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import { findBuiltin } from '../runtime.js';
-import type { EphemeralShare, SyncBackend, SyncGcm } from './backend.js';
+import type { EphemeralShare, Sealed, SyncBackend, SyncGcm } from './backend.js';
 
 const cipherName = 'aes-256-gcm';
 const tagOption = { authTagLength: 16 };
@@ -100,16 +100,16 @@ class NodeGcm implements SyncGcm {
     this.#key = key.slice();
   }
 
-  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Bytes[] {
+  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Sealed {
     lent.set(this.#key);
     const cipher = this.#crypto.createCipheriv(cipherName, lent, nonce, tagOption);
     lent.fill(0);
     cipher.setAAD(aad);
+    // These are for a transport only, so they may be of Node's class.
     const sealed: Bytes[] = [];
-    for (const part of parts) sealed.push(plain(cipher.update(part)));
+    for (const part of parts) sealed.push(cipher.update(part));
     cipher.final();
-    sealed.push(cipher.getAuthTag());
-    return sealed;
+    return { parts: sealed, tag: cipher.getAuthTag() };
   }
 
   open(nonce: Bytes, aad: Bytes, parts: readonly Bytes[], tag: Bytes): Bytes[] | undefined {

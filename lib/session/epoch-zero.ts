@@ -41,11 +41,15 @@ export async function sealEpochZero(
   const header = new Uint8Array(headerLength);
   writeRecordHeader(header, 0, plaintext.length, true);
   const [key, nonce] = await epochKeys(backend, secret);
-  const sealed = backend.sync
-    ? backend.gcm(key).seal(nonce, header, [plaintext])
-    : [await (await backend.gcm(key)).seal(nonce, header, plaintext)];
+  const sealed: Bytes[] = [header];
+  if (backend.sync) {
+    const { parts, tag } = backend.gcm(key).seal(nonce, header, [plaintext]);
+    sealed.push(...parts, tag);
+  } else {
+    sealed.push(await (await backend.gcm(key)).seal(nonce, header, plaintext));
+  }
   key.fill(0);
-  return concatBytes([header, ...sealed]);
+  return concatBytes(sealed);
 }
 
 /** The record that the other side sends in epoch 0: its type and content, or undefined where it does not open. */
