@@ -34,12 +34,20 @@ export interface EphemeralShare {
   agree(point: Bytes): Bytes | undefined | Promise<Bytes | undefined>;
 }
 
+/** What one output of HKDF is for, and its bytes. */
+export interface KeyInfo {
+  readonly info: Bytes;
+  readonly length: number;
+}
+
 /** The primitives of a handshake and of records, answering at once. */
 export interface SyncBackend {
   readonly sync: true;
   sha256(data: Bytes): Bytes;
   hmac(key: Bytes, data: Bytes): Bytes;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
+  /** Several outputs, whose common half is worked out once. */
+  hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Bytes[];
   gcm(key: Bytes): SyncGcm;
   /** @param scalar - the private half, for tests only. */
   newShare(scalar?: Bytes): EphemeralShare;
@@ -55,6 +63,7 @@ export interface AsyncBackend {
   sha256(data: Bytes): Promise<Bytes>;
   hmac(key: Bytes, data: Bytes): Promise<Bytes>;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes>;
+  hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Promise<Bytes[]>;
   gcm(key: Bytes): Promise<AsyncGcm>;
   newShare(): Promise<EphemeralShare>;
 }

@@ -2,7 +2,7 @@ import { type Bytes, concatBytes } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import { K4netError } from '../errors.js';
 import { unpad } from './intake.js';
-import { expand } from './key-schedule.js';
+import { expandAll } from './key-schedule.js';
 import type { Padding } from './padding.js';
 import {
   finalHead,
@@ -18,12 +18,9 @@ const headerLength = 5;
 const longestPlaintext = handshakeUnitLimit - recordOverhead;
 
 async function epochKeys(backend: Backend, secret: Bytes): Promise<[key: Bytes, iv: Bytes]> {
-  const keys = await Promise.all([
-    expand(backend, secret, 'key'),
-    expand(backend, secret, 'iv', undefined, 12),
-  ]);
+  const [key, iv] = await expandAll(backend, secret, [{ label: 'key' }, { label: 'iv', length: 12 }]);
   secret.fill(0);
-  return keys;
+  return [key, iv];
 }
 
 /** The one record that a side sends in epoch 0, with its length. Its nonce is the iv, so a secret serves once. */
