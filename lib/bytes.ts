@@ -49,6 +49,11 @@ export function readU16(bytes: Bytes, offset: number): number {
   return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
 }
 
+/** A view of some bytes. It is a plain `Uint8Array`, and made in less time than the `subarray` of Node's class. */
+export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
+}
+
 /** Byte strings, joined in a new one. */
 export function concatBytes(parts: readonly Bytes[]): Bytes {
   let length = 0;

@@ -1,9 +1,16 @@
 import type { Bytes } from '../bytes.js';
 
+/** What the synchronous cipher makes of a plaintext. All of it is new, and nobody else's. */
+export interface Sealed {
+  /** The ciphertext, a part for each part. */
+  readonly parts: readonly Bytes[];
+  /** 16 bytes. */
+  readonly tag: Bytes;
+}
+
 /** AES-256-GCM under one key, answering at once. */
 export interface SyncGcm {
-  /** The ciphertext, a part for each part, and last the tag of 16 bytes. */
-  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Bytes[];
+  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Sealed;
   /** The plaintext, a part for each part, or undefined where the tag is wrong. */
   open(nonce: Bytes, aad: Bytes, parts: readonly Bytes[], tag: Bytes): Bytes[] | undefined;
 }
@@ -27,12 +34,20 @@ export interface EphemeralShare {
   agree(point: Bytes): Bytes | undefined | Promise<Bytes | undefined>;
 }
 
+/** What one output of HKDF is for, and its bytes. */
+export interface KeyInfo {
+  readonly info: Bytes;
+  readonly length: number;
+}
+
 /** The primitives of a handshake and of records, answering at once. */
 export interface SyncBackend {
   readonly sync: true;
   sha256(data: Bytes): Bytes;
   hmac(key: Bytes, data: Bytes): Bytes;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Bytes;
+  /** Several outputs, whose common half is worked out once. */
+  hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Bytes[];
   gcm(key: Bytes): SyncGcm;
   /** @param scalar - the private half, for tests only. */
   newShare(scalar?: Bytes): EphemeralShare;
@@ -48,6 +63,7 @@ export interface AsyncBackend {
   sha256(data: Bytes): Promise<Bytes>;
   hmac(key: Bytes, data: Bytes): Promise<Bytes>;
   hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes>;
+  hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Promise<Bytes[]>;
   gcm(key: Bytes): Promise<AsyncGcm>;
   newShare(): Promise<EphemeralShare>;
 }

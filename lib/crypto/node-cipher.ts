@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import { findBuiltin } from '../runtime.js';
-import type { EphemeralShare, SyncBackend, SyncGcm } from './backend.js';
+import type { EphemeralShare, Sealed, SyncBackend, SyncGcm } from './backend.js';
 
 const cipherName = 'aes-256-gcm';
 const tagOption = { authTagLength: 16 };
@@ -33,7 +33,18 @@ function createBackend(crypto: NodeCrypto): SyncBackend {
     sha256: (data) => light(crypto.createHash('sha256').update(data).digest()),
     hmac: (key, data) => hmac(key, data),
     // Two MACs by hand take half as long as the function that there is for it.
-    hkdf: (ikm, salt, info, length) => expandKey(hmac, hmac(salt, ikm), info, length),
+    hkdf(ikm, salt, info, length) {
+      const prk = hmac(salt, ikm);
+      const key = expandKey(hmac, prk, info, length);
+      prk.fill(0);
+      return key;
+    },
+    hkdfAll(ikm, salt, wanted) {
+      const prk = hmac(salt, ikm);
+      const keys = wanted.map(({ info, length }) => expandKey(hmac, prk, info, length));
+      prk.fill(0);
+      return keys;
+    },
     gcm: (key) => new NodeGcm(crypto, key),
     newShare: (scalar) => newShare(crypto, scalar),
     oaepEncrypter(spki) {
@@ -62,7 +73,6 @@ function expandKey(hmac: Mac, prk: Bytes, info: Bytes, length: number): Bytes {
     block = hmac(prk, block, info, Uint8Array.of(count));
     out.set(block.subarray(0, length - at), at);
   }
-  prk.fill(0);
   return out;
 }
 
@@ -100,16 +110,16 @@ class NodeGcm implements SyncGcm {
     this.#key = key.slice();
   }
 
-  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Bytes[] {
+  seal(nonce: Bytes, aad: Bytes, parts: readonly Bytes[]): Sealed {
     lent.set(this.#key);
     const cipher = this.#crypto.createCipheriv(cipherName, lent, nonce, tagOption);
     lent.fill(0);
     cipher.setAAD(aad);
+    // These are for a transport only, so they may be of Node's class.
     const sealed: Bytes[] = [];
-    for (const part of parts) sealed.push(plain(cipher.update(part)));
+    for (const part of parts) sealed.push(cipher.update(part));
     cipher.final();
-    sealed.push(cipher.getAuthTag());
-    return sealed;
+    return { parts: sealed, tag: cipher.getAuthTag() };
   }
 
   open(nonce: Bytes, aad: Bytes, parts: readonly Bytes[], tag: Bytes): Bytes[] | undefined {

@@ -1,6 +1,6 @@
 import { type Bytes, ascii } from '../bytes.js';
 import { K4netError } from '../errors.js';
-import type { AsyncBackend, AsyncGcm, EphemeralShare } from './backend.js';
+import type { AsyncBackend, AsyncGcm, EphemeralShare, KeyInfo } from './backend.js';
 
 /** A `CryptoKey` of any runtime, as far as the library looks at it. */
 export interface CryptoKeyLike {
@@ -95,10 +95,17 @@ async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
 }
 
 async function hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes> {
+  const [key] = await hkdfAll(ikm, salt, [{ info, length }]);
+  return key ?? new Uint8Array(0);
+}
+
+async function hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Promise<Bytes[]> {
   const key = await subtle().importKey('raw', ikm, 'HKDF', false, ['deriveBits']);
-  return new Uint8Array(
-    await subtle().deriveBits({ name: 'HKDF', hash: sha256Name, salt, info }, key, length * 8),
-  );
+  const derived = wanted.map(async ({ info, length }) => {
+    const algorithm = { name: 'HKDF', hash: sha256Name, salt, info };
+    return new Uint8Array(await subtle().deriveBits(algorithm, key, length * 8));
+  });
+  return Promise.all(derived);
 }
 
 async function gcm(raw: Bytes): Promise<AsyncGcm> {
@@ -118,7 +125,7 @@ async function gcm(raw: Bytes): Promise<AsyncGcm> {
 }
 
 /** The primitives of WebCrypto, on which every runtime can run. */
-export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, gcm, newShare };
+export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, hkdfAll, gcm, newShare };
 
 /** A new ephemeral P-256 key. Its private half cannot leave WebCrypto. */
 async function newShare(): Promise<EphemeralShare> {

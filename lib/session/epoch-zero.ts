@@ -2,7 +2,7 @@ import { type Bytes, concatBytes } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import { K4netError } from '../errors.js';
 import { unpad } from './intake.js';
-import { expand } from './key-schedule.js';
+import { expandAll } from './key-schedule.js';
 import type { Padding } from './padding.js';
 import {
   finalHead,
@@ -18,12 +18,9 @@ const headerLength = 5;
 const longestPlaintext = handshakeUnitLimit - recordOverhead;
 
 async function epochKeys(backend: Backend, secret: Bytes): Promise<[key: Bytes, iv: Bytes]> {
-  const keys = await Promise.all([
-    expand(backend, secret, 'key'),
-    expand(backend, secret, 'iv', undefined, 12),
-  ]);
+  const [key, iv] = await expandAll(backend, secret, [{ label: 'key' }, { label: 'iv', length: 12 }]);
   secret.fill(0);
-  return keys;
+  return [key, iv];
 }
 
 /** The one record that a side sends in epoch 0, with its length. Its nonce is the iv, so a secret serves once. */
@@ -41,11 +38,15 @@ export async function sealEpochZero(
   const header = new Uint8Array(headerLength);
   writeRecordHeader(header, 0, plaintext.length, true);
   const [key, nonce] = await epochKeys(backend, secret);
-  const sealed = backend.sync
-    ? backend.gcm(key).seal(nonce, header, [plaintext])
-    : [await (await backend.gcm(key)).seal(nonce, header, plaintext)];
+  const sealed: Bytes[] = [header];
+  if (backend.sync) {
+    const { parts, tag } = backend.gcm(key).seal(nonce, header, [plaintext]);
+    sealed.push(...parts, tag);
+  } else {
+    sealed.push(await (await backend.gcm(key)).seal(nonce, header, plaintext));
+  }
   key.fill(0);
-  return concatBytes([header, ...sealed]);
+  return concatBytes(sealed);
 }
 
 /** The record that the other side sends in epoch 0: its type and content, or undefined where it does not open. */

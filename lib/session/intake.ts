@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '../bytes.js';
+import { type Bytes, concatBytes, viewOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
 import { ByteQueue } from './byte-queue.js';
@@ -244,6 +244,9 @@ export function unpad(plaintext: readonly Bytes[]): Bytes[] {
   const [first, ...others] = plaintext;
   if (!first) return [];
   let pad = (first[1] ?? 0) | ((first[2] ?? 0) << 8) | ((first[3] ?? 0) << 16);
+  if (others.length === 0 && pad === 0) {
+    return first.length > plaintextHead ? [viewOf(first, plaintextHead, first.length)] : [];
+  }
   const content = [first.subarray(plaintextHead), ...others].filter(({ length }) => length > 0);
   while (pad > 0) {
     const last = content.pop();

@@ -1,5 +1,5 @@
 import { type Bytes, ascii, concatBytes } from '../bytes.js';
-import type { Backend, SyncBackend } from '../crypto/backend.js';
+import type { Backend, KeyInfo, SyncBackend } from '../crypto/backend.js';
 import { u16, u32 } from './extensions.js';
 
 const empty = new Uint8Array(0);
@@ -21,7 +21,38 @@ export async function expand(
   return backend.hkdf(secret, zeroSalt, info(label, context, length), length);
 }
 
+/** One of several secrets that are made of the same one. */
+export interface Derived {
+  readonly label: string;
+  readonly context?: Bytes;
+  readonly length?: number;
+}
+
+type EachBytes<T extends readonly unknown[]> = { [K in keyof T]: Bytes };
+
+function infoOf({ label, context = empty, length = 32 }: Derived): KeyInfo {
+  return { info: info(label, context, length), length };
+}
+
+/** Several secrets from one: half of the work of each is the same for all. */
+export async function expandAll<const T extends readonly Derived[]>(
+  backend: Backend,
+  secret: Bytes,
+  derived: T,
+): Promise<EachBytes<T>> {
+  return (await backend.hkdfAll(secret, zeroSalt, derived.map(infoOf))) as EachBytes<T>;
+}
+
 /** The same at once. */
+export function expandAllSync<const T extends readonly Derived[]>(
+  backend: SyncBackend,
+  secret: Bytes,
+  derived: T,
+): EachBytes<T> {
+  return backend.hkdfAll(secret, zeroSalt, derived.map(infoOf)) as EachBytes<T>;
+}
+
+/** One at once. */
 export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
   return backend.hkdf(secret, zeroSalt, info(label, empty, length), length);
 }
@@ -73,13 +104,14 @@ export async function handshakeSecrets(
   const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16(suite)]));
   const secret = await backend.hkdf(ikm, salt, info('handshake', th1, 32), 32);
   for (const spent of [ikm, premaster, shared]) spent.fill(0);
-  const [traffic, clientFinished, serverFinished] = await Promise.all([
-    trafficSecrets(backend, secret),
-    expand(backend, secret, 'c finished'),
-    expand(backend, secret, 's finished'),
+  const [client, server, clientFinished, serverFinished] = await expandAll(backend, secret, [
+    { label: 'c traffic' },
+    { label: 's traffic' },
+    { label: 'c finished' },
+    { label: 's finished' },
   ]);
   return {
-    traffic,
+    traffic: { client, server },
     clientFinished,
     serverFinished,
     async master(th3) {
@@ -90,12 +122,9 @@ export async function handshakeSecrets(
   };
 }
 
-/** The traffic secrets of epoch 0 (from the handshake's secret) or of epoch 1 (from master). */
+/** The traffic secrets of epoch 1. */
 export async function trafficSecrets(backend: Backend, secret: Bytes): Promise<TrafficSecrets> {
-  const [client, server] = await Promise.all([
-    expand(backend, secret, 'c traffic'),
-    expand(backend, secret, 's traffic'),
-  ]);
+  const [client, server] = await expandAll(backend, secret, [{ label: 'c traffic' }, { label: 's traffic' }]);
   return { client, server };
 }
 

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '../bytes.js';
+import { type Bytes, concatBytes, viewOf } from '../bytes.js';
 import type { AsyncBackend, Backend, SyncBackend } from '../crypto/backend.js';
 import { K4netError } from '../errors.js';
 import { type OpenerOptions, type RecordHandler, RecordIntake, type TakenRecord } from './intake.js';
@@ -41,8 +41,10 @@ const headerLength = 5;
 /** Records shorter than this are joined before they are opened, longer ones are opened piece by piece. */
 const short = 4096;
 
-// A record is opened in one go, so every connection can use the same buffer.
+// A record is opened in one go, so every connection can use the same buffers.
 const nonceOfAll = new Uint8Array(12);
+const headerOfAll = new Uint8Array(headerLength);
+const tagOfAll = new Uint8Array(tagLength);
 
 class SyncOpener implements RecordOpener {
   readonly #intake: RecordIntake;
@@ -92,11 +94,17 @@ class SyncOpener implements RecordOpener {
     const last = parts.length - 1;
     const [first, end] = [parts[0], parts[last]];
     if (!first || !end) return undefined;
-    const aad = first.subarray(0, headerLength);
-    const tag = end.subarray(end.length - tagLength);
-    parts[last] = end.subarray(0, end.length - tagLength);
-    parts[0] = (parts[0] ?? first).subarray(headerLength);
-    const opened = epoch.gcm.open(nonceOfAll, aad, parts, tag);
+    // Copies, because views of so few bytes cost more.
+    for (let index = 0; index < headerLength; index += 1) headerOfAll[index] = first[index] ?? 0;
+    const tagStart = end.length - tagLength;
+    for (let index = 0; index < tagLength; index += 1) tagOfAll[index] = end[tagStart + index] ?? 0;
+    if (last === 0) {
+      parts[0] = viewOf(first, headerLength, tagStart);
+    } else {
+      parts[0] = viewOf(first, headerLength, first.length);
+      parts[last] = viewOf(end, 0, tagStart);
+    }
+    const opened = epoch.gcm.open(nonceOfAll, headerOfAll, parts, tagOfAll);
     if (opened && final) this.#epoch = epoch.next();
     return opened;
   }

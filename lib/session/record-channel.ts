@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes.js';
+import { release } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import type { Delivery } from './delivery.js';
 import type { RecordHandler } from './intake.js';
@@ -7,6 +8,8 @@ import type { Session } from './session.js';
 
 /** Received bytes beside one record that may wait to be opened, where that is not done at once. */
 const openAhead = 256 * 1024;
+/** A sealed buffer of this length is given back as soon as it is written. */
+const worthReleasing = 16 * 1024;
 
 /** What a channel tells. */
 export interface ChannelOwner {
@@ -192,6 +195,16 @@ export class RecordChannel implements RecordHandler {
   }
 
   #writeInner(records: readonly Bytes[], done?: () => void): boolean {
-    return this.#gone || records.length === 0 || this.#inner.write(records, done);
+    if (this.#gone || records.length === 0) return true;
+    if (!records.some(isLarge)) return this.#inner.write(records, done);
+    return this.#inner.write(records, () => {
+      for (const record of records) if (isLarge(record)) release(record);
+      done?.();
+    });
   }
+}
+
+/** Whether it costs more to leave a buffer to the collector of garbage than to give it back. */
+function isLarge({ length }: Bytes): boolean {
+  return length >= worthReleasing;
 }

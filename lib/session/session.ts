@@ -5,7 +5,7 @@ import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
 import { isServerName, recordLimitBounds } from './extensions.js';
 import type { OpenerOptions, RecordHandler } from './intake.js';
-import { type TrafficSecrets, expand, trafficSecrets } from './key-schedule.js';
+import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
 import { type RecordOpener, createOpener } from './opener.js';
 import { type PaddingPolicy, createPadding } from './padding.js';
 import { defaultRecordLimit } from './record.js';
@@ -100,9 +100,9 @@ export class Session {
   /** Spends the master secret. */
   static async create(facts: SessionFacts, epochOne: EpochOne, th4: Bytes): Promise<Session> {
     const { backend, master, receiving, sealer } = epochOne;
-    const [id, exporter] = await Promise.all([
-      expand(backend, master, 'session id', th4),
-      expand(backend, master, 'exporter', th4),
+    const [id, exporter] = await expandAll(backend, master, [
+      { label: 'session id', context: th4 },
+      { label: 'exporter', context: th4 },
     ]);
     master.fill(0);
     return new Session(facts, sealer, { backend, receiving, id, exporter });

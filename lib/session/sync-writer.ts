@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { SyncBackend } from '../crypto/backend.js';
+import { allocate } from '../runtime.js';
 import { plaintextHead, tagLength, writePlaintextHead, writeRecordHeader } from './record.js';
 import type { PlannedRecord, RecordWriter } from './sealer.js';
 import { SyncEpoch } from './traffic-keys.js';
@@ -16,6 +17,23 @@ const nonce = new Uint8Array(12);
 const aad = new Uint8Array(headerLength);
 const shared = new Uint8Array(small + shortPart);
 
+/** What short records lie in, one behind the other and never over one another: a buffer of its own costs each more. */
+const shelfLength = 32 * 1024;
+const shortRecord = 10 * 1024;
+let shelf: Bytes = new Uint8Array(0);
+let shelved = 0;
+
+function place(length: number): Bytes {
+  if (length > shortRecord) return allocate(length);
+  if (shelved + length > shelf.length) {
+    shelf = allocate(shelfLength);
+    shelved = 0;
+  }
+  const found = new Uint8Array(shelf.buffer, shelved, length);
+  shelved += length;
+  return found;
+}
+
 /** Seals records at once. */
 export class SyncWriter implements RecordWriter {
   #epoch: SyncEpoch;
@@ -29,7 +47,7 @@ export class SyncWriter implements RecordWriter {
     // The tag of a large record waits for the header of the next one, so that the two are one small buffer.
     let tag: Bytes | undefined;
     for (const record of records) tag = this.#seal(record, out, tag);
-    if (tag) out.push(new Uint8Array(tag));
+    if (tag) out.push(tag);
     return out;
   }
 
@@ -37,40 +55,47 @@ export class SyncWriter implements RecordWriter {
     const length = plaintextHead + record.contentLength + record.pad;
     this.#epoch.writeNonce(nonce, record.seq);
     writeRecordHeader(aad, 0, length, record.final);
-    const sealed = this.#epoch.gcm.seal(nonce, aad, this.#plaintext(record, length));
+    const { parts, tag } = this.#epoch.gcm.seal(nonce, aad, plaintextOf(record, length));
     if (record.final) this.#epoch = this.#epoch.next();
-    const tag = sealed.pop() ?? new Uint8Array(0);
     const start = (before?.length ?? 0) + headerLength;
-    const [first, ...rest] = sealed;
-    const joined = length <= small ? length + tagLength : first?.length === plaintextHead ? plaintextHead : 0;
-    const buffer = new Uint8Array(start + joined);
+    const [first] = parts;
+    const whole = length <= small;
+    const joined = whole || first?.length === plaintextHead ? (first?.length ?? 0) : 0;
+    const buffer = place(start + joined + (whole ? tagLength : 0));
     if (before) buffer.set(before);
     buffer.set(aad, start - headerLength);
-    out.push(buffer);
     if (first && joined > 0) buffer.set(first, start);
-    if (length <= small) {
+    out.push(buffer);
+    if (whole) {
       buffer.set(tag, start + length);
       return undefined;
     }
-    if (first && joined === 0) out.push(first);
-    for (const part of rest) out.push(part);
+    for (let index = joined > 0 ? 1 : 0; index < parts.length; index += 1) {
+      const part = parts[index];
+      if (part) out.push(part);
+    }
     return tag;
   }
+}
 
-  #plaintext({ type, content, contentLength, pad }: PlannedRecord, length: number): readonly Bytes[] {
-    if (length > small && contentLength >= content.length * shortPart) {
-      const head = new Uint8Array(plaintextHead);
-      writePlaintextHead(head, 0, type, pad);
-      return pad === 0 ? [head, ...content] : [head, ...content, new Uint8Array(pad)];
-    }
-    const scratch = length <= shared.length ? shared.subarray(0, length) : new Uint8Array(length);
-    writePlaintextHead(scratch, 0, type, pad);
-    let offset = plaintextHead;
-    for (const part of content) {
-      scratch.set(part, offset);
-      offset += part.length;
-    }
-    scratch.fill(0, offset);
-    return [scratch];
+/** A plaintext in the pieces that the cipher is given; what is short is one piece. */
+function plaintextOf(
+  { type, content, contentLength, pad }: PlannedRecord,
+  length: number,
+): readonly Bytes[] {
+  if (length > small && contentLength >= content.length * shortPart) {
+    const head = new Uint8Array(plaintextHead);
+    writePlaintextHead(head, 0, type, pad);
+    return pad === 0 ? [head, ...content] : [head, ...content, new Uint8Array(pad)];
   }
+  const scratch =
+    length <= shared.length ? new Uint8Array(shared.buffer, 0, length) : new Uint8Array(length);
+  writePlaintextHead(scratch, 0, type, pad);
+  let offset = plaintextHead;
+  for (const part of content) {
+    scratch.set(part, offset);
+    offset += part.length;
+  }
+  if (pad > 0) scratch.fill(0, offset);
+  return [scratch];
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import type { AsyncBackend, AsyncGcm, SyncBackend, SyncGcm } from '../crypto/backend.js';
-import { expand, expandSync } from './key-schedule.js';
+import { expand, expandAll, expandAllSync, expandSync } from './key-schedule.js';
 import { addSequence } from './record.js';
 
 const secretLength = 32;
@@ -16,12 +16,12 @@ export class SyncEpoch {
   /** @param secret - belongs to the epoch from here on. */
   constructor(backend: SyncBackend, secret: Bytes) {
     this.#backend = backend;
-    const key = expandSync(backend, secret, 'key');
+    const [key, iv] = expandAllSync(backend, secret, [{ label: 'key' }, { label: 'iv', length: ivLength }]);
     this.gcm = backend.gcm(key);
     key.fill(0);
     // A copy, because what a cipher has read has got memory outside of the heap.
     this.#kept.set(secret);
-    this.#kept.set(expandSync(backend, secret, 'iv', ivLength), secretLength);
+    this.#kept.set(iv, secretLength);
     secret.fill(0);
   }
 
@@ -65,9 +65,9 @@ export class AsyncEpoch {
 
   async #derive(): Promise<AsyncKeys> {
     const secret = await this.#secret;
-    const [key, iv] = await Promise.all([
-      expand(this.#backend, secret, 'key'),
-      expand(this.#backend, secret, 'iv', undefined, 12),
+    const [key, iv] = await expandAll(this.#backend, secret, [
+      { label: 'key' },
+      { label: 'iv', length: ivLength },
     ]);
     const gcm = await this.#backend.gcm(key);
     key.fill(0);
