@@ -97,7 +97,9 @@ type Giver = (buffer: ArrayBufferLike) => void;
 let giver: Giver | undefined;
 
 function findGiver(): Giver {
-  const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBufferLike, length: number) => unknown };
+  const { transfer } = ArrayBuffer.prototype as {
+    transfer?: (this: ArrayBufferLike, length: number) => unknown;
+  };
   if (transfer) return (buffer) => void transfer.call(buffer, 0);
   // Elsewhere than in Node nobody says that what goes to a closed port is dropped at once.
   if (!host.MessageChannel || host.process?.release?.name !== 'node') return () => undefined;

@@ -79,17 +79,13 @@ export class SyncWriter implements RecordWriter {
 }
 
 /** A plaintext in the pieces that the cipher is given; what is short is one piece. */
-function plaintextOf(
-  { type, content, contentLength, pad }: PlannedRecord,
-  length: number,
-): readonly Bytes[] {
+function plaintextOf({ type, content, contentLength, pad }: PlannedRecord, length: number): readonly Bytes[] {
   if (length > small && contentLength >= content.length * shortPart) {
     const head = new Uint8Array(plaintextHead);
     writePlaintextHead(head, 0, type, pad);
     return pad === 0 ? [head, ...content] : [head, ...content, new Uint8Array(pad)];
   }
-  const scratch =
-    length <= shared.length ? new Uint8Array(shared.buffer, 0, length) : new Uint8Array(length);
+  const scratch = length <= shared.length ? new Uint8Array(shared.buffer, 0, length) : new Uint8Array(length);
   writePlaintextHead(scratch, 0, type, pad);
   let offset = plaintextHead;
   for (const part of content) {
