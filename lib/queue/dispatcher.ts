@@ -1,13 +1,12 @@
-import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { Deferred, isPromiseLike } from '../waiting.js';
+import { Deferred } from '../waiting.js';
 import { Budget, detached } from './budget.js';
 import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane } from './lane.js';
-import { payloadBytes, type Payload } from './payload.js';
+import { Performer, type Audience } from './performer.js';
 import type { QueueSocket } from './queue-socket.js';
 import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
 import type { Batch, Work } from './work.js';
@@ -15,14 +14,9 @@ import type { Batch, Work } from './work.js';
 const none: Bytes = new Uint8Array(0);
 
 /** What the dispatcher needs of its surroundings. */
-export interface DispatcherHost {
+export interface DispatcherHost extends Audience {
   readonly socket: QueueSocket;
   readonly outlet: AnswerOutlet;
-  report(error: unknown, name: string, kind: 'message' | 'request'): void;
-  /** Says what is done, if somebody wants to know. */
-  readonly log: ((line: string) => void) | undefined;
-  /** A message whose callback was removed while it waited. */
-  unmatched(name: string, payload: Bytes): void;
   /** There may be room for more. */
   onRoom(): void;
 }
@@ -55,20 +49,20 @@ export class Dispatcher {
   readonly #messageLane: Lane<Work>;
   readonly #requestLane: Lane<Work>;
   readonly #incoming: IncomingRequests;
+  readonly #performer: Performer;
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
   readonly #batches = new Set<Batch>();
   /** What came in since the last kick. */
   #fresh: Work[] = [];
   #released = new Deferred<void>();
-  #performed = 0;
-  #failed = 0;
   #stopped = false;
 
   constructor(host: DispatcherHost, limits: DispatcherLimits) {
     this.#host = host;
     this.#limits = limits;
     this.#incoming = new IncomingRequests(host.socket, host.outlet);
+    this.#performer = new Performer(host, this.#registry, this.#incoming);
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.#strange = this.#newRequests();
@@ -79,12 +73,12 @@ export class Dispatcher {
 
   /** Callbacks that were called. */
   get performed(): number {
-    return this.#performed;
+    return this.#performer.performed;
   }
 
   /** Callbacks that threw or rejected. */
   get failed(): number {
-    return this.#failed;
+    return this.#performer.failed;
   }
 
   /** Requests of the peer that were not answered yet. */
@@ -284,7 +278,7 @@ export class Dispatcher {
     work.begun = true;
     work.payload = none;
     if (!request) this.#budgetOf(work).give(payload.length);
-    const done = request ? this.#answer(work, payload, request) : this.#call(work, payload);
+    const done = this.#performer.perform(work, payload);
     if (!request && !work.batch) return done;
     if (done) {
       return done.then(() => {
@@ -304,66 +298,4 @@ export class Dispatcher {
     batch.left -= 1;
     if (batch.left === 0) batch.done.resolve();
   }
-
-  #begin(work: Work): void {
-    this.#performed += 1;
-    this.#host.log?.(`Performing callback ${nameOf(work)}`);
-  }
-
-  #callbackOf(work: Work): Registration<Lane<Work>> | undefined {
-    const { registration } = work;
-    return registration?.callback ? registration : this.#registry.get(nameOf(work));
-  }
-
-  #call(work: Work, payload: Bytes): PromiseLike<void> | undefined {
-    const registration = this.#callbackOf(work);
-    if (!registration?.callback || !registration.context) {
-      this.#host.unmatched(nameOf(work), payload);
-      return undefined;
-    }
-    this.#begin(work);
-    try {
-      const result = registration.callback(new BinaryReader(payload), registration.context);
-      if (!isPromiseLike(result)) return undefined;
-      return Promise.resolve(result).then(nothing, (error: unknown) => {
-        this.#fail(error, nameOf(work), 'message');
-      });
-    } catch (error) {
-      this.#fail(error, nameOf(work), 'message');
-      return undefined;
-    }
-  }
-
-  #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
-    if (request.dropped) return this.#incoming.fail(request, undefined);
-    const callback = this.#callbackOf(work)?.callback;
-    if (!callback) return this.#incoming.refuse(request);
-    this.#begin(work);
-    const answer = (result: unknown): Promise<void> | undefined =>
-      this.#incoming.answer(request, payloadBytes(result as Payload | undefined));
-    const fail = (error: unknown): Promise<void> | undefined => {
-      // A callback that gives up because its caller did does what it was asked to.
-      if (!request.dropped) this.#fail(error, request.name, 'request');
-      return this.#incoming.fail(request, error);
-    };
-    try {
-      const result = callback(new BinaryReader(payload), request);
-      return isPromiseLike(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
-    } catch (error) {
-      return fail(error);
-    }
-  }
-
-  #fail(error: unknown, name: string, kind: 'message' | 'request'): void {
-    this.#failed += 1;
-    this.#host.report(error, name, kind);
-  }
-}
-
-function nameOf({ registration, request }: Work): string {
-  return registration?.name ?? request?.name ?? '';
-}
-
-function nothing(): void {
-  // The outcome is told elsewhere.
 }
