@@ -110,14 +110,25 @@ function findGiver(): Giver {
   };
 }
 
+/** For shorter buffers giving back costs more than it saves. */
+export const worthReleasing: number = 16 * 1024;
+
 /**
- * Gives the memory of a buffer back now, which takes its bytes from whoever still has it. The next collection of
- * garbage would do it too, but until then each new buffer is memory that the processor has not seen lately: that costs
- * as much as what is done with it. A view of a part of a buffer is left alone.
+ * What is given back once, before anything else is: many allocators hand memory back to the system page by page, only to
+ * ask for it again, until they have seen that buffers of some size come and go.
  */
-export function release({ buffer, length }: Uint8Array): void {
-  if (buffer.byteLength !== length) return;
-  giver ??= findGiver();
+const lesson = 8 * 1024 * 1024;
+
+/**
+ * Gives the memory of a buffer back now, which takes its bytes from whoever still has a view of it. The next collection
+ * of garbage would do it too, but until then each new buffer is memory that the processor has not seen lately: that
+ * costs as much as what is done with it.
+ */
+export function release(buffer: ArrayBufferLike): void {
+  if (!giver) {
+    giver = findGiver();
+    giver(allocate(lesson).buffer);
+  }
   giver(buffer);
 }
 

@@ -1,6 +1,6 @@
 import { readU32, type Bytes } from '../bytes.js';
 import { TooLargeError } from '../errors.js';
-import { allocate } from '../runtime.js';
+import { allocate, release, worthReleasing } from '../runtime.js';
 import { headerLength } from './encoder.js';
 
 /** A buffer for a part of a message is at most this many times what has come of it, and at least `smallest`. */
@@ -39,10 +39,15 @@ export class FrameDecoder {
   /**
    * Takes the next bytes and appends the runs that they complete.
    *
+   * @param alone - nobody else has anything of the chunk's buffer: it is given back if all of it was copied.
    * @throws TooLargeError at a header over the limit, when all whole frames before it are in `runs`.
    */
-  push(chunk: Bytes, runs: Bytes[]): void {
+  push(chunk: Bytes, runs: Bytes[], alone: boolean = false): void {
     const start = this.#have > 0 ? this.#gather(chunk, 0, runs) : 0;
+    if (start === chunk.length) {
+      if (alone && start >= worthReleasing) release(chunk.buffer);
+      return;
+    }
     let end = start;
     try {
       while (chunk.length - end >= headerLength) {

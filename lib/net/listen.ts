@@ -115,7 +115,7 @@ async function encryption(
     integer('maxHandshakesPerAddress', options.maxHandshakesPerAddress, 16, 1, Infinity),
   );
   const pair = await serverKey(options);
-  const { handshakeTimeout, appProtocols, recordLimit, padding, cipher } = options;
+  const { handshakeTimeout, appProtocols, recordLimit, recvSize, padding, cipher } = options;
   const choices = {
     key: pair,
     clientAuth,
@@ -123,6 +123,7 @@ async function encryption(
     handshakeTimeout,
     appProtocols,
     recordLimit,
+    recvSize,
     padding,
     cipher,
   };

@@ -77,7 +77,7 @@ export class Delivery {
     this.#end = 'told';
     this.#close = 'due';
     this.#cause = cause;
-    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) this.#sink?.data(chunk);
+    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) this.#sink?.data(chunk, true);
     this.#held = false;
     this.resume();
   }
@@ -109,7 +109,7 @@ export class Delivery {
       if (!sink) return;
       const chunk = this.#queue.shift();
       if (chunk) {
-        const more = sink.data(chunk);
+        const more = sink.data(chunk, true);
         if (this.#sink === sink && !more) this.#paused = true;
       } else if (this.#end === 'due') {
         this.#end = 'told';

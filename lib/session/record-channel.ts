@@ -1,5 +1,5 @@
 import type { Bytes } from '../bytes.js';
-import { release } from '../runtime.js';
+import { release, worthReleasing } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import type { Delivery } from './delivery.js';
 import type { RecordHandler } from './intake.js';
@@ -8,8 +8,6 @@ import type { Session } from './session.js';
 
 /** Received bytes beside one record that may wait to be opened, where that is not done at once. */
 const openAhead = 256 * 1024;
-/** A sealed buffer of this length is given back as soon as it is written. */
-const worthReleasing = 16 * 1024;
 
 /** What a channel tells. */
 export interface ChannelOwner {
@@ -198,13 +196,13 @@ export class RecordChannel implements RecordHandler {
     if (this.#gone || records.length === 0) return true;
     if (!records.some(isLarge)) return this.#inner.write(records, done);
     return this.#inner.write(records, () => {
-      for (const record of records) if (isLarge(record)) release(record);
+      for (const record of records) if (isLarge(record)) release(record.buffer);
       done?.();
     });
   }
 }
 
-/** Whether it costs more to leave a buffer to the collector of garbage than to give it back. */
-function isLarge({ length }: Bytes): boolean {
-  return length >= worthReleasing;
+/** Whether it has a buffer of its own, and one that is worth giving back. */
+function isLarge({ buffer, length }: Bytes): boolean {
+  return length >= worthReleasing && length === buffer.byteLength;
 }

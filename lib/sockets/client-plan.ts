@@ -8,8 +8,8 @@ import type { Handshake } from '../session/handshake.js';
 import type { Session } from '../session/session.js';
 import { loadClientPin, saveClientPin } from '../trust/key-file.js';
 import { checkKnownHost, fileKnownHosts, type KnownHosts } from '../trust/known-hosts.js';
-import type { ClientChoices, Peer, SessionChoices } from './encrypted-socket-options.js';
-import { handshakeTimeout, sessionOptions, type PeerPlan } from './session-choices.js';
+import type { ClientChoices, Peer } from './encrypted-socket-options.js';
+import { handshakeTimeout, sessionOptions, type PeerPlan, type PlanChoices } from './session-choices.js';
 
 /** What one way of trust says before the handshake, and does after it. */
 interface Trust {
@@ -21,7 +21,7 @@ interface Trust {
 /** The client's side of a session: which server it trusts, and what it says of itself. */
 export class ClientPlan implements PeerPlan {
   readonly timeout: number;
-  readonly #choices: ClientChoices & SessionChoices;
+  readonly #choices: ClientChoices & PlanChoices;
   readonly #storeName: string | undefined;
   #trust: Trust | undefined;
 
@@ -29,7 +29,7 @@ export class ClientPlan implements PeerPlan {
    * @param storeName - the name under which a known-hosts store has the server; without it, `serverName`.
    * @throws TypeError for options that contradict each other or say what cannot be.
    */
-  constructor(choices: ClientChoices & SessionChoices, storeName: string | undefined = choices.serverName) {
+  constructor(choices: ClientChoices & PlanChoices, storeName: string | undefined = choices.serverName) {
     this.timeout = handshakeTimeout(choices);
     this.#choices = choices;
     this.#storeName = storeName;

@@ -10,7 +10,10 @@ export interface SessionChoices {
   readonly handshakeTimeout?: number | undefined;
   /** Application protocols by name: a client offers them, a server takes its own first that was offered. */
   readonly appProtocols?: readonly string[] | undefined;
-  /** The longest record plaintext that is accepted here, 16384 to 1048576 bytes. Default 65536. */
+  /**
+   * The longest record plaintext that is accepted here, 16384 to 1048576 bytes. Default: `recvSize`, but not below 65536
+   * and not above 262144.
+   */
   readonly recordLimit?: number | undefined;
   /** How much the lengths of records hide: `none` (the default), `padme` or `block:n`. */
   readonly padding?: PaddingPolicy | undefined;

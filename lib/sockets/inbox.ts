@@ -84,11 +84,12 @@ export class Inbox implements MessageSource {
   /**
    * Takes bytes from the transport; false when it holds enough.
    *
+   * @param alone - nobody else has anything of the chunk's buffer.
    * @throws TooLargeError when the peer announces a message over the limit; those before it can still be taken.
    */
-  push(chunk: Bytes): boolean {
+  push(chunk: Bytes, alone?: boolean): boolean {
     try {
-      this.#decoder.push(chunk, this.#arrived);
+      this.#decoder.push(chunk, this.#arrived, alone);
     } finally {
       for (const run of this.#arrived) {
         this.#held += run.length + chunkOverhead;

@@ -40,8 +40,8 @@ export class LockedSocket {
       this.#above = above;
     }
 
-    data(chunk: Bytes): boolean {
-      return this.#above.#onData(chunk);
+    data(chunk: Bytes, alone?: boolean): boolean {
+      return this.#above.#onData(chunk, alone);
     }
 
     drain(): void {
@@ -321,11 +321,11 @@ export class LockedSocket {
     };
   }
 
-  #onData(chunk: Bytes): boolean {
+  #onData(chunk: Bytes, alone: boolean | undefined): boolean {
     this.#bytesReceived += chunk.length;
     if (this.#state !== 'open') return true;
     try {
-      return this.#inbox.push(chunk);
+      return this.#inbox.push(chunk, alone);
     } catch (error) {
       this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'reading failed'));
       return false;

@@ -9,8 +9,9 @@ import { fullSlab, giveSlab, smallestSlab, takeSlab } from './slabs.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
-/** What is written without waiting for the end of the tick; a full slab of the largest size is written too. */
-const batch = 64 * 1024;
+/** How much waits for the end of the tick, at least and at most; a full slab is written too. */
+const smallestBatch = 2 * 1024;
+const largestBatch = 64 * 1024;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
@@ -52,7 +53,7 @@ export class Outbox {
   #slab: Bytes = nothing;
   #slabStart = 0;
   #slabEnd = 0;
-  #slabSize = smallestSlab;
+  /** Whether it was begun in this tick. */
   #slabIsFresh = false;
   #parts: Bytes[] = [];
   /** Slabs that are full, and whose last bytes are among the parts. */
@@ -64,6 +65,7 @@ export class Outbox {
   #messages = 0;
   #turn = 0;
   #tickStart = 0;
+  #batch = smallestBatch;
   #blocked = false;
   #scheduled = false;
   #ending = false;
@@ -220,7 +222,10 @@ export class Outbox {
     this.#messages += 1;
     this.#accepted += start + data.length;
     this.#turn += start + data.length;
-    if (this.#accepted - this.#handedOver >= batch) this.#write();
+    if (this.#accepted - this.#handedOver >= this.#batch) {
+      this.#write();
+      this.#batch = Math.min(2 * this.#batch, largestBatch);
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     afterTick(() => {
@@ -229,10 +234,7 @@ export class Outbox {
     });
   }
 
-  /**
-   * The size of slabs follows what one tick sends: up when it fills one, down when it needs little of one. A lone
-   * message should not pay for a large slab, a stream of them should not pay for many small ones.
-   */
+  /** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
   #newSlab(size: number): void {
     this.#seal();
     // Before the first byte of the next one: a single buffer is cheaper to write than two.
@@ -241,8 +243,7 @@ export class Outbox {
       this.#dropSlab();
       this.#write();
     }
-    if (this.#slabIsFresh) this.#slabSize = Math.min(this.#slabSize * 4, fullSlab);
-    this.#slab = takeSlab(Math.max(this.#slabSize, size));
+    this.#slab = takeSlab(Math.max(this.#slabIsFresh ? fullSlab : smallestSlab, size));
     this.#slabStart = 0;
     this.#slabEnd = 0;
     this.#slabIsFresh = true;
@@ -252,7 +253,8 @@ export class Outbox {
     const volume = this.#accepted - this.#tickStart;
     this.#tickStart = this.#accepted;
     this.#slabIsFresh = false;
-    if (volume * 4 <= this.#slabSize) this.#slabSize = Math.max(this.#slabSize / 4, smallestSlab);
+    // The peer begins with the first half while this side still makes the second; a stream is cut as large as can be.
+    this.#batch = volume >= largestBatch ? largestBatch : Math.max(volume / 2, smallestBatch);
     this.#write();
   }
 

@@ -5,8 +5,8 @@ import { ServerHandshake } from '../session/server-handshake.js';
 import { checkServerOptions, type ServerHandshakeOptions } from '../session/server-options.js';
 import type { Session } from '../session/session.js';
 import { keyFile, loadServerKey } from '../trust/key-file.js';
-import type { Peer, ServerChoices, SessionChoices } from './encrypted-socket-options.js';
-import { handshakeTimeout, sessionOptions, type PeerPlan } from './session-choices.js';
+import type { Peer, ServerChoices } from './encrypted-socket-options.js';
+import { handshakeTimeout, sessionOptions, type PeerPlan, type PlanChoices } from './session-choices.js';
 
 /** Runs an RSA decryption in its turn. */
 export type DecryptQueue = NonNullable<ServerHandshakeOptions['decryptQueue']>;
@@ -14,11 +14,11 @@ export type DecryptQueue = NonNullable<ServerHandshakeOptions['decryptQueue']>;
 /** The server's side of a session. */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
-  readonly #choices: ServerChoices & SessionChoices;
+  readonly #choices: ServerChoices & PlanChoices;
   readonly #decryptQueue: DecryptQueue | undefined;
 
   /** @throws TypeError for options that say what cannot be. */
-  constructor(choices: ServerChoices & SessionChoices, decryptQueue?: DecryptQueue) {
+  constructor(choices: ServerChoices & PlanChoices, decryptQueue?: DecryptQueue) {
     this.timeout = handshakeTimeout(choices);
     this.#choices = choices;
     this.#decryptQueue = decryptQueue;
@@ -64,7 +64,7 @@ export async function serverKey({ key, keyPath, keySize }: ServerChoices): Promi
 }
 
 /** Refuses choices that no handshake could keep, before there is a key. */
-export function checkServerChoices(choices: ServerChoices & SessionChoices): void {
+export function checkServerChoices(choices: ServerChoices & PlanChoices): void {
   const { keyPath, keySize, clientAuth, authorize } = choices;
   if (keyPath !== undefined) keyFile(keyPath, '.sk');
   if (keySize !== undefined && ![2048, 3072, 4096].includes(keySize)) {

@@ -1,17 +1,28 @@
 import { milliseconds } from '../options.js';
+import { defaultRecordLimit } from '../session/record.js';
 import type { Session, SessionOptions } from '../session/session.js';
 import type { SessionPlan } from '../session/secure-transport.js';
 import type { Peer, SessionChoices } from './encrypted-socket-options.js';
+import type { LockedSocketOptions } from './locked-socket-options.js';
 
 /** A plan for a session, and how to say who is at the other end of it. */
 export interface PeerPlan extends SessionPlan {
   peerOf(session: Session): Peer;
 }
 
-/** The part of the options that goes to the handshake as it is. */
-export function sessionOptions(choices: SessionChoices): SessionOptions {
-  const { appProtocols, recordLimit, padding, cipher } = choices;
-  return { appProtocols, recordLimit, padding, cipher };
+/** What a plan is made of: the size of the queue says how long records may be. */
+export type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
+
+/** A record costs a cipher of its own, which is a fifth of what opening 64 KiB takes. */
+const largestDefault = 256 * 1024;
+
+/** The part of the options that goes to the handshake. */
+export function sessionOptions(choices: PlanChoices): SessionOptions {
+  const { appProtocols, padding, cipher, recvSize = largestDefault } = choices;
+  const recordLimit = choices.recordLimit ?? Math.min(Math.floor(recvSize), largestDefault);
+  // Nothing need be said of what every peer assumes, and less cannot be wished for by a small queue.
+  const said = choices.recordLimit !== undefined || recordLimit > defaultRecordLimit;
+  return { appProtocols, recordLimit: said ? recordLimit : undefined, padding, cipher };
 }
 
 /** The deadline of the handshake. */

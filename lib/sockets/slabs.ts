@@ -1,27 +1,30 @@
 import type { Bytes } from '../bytes.js';
 import { allocate } from '../runtime.js';
 
-/** The lengths that are worth keeping. */
-export const smallestSlab: number = 1024;
+/** The length of a slab where there is no reason to save. */
 export const fullSlab: number = 64 * 1024;
-/** How many of each stay for whoever sends next: about half a MiB for the whole program, however many sockets it has. */
-const mostSpare = 8;
+/** The least that is worth a buffer of its own. */
+export const smallestSlab: number = 1024;
+/** How many full ones there are for whoever sends next: half a MiB for the whole program, however many sockets it has. */
+const most = 8;
 
-const spareSmall: Bytes[] = [];
-const spareFull: Bytes[] = [];
+const spares: Bytes[] = [];
+let made = 0;
 
-function sparesOf(length: number): Bytes[] | undefined {
-  if (length === smallestSlab) return spareSmall;
-  return length === fullSlab ? spareFull : undefined;
-}
-
-/** A buffer with arbitrary content. One that was written lately comes first: its memory is still warm. */
-export function takeSlab(length: number): Bytes {
-  return sparesOf(length)?.pop() ?? allocate(length);
+/**
+ * A buffer with arbitrary content, of the wanted length or more: a full one while there are some. One that was written
+ * lately comes first: its memory is still warm.
+ */
+export function takeSlab(wanted: number): Bytes {
+  if (wanted > fullSlab) return allocate(wanted);
+  const spare = spares.pop();
+  if (spare) return spare;
+  if (made >= most) return allocate(wanted);
+  made += 1;
+  return allocate(fullSlab);
 }
 
 /** Gives a slab back that nobody reads or writes any more. */
 export function giveSlab(slab: Bytes): void {
-  const spares = sparesOf(slab.length);
-  if (spares && spares.length < mostSpare) spares.push(slab);
+  if (slab.length === fullSlab && spares.length < most) spares.push(slab);
 }

@@ -3,8 +3,12 @@ import type { K4netError } from '../errors.js';
 
 /** Where a transport delivers what it reads. All calls come in later turns than the call that caused them. */
 export interface Sink {
-  /** Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`. */
-  data(chunk: Bytes): boolean;
+  /**
+   * Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`.
+   *
+   * @param alone - nobody else has anything of the chunk's buffer: a sink that has copied the chunk may give it back.
+   */
+  data(chunk: Bytes, alone?: boolean): boolean;
   /** A `write()` had returned false; there is room again. */
   drain(): void;
   /** The peer's direction has ended; at most once, after its last byte. */

@@ -5,13 +5,7 @@ describe('release', () => {
   it('takes a buffer from everybody who has a view of it', () => {
     const bytes = new Uint8Array(65_536);
     const view = bytes.subarray(10, 20);
-    release(bytes);
+    release(bytes.buffer);
     expect([bytes.length, view.length, bytes.buffer.byteLength]).toEqual([0, 0, 0]);
-  });
-
-  it('leaves the rest of a buffer alone', () => {
-    const bytes = new Uint8Array(65_536);
-    release(bytes.subarray(0, 32_768));
-    expect(bytes.length).toBe(65_536);
   });
 });

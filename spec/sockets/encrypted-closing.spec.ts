@@ -199,7 +199,7 @@ describe('a connection that is cut', () => {
       return records > 4 ? 'end' : [unit];
     });
     await far.send('whole');
-    void far.send(pattern(300_000)).catch(() => undefined);
+    void far.send(pattern(1_500_000)).catch(() => undefined);
     expect(textOf(await near.recv())).toBe('whole');
     await refused(near.recv(), 'K4NET_TRUNCATED');
   });

@@ -42,7 +42,7 @@ describe('LockedSocket on the wire', () => {
     }
   });
 
-  it('sends all messages of one tick in one write', async () => {
+  it('sends the messages of one tick in one write, those of a full one in two', async () => {
     const writes: number[] = [];
     const [raw, mine] = memoryPair();
     const sink = new Recorder();
@@ -70,13 +70,23 @@ describe('LockedSocket on the wire', () => {
       unref: () => undefined,
     };
     const sock = new LockedSocket(counting);
-    for (let i = 0; i < 100; i += 1) void sock.send(pattern(50, i));
-    await sock.flush();
-    for (let i = 0; i < 100; i += 1) await sock.send(pattern(50, i));
-    await sock.flush();
-    expect(writes).toEqual([5400, 5400]);
-    await sink.untilReceived(10_800);
-    expect(unframe(sink.chunks)).toHaveLength(200);
+    const sendTick = async (count: number): Promise<number[]> => {
+      for (let i = 0; i < count; i += 1) void sock.send(pattern(50, i));
+      await sock.flush();
+      return writes.splice(0);
+    };
+    const sendLoop = async (count: number): Promise<number[]> => {
+      for (let i = 0; i < count; i += 1) await sock.send(pattern(50, i));
+      await sock.flush();
+      return writes.splice(0);
+    };
+    expect(await sendTick(37)).toEqual([37 * 54]);
+    expect(await sendLoop(37)).toEqual([37 * 54]);
+    // From 2 KiB on the peer begins while this side goes on: with half of what the tick before had.
+    expect(await sendTick(100)).toEqual([38 * 54, 62 * 54]);
+    expect(await sendLoop(100)).toEqual([50 * 54, 50 * 54]);
+    await sink.untilReceived(274 * 54);
+    expect(unframe(sink.chunks)).toHaveLength(274);
   });
 });
 
