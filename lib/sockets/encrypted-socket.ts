@@ -2,6 +2,7 @@ import type { Bytes } from '../bytes.js';
 import { kindOf } from '../bytes.js';
 import { checkNames } from '../options.js';
 import { SecureTransport } from '../session/secure-transport.js';
+import { toTransport } from '../transport/carrier.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import { AbortHub, bounded, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
@@ -21,7 +22,7 @@ import {
   type LockedSocketOptions,
   type ReadyState,
 } from './locked-socket-options.js';
-import { LockedSocket, toTransport } from './locked-socket.js';
+import { LockedSocket } from './locked-socket.js';
 import { ServerPlan } from './server-plan.js';
 import type { PeerPlan } from './session-choices.js';
 

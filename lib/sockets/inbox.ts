@@ -130,6 +130,11 @@ export class Inbox implements MessageSource {
     return size < 0 ? undefined : this.cut(size);
   }
 
+  /** All messages that are here, in their order. */
+  takeAll(messages: Bytes[]): void {
+    for (let message = this.take(); message !== undefined; message = this.take()) messages.push(message);
+  }
+
   /** The next message, or a wait for it in the order of the calls. */
   receive(options: ReceiveOptions): Promise<Bytes> {
     return this.#owner ? rejected(claimedError()) : this.#receivers.receive(options);

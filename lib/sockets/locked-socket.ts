@@ -1,9 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { decodeUtf8, kindOf, toBytes, type Bytes } from '../bytes.js';
-import { closedError, K4netError, MalformedError, TimeoutError, toK4netError } from '../errors.js';
+import { toBytes, type Bytes } from '../bytes.js';
+import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage, type MessageHead } from '../framing/encoder.js';
 import { checkNames, integer, milliseconds } from '../options.js';
-import { DuplexTransport, isDuplex, type DuplexLike } from '../transport/duplex.js';
+import { toTransport } from '../transport/carrier.js';
+import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
 import { claim, type ClaimedSocket } from './claim.js';
@@ -19,6 +20,7 @@ import {
   type SendOptions,
   type SocketStats,
 } from './locked-socket-options.js';
+import { iterate, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
 const defaultCloseTimeout = 5_000;
@@ -156,6 +158,19 @@ export class LockedSocket {
   }
 
   /**
+   * Sends one message if no sender has to wait, and says whether it did. Never waits; the buffer is the caller's again
+   * at once, and a message over 16 KiB is copied for that.
+   *
+   * @throws what `send` would reject with.
+   */
+  trySend(data: Bytes | string): boolean {
+    if (this.#claimed) throw claimedError();
+    const bytes = toBytes(data);
+    this.#checkSend(bytes.length);
+    return this.#outbox.offer(bytes);
+  }
+
+  /**
    * Resolves when everything sent so far is with the operating system.
    *
    * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
@@ -223,23 +238,27 @@ export class LockedSocket {
   }
 
   /**
+   * The messages, for `for await`, as many at a time as are here, and one at least: a loop over small messages that waits
+   * once for a thousand of them is twice as fast as one that waits for each. Otherwise it is the loop over the socket
+   * itself; what one turn of it was given is taken.
+   */
+  async *batches(): AsyncGenerator<Bytes[], void, undefined> {
+    for await (const first of this) {
+      const batch = [first];
+      this.#inbox.takeAll(batch);
+      yield batch;
+    }
+  }
+
+  /**
    * The messages, for `for await`. The loop ends when the peer has ended or this side has closed, and throws when the
    * socket breaks. `break` leaves the socket open, and no message is taken ahead. A loop that reached the peer's end
    * closes the socket, unless it was made with `allowHalfOpen`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
-    const inbox = this.#inbox;
-    const wait = (): Promise<IteratorResult<Bytes, void>> => quiet(this.#waitForNext());
-    return {
-      next(): Promise<IteratorResult<Bytes, void>> {
-        const value = inbox.take();
-        return value === undefined ? wait() : Promise.resolve({ done: false, value });
-      },
-      return: () => Promise.resolve({ done: true, value: undefined }),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return iterate(this.#inbox, () => {
+      if (!this.#allowHalfOpen) void this.close();
+    });
   }
 
   /**
@@ -374,32 +393,7 @@ export class LockedSocket {
     await bounded(this.closed, { timeout }, this.#hub, cut, 'the end of the peer');
   }
 
-  async #waitForNext(): Promise<IteratorResult<Bytes, void>> {
-    try {
-      return { done: false, value: await this.#inbox.receive({}) };
-    } catch (error) {
-      if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
-      if (!this.#allowHalfOpen) void this.close();
-      return { done: true, value: undefined };
-    }
-  }
-
   #endedError(): K4netError {
     return new K4netError('K4NET_STATE', 'this side has ended: nothing can be sent any more');
-  }
-}
-
-/** The transport of whatever a socket is made over. */
-export function toTransport(stream: DuplexLike | Transport): Transport {
-  if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
-  if (isDuplex(stream)) return new DuplexTransport(stream);
-  throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
-}
-
-function toText(message: Bytes): string {
-  try {
-    return decodeUtf8(message);
-  } catch (error) {
-    throw new MalformedError('the message is not UTF-8 text', message, { cause: error });
   }
 }

@@ -112,6 +112,14 @@ export class Outbox {
     return new Promise(nextTurn);
   }
 
+  /** Sends one message whose bytes are the caller's again at once, or does nothing if a sender has to wait. */
+  offer(data: Bytes): boolean {
+    if (this.#failed) throw this.#failed;
+    if (this.congested) return false;
+    this.#put(data.length > copyLimit ? new Uint8Array(data) : data, noHead);
+    return true;
+  }
+
   /** Sends one message whose bytes are the caller's again at once. */
   sendCopy(data: Bytes, head: MessageHead): Promise<void> {
     const held = data.length > copyLimit || this.congested;

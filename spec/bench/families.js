@@ -1,12 +1,15 @@
 const library = [
   'LockedSocket',
+  'LockedSocket-batches',
   'EncryptedSocket',
+  'EncryptedSocket-batches',
   'EncryptedSocket-webcrypto',
   'QueueSocket',
   'QueueSocket-encrypted',
 ];
 const encrypted = [
   'EncryptedSocket',
+  'EncryptedSocket-batches',
   'EncryptedSocket-webcrypto',
   'QueueSocket-encrypted',
   'tls-framed',

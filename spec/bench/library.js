@@ -1,7 +1,8 @@
+import { key as pem } from './server-key.js';
 import { connectNet, listenNet } from './transports/net.js';
 
 const build = process.env.K4NET_BENCH_BUILD ?? new URL('../../dist/', import.meta.url).href;
-const { EncryptedSocket, generateKeyPair, LockedSocket, ...rest } = await import(
+const { EncryptedSocket, importKeyPair, LockedSocket, ...rest } = await import(
   new URL('index.js', build).href
 );
 
@@ -15,19 +16,18 @@ export const plain = {
   close: (socket) => socket.close(),
 };
 
-/** Encrypted sockets with one of the ciphers. Whose key it is makes no difference to the speed. */
-export function encrypted(cipher) {
+/** Encrypted sockets with one of the ciphers. The client has the server's key, as it has the certificate with TLS. */
+export async function encrypted(cipher) {
+  const key = await importKeyPair(pem);
   return {
-    async listen(accept) {
-      const key = await generateKeyPair();
-      return listenNet((stream) => {
+    listen: (accept) =>
+      listenNet((stream) => {
         const socket = new EncryptedSocket(stream, { isServer: true, key, cipher });
         // As with TLS: whoever accepts gets a socket whose handshake is done.
         void socket.handshake().then(() => accept(socket));
-      });
-    },
+      }),
     async connect(port) {
-      const socket = new EncryptedSocket(await connectNet(port), { insecureAcceptAnyKey: true, cipher });
+      const socket = new EncryptedSocket(await connectNet(port), { key: key.publicKey, cipher });
       await socket.handshake();
       return socket;
     },

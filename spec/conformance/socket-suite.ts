@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { K4netError, MalformedError, TimeoutError, TooLargeError } from '../../lib/errors.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
+import { describeBatches } from './batches-suite.js';
 import { pattern, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import {
@@ -1013,4 +1014,6 @@ export function describeSocket(name: string, makePair: MakeSocketPair): void {
       expect(near.readyState).toBe('open');
     });
   });
+
+  describeBatches(name, makePair);
 }

@@ -873,11 +873,13 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
     await failure(sock.recvText(), 'K4NET_STATE');
     await failure(sock.end(), 'K4NET_STATE');
     expect(() => sock.tryRecv()).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
+    expect(() => sock.trySend('x')).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
     const loop = async (messages: AsyncIterable<unknown>): Promise<void> => {
       for await (const message of messages) expect.fail(String(message));
     };
     await failure(loop(sock), 'K4NET_STATE');
     await failure(loop(sock.texts()), 'K4NET_STATE');
+    await failure(loop(sock.batches()), 'K4NET_STATE');
     expect(queue.readyState).toBe('open');
     expect(queue.stats().messagesSent).toBe(0);
   });

@@ -2,4 +2,4 @@
 import { encrypted } from '../library.js';
 
 export * as roles from '../roles/sockets.js';
-export const { listen, connect, close } = encrypted('webcrypto');
+export const { listen, connect, close } = await encrypted('webcrypto');

@@ -2,4 +2,4 @@
 import { encrypted } from '../library.js';
 
 export * as roles from '../roles/sockets.js';
-export const { listen, connect, close } = encrypted('auto');
+export const { listen, connect, close } = await encrypted('auto');

@@ -3,4 +3,4 @@ import { encrypted } from '../library.js';
 import { queued } from '../queue-connection.js';
 
 export * as roles from '../roles/queues.js';
-export const { listen, connect, close } = queued(encrypted('auto'));
+export const { listen, connect, close } = queued(await encrypted('auto'));

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import { WebSocket, WebSocketServer } from 'ws';
-import { cert, key, tlsOptions, trusted } from '../transports/tls.js';
+import { cert, key } from '../server-key.js';
+import { tlsOptions, trusted } from '../transports/tls.js';
 import { WsConnection, wsOptions } from '../transports/ws-connection.js';
 
 export * as roles from '../roles/callbacks.js';

@@ -142,6 +142,8 @@ export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Prom
   const text: string = await far.recvText(receiving);
   for await (const message of far) messages.push(message.slice());
   for await (const word of far.texts()) word.toUpperCase();
+  for await (const batch of far.batches()) messages.push(...batch);
+  const sent: boolean = near.trySend('text') && near.trySend(new Uint8Array(1));
   const state: ReadyState = near.readyState;
   const stats: SocketStats = near.ref().unref().stats();
   await near.end();
@@ -150,7 +152,7 @@ export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Prom
   const info: CloseInfo = await near.closed;
   const code: K4netErrorCode = info.code;
   const error: K4netError | undefined = info.error;
-  return [messages, perhaps, text, state, stats.bytesSent, code, error?.cause, third.bufferedAmount];
+  return [messages, perhaps, sent, text, state, stats.bytesSent, code, error?.cause, third.bufferedAmount];
 }
 
 export async function network(signal: AbortSignalLike): Promise<unknown[]> {
