@@ -64,7 +64,8 @@ export class BinaryReader extends ArrayReader {
    */
   read(n?: number): Uint8Array {
     const at = this.take(n === undefined ? this.remaining : checkCount('the count of a read', n));
-    return this.bytes.subarray(at, this.position);
+    // A message is often a single value: a view of the whole is there already, and costs as much as the rest of a read.
+    return this.position - at === this.bytes.length ? this.bytes : this.bytes.subarray(at, this.position);
   }
 
   /**
