@@ -44,10 +44,6 @@ export class FrameDecoder {
    */
   push(chunk: Bytes, runs: Bytes[], alone: boolean = false): void {
     const start = this.#have > 0 ? this.#gather(chunk, 0, runs) : 0;
-    if (start === chunk.length) {
-      if (alone && start >= worthReleasing) release(chunk.buffer);
-      return;
-    }
     let end = start;
     try {
       while (chunk.length - end >= headerLength) {
@@ -59,6 +55,8 @@ export class FrameDecoder {
       if (end > start) runs.push(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
     }
     if (end < chunk.length) this.#gather(chunk, end, runs);
+    const copied = end === start;
+    if (alone && copied && chunk.length >= worthReleasing) release(chunk.buffer);
   }
 
   /** Takes what the unfinished frame still wants and returns where in the chunk it stopped. */

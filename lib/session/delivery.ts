@@ -70,14 +70,15 @@ export class Delivery {
 
   /**
    * It is broken, and the sink is told at once: whoever waits to send must not wait for somebody to read. What was
-   * opened before goes first, which is never more than what came in with the last chunk.
+   * opened before goes first, which is never more than the records that the last chunk completed.
    */
   fail(cause: K4netError): void {
     if (this.#close === 'told') return;
     this.#end = 'told';
     this.#close = 'due';
     this.#cause = cause;
-    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) this.#sink?.data(chunk, true);
+    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift())
+      if (this.#sink) give(this.#sink, chunk);
     this.#held = false;
     this.resume();
   }
@@ -109,7 +110,7 @@ export class Delivery {
       if (!sink) return;
       const chunk = this.#queue.shift();
       if (chunk) {
-        const more = sink.data(chunk, true);
+        const more = give(sink, chunk);
         if (this.#sink === sink && !more) this.#paused = true;
       } else if (this.#end === 'due') {
         this.#end = 'told';
@@ -122,4 +123,9 @@ export class Delivery {
       }
     }
   }
+}
+
+/** An opened record has a buffer of its own. */
+function give(sink: Sink, chunk: Bytes): boolean {
+  return sink.own ? sink.own(chunk) : sink.data(chunk);
 }

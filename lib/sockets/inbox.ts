@@ -130,9 +130,13 @@ export class Inbox implements MessageSource {
     return size < 0 ? undefined : this.cut(size);
   }
 
-  /** All messages that are here, in their order. */
-  takeAll(messages: Bytes[]): void {
-    for (let message = this.take(); message !== undefined; message = this.take()) messages.push(message);
+  /** The messages that are here behind the first one, until there are that many. */
+  takeMore(messages: Bytes[], most: number): void {
+    while (messages.length < most && !this.#owner) {
+      const size = this.size();
+      if (size < 0) return;
+      messages.push(this.cut(size));
+    }
   }
 
   /** The next message, or a wait for it in the order of the calls. */

@@ -3,6 +3,9 @@ import { K4netError, MalformedError } from '../errors.js';
 import { quiet } from '../waiting.js';
 import type { Inbox } from './inbox.js';
 
+/** A batch of empty messages is many times what its bytes were, so there is a limit. */
+const mostAtOnce = 1024;
+
 /**
  * The messages of an inbox, for `for await`. None is taken ahead. By hand, because an async generator costs a message
  * three times as much.
@@ -10,25 +13,49 @@ import type { Inbox } from './inbox.js';
  * @param onEnd - called when the loop comes to the end of the peer or of this side.
  */
 export function iterate(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes, void> {
-  const wait = async (): Promise<IteratorResult<Bytes, void>> => {
-    try {
-      return { done: false, value: await inbox.receive({}) };
-    } catch (error) {
-      if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
-      onEnd();
-      return { done: true, value: undefined };
-    }
-  };
   return {
     next(): Promise<IteratorResult<Bytes, void>> {
       const value = inbox.take();
-      return value === undefined ? quiet(wait()) : Promise.resolve({ done: false, value });
+      return value === undefined ? quiet(wait(inbox, onEnd)) : Promise.resolve({ done: false, value });
     },
     return: () => Promise.resolve({ done: true, value: undefined }),
     [Symbol.asyncIterator]() {
       return this;
     },
   };
+}
+
+/** The same, each message with those that are here behind it. */
+export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes[], void> {
+  const batch = (message: Bytes): IteratorResult<Bytes[], void> => {
+    const value = [message];
+    inbox.takeMore(value, mostAtOnce);
+    return { done: false, value };
+  };
+  const waitForBatch = async (): Promise<IteratorResult<Bytes[], void>> => {
+    const first = await wait(inbox, onEnd);
+    return first.done ? first : batch(first.value);
+  };
+  return {
+    next(): Promise<IteratorResult<Bytes[], void>> {
+      const message = inbox.take();
+      return message === undefined ? quiet(waitForBatch()) : Promise.resolve(batch(message));
+    },
+    return: () => Promise.resolve({ done: true, value: undefined }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function wait(inbox: Inbox, onEnd: () => void): Promise<IteratorResult<Bytes, void>> {
+  try {
+    return { done: false, value: await inbox.receive({}) };
+  } catch (error) {
+    if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
+    onEnd();
+    return { done: true, value: undefined };
+  }
 }
 
 /**

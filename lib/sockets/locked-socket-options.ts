@@ -5,7 +5,10 @@ import { checkSignal, type AbortSignalLike, type WaitOptions } from '../waiting.
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
-  /** Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). */
+  /**
+   * Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). An encrypted socket may hold one
+   * record more, whose length follows this, unless `recordLimit` says another.
+   */
   readonly recvSize?: number | undefined;
   /** The longest message that is accepted, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
   readonly maxSize?: number | undefined;
@@ -52,7 +55,7 @@ export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
 
 /** Counters of a socket since it was made. */
 export interface SocketStats {
-  /** Messages that `send` has accepted. */
+  /** Messages that `send` or `trySend` has accepted. */
   readonly messagesSent: number;
   /** Messages that were taken by `recv`, `tryRecv` or a loop. */
   readonly messagesReceived: number;

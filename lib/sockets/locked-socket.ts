@@ -20,7 +20,7 @@ import {
   type SendOptions,
   type SocketStats,
 } from './locked-socket-options.js';
-import { iterate, toText } from './iteration.js';
+import { iterate, iterateBatches, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
 const defaultCloseTimeout = 5_000;
@@ -42,8 +42,12 @@ export class LockedSocket {
       this.#above = above;
     }
 
-    data(chunk: Bytes, alone?: boolean): boolean {
-      return this.#above.#onData(chunk, alone);
+    data(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk, false);
+    }
+
+    own(chunk: Bytes): boolean {
+      return this.#above.#onData(chunk, true);
     }
 
     drain(): void {
@@ -238,16 +242,14 @@ export class LockedSocket {
   }
 
   /**
-   * The messages, for `for await`, as many at a time as are here, and one at least: a loop over small messages that waits
-   * once for a thousand of them is twice as fast as one that waits for each. Otherwise it is the loop over the socket
-   * itself; what one turn of it was given is taken.
+   * The messages, for `for await`, as many at a time as are here: 1 to 1024. A loop over small messages that waits once
+   * for a thousand of them is twice as fast as one that waits for each. Otherwise it is the loop over the socket itself;
+   * what one turn of it was given is taken.
    */
-  async *batches(): AsyncGenerator<Bytes[], void, undefined> {
-    for await (const first of this) {
-      const batch = [first];
-      this.#inbox.takeAll(batch);
-      yield batch;
-    }
+  batches(): AsyncIterableIterator<Bytes[], void> {
+    return iterateBatches(this.#inbox, () => {
+      this.#endLoop();
+    });
   }
 
   /**
@@ -257,7 +259,7 @@ export class LockedSocket {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     return iterate(this.#inbox, () => {
-      if (!this.#allowHalfOpen) void this.close();
+      this.#endLoop();
     });
   }
 
@@ -302,6 +304,10 @@ export class LockedSocket {
     return this.close();
   }
 
+  #endLoop(): void {
+    if (!this.#allowHalfOpen) void this.close();
+  }
+
   #sendHeaded(head: MessageHead, data: Bytes, copy: boolean): Promise<void> {
     try {
       this.#checkSend(head.length + data.length);
@@ -340,7 +346,7 @@ export class LockedSocket {
     };
   }
 
-  #onData(chunk: Bytes, alone: boolean | undefined): boolean {
+  #onData(chunk: Bytes, alone: boolean): boolean {
     this.#bytesReceived += chunk.length;
     if (this.#state !== 'open') return true;
     try {

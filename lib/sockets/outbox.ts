@@ -5,7 +5,7 @@ import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 import { Fifo } from '../fifo.js';
-import { fullSlab, giveSlab, smallestSlab, takeSlab } from './slabs.js';
+import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from './slabs.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
@@ -37,8 +37,8 @@ const sent: Promise<void> = Promise.resolve();
 const nothing: Bytes = new Uint8Array(0);
 
 /**
- * Frames messages and hands them over in batches: one write for all that one tick sends. What is over the high-water
- * mark stands in line as it was given, and takes no memory of ours.
+ * Frames messages and hands them over in batches: a write or a few for all that one tick sends. What is over the
+ * high-water mark stands in line as it was given, and takes no memory of ours.
  */
 export class Outbox {
   readonly #outlet: Outlet;
@@ -58,6 +58,8 @@ export class Outbox {
   #parts: Bytes[] = [];
   /** Slabs that are full, and whose last bytes are among the parts. */
   #usedSlabs: Bytes[] = [];
+  /** Full slabs that are here or with the outlet. */
+  #fullSlabs = 0;
   /** Bytes so far: taken from senders, given to the outlet, gone from the outlet. */
   #accepted = 0;
   #handedOver = 0;
@@ -162,6 +164,7 @@ export class Outbox {
     this.#parts = [];
     this.#usedSlabs = [];
     this.#dropSlab();
+    loseSlabs(this.#fullSlabs);
   }
 
   #queued(): number {
@@ -207,7 +210,9 @@ export class Outbox {
   }
 
   #settleLater(data: Bytes, deferred: Deferred<void>): void {
-    if (data.length > copyLimit) this.#marks.push({ upTo: this.#accepted, lender: true, deferred });
+    // What is with the layer below already has no owner to tell of it later.
+    if (data.length > copyLimit && this.#queued() > 0)
+      this.#marks.push({ upTo: this.#accepted, lender: true, deferred });
     else if (this.#queued() >= this.#highWaterMark) this.#room.push(deferred);
     else deferred.resolve();
   }
@@ -252,6 +257,7 @@ export class Outbox {
       this.#write();
     }
     this.#slab = takeSlab(Math.max(this.#slabIsFresh ? fullSlab : smallestSlab, size));
+    if (isFull(this.#slab)) this.#fullSlabs += 1;
     this.#slabStart = 0;
     this.#slabEnd = 0;
     this.#slabIsFresh = true;
@@ -286,7 +292,7 @@ export class Outbox {
         // A stream that was cut may still say that it is done.
         if (this.#failed) return;
         this.#written = upTo;
-        for (const slab of slabs) giveSlab(slab);
+        for (const slab of slabs) this.#giveSlab(slab);
         this.#settle();
       });
       if (!more) this.#blocked = true;
@@ -309,9 +315,14 @@ export class Outbox {
     for (const deferred of this.#room.splice(0)) deferred.resolve();
     if (this.#line.length > 0) this.#admit();
     else if (this.#queued() === 0 && this.#slab.length > 0) {
-      giveSlab(this.#slab);
+      this.#giveSlab(this.#slab);
       this.#dropSlab();
     }
+  }
+
+  #giveSlab(slab: Bytes): void {
+    if (isFull(slab)) this.#fullSlabs -= 1;
+    giveSlab(slab);
   }
 
   #dropSlab(): void {

@@ -19,7 +19,9 @@ const largestDefault = 256 * 1024;
 /** The part of the options that goes to the handshake. */
 export function sessionOptions(choices: PlanChoices): SessionOptions {
   const { appProtocols, padding, cipher, recvSize = largestDefault } = choices;
-  const recordLimit = choices.recordLimit ?? Math.min(Math.floor(recvSize), largestDefault);
+  // What is wrong with a `recvSize` is said where it is checked.
+  const queue = typeof recvSize === 'number' ? Math.floor(recvSize) : 0;
+  const recordLimit = choices.recordLimit ?? Math.min(queue, largestDefault);
   // Nothing need be said of what every peer assumes, and less cannot be wished for by a small queue.
   const said = choices.recordLimit !== undefined || recordLimit > defaultRecordLimit;
   return { appProtocols, recordLimit: said ? recordLimit : undefined, padding, cipher };

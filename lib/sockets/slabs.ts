@@ -9,7 +9,8 @@ export const smallestSlab: number = 1024;
 const most = 8;
 
 const spares: Bytes[] = [];
-let made = 0;
+/** Full ones that somebody has. */
+let lent = 0;
 
 /**
  * A buffer with arbitrary content, of the wanted length or more: a full one while there are some. One that was written
@@ -17,14 +18,24 @@ let made = 0;
  */
 export function takeSlab(wanted: number): Bytes {
   if (wanted > fullSlab) return allocate(wanted);
-  const spare = spares.pop();
-  if (spare) return spare;
-  if (made >= most) return allocate(wanted);
-  made += 1;
-  return allocate(fullSlab);
+  const slab = spares.pop() ?? allocate(lent < most ? fullSlab : wanted);
+  if (isFull(slab)) lent += 1;
+  return slab;
 }
 
 /** Gives a slab back that nobody reads or writes any more. */
 export function giveSlab(slab: Bytes): void {
-  if (slab.length === fullSlab && spares.length < most) spares.push(slab);
+  if (!isFull(slab)) return;
+  lent -= 1;
+  if (spares.length < most) spares.push(slab);
+}
+
+/** So many full ones do not come back: the stream that has them may never say that it is done. */
+export function loseSlabs(count: number): void {
+  lent -= count;
+}
+
+/** Whether it is one of those that are used again. */
+export function isFull(slab: Bytes): boolean {
+  return slab.length === fullSlab;
 }

@@ -3,12 +3,14 @@ import type { K4netError } from '../errors.js';
 
 /** Where a transport delivers what it reads. All calls come in later turns than the call that caused them. */
 export interface Sink {
+  /** Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`. */
+  data(chunk: Bytes): boolean;
   /**
-   * Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`.
+   * The same for a chunk of whose whole buffer nobody else has anything: a sink that has copied it may give it back.
    *
-   * @param alone - nobody else has anything of the chunk's buffer: a sink that has copied the chunk may give it back.
+   * @internal
    */
-  data(chunk: Bytes, alone?: boolean): boolean;
+  own?(chunk: Bytes): boolean;
   /** A `write()` had returned false; there is room again. */
   drain(): void;
   /** The peer's direction has ended; at most once, after its last byte. */

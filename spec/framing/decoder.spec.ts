@@ -275,3 +275,61 @@ describe('FrameDecoder: what it says of itself', () => {
     expect(decoder.pendingSize).toBe(77);
   });
 });
+
+describe('FrameDecoder: chunks that nobody else can have', () => {
+  const kib = 1024;
+  /** A chunk for which `alone` was said, and whether it was given back. */
+  const push = (decoder: FrameDecoder, runs: Uint8Array[], bytes: Uint8Array, alone = true): boolean => {
+    const chunk = bytes.slice();
+    decoder.push(chunk, runs, alone);
+    return chunk.length === 0;
+  };
+
+  it('are given back when all of one was copied', () => {
+    const sent = [pattern(100 * kib, 1), pattern(100 * kib, 2)];
+    const stream = frames(sent);
+    const decoder = new FrameDecoder(16 * mib);
+    const runs: Uint8Array[] = [];
+    const given: boolean[] = [];
+    for (let at = 0; at < stream.length; at += 32 * kib) {
+      given.push(push(decoder, runs, stream.subarray(at, at + 32 * kib)));
+    }
+    // The last one, of 8 KiB and 8 bytes, is too short to be worth it.
+    expect(given).toEqual([true, true, true, true, true, true, false]);
+    expect(sameAll(unframe(runs), sent)).toBe(true);
+  });
+
+  it('are kept when a whole frame lies in one, at either end or between two parts', () => {
+    const small = pattern(1000, 3);
+    const half = frame(pattern(40 * kib, 4));
+    for (const [before, after] of [
+      [0, 20 * kib],
+      [20 * kib, 40 * kib],
+      [20 * kib, 20 * kib],
+    ] as const) {
+      const decoder = new FrameDecoder(16 * mib);
+      const runs: Uint8Array[] = [];
+      if (before > 0) push(decoder, runs, half.subarray(0, half.length - before));
+      const chunk = frames([small]);
+      const joined = new Uint8Array([
+        ...half.subarray(half.length - before),
+        ...chunk,
+        ...half.subarray(0, after),
+      ]);
+      expect(push(decoder, runs, joined)).toBe(false);
+      expect(sameAll(unframe(runs).slice(-1), [small])).toBe(true);
+    }
+  });
+
+  it('are kept when nothing was said, when they are short, and when they break a rule', () => {
+    const long = frame(pattern(100 * kib));
+    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 50 * kib), false)).toBe(false);
+    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib - 1))).toBe(false);
+    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib))).toBe(true);
+    const chunk = long.slice();
+    expect(() => {
+      new FrameDecoder(50 * kib).push(chunk, [], true);
+    }).toThrow(TooLargeError);
+    expect(chunk.length).toBe(long.length);
+  });
+});

@@ -2,6 +2,8 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PeerAlertError, TooLargeError } from '../../lib/errors.js';
 import type { PaddingPolicy } from '../../lib/session/padding.js';
+import { connect } from '../../lib/net/connect.js';
+import { listen } from '../../lib/net/listen.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Ends, keys, rawClient, rawServer, refused, wires, type Relay } from '../support/encrypted.js';
@@ -130,6 +132,42 @@ describe('records', () => {
       expect(same(await near.recv(), back)).toBe(true);
     },
   );
+
+  it.each([
+    [undefined, 262_144],
+    [65_536, 65_536],
+    [100_000, 100_000],
+    [1_000_000, 262_144],
+  ])('follow the queue of a receiver that says no limit: %s makes %i', async (recvSize, limit) => {
+    const message = pattern(1_500_000);
+    const longestOf = (lengths: readonly number[]): number => Math.max(...lengths) - 4 - 17;
+
+    const { near, far, lengths } = await observed({}, { recvSize });
+    void near.send(message);
+    await far.recv();
+    expect(longestOf(lengths)).toBe(limit);
+
+    // The same for those that listen and connect make.
+    const taken: LockedSocket[] = [];
+    const server = await listen({ port: 0, host: '127.0.0.1', key: keys.server, recvSize });
+    ends.onClear(() => server.close({ timeout: 0 }));
+    void server.serve(async (socket) => {
+      taken.push(socket);
+      await socket.send(message);
+      await socket.recv();
+    });
+    const seen = { up: [] as number[], down: [] as number[] };
+    const relay = await ends.relay((server.address() as { port: number }).port, (unit, way) => {
+      seen[way].push(unit.length);
+      return [unit];
+    });
+    const client = ends.keep(await connect({ port: relay.port, host: '127.0.0.1', ...key, recvSize }));
+    await client.recv();
+    await client.send(message);
+    await client.flush();
+    await until(() => (taken[0]?.stats().messagesReceived ?? 0) > 0);
+    expect([longestOf(seen.up), longestOf(seen.down)]).toEqual([limit, limit]);
+  });
 
   it('change their key only when asked: an empty one is all that is seen of it', async () => {
     const { near, far, lengths } = await observed({});

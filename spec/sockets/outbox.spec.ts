@@ -55,6 +55,21 @@ describe('Outbox', () => {
     expect([first.state, second.state]).toEqual(['resolved', 'resolved']);
   });
 
+  it.each([100, 5 * kib, 20 * kib, 100 * kib])(
+    'tells a sender of %i bytes also when the outlet is done before its write returns',
+    async (size) => {
+      const { outbox, outlet } = make(1024 * kib);
+      outlet.write = (_parts, done) => {
+        done?.();
+        return true;
+      };
+      const states = [watch(outbox.send(pattern(size))), watch(outbox.send(pattern(size)))];
+      await turns();
+      expect(states.map(({ state }) => state)).toEqual(['resolved', 'resolved']);
+      expect(outbox.bufferedAmount).toBe(0);
+    },
+  );
+
   it('lends a long message: it is not copied, and its sender waits until it is written', async () => {
     const { outbox, outlet } = make(1024 * kib);
     const message = pattern(20 * kib);

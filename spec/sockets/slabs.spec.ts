@@ -1,56 +1,57 @@
-import { once } from 'node:events';
-import net from 'node:net';
-import { Duplex } from 'node:stream';
-import { expect, test } from 'vitest';
-import { LockedSocket, memoryPair } from '../../lib/index.js';
+import { describe, expect, it } from 'vitest';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { fullSlab, giveSlab, loseSlabs, smallestSlab, takeSlab } from '../../lib/sockets/slabs.js';
+import { memoryPair } from '../../lib/transport/memory.js';
 
-const count = 20_000;
+describe('slabs', () => {
+  it('are never shorter than what is wanted', () => {
+    for (const wanted of [1, smallestSlab, fullSlab - 1, fullSlab, fullSlab + 1, 1_048_576]) {
+      const slab = takeSlab(wanted);
+      expect(slab.length).toBeGreaterThanOrEqual(wanted);
+      giveSlab(slab);
+    }
+  });
 
-/** Two streams of which one hands the other the very chunks that it is given, as the loosest stream may. */
-function joined(): [Duplex, Duplex] {
-  const make = (peer: () => Duplex): Duplex =>
-    new Duplex({
-      read: () => undefined,
-      write: (chunk, _encoding, callback) => {
-        peer().push(chunk);
-        callback();
-      },
-      final: (callback) => {
-        peer().push(null);
-        callback();
-      },
-    });
-  const one: Duplex = make(() => two);
-  const two: Duplex = make(() => one);
-  return [one, two];
-}
+  it('are full ones while there are some, each somebody else’s, and then as long as wanted', () => {
+    const taken = Array.from({ length: 20 }, () => takeSlab(smallestSlab));
+    expect(new Set(taken.map(({ buffer }) => buffer)).size).toBe(20);
+    const full = taken.filter(({ length }) => length === fullSlab);
+    expect(full.length).toBe(8);
+    expect(taken.slice(full.length).every(({ length }) => length === smallestSlab)).toBe(true);
+    for (const slab of taken) giveSlab(slab);
+    const again = Array.from({ length: 8 }, () => takeSlab(smallestSlab));
+    expect(new Set(again)).toEqual(new Set(full));
+    for (const slab of again) giveSlab(slab);
+  });
 
-async function tcp(): Promise<[net.Socket, net.Socket]> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const near = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-  const [far] = (await once(server, 'connection')) as [net.Socket];
-  server.close();
-  return [near, far];
-}
+  it('of another length, or more than are kept, are left to the collector of garbage', () => {
+    const full = Array.from({ length: 12 }, () => takeSlab(fullSlab));
+    for (const slab of [new Uint8Array(smallestSlab), new Uint8Array(2 * fullSlab), ...full]) giveSlab(slab);
+    const taken = Array.from({ length: 9 }, () => takeSlab(1));
+    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(fullSlab), 1]);
+    for (const slab of taken) giveSlab(slab);
+  });
 
-test.each([
-  ['joined streams', joined],
-  ['tcp', tcp],
-  ['memory', memoryPair],
-])('messages that are kept stay what they were: %s', async (_name, pair) => {
-  const [near, far] = (await pair()).map((stream) => new LockedSocket(stream));
-  const kept: Uint8Array[] = [];
-  const receiving = (async () => {
-    for await (const message of far!) kept.push(message);
-  })();
-  for (let i = 0; i < count; i += 1) await near!.send(`message ${i} ${'.'.repeat(i % 300)}`);
-  await near!.end();
-  await receiving;
-  await near!.close();
-  expect(kept.length).toBe(count);
-  kept.forEach((message, i) => {
-    if (Buffer.from(message).toString() !== `message ${i} ${'.'.repeat(i % 300)}`)
-      expect.fail(`message ${i}`);
+  it('that do not come back are made anew', () => {
+    const lost = Array.from({ length: 8 }, () => takeSlab(1));
+    expect(takeSlab(1).length).toBe(1);
+    loseSlabs(lost.length);
+    const made = takeSlab(1);
+    expect(made.length).toBe(fullSlab);
+    expect(lost).not.toContain(made);
+    giveSlab(made);
+  });
+
+  it('come back, or are known to be lost, however a socket ends', async () => {
+    for (let i = 0; i < 20; i += 1) {
+      const [near, far] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
+      for (let sent = 0; sent < 300; sent += 1) void near.send(new Uint8Array(1000));
+      if (i % 2 === 0) await near.close(undefined, { timeout: 0 });
+      else await Promise.all([near.close(), far.close()]);
+      await far.close(undefined, { timeout: 0 });
+    }
+    const taken = Array.from({ length: 9 }, () => takeSlab(1));
+    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(fullSlab), 1]);
+    for (const slab of taken) giveSlab(slab);
   });
 });
