@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('./peer.js', import.meta.url));
-const patience = 120_000;
+const patience = 60_000;
 
 /** A child process that answers one command after another. */
 export class Peer {
