@@ -9,9 +9,11 @@ import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from '.
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
-/** How much waits for the end of the tick, at least and at most; a full slab is written too. */
+/** Full slabs that are written together: each write of an encrypted socket costs a cipher of its own. */
+const slabsAtOnce = 2;
+/** How much waits for the end of the tick, at least and at most. */
 const smallestBatch = 2 * 1024;
-const largestBatch = 64 * 1024;
+const largestBatch: number = slabsAtOnce * fullSlab;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
@@ -250,11 +252,11 @@ export class Outbox {
   /** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
   #newSlab(size: number): void {
     this.#seal();
-    // Before the first byte of the next one: a single buffer is cheaper to write than two.
     if (this.#slab.length >= fullSlab) {
       this.#usedSlabs.push(this.#slab);
       this.#dropSlab();
-      this.#write();
+      // Before the first byte of the next one: fewer buffers are cheaper to write.
+      if (this.#usedSlabs.length >= slabsAtOnce) this.#write();
     }
     this.#slab = takeSlab(Math.max(this.#slabIsFresh ? fullSlab : smallestSlab, size));
     if (isFull(this.#slab)) this.#fullSlabs += 1;
