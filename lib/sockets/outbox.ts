@@ -212,7 +212,7 @@ export class Outbox {
   }
 
   #settleLater(data: Bytes, deferred: Deferred<void>): void {
-    // What is with the layer below already has no owner to tell of it later.
+    // An outlet that is done before its write returns has said so already, and says it once.
     if (data.length > copyLimit && this.#queued() > 0)
       this.#marks.push({ upTo: this.#accepted, lender: true, deferred });
     else if (this.#queued() >= this.#highWaterMark) this.#room.push(deferred);

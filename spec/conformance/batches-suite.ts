@@ -1,7 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import {
@@ -9,35 +8,18 @@ import {
   drain,
   failure,
   fill,
+  pairOpener,
   reasonOf,
   textOf,
   until,
   type MakeSocketPair,
-  type SocketPair,
 } from '../support/sockets.js';
 
 const kib = 1024;
 
 /** The rules of sending without a wait and of receiving many at a time, for every message socket. */
 export function describeBatches(name: string, makePair: MakeSocketPair): void {
-  let pairs: SocketPair[] = [];
-
-  async function open(near?: LockedSocketOptions, far?: LockedSocketOptions): Promise<SocketPair> {
-    const pair = await makePair(near, far);
-    pairs.push(pair);
-    return pair;
-  }
-
-  afterEach(async () => {
-    for (const pair of pairs) {
-      await Promise.all([
-        pair.near.close(undefined, { timeout: 0 }),
-        pair.far.close(undefined, { timeout: 0 }),
-      ]);
-      await pair.dispose?.();
-    }
-    pairs = [];
-  });
+  const open = pairOpener(makePair);
 
   describe(`${name}: trySend`, () => {
     it('sends in the order of all calls', async () => {

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { K4netError, MalformedError, TimeoutError, TooLargeError } from '../../lib/errors.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { describeBatches } from './batches-suite.js';
 import { pattern, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
@@ -13,12 +12,12 @@ import {
   failure,
   failureOf,
   fill,
+  pairOpener,
   reasonOf,
   textOf,
   until,
   watch,
   type MakeSocketPair,
-  type SocketPair,
 } from '../support/sockets.js';
 
 const kib = 1024;
@@ -26,24 +25,11 @@ const mark = 256 * kib;
 
 /** The rules of every message socket ("Rules of every socket" of the design), whatever it is made over. */
 export function describeSocket(name: string, makePair: MakeSocketPair): void {
-  let pairs: SocketPair[] = [];
+  const open = pairOpener(makePair);
 
-  async function open(near?: LockedSocketOptions, far?: LockedSocketOptions): Promise<SocketPair> {
-    const pair = await makePair(near, far);
-    pairs.push(pair);
-    return pair;
-  }
-
-  afterEach(async () => {
+  // Hooks run from the last to the first: pairs are closed with the real timers.
+  afterEach(() => {
     vi.useRealTimers();
-    for (const pair of pairs) {
-      await Promise.all([
-        pair.near.close(undefined, { timeout: 0 }),
-        pair.far.close(undefined, { timeout: 0 }),
-      ]);
-      await pair.dispose?.();
-    }
-    pairs = [];
   });
 
   describe(`${name}: messages`, () => {

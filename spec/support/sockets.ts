@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
@@ -15,6 +15,22 @@ export interface SocketPair {
 }
 
 export type MakeSocketPair = (near?: LockedSocketOptions, far?: LockedSocketOptions) => Promise<SocketPair>;
+
+/** Makes pairs that are closed after the test that asked for them. */
+export function pairOpener(makePair: MakeSocketPair): MakeSocketPair {
+  const pairs: SocketPair[] = [];
+  afterEach(async () => {
+    for (const { near, far, dispose } of pairs.splice(0)) {
+      await Promise.all([near.close(undefined, { timeout: 0 }), far.close(undefined, { timeout: 0 })]);
+      await dispose?.();
+    }
+  });
+  return async (near, far) => {
+    const pair = await makePair(near, far);
+    pairs.push(pair);
+    return pair;
+  };
+}
 
 /** How a promise stands, without waiting for it. */
 export interface Watched<T> {
