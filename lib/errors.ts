@@ -1,3 +1,5 @@
+import { escapeText } from './escape.js';
+
 /**
  * What went wrong, as a stable word. Codes never change their meaning; new ones may be added.
  * `docs/errors.md` has a line on each.
@@ -30,6 +32,7 @@ export type K4netErrorCode =
   | 'K4NET_PEER_CLOSED'
   | 'K4NET_PEER_ALERT'
   | 'K4NET_FILE'
+  | 'K4NET_STORE'
   | 'K4NET_NO_CALLBACK'
   | 'K4NET_REMOTE'
   | 'K4NET_DECODE';
@@ -151,7 +154,10 @@ export interface PeerAlert {
   readonly alert: number;
   /** The number that the peer's application gave, 0 where it gave none. */
   readonly app: number;
-  /** The peer's words: to be shown to people, never to be acted upon. */
+  /**
+   * The peer's text, as it was sent: for people, never to be acted upon. In the `message` of the error it is escaped;
+   * here it may hold any character.
+   */
   readonly text: string;
   /** Whether the alert came inside a record. One in the clear is a hint that anybody may have written. */
   readonly authenticated: boolean;
@@ -166,7 +172,7 @@ export class PeerAlertError extends K4netError implements PeerAlert {
 
   constructor(what: string, { alert, app, text, authenticated }: PeerAlert) {
     const source = authenticated ? 'the peer ended the session' : 'somebody, perhaps the peer, refused';
-    super('K4NET_PEER_ALERT', `${source}: ${what}${text === '' ? '' : ` (${JSON.stringify(text)})`}`);
+    super('K4NET_PEER_ALERT', `${source}: ${what}${text === '' ? '' : ` ("${escapeText(text)}")`}`);
     this.alert = alert;
     this.app = app;
     this.text = text;
@@ -194,12 +200,15 @@ export class RemoteError extends K4netError {
   readonly callback: string;
   /** The `code` of what the callback threw, such as `ENOENT` or `K4NET_NO_CALLBACK`; empty where it had none. */
   readonly remoteCode: string;
-  /** The message of what the callback threw: to be shown to people, never to be acted upon. */
+  /**
+   * The message of what the callback threw, as the peer sent it: for people, never to be acted upon. In `message` it is
+   * escaped; here it may hold any character.
+   */
   readonly remoteMessage: string;
 
   constructor(callback: string, remoteCode: string, remoteMessage: string) {
     const code = remoteCode === '' ? '' : ` (${remoteCode})`;
-    super('K4NET_REMOTE', `'${callback}' failed at the other end: ${remoteMessage}${code}`);
+    super('K4NET_REMOTE', `'${callback}' failed at the other end: ${escapeText(remoteMessage)}${code}`);
     this.callback = callback;
     this.remoteCode = remoteCode;
     this.remoteMessage = remoteMessage;
@@ -238,7 +247,7 @@ export class DecodeError extends K4netError {
 
   constructor(what: string, why: string, { messageName, offset, path, issues, cause }: DecodeErrorOptions) {
     // Of JSON the path is made of what the peer chose.
-    const inside = path === '' || issues !== undefined ? '' : ` (${path})`;
+    const inside = path === '' || issues !== undefined ? '' : ` (${escapeText(path)})`;
     super('K4NET_DECODE', `${what} does not decode at offset ${offset}${inside}: ${why}`, { cause });
     this.messageName = messageName;
     this.offset = offset;

@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 // Each layer may import itself and what stands before it, never what stands after.
 const layers = [
+  'escape.ts',
   'errors.ts',
   'bytes.ts',
   'fifo.ts',
