@@ -1,13 +1,57 @@
 import { kindOf } from './bytes.js';
 
-/** Refuses an option object that has a name nobody knows: a misspelt option would be an option silently not set. */
-export function checkNames(where: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`the options of ${where} are an object, not ${kindOf(options)}`);
+/** No options at all, inherited ones included. */
+export const noOptions = Object.freeze(Object.create(null)) as Readonly<Record<string, never>>;
+
+/**
+ * The options that the caller gave, in an object that inherits nothing: a polluted `Object.prototype` sets no option.
+ * Every public function reads its options from here.
+ *
+ * @param where - the function or class, as the errors name it.
+ * @throws TypeError for a name nobody knows, since a misspelt option would silently not be set, and for an instance of a
+ * class, whose getters are not own properties.
+ */
+export function ownOptions<T extends object>(
+  where: string,
+  options: T | undefined,
+  known: readonly string[],
+): T {
+  if (options === undefined) return noOptions as T;
+  if (!isPlain(options)) {
+    throw new TypeError(`the options of ${where} are a plain object, not ${kindOf(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new TypeError(`${where} has no option '${name}'; it knows ${known.join(', ')}`);
+    }
+  }
+  return withOptions(options);
+}
+
+/** What an instance of a class inherits would silently be no option. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Other realms have an Object.prototype of their own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A copy of the caller's options with some set by the library, in an object that inherits nothing. */
+export function withOptions<T extends object>(options: T, changes?: Partial<T>): T {
+  return Object.assign(Object.create(null), options, changes) as T;
+}
+
+/**
+ * Refuses a security option that is present but undefined. `pin: process.env.PIN` without that variable must not turn
+ * into trust on first use.
+ */
+export function refuseUndefined(where: string, options: object, names: readonly string[]): void {
+  const given: [string, unknown][] = Object.entries(options);
+  for (const [name, value] of given) {
+    if (value === undefined && names.includes(name)) {
+      throw new TypeError(
+        `${where}: '${name}' is present but undefined; leave a security option out if it is not meant`,
+      );
     }
   }
 }

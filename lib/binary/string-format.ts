@@ -1,5 +1,5 @@
 import { kindOf } from '../bytes.js';
-import { checkNames } from '../options.js';
+import { ownOptions } from '../options.js';
 import { checkCount } from './checks.js';
 import { codecs, type Codec, type StringEncoding } from './encodings.js';
 
@@ -39,10 +39,10 @@ const usual: StringFormat = { codec: codecs.get('utf-8') ?? null, unit: 1, size:
 
 export function stringFormat(
   where: string,
-  options: StringOptions | RawStringOptions | undefined,
+  given: StringOptions | RawStringOptions | undefined,
 ): StringFormat {
-  if (options === undefined) return usual;
-  checkNames(where, options, names);
+  if (given === undefined) return usual;
+  const options = ownOptions(where, given, names);
   const codec = checkEncoding(options.encoding);
   const unit = codec?.unit ?? 1;
   const size = options.size === undefined ? undefined : checkCount('the size of a string', options.size);

@@ -24,7 +24,7 @@ export async function demoServer(): Promise<number> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const server = await listen({ port: 0, keyPath: path.join(folder, 'demo') });
   // The client is the parent: it learns from the first line where to connect and which key to expect there.
-  const { fingerprint = '' } = server;
+  const { fingerprint } = server;
   process.stdout.write(`${JSON.stringify({ address: server.address(), fingerprint } satisfies Greeting)}\n`);
   for await (const socket of server) {
     const queue = new QueueSocket(socket);

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes } from '../bytes.js';
+import { type Bytes, concatBytes, equalBytes, toHex } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { type DerElement, derElements, derTag, encodeDer } from './der.js';
 import { publicPointOf } from './suite.js';
@@ -33,6 +33,22 @@ export function toSpki(der: Bytes): Bytes {
   const [first] = sequence(der, 'a public key');
   if (first?.tag !== derTag.integer) return der;
   return encodeDer(derTag.sequence, rsaAlgorithm, encodeDer(derTag.bits, new Uint8Array(1), der));
+}
+
+/**
+ * Length of the modulus of an RSA key in bits, read from its SPKI without a look at the rest.
+ *
+ * @throws K4netError `K4NET_MALFORMED` for anything but an RSA key.
+ */
+export function rsaBits(spki: Bytes): number {
+  const [algorithm, wrapped] = sequence(spki, 'a public key');
+  const [oid] = algorithm ? derElements(algorithm.content) : [];
+  if (!oid || wrapped?.tag !== derTag.bits || !equalBytes(oid.whole, rsaOid)) {
+    throw new K4netError('K4NET_MALFORMED', 'the public key is not an RSA key');
+  }
+  const [modulus] = sequence(wrapped.content.subarray(1), 'a public RSA key');
+  const digits = toHex(modulus?.tag === derTag.integer ? modulus.content : new Uint8Array(0));
+  return digits === '' ? 0 : BigInt(`0x${digits}`).toString(2).length;
 }
 
 /** PKCS#8 from PKCS#8 or from PKCS#1, as the DER itself tells. */

@@ -1,6 +1,6 @@
 import { type Bytes, ascii, equalBytes, kindOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
-import { checkNames } from '../options.js';
+import { ownOptions } from '../options.js';
 import { nextTurn } from '../runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { publicHalf, toPkcs8 } from './key-forms.js';
@@ -36,7 +36,7 @@ type PrivatePurpose = Extract<KeyPurpose, 'decrypt' | 'pss-sign' | 'ecdsa-sign'>
 
 /** Where the private half is: as bytes, or in a `CryptoKey` that keeps it, for the one purpose that it has. */
 type PrivateHalf =
-  | { readonly pkcs8: Bytes; readonly key?: undefined }
+  | { readonly pkcs8: Bytes; readonly key: undefined }
   | { readonly key: CryptoKeyLike; readonly purpose: PrivatePurpose };
 
 /**
@@ -60,7 +60,7 @@ export class KeyPair {
   static async fromPkcs8(source: Bytes): Promise<KeyPair> {
     const pkcs8 = source.slice();
     const { spki } = await publicHalf(pkcs8);
-    return checked(new KeyPair(await PublicKey.fromSpki(spki), { pkcs8 }));
+    return checked(new KeyPair(await PublicKey.fromSpki(spki), { pkcs8, key: undefined }));
   }
 
   /** The pair of a `CryptoKeyPair`, whose private half may be one that cannot be exported. */
@@ -72,7 +72,7 @@ export class KeyPair {
       );
     }
     const half = privateKey.extractable
-      ? { pkcs8: await exportKey(privateKey) }
+      ? { pkcs8: await exportKey(privateKey), key: undefined }
       : { key: privateKey, purpose };
     return checked(new KeyPair(await importPublicKey(publicKey), half));
   }
@@ -164,15 +164,37 @@ async function checked(pair: KeyPair): Promise<KeyPair> {
   return pair;
 }
 
+/**
+ * Checks an option that holds a private key, as far as that goes without a wait.
+ *
+ * @param name - of the option.
+ * @throws TypeError for anything but PEM with a private key, DER, a `CryptoKeyPair` or a `KeyPair`.
+ */
+export function checkKeyPairSource(name: string, source: unknown): void {
+  try {
+    if (typeof source === 'string') privateBlock(source);
+    else if (source instanceof Uint8Array) toPkcs8(source);
+    else if (!(source instanceof KeyPair)) checkCryptoKeyPair(source);
+  } catch (error) {
+    throw new TypeError(`${name}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 /** A key pair from any of its forms: PKCS#8 or PKCS#1, PEM or DER, or a `CryptoKeyPair`. */
 export async function importKeyPair(source: KeyPairSource): Promise<KeyPair> {
   if (source instanceof KeyPair) return source;
   if (source instanceof Uint8Array) return KeyPair.fromPkcs8(toPkcs8(source));
   if (typeof source === 'string') return KeyPair.fromPkcs8(privateBlock(source));
-  if (typeof source !== 'object' || (source as unknown) === null || !('privateKey' in source)) {
+  checkCryptoKeyPair(source);
+  return KeyPair.fromCryptoKeys(source);
+}
+
+function checkCryptoKeyPair(source: unknown): void {
+  if (typeof source !== 'object' || source === null || !('privateKey' in source)) {
     throw new TypeError(`a key pair is private PEM or DER or a CryptoKeyPair, not ${kindOf(source)}`);
   }
-  return KeyPair.fromCryptoKeys(source);
 }
 
 function privateBlock(text: string): Bytes {
@@ -190,8 +212,8 @@ function privateBlock(text: string): Bytes {
 }
 
 /** Makes a new key pair. */
-export async function generateKeyPair(options: GenerateKeyPairOptions = {}): Promise<KeyPair> {
-  checkNames('generateKeyPair', options, ['type', 'keySize']);
+export async function generateKeyPair(given?: GenerateKeyPairOptions): Promise<KeyPair> {
+  const options = ownOptions('generateKeyPair', given, ['type', 'keySize']);
   const { type = 'rsa', keySize = 2048 } = options;
   if (type === 'p256') {
     if (options.keySize !== undefined) throw new TypeError("keySize is an option of type 'rsa' only");

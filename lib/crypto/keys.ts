@@ -2,12 +2,14 @@ export {
   type GenerateKeyPairOptions,
   KeyPair,
   type KeyPairSource,
+  checkKeyPairSource,
   generateKeyPair,
   importKeyPair,
 } from './key-pair.js';
 export {
   PublicKey,
   type PublicKeySource,
+  checkServerKeySource,
   fingerprintOf,
   importPublicKey,
   parseFingerprint,

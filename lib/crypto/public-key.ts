@@ -1,7 +1,7 @@
 import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import type { Backend, SyncBackend } from './backend.js';
-import { isP256Spki, toSpki } from './key-forms.js';
+import { isP256Spki, rsaBits, toSpki } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';
 import {
   type CryptoKeyLike,
@@ -168,18 +168,56 @@ export function parseFingerprint(text: string): string {
   throw new TypeError("a fingerprint is 'sha256:' and 64 hexadecimal digits");
 }
 
+/**
+ * Checks an option that holds a server's public key, without a wait: a wrong one is an error where it was given.
+ *
+ * @param name - of the option.
+ * @throws TypeError for anything but a public RSA key of 2048 to 4096 bits.
+ */
+export function checkServerKeySource(name: string, source: unknown): void {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new TypeError(
+      `${name} is the public RSA key of a server: ${why}`,
+      cause === undefined ? {} : { cause },
+    );
+  };
+  if (source instanceof PublicKey) {
+    if (source.type !== 'rsa') refuse('this one is a P-256 key');
+  } else if (typeof source === 'string' || source instanceof Uint8Array) {
+    let bits: number;
+    try {
+      bits = rsaBits(publicDer(source));
+    } catch (error) {
+      return refuse(error instanceof Error ? error.message : String(error), error);
+    }
+    if (bits < 2048 || bits > 4096) refuse(`it has 2048 to 4096 bits, not ${bits}`);
+  } else {
+    checkCryptoKey(source as CryptoKeyLike);
+    if (!(source as CryptoKeyLike).algorithm.name.startsWith('RSA'))
+      refuse('this CryptoKey is another kind of key');
+  }
+}
+
 /** A public key from any of its forms: SPKI or PKCS#1, PEM or DER, or a `CryptoKey` that can be exported. */
 export async function importPublicKey(source: PublicKeySource): Promise<PublicKey> {
   if (source instanceof PublicKey) return source;
-  if (source instanceof Uint8Array) return PublicKey.fromSpki(toSpki(source));
-  if (typeof source === 'string') {
-    const found = decodePem(source).find(({ label }) => label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY');
-    if (found) return PublicKey.fromSpki(toSpki(found.der));
-    throw new K4netError('K4NET_MALFORMED', "a PEM text has no block 'PUBLIC KEY' or 'RSA PUBLIC KEY'");
-  }
+  if (typeof source === 'string' || source instanceof Uint8Array)
+    return PublicKey.fromSpki(publicDer(source));
+  checkCryptoKey(source);
+  return PublicKey.fromSpki(await exportKey(source));
+}
+
+/** The SPKI of a public key in PEM or DER. */
+function publicDer(source: string | Bytes): Bytes {
+  if (typeof source !== 'string') return toSpki(source);
+  const found = decodePem(source).find(({ label }) => label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY');
+  if (found) return toSpki(found.der);
+  throw new K4netError('K4NET_MALFORMED', "a PEM text has no block 'PUBLIC KEY' or 'RSA PUBLIC KEY'");
+}
+
+function checkCryptoKey(source: CryptoKeyLike): void {
   if (typeof source !== 'object' || (source as unknown) === null || source.type !== 'public') {
     throw new TypeError(`a public key is PEM, DER or a public CryptoKey, not ${kindOf(source)}`);
   }
   if (!source.extractable) throw new TypeError('a public CryptoKey must be extractable');
-  return PublicKey.fromSpki(await exportKey(source));
 }

@@ -1,5 +1,5 @@
 import { kindOf } from '../bytes.js';
-import { checkNames, integer, milliseconds } from '../options.js';
+import { integer, milliseconds, ownOptions } from '../options.js';
 
 /** How often and when to try again. */
 export interface RetryOptions {
@@ -19,12 +19,11 @@ export interface RetryPlan {
 }
 
 /** Checks retry options; false is no retry, true or nothing the defaults. */
-export function toRetryPlan(options: RetryOptions | boolean | undefined): RetryPlan {
-  if (options === false) return { retries: 0, minDelay: 0, maxDelay: 0 };
-  if (options === undefined || options === true) return { retries: 3, minDelay: 100, maxDelay: 2_000 };
-  if (typeof options !== 'object')
-    throw new TypeError(`retry is an object or a boolean, not ${kindOf(options)}`);
-  checkNames('retry', options, ['retries', 'minDelay', 'maxDelay']);
+export function toRetryPlan(given: RetryOptions | boolean | undefined): RetryPlan {
+  if (given === false) return { retries: 0, minDelay: 0, maxDelay: 0 };
+  if (given === undefined || given === true) return { retries: 3, minDelay: 100, maxDelay: 2_000 };
+  if (typeof given !== 'object') throw new TypeError(`retry is an object or a boolean, not ${kindOf(given)}`);
+  const options = ownOptions('retry', given, ['retries', 'minDelay', 'maxDelay']);
   const minDelay = milliseconds('minDelay', options.minDelay, 100);
   const maxDelay = milliseconds('maxDelay', options.maxDelay, Math.max(2_000, minDelay));
   if (minDelay > maxDelay) throw new RangeError(`minDelay (${minDelay}) is over maxDelay (${maxDelay})`);

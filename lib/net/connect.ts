@@ -1,9 +1,10 @@
 import { TimeoutError } from '../errors.js';
-import { checkNames, flag, milliseconds } from '../options.js';
+import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../options.js';
 import type { NodeSocket } from '../runtime.js';
 import { ClientPlan } from '../sockets/client-plan.js';
 import {
   clientNames,
+  clientSecurityNames,
   sessionNames,
   type ClientChoices,
   type SessionChoices,
@@ -72,8 +73,9 @@ type Opener<S> = (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
  */
 export function connect(options: PlainConnectOptions): Promise<LockedSocket>;
 export function connect(options: EncryptedConnectOptions): Promise<EncryptedSocket>;
-export async function connect(options: ConnectOptions): Promise<LockedSocket> {
-  checkNames('connect', options, [...plainNames, ...secretNames]);
+export async function connect(given: ConnectOptions): Promise<LockedSocket> {
+  const options = ownOptions('connect', given, [...plainNames, ...secretNames]);
+  refuseUndefined('connect', options, clientSecurityNames);
   const address = toAddress('connect', options);
   const plan = toRetryPlan(options.retry);
   const timeout = milliseconds('timeout', options.timeout, defaultTimeout);
@@ -92,8 +94,8 @@ export async function connect(options: ConnectOptions): Promise<LockedSocket> {
   return bounded(attempts, wait, new AbortHub(), cancel, connectionTo(address));
 }
 
-function plainOpener(options: PlainConnectOptions): Opener<LockedSocket> {
-  checkNames('connect with plain: true', options, plainNames);
+function plainOpener(given: PlainConnectOptions): Opener<LockedSocket> {
+  const options = ownOptions('connect with plain: true', given, plainNames);
   return (stream) => Promise.resolve(new LockedSocket(stream, lockedSocketOptions(options)));
 }
 
@@ -106,7 +108,7 @@ function encryptedOpener(options: EncryptedConnectOptions, address: Address): Op
       'knownHosts: false leaves no way to know the server: say insecureAcceptAnyKey: true if that is meant',
     );
   }
-  const choices = none && knownHosts === undefined ? { ...options, knownHosts: true } : options;
+  const choices = none && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;
   const newPlan = (): ClientPlan => new ClientPlan(choices, options.serverName ?? storeName(address));
   newPlan();
   return async (stream, signal) => {

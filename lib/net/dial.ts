@@ -1,5 +1,6 @@
 import { K4netError, PeerAlertError, systemCode } from '../errors.js';
 import { builtin, type NodeSocket } from '../runtime.js';
+import { mayRetryAfter } from '../session/alerts.js';
 import { describeAddress, type Address } from './address.js';
 
 /** How long an idle TCP connection lives before the system asks whether the peer does, in milliseconds. */
@@ -53,11 +54,12 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
 }
 
 /**
- * Whether another attempt may go better: the server is not up yet, has too much to do, or the network has a bad moment.
- * What an unknown hand wrote in the clear counts like a connection that just ended: see "Errors" in docs/protocol.md.
+ * Whether another attempt may succeed: the server is not up yet or is busy, or the network failed for a moment. An alert in
+ * the clear may be from anyone, so it counts like a connection that just ended, unless a retry would send the same offer to
+ * the same refusal: see "Errors" in docs/protocol.md.
  */
 export function mayPass(error: unknown): boolean {
-  if (error instanceof PeerAlertError) return !error.authenticated;
+  if (error instanceof PeerAlertError) return !error.authenticated && mayRetryAfter(error.alert);
   if (!K4netError.is(error)) return false;
   if (error.code === 'K4NET_CONNECT') return passing.has(systemCode(error.cause));
   return error.code === 'K4NET_CONNECTION' || error.code === 'K4NET_PEER_CLOSED';

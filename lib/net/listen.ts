@@ -1,9 +1,10 @@
 import { kindOf } from '../bytes.js';
-import { systemCode, toK4netError, type K4netError } from '../errors.js';
-import { checkNames, flag, integer } from '../options.js';
+import { K4netError, systemCode, toK4netError } from '../errors.js';
+import { flag, integer, ownOptions, refuseUndefined } from '../options.js';
 import { builtin, type NodeServer } from '../runtime.js';
 import {
   serverNames,
+  serverSecurityNames,
   sessionNames,
   type ServerChoices,
   type SessionChoices,
@@ -74,8 +75,9 @@ const secretNames = [
  */
 export function listen(options: PlainListenOptions): Promise<Server>;
 export function listen(options: EncryptedListenOptions): Promise<Server<EncryptedSocket>>;
-export async function listen(options: ListenOptions): Promise<Server | Server<EncryptedSocket>> {
-  checkNames('listen', options, [...plainNames, ...secretNames]);
+export async function listen(given: ListenOptions): Promise<Server | Server<EncryptedSocket>> {
+  const options = ownOptions('listen', given, [...plainNames, ...secretNames]);
+  refuseUndefined('listen', options, serverSecurityNames);
   const address = toAddress('listen', options);
   const maxPending = integer('maxPending', options.maxPending, 511, 1, Infinity);
   flag('plain', options.plain, false);
@@ -86,8 +88,8 @@ export async function listen(options: ListenOptions): Promise<Server | Server<En
   // Throws for a wrong option now, not at the first connection.
   checkedOptions(lockedSocketOptions(options));
   if (options.plain === true) {
-    checkNames('listen with plain: true', options, plainNames);
-    const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, lockedSocketOptions(options));
+    const chosen = lockedSocketOptions(ownOptions('listen with plain: true', options, plainNames));
+    const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, chosen);
     return start(address, { maxPending, onError, wrap });
   }
   return start(address, { maxPending, onError, ...(await encryption(options)) });
@@ -132,7 +134,15 @@ async function encryption(
   await new ServerPlan(choices).begin();
   const wrap = (stream: DuplexLike): EncryptedSocket =>
     new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, decryptQueue));
-  const shake = (socket: EncryptedSocket): Promise<unknown> => socket.handshake();
+  const shake = async (socket: EncryptedSocket): Promise<void> => {
+    try {
+      await socket.handshake();
+    } catch (error) {
+      // An `authorize` that failed: `onError` gets its own error.
+      const own = K4netError.is(error, 'K4NET_CLIENT_KEY_REFUSED') && error.cause !== undefined;
+      throw own ? error.cause : error;
+    }
+  };
   return { wrap, handshakes: { gate, shake }, fingerprint: pair.fingerprint };
 }
 

@@ -2,9 +2,10 @@
 import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
 import { K4netError } from '../errors.js';
-import { checkNames, integer, milliseconds } from '../options.js';
+import { integer, milliseconds, ownOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
+import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, bounded, Deferred, type AbortSignalLike } from '../waiting.js';
@@ -68,6 +69,9 @@ export interface ServerParts<S extends LockedSocket> {
   readonly fingerprint?: string;
 }
 
+/** A server of encrypted sockets always has a fingerprint. */
+export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? string : string | undefined;
+
 /** A connection that waits to be taken. */
 interface Pending<S> {
   take(): S;
@@ -114,8 +118,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /** Fingerprint of the server's key, for clients to pin; undefined for a server of plain sockets. */
-  get fingerprint(): string | undefined {
-    return this.#parts.fingerprint;
+  get fingerprint(): FingerprintOf<S> {
+    return this.#parts.fingerprint as FingerprintOf<S>;
   }
 
   /** Connections that are open, those included that nobody has taken yet. */
@@ -157,10 +161,10 @@ export class Server<S extends LockedSocket = LockedSocket> {
    *
    * Rejects with a TypeError or RangeError for wrong arguments.
    */
-  async serve(handler: ConnectionHandler<S>, options: ServeOptions = {}): Promise<void> {
+  async serve(handler: ConnectionHandler<S>, options?: ServeOptions): Promise<void> {
     if (typeof handler !== 'function') throw new TypeError(`a handler is a function, not ${kindOf(handler)}`);
-    checkNames('serve', options, ['maxConnections']);
-    const concurrency = integer('maxConnections', options.maxConnections, Infinity, 1, Infinity);
+    const { maxConnections } = ownOptions('serve', options, ['maxConnections']);
+    const concurrency = integer('maxConnections', maxConnections, Infinity, 1, Infinity);
     const handlers = new PQueue({ concurrency });
     for await (const socket of this) {
       void handlers.add(() => this.#handle(handler, socket));
@@ -176,9 +180,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
    *
    * Rejects with a TypeError or RangeError for wrong arguments.
    */
-  async close(options: ServerCloseOptions = {}): Promise<void> {
-    checkNames('close', options, ['timeout']);
-    const timeout = milliseconds('timeout', options.timeout, 5_000);
+  async close(options?: ServerCloseOptions): Promise<void> {
+    const timeout = milliseconds('timeout', ownOptions('close', options, ['timeout']).timeout, 5_000);
     this.#closed ??= this.#close(timeout);
     return this.#closed;
   }

@@ -1,5 +1,5 @@
 import type { K4netError } from '../errors.js';
-import { checkNames, choice, flag, integer, milliseconds } from '../options.js';
+import { choice, flag, integer, milliseconds, ownOptions } from '../options.js';
 import { print } from '../runtime.js';
 import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.js';
 import type { AbortSignalLike } from '../waiting.js';
@@ -172,8 +172,8 @@ const names: readonly string[] = [
 const unlimited = Number.MAX_SAFE_INTEGER;
 
 /** Checks the options and fills in the defaults. */
-export function checkedQueueOptions(options: QueueSocketOptions): CheckedQueueOptions {
-  checkNames('QueueSocket', options, names);
+export function checkedQueueOptions(given: QueueSocketOptions | undefined): CheckedQueueOptions {
+  const options = ownOptions('QueueSocket', given, names);
   const { logger = print, onError, onClose, onTimeout, heartbeat } = options;
   for (const [name, hook] of Object.entries({ logger, onError, onClose, onTimeout })) {
     if (hook !== undefined) checkFunction(name, hook);
@@ -205,8 +205,8 @@ function safely(
   };
 }
 
-function checkedHeartbeat(options: HeartbeatOptions): CheckedQueueOptions['heartbeat'] {
-  checkNames('heartbeat', options, ['interval', 'timeout']);
+function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbeat'] {
+  const options = ownOptions('heartbeat', given, ['interval', 'timeout']);
   const interval = positive('interval', milliseconds('interval', options.interval, 15_000));
   return { interval, timeout: positive('timeout', milliseconds('timeout', options.timeout, 3 * interval)) };
 }

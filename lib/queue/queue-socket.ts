@@ -3,7 +3,7 @@ import type { BinaryReader } from '../binary/reader.js';
 import { toBytes, type Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { longestMessage } from '../framing/encoder.js';
-import { checkNames, flag, integer, milliseconds } from '../options.js';
+import { flag, integer, milliseconds, ownOptions } from '../options.js';
 import { nextTurn } from '../runtime.js';
 import type { ClaimedSocket, MessageSocket } from '../sockets/claim.js';
 import {
@@ -58,7 +58,7 @@ export class QueueSocket {
    * @throws TypeError for an option that does not exist, RangeError for one out of its range, `K4NET_STATE` for a socket
    * that has an owner already or on which somebody waits.
    */
-  constructor(socket: MessageSocket, options: QueueSocketOptions = {}) {
+  constructor(socket: MessageSocket, options?: QueueSocketOptions) {
     this.#options = checkedQueueOptions(options);
     this.#socket = socket;
     this.#core = new QueueCore(this, socket, this.#options);
@@ -122,14 +122,14 @@ export class QueueSocket {
    * @param name - 1 to 255 printable ASCII characters.
    * @throws TypeError or RangeError for wrong arguments.
    */
-  registerCallback(name: string, callback: Callback, options: CallbackOptions = {}): void {
+  registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
     checkFunction('a callback', callback);
-    checkNames('registerCallback', options, ['concurrency', 'priority']);
-    const { concurrency, priority } = options;
+    const given = ownOptions('registerCallback', options, ['concurrency', 'priority']);
+    const { concurrency, priority } = given;
     if (concurrency !== undefined) integer('concurrency', concurrency, 1, 1, Infinity);
     if (priority !== undefined)
       integer('priority', priority, 0, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    this.#core.dispatcher.register(checkName(name), callback, options);
+    this.#core.dispatcher.register(checkName(name), callback, given);
   }
 
   /**
@@ -211,18 +211,18 @@ export class QueueSocket {
    * of the signal (the callback's signal aborts then too), with `K4NET_STATE` before `start()`, and with whatever ends the
    * socket.
    */
-  call(name: string, payload?: Payload, options: CallOptions = {}): Promise<BinaryReader> {
+  call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader> {
     try {
-      checkNames('call', options, ['timeout', 'signal']);
-      checkSignal(options.signal);
-      const timeout = milliseconds('timeout', options.timeout, this.#options.callTimeout);
+      const given = ownOptions('call', options, ['timeout', 'signal']);
+      checkSignal(given.signal);
+      const timeout = milliseconds('timeout', given.timeout, this.#options.callTimeout);
       this.#core.checkStarted();
       checkName(name);
       const bytes = payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes is too long`);
       this.#options.log?.(`Calling ${name}`);
-      return this.#core.calls.call(name, bytes, timeout, options.signal);
+      return this.#core.calls.call(name, bytes, timeout, given.signal);
     } catch (error) {
       return rejected(error);
     }
@@ -244,12 +244,13 @@ export class QueueSocket {
   recv(options: QueueRecvOptions & { readonly block: false }): Promise<Bytes | undefined>;
   recv(options?: QueueRecvOptions & { readonly block?: true | undefined }): Promise<Bytes>;
   recv(options?: QueueRecvOptions): Promise<Bytes | undefined>;
-  recv(options: QueueRecvOptions = {}): Promise<Bytes | undefined> {
+  recv(options?: QueueRecvOptions): Promise<Bytes | undefined> {
     try {
-      const wait = checkedWait('recv', options, ['block', 'maxSize', 'timeout', 'signal']);
-      const maxSize = integer('maxSize', options.maxSize, Infinity, 0, Infinity);
+      const given = ownOptions('recv', options, ['block', 'maxSize', 'timeout', 'signal']);
+      const wait = checkedWait(given);
+      const maxSize = integer('maxSize', given.maxSize, Infinity, 0, Infinity);
       this.#core.checkStarted();
-      const block = flag('block', options.block, true);
+      const block = flag('block', given.block, true);
       const { queue } = this.#core;
       const empty = queue.size() < 0 && !queue.over && wait.signal?.aborted !== true;
       if (!block && empty) return Promise.resolve(undefined);
@@ -306,10 +307,10 @@ export class QueueSocket {
    * for `recv`. When the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
    * because of the peer.
    */
-  drain(options: DrainOptions = {}): Promise<void> {
+  drain(options?: DrainOptions): Promise<void> {
     try {
-      checkNames('drain', options, ['timeout']);
-      return this.#core.drain(milliseconds('timeout', options.timeout, defaultCloseTimeout));
+      const { timeout } = ownOptions('drain', options, ['timeout']);
+      return this.#core.drain(milliseconds('timeout', timeout, defaultCloseTimeout));
     } catch (error) {
       return rejected(error);
     }
@@ -320,10 +321,10 @@ export class QueueSocket {
    * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, what
    * waits for `recv` is dropped, and everyone who waits on the socket is told. Never rejects because of the peer.
    */
-  close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
+  close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      checkNames('close', options, ['timeout']);
-      const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
+      const given = ownOptions('close', options, ['timeout']);
+      const timeout = milliseconds('timeout', given.timeout, defaultCloseTimeout);
       const last = closingMessage === undefined ? undefined : checkRaw(toBytes(closingMessage));
       return this.#core.close(last, timeout);
     } catch (error) {

@@ -38,6 +38,20 @@ const names = [
   'application',
 ];
 
+/** What another attempt would meet again: the offer, the key or the protocol has to change first. */
+const permanent: readonly number[] = [
+  alertNumber.unsupported,
+  alertNumber.unknownServerKey,
+  alertNumber.clientKeyRequired,
+  alertNumber.clientKeyRefused,
+  alertNumber.notK4net,
+];
+
+/** Whether another attempt may succeed after this alert. */
+export function mayRetryAfter(alert: number): boolean {
+  return !permanent.includes(alert);
+}
+
 const maxText = 1024;
 
 const told: Partial<Record<K4netErrorCode, number>> = {

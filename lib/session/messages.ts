@@ -224,7 +224,7 @@ export function decodeClientFinished(body: Bytes): ClientFinished {
 
 /** An alert in the clear. Its text is ASCII. */
 export function encodeClearAlert(code: number, text: string): Bytes {
-  const words = ascii(text).subarray(0, 255);
+  const words = ascii(text.replace(/[^\x20-\x7e]/g, '?')).subarray(0, 255);
   return concatBytes([header(messageType.alert), new Uint8Array([code, words.length]), words]);
 }
 

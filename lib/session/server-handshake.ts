@@ -5,6 +5,7 @@ import { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey } from '../crypto/public-key.js';
 import { randomBytes } from '../crypto/suite.js';
 import { K4netError } from '../errors.js';
+import { escapeText } from '../escape.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
@@ -60,6 +61,8 @@ export class ServerHandshake extends Handshake {
   #awaits: 'request' | 'hello' | 'finished' | 'nothing' = 'request';
   #serverName: string | undefined;
   #progress: Progress | undefined;
+  /** Text for the alert in the clear, where the name of the alert says too little. */
+  #alertText: string | undefined;
 
   /** @param inject - for tests only. */
   constructor(options: ServerHandshakeOptions, inject: ServerInjection = {}) {
@@ -101,7 +104,7 @@ export class ServerHandshake extends Handshake {
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
     if (this.#progress) return sealAlert(this.#progress.epochOne.sealer, error);
     const alert = alertFor(error.code);
-    return alert === undefined ? [] : [unit(encodeClearAlert(alert, alertName(alert)))];
+    return alert === undefined ? [] : [unit(encodeClearAlert(alert, this.#alertText ?? alertName(alert)))];
   }
 
   async #request(body: Bytes): Promise<HandshakeStep> {
@@ -181,15 +184,15 @@ export class ServerHandshake extends Handshake {
     return { state: 'continue' };
   }
 
+  /** Both lists go to the client: without them nobody could tell which side has to change. */
   #chooseProtocol({ appProtocols: offered }: Extensions): string | undefined {
     const { appProtocols: own } = this.#options;
     if (!offered || !own?.length) return undefined;
     const common = own.find((name) => offered.includes(name));
     if (common !== undefined) return common;
-    throw new K4netError(
-      'K4NET_UNSUPPORTED',
-      'the client offers no application protocol that is spoken here',
-    );
+    const what = `no common application protocol: the server has ${quoted(own)}, the client offers ${quoted(offered)}`;
+    this.#alertText = what;
+    throw new K4netError('K4NET_UNSUPPORTED', what);
   }
 
   async #encodeFinished(secrets: HandshakeSecrets, appProtocol: string | undefined): Promise<Bytes> {
@@ -279,10 +282,9 @@ export class ServerHandshake extends Handshake {
     }
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
     const { authorize } = this.#options;
-    // A hook that forgets to answer lets nobody in.
-    // Only a yes is a yes: an index or an object that somebody returns by mistake is none.
-    const welcome: unknown = authorize ? await authorize(claim) : true;
-    if (welcome !== true) {
+    // Only `true` accepts: neither undefined nor an object that a hook returns by mistake.
+    const accepted: unknown = authorize ? await decide(() => authorize(claim)) : true;
+    if (accepted !== true) {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REFUSED',
         `the client's key ${clientKey.fingerprint} is not accepted`,
@@ -290,6 +292,21 @@ export class ServerHandshake extends Handshake {
     }
     return clientKey;
   }
+}
+
+/** An `authorize` that fails refuses the client. `cause` is its error, which the server reports and nobody else. */
+async function decide(authorize: () => boolean | Promise<boolean>): Promise<unknown> {
+  try {
+    return await authorize();
+  } catch (cause) {
+    throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "'authorize' failed, so the client is refused", {
+      cause,
+    });
+  }
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `'${escapeText(name)}'`).join(', ');
 }
 
 function checkSuites(suites: readonly number[]): void {

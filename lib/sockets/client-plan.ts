@@ -1,20 +1,33 @@
 import { kindOf } from '../bytes.js';
-import { importKeyPair, importPublicKey, type PublicKey, type PublicKeySource } from '../crypto/keys.js';
-import { flag } from '../options.js';
+import {
+  checkKeyPairSource,
+  checkServerKeySource,
+  importKeyPair,
+  importPublicKey,
+  parseFingerprint,
+  type PublicKey,
+  type PublicKeySource,
+} from '../crypto/keys.js';
+import { toK4netError } from '../errors.js';
+import { flag, withOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { ClientHandshake } from '../session/client-handshake.js';
-import { checkClientOptions, type ClientHandshakeOptions } from '../session/client-options.js';
+import { checkClientOptions } from '../session/client-options.js';
 import type { Handshake } from '../session/handshake.js';
 import type { Session } from '../session/session.js';
-import { loadClientPin, saveClientPin } from '../trust/key-file.js';
-import { checkKnownHost, fileKnownHosts, type KnownHosts } from '../trust/known-hosts.js';
+import { hostName } from '../trust/host-lines.js';
+import { keyFile, loadClientPin, saveClientPin } from '../trust/key-file.js';
+import { checkKnownHost, fileKnownHosts, type KnownHost, type KnownHosts } from '../trust/known-hosts.js';
 import type { ClientChoices, Peer } from './encrypted-socket-options.js';
 import { handshakeTimeout, sessionOptions, type PeerPlan, type PlanChoices } from './session-choices.js';
 
-/** What one way of trust says before the handshake, and does after it. */
+/** Which server key the handshake accepts, and what follows when it has succeeded. */
 interface Trust {
   readonly how: Peer['how'];
-  readonly options: Pick<ClientHandshakeOptions, 'serverKey' | 'pin' | 'decideServerKey'>;
+  readonly serverKey?: PublicKey;
+  readonly pin?: string | readonly string[];
+  /** Accepts any key, for the first time. */
+  readonly firstUse?: true;
   readonly succeeded?: (key: PublicKey) => Promise<void>;
 }
 
@@ -41,11 +54,12 @@ export class ClientPlan implements PeerPlan {
   async begin(): Promise<Handshake> {
     const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
     const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
-    const trust = await this.#decide();
-    this.#trust = trust;
+    const { serverKey, pin, firstUse } = (this.#trust = await this.#decide());
     return new ClientHandshake({
       ...sessionOptions(this.#choices),
-      ...trust.options,
+      serverKey,
+      pin,
+      decideServerKey: firstUse && (() => 'new'),
       identity,
       serverName,
       identifyToUnknownServer,
@@ -65,85 +79,111 @@ export class ClientPlan implements PeerPlan {
 
   async #decide(): Promise<Trust> {
     const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = this.#choices;
-    if (key !== undefined) return { how: 'key', options: { serverKey: await importPublicKey(key) } };
+    if (key !== undefined) return trust({ how: 'key', serverKey: await importPublicKey(key) });
     if (keyPath !== undefined) return byFile(keyPath);
     if (pin !== undefined) return byPin(pin);
     if (knownHosts !== undefined && knownHosts !== false && this.#storeName !== undefined) {
       return byStore(storeOf(knownHosts), this.#storeName);
     }
     if (insecureAcceptAnyKey !== true) warnUnauthenticated();
-    return { how: 'unchecked', options: {} };
+    return trust({ how: 'unchecked' });
   }
 }
 
-const firstUse: Trust['options'] = { decideServerKey: () => 'new' };
+/** Without inherited properties, like the options that it was made of. */
+function trust(decided: Trust): Trust {
+  return withOptions(decided);
+}
 
 async function byFile(keyPath: string): Promise<Trust> {
   const pinned = await loadClientPin(keyPath);
   // Asked for all the same: a server whose key has changed is to be told from one that is not there.
-  if (pinned) return { how: 'key', options: { pin: pinned.fingerprint } };
-  return { how: 'first-use', options: firstUse, succeeded: (key) => saveClientPin(keyPath, key) };
+  if (pinned) return trust({ how: 'key', pin: pinned.fingerprint });
+  return trust({ how: 'first-use', firstUse: true, succeeded: (key) => saveClientPin(keyPath, key) });
 }
 
+/** A whole key counts as its fingerprint: the client asks for the server's key and so sees that it has changed. */
 async function byPin(pin: PublicKeySource | readonly PublicKeySource[]): Promise<Trust> {
-  const pins = listOf(pin);
-  const [only] = pins;
-  // A whole key, unlike its fingerprint, saves asking for it.
-  if (pins.length === 1 && only !== undefined && !isFingerprint(only)) {
-    return { how: 'pin', options: { serverKey: await importPublicKey(only) } };
-  }
-  const fingerprints = pins.map(async (one) =>
+  const fingerprints = listOf(pin).map(async (one) =>
     isFingerprint(one) ? one : (await importPublicKey(one)).fingerprint,
   );
-  return { how: 'pin', options: { pin: await Promise.all(fingerprints) } };
+  return trust({ how: 'pin', pin: await Promise.all(fingerprints) });
 }
 
 async function byStore(store: KnownHosts, name: string): Promise<Trust> {
-  const known = await store.get(name);
+  const known = await fromStore(() => store.get(name));
   if (known) {
     checkKnownHost(known);
-    return {
+    return trust({
       how: 'known-hosts',
-      options: { pin: known.fingerprint },
+      pin: known.fingerprint,
       succeeded: ({ fingerprint }) => {
         // A date that is a day old must neither fail a connection nor hold it up.
-        store.touch?.(name, fingerprint).catch(() => undefined);
+        const touched = Promise.resolve().then(() => store.touch?.(name, fingerprint));
+        touched.catch(() => undefined);
         return Promise.resolve();
       },
-    };
+    });
   }
-  return {
+  return trust({
     how: 'first-use',
-    options: firstUse,
+    firstUse: true,
     succeeded: async ({ fingerprint }) => {
-      checkKnownHost(await store.addIfAbsent(name, fingerprint), fingerprint);
+      await fromStore(async () => {
+        const stored = await store.addIfAbsent(name, fingerprint);
+        checkKnownHost(stored, fingerprint);
+        return stored;
+      });
     },
-  };
+  });
+}
+
+/** What a store answers, checked: a store may be the program's own. */
+async function fromStore<T extends KnownHost | undefined>(ask: () => Promise<T>): Promise<T> {
+  try {
+    const known = await ask();
+    if (known) parseFingerprint(known.fingerprint);
+    return known;
+  } catch (error) {
+    throw toK4netError(error, 'K4NET_STORE', 'the known-hosts store failed');
+  }
 }
 
 function checkTrust(choices: ClientChoices, storeName: string | undefined): void {
-  const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = choices;
+  const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey, clientKey } = choices;
   flag('insecureAcceptAnyKey', insecureAcceptAnyKey, false);
   const ways = {
-    key: key !== undefined || keyPath !== undefined,
+    key: key !== undefined,
+    keyPath: keyPath !== undefined,
     pin: pin !== undefined,
     knownHosts: knownHosts !== undefined && knownHosts !== false,
     insecureAcceptAnyKey: insecureAcceptAnyKey === true,
   };
   const given = Object.entries(ways).filter(([, is]) => is);
   if (given.length > 1) {
-    const names = given.map(([name]) => (name === 'key' && key === undefined ? 'keyPath' : name));
     throw new TypeError(
-      `${names.map((name) => `'${name}'`).join(' and ')} contradict each other: one is to decide`,
+      `${given.map(([name]) => `'${name}'`).join(' and ')} contradict each other: one is to decide`,
     );
   }
-  if (pin !== undefined && listOf(pin).length === 0) {
-    throw new TypeError('pin is a fingerprint or a public key, or a list of some, not an empty list');
-  }
+  if (key !== undefined) checkServerKeySource('key', key);
+  if (pin !== undefined) checkPins(listOf(pin));
+  if (keyPath !== undefined) keyFile(keyPath, '.pk');
+  if (clientKey !== undefined) checkKeyPairSource('clientKey', clientKey);
   if (ways.knownHosts && storeName === undefined) {
     throw new TypeError("'knownHosts' needs a 'serverName' to look up");
   }
   if (ways.knownHosts) checkStore(knownHosts);
+  if (ways.knownHosts && storeName !== undefined) hostName(storeName);
+}
+
+function checkPins(pins: readonly PublicKeySource[]): void {
+  if (pins.length === 0) {
+    throw new TypeError('pin is a fingerprint or a public key, or a list of some, not an empty list');
+  }
+  for (const pin of pins) {
+    if (isFingerprint(pin)) parseFingerprint(pin);
+    else checkServerKeySource('pin', pin);
+  }
 }
 
 function checkStore(store: unknown): void {

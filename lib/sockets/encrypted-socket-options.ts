@@ -25,41 +25,56 @@ export interface SessionChoices {
   readonly cipher?: CipherChoice | undefined;
 }
 
-/** What a client may say about the server and about itself. */
+/**
+ * What a client may say about the server and about itself. An option that is present but undefined is a TypeError here,
+ * `serverName` and `identifyToUnknownServer` excepted: `pin: process.env.PIN` must not become trust on first use.
+ */
 export interface ClientChoices {
-  /** The server's public key: PEM, DER or a `CryptoKey`. */
-  readonly key?: PublicKeySource | undefined;
+  /**
+   * The server's public key: PEM, DER or a `CryptoKey`. The client does not ask for it, which saves a round trip. A server
+   * that does not have it answers with the alert `unknown-server-key`.
+   */
+  readonly key?: PublicKeySource;
   /**
    * Where the server's public key is, without its suffix: it is read from `<keyPath>.pk`. Where there is no such file,
    * the key that the server shows is saved there once the handshake has verified it, and pinned from then on.
    */
-  readonly keyPath?: string | undefined;
-  /** The fingerprint (`sha256:...`) or public key that the server must have, or a list of which it must have one. */
-  readonly pin?: PublicKeySource | readonly PublicKeySource[] | undefined;
+  readonly keyPath?: string;
+  /**
+   * The fingerprint (`sha256:...`) or public key that the server must have, or a list of which it must have one. A whole key
+   * counts as its fingerprint: the client asks the server for its key, and another one is `K4NET_KEY_MISMATCH`.
+   */
+  readonly pin?: PublicKeySource | readonly PublicKeySource[];
   /** Trust on first use: `true` for the file in the user's configuration folder, a path, or a store. */
-  readonly knownHosts?: boolean | string | KnownHosts | undefined;
+  readonly knownHosts?: boolean | string | KnownHosts;
   /** Accepts whatever key the server shows: safe from listeners only, not from somebody in between. */
-  readonly insecureAcceptAnyKey?: boolean | undefined;
+  readonly insecureAcceptAnyKey?: boolean;
   /** The name that the client means, 1 to 255 printable ASCII characters. In the clear on the wire. */
   readonly serverName?: string | undefined;
   /** The client's own private key (P-256 or RSA), shown to a server that wants it and was known before. */
-  readonly clientKey?: KeyPairSource | undefined;
+  readonly clientKey?: KeyPairSource;
   /** Shows the client's key to a server that was not known before, too. */
   readonly identifyToUnknownServer?: boolean | undefined;
 }
 
-/** What a server may say about itself and ask of its clients. */
+/**
+ * What a server may say about itself and ask of its clients. `key`, `keyPath`, `clientAuth` and `authorize` are a TypeError
+ * where they are present but undefined.
+ */
 export interface ServerChoices {
-  /** The server's private key: PEM, DER or a `CryptoKeyPair`. Goes before `keyPath`. */
-  readonly key?: KeyPairSource | undefined;
+  /** The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. */
+  readonly key?: KeyPairSource;
   /** Where the server's private key is, without its suffix: `<keyPath>.sk`. What is missing is made and saved there. */
-  readonly keyPath?: string | undefined;
+  readonly keyPath?: string;
   /** Bits of a key that is made: 2048 (the default), 3072 or 4096. */
   readonly keySize?: 2048 | 3072 | 4096 | undefined;
   /** Whether clients show a key of their own: `none` (the default) must not, `wanted` may, `required` must. */
-  readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
-  /** Whether a client with this key is welcome; may be async. Left out, every key is. */
-  readonly authorize?: ((client: ClientPeer) => boolean | Promise<boolean>) | undefined;
+  readonly clientAuth?: 'none' | 'wanted' | 'required';
+  /**
+   * Whether a client with this key is accepted; may be async. Left out, every key is. Only `true` accepts. If it throws, the
+   * client is refused, and `onError` of the server gets what it threw.
+   */
+  readonly authorize?: (client: ClientPeer) => boolean | Promise<boolean>;
 }
 
 /** Options of {@link EncryptedSocket} as a client. */
@@ -125,3 +140,15 @@ export const clientNames: readonly string[] = [
 ];
 /** Names of {@link ServerChoices}. */
 export const serverNames: readonly string[] = ['key', 'keyPath', 'keySize', 'clientAuth', 'authorize'];
+
+/** Options of a client that say whom it trusts or who it is: one that is present but undefined is an error. */
+export const clientSecurityNames: readonly string[] = [
+  'key',
+  'keyPath',
+  'pin',
+  'knownHosts',
+  'insecureAcceptAnyKey',
+  'clientKey',
+];
+/** Options of a server that say who it is or whom it accepts: one that is present but undefined is an error. */
+export const serverSecurityNames: readonly string[] = ['key', 'keyPath', 'clientAuth', 'authorize'];

@@ -1,6 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import { kindOf } from '../bytes.js';
-import { checkNames } from '../options.js';
+import { ownOptions, refuseUndefined } from '../options.js';
 import { SecureTransport } from '../session/secure-transport.js';
 import { toTransport } from '../transport/carrier.js';
 import type { DuplexLike } from '../transport/duplex.js';
@@ -9,7 +9,9 @@ import { AbortHub, bounded, Deferred, quiet, rejected, type WaitOptions } from '
 import { ClientPlan } from './client-plan.js';
 import {
   clientNames,
+  clientSecurityNames,
   serverNames,
+  serverSecurityNames,
   sessionNames,
   type EncryptedSocketOptions,
   type Peer,
@@ -45,15 +47,13 @@ export class EncryptedSocket extends LockedSocket {
   constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
   /** @internal A plan of the caller's takes the place of the options that say the same. */
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
-  constructor(
-    stream: DuplexLike | Transport,
-    options: EncryptedSocketOptions = {},
-    plan: PeerPlan = planOf(options),
-  ) {
-    const secure = new SecureTransport(toTransport(stream), plan);
+  constructor(stream: DuplexLike | Transport, given?: EncryptedSocketOptions, plan?: PeerPlan) {
+    const options = plan ? (given ?? {}) : checkedEncryptedOptions(given);
+    const chosen = plan ?? planOf(options);
+    const secure = new SecureTransport(toTransport(stream), chosen);
     super(secure, lockedSocketOptions(options));
     this.#secure = secure;
-    this.#plan = plan;
+    this.#plan = chosen;
   }
 
   override get readyState(): ReadyState {
@@ -82,12 +82,12 @@ export class EncryptedSocket extends LockedSocket {
    *
    * Rejects with the error that ended the handshake: `docs/errors.md`, "The handshake".
    */
-  handshake(options: WaitOptions = {}): Promise<Peer> {
+  handshake(options?: WaitOptions): Promise<Peer> {
     return quiet(this.#shake(options));
   }
 
-  async #shake(options: WaitOptions): Promise<Peer> {
-    const wait = checkedWait('handshake', options, ['timeout', 'signal']);
+  async #shake(options: WaitOptions | undefined): Promise<Peer> {
+    const wait = checkedWait(ownOptions('handshake', options, ['timeout', 'signal']));
     if (wait.signal?.aborted) throw wait.signal.reason;
     this.#secure.start();
     const settled = new Deferred<Peer>();
@@ -101,7 +101,7 @@ export class EncryptedSocket extends LockedSocket {
    * Changes the key of this direction now, and resolves when that is with the operating system. Keys change by
    * themselves long before they are worn out.
    */
-  rekey(options: WaitOptions = {}): Promise<void> {
+  rekey(options?: WaitOptions): Promise<void> {
     const changed = async (): Promise<void> => {
       await this.handshake(options);
       this.#secure.rekey();
@@ -125,26 +125,32 @@ export class EncryptedSocket extends LockedSocket {
     return session.export(label, context, length);
   }
 
-  override close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
+  override close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      checkedWait('close', options, ['timeout']);
+      const { timeout } = checkedWait(ownOptions('close', options, ['timeout']));
+      // What was never used need not shake hands to say goodbye. A cut is not softened by an end before it.
+      const unused = closingMessage === undefined && this.bufferedAmount === 0;
+      if (unused && timeout !== 0) this.#secure.dismiss();
     } catch (error) {
       return rejected(error);
     }
-    // What was never used need not shake hands to say goodbye. A cut is not softened by an end before it.
-    const unused = closingMessage === undefined && this.bufferedAmount === 0;
-    if (unused && options.timeout !== 0) this.#secure.dismiss();
     return super.close(closingMessage, options);
   }
 }
 
-function planOf(options: EncryptedSocketOptions): PeerPlan {
-  const roleNames = options.isServer === true ? serverNames : clientNames;
-  const where = options.isServer === true ? 'EncryptedSocket as a server' : 'EncryptedSocket as a client';
-  checkNames(where, options, ['isServer', ...roleNames, ...sessionNames, ...lockedSocketNames]);
+function checkedEncryptedOptions(given: EncryptedSocketOptions | undefined): EncryptedSocketOptions {
+  const asServer = given !== undefined && Object.hasOwn(given, 'isServer') && given.isServer === true;
+  const where = asServer ? 'EncryptedSocket as a server' : 'EncryptedSocket as a client';
+  const roleNames = asServer ? serverNames : clientNames;
+  const options = ownOptions(where, given, ['isServer', ...roleNames, ...sessionNames, ...lockedSocketNames]);
+  refuseUndefined(where, options, asServer ? serverSecurityNames : clientSecurityNames);
   const { isServer } = options;
   if (isServer !== undefined && typeof isServer !== 'boolean') {
     throw new TypeError(`isServer is a boolean, not ${kindOf(isServer)}`);
   }
+  return options;
+}
+
+function planOf(options: EncryptedSocketOptions): PeerPlan {
   return options.isServer === true ? new ServerPlan(options) : new ClientPlan(options);
 }

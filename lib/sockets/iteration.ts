@@ -1,5 +1,6 @@
 import { decodeUtf8, type Bytes } from '../bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
+import { noOptions } from '../options.js';
 import { quiet } from '../waiting.js';
 import type { Inbox } from './inbox.js';
 
@@ -50,7 +51,7 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
 
 async function wait(inbox: Inbox, onEnd: () => void): Promise<IteratorResult<Bytes, void>> {
   try {
-    return { done: false, value: await inbox.receive({}) };
+    return { done: false, value: await inbox.receive(noOptions) };
   } catch (error) {
     if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
     onEnd();

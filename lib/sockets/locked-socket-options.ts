@@ -1,6 +1,6 @@
 import type { K4netError, K4netErrorCode } from '../errors.js';
 import { longestMessage } from '../framing/encoder.js';
-import { checkNames, flag, integer, milliseconds } from '../options.js';
+import { flag, integer, milliseconds, ownOptions } from '../options.js';
 import { checkSignal, type AbortSignalLike, type WaitOptions } from '../waiting.js';
 
 /** Options of {@link LockedSocket}. */
@@ -80,8 +80,8 @@ const KiB = 1024;
 const unlimited = Number.MAX_SAFE_INTEGER;
 
 /** Checks the options and fills in the defaults. */
-export function checkedOptions(options: LockedSocketOptions): CheckedOptions {
-  checkNames('LockedSocket', options, lockedSocketNames);
+export function checkedOptions(given: LockedSocketOptions | undefined): CheckedOptions {
+  const options = ownOptions('LockedSocket', given, lockedSocketNames);
   return {
     recvSize: integer('recvSize', options.recvSize, 256 * KiB, 1, unlimited),
     maxSize: integer('maxSize', options.maxSize, 16 * KiB * KiB, 0, longestMessage),
@@ -90,15 +90,22 @@ export function checkedOptions(options: LockedSocketOptions): CheckedOptions {
   };
 }
 
-/** The options of a locked socket out of a larger set. */
+/**
+ * The options of a locked socket out of a larger set.
+ *
+ * @param options - as `ownOptions` gave them.
+ */
 export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
   const { recvSize, maxSize, highWaterMark, allowHalfOpen } = options;
   return { recvSize, maxSize, highWaterMark, allowHalfOpen };
 }
 
-/** The options of a wait, checked; `names` are those that the call knows. */
-export function checkedWait(where: string, options: WaitOptions, names: readonly string[]): WaitOptions {
-  checkNames(where, options, names);
-  checkSignal(options.signal);
-  return { timeout: milliseconds('timeout', options.timeout), signal: options.signal };
+/**
+ * The timeout and the signal of a wait, checked.
+ *
+ * @param options - as `ownOptions` gave them.
+ */
+export function checkedWait({ timeout, signal }: WaitOptions): WaitOptions {
+  checkSignal(signal);
+  return { timeout: milliseconds('timeout', timeout), signal };
 }

@@ -2,7 +2,7 @@
 import { toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage, type MessageHead } from '../framing/encoder.js';
-import { checkNames, integer, milliseconds } from '../options.js';
+import { integer, milliseconds, noOptions, ownOptions } from '../options.js';
 import { toTransport } from '../transport/carrier.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
@@ -82,7 +82,7 @@ export class LockedSocket {
    * to the socket.
    * @throws TypeError for an option that does not exist, RangeError for one out of its range.
    */
-  constructor(stream: DuplexLike | Transport, options: LockedSocketOptions = {}) {
+  constructor(stream: DuplexLike | Transport, options?: LockedSocketOptions) {
     const { recvSize, maxSize, highWaterMark, allowHalfOpen } = checkedOptions(options);
     this.#allowHalfOpen = allowHalfOpen;
     const transport = toTransport(stream);
@@ -153,9 +153,9 @@ export class LockedSocket {
       const bytes = toBytes(data);
       this.#checkSend(bytes.length);
       if (options === undefined) return this.#outbox.send(bytes);
-      checkNames('send', options, ['signal']);
-      checkSignal(options.signal);
-      return this.#outbox.sendWith(bytes, options);
+      const { signal } = ownOptions('send', options, ['signal']);
+      checkSignal(signal);
+      return this.#outbox.sendWith(bytes, { timeout: undefined, signal });
     } catch (error) {
       return rejected(error);
     }
@@ -179,9 +179,9 @@ export class LockedSocket {
    *
    * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
    */
-  flush(options: WaitOptions = {}): Promise<void> {
+  flush(options?: WaitOptions): Promise<void> {
     try {
-      return this.#outbox.flush(checkedWait('flush', options, ['timeout', 'signal']));
+      return this.#outbox.flush(checkedWait(ownOptions('flush', options, ['timeout', 'signal'])));
     } catch (error) {
       return rejected(error);
     }
@@ -202,12 +202,13 @@ export class LockedSocket {
   recv(options?: RecvOptions): Promise<Bytes>;
   recv(maxSize?: number, timeout?: number): Promise<Bytes>;
   recv(first?: RecvOptions | number, timeout?: number): Promise<Bytes> {
-    if (first === undefined && timeout === undefined) return this.#inbox.receive({});
+    if (first === undefined && timeout === undefined) return this.#inbox.receive(noOptions);
     try {
-      const options = typeof first === 'object' ? first : { maxSize: first, timeout };
+      const given = typeof first === 'object' ? first : { maxSize: first, timeout };
+      const options = ownOptions('recv', given, ['maxSize', 'timeout', 'signal']);
       return this.#inbox.receive({
         maxSize: integer('maxSize', options.maxSize, Infinity, 0, Infinity),
-        ...checkedWait('recv', options, ['maxSize', 'timeout', 'signal']),
+        ...checkedWait(options),
       });
     } catch (error) {
       return rejected(error);
@@ -284,10 +285,10 @@ export class LockedSocket {
    * Rejects with a TypeError or RangeError for wrong arguments, or with `K4NET_STATE` for a closing message after `end()`,
    * and then changes nothing.
    */
-  close(closingMessage?: Bytes | string, options: CloseOptions = {}): Promise<void> {
+  close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      checkNames('close', options, ['timeout']);
-      const timeout = milliseconds('timeout', options.timeout, defaultCloseTimeout);
+      const given = ownOptions('close', options, ['timeout']);
+      const timeout = milliseconds('timeout', given.timeout, defaultCloseTimeout);
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
       if (last && this.#ended && this.#state === 'open') throw this.#endedError();
       // Cutting at once comes before ending: the peer should see a reset, not an end in good order.

@@ -1,6 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import type { K4netError } from '../errors.js';
 import { headerLength, noHead, writeHeader, type MessageHead } from '../framing/encoder.js';
+import { noOptions } from '../options.js';
 import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
 import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
@@ -145,7 +146,7 @@ export class Outbox {
 
   /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */
   end(): Promise<void> {
-    return this.#inLine('end', nothing, {}, 'the end');
+    return this.#inLine('end', nothing, noOptions, 'the end');
   }
 
   /** The outlet has room again. */

@@ -1,12 +1,18 @@
 import { kindOf } from '../bytes.js';
-import { generateKeyPair, importKeyPair, type KeyPair } from '../crypto/keys.js';
+import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from '../crypto/keys.js';
 import type { Handshake } from '../session/handshake.js';
 import { ServerHandshake } from '../session/server-handshake.js';
 import { checkServerOptions, type ServerHandshakeOptions } from '../session/server-options.js';
 import type { Session } from '../session/session.js';
 import { keyFile, loadServerKey } from '../trust/key-file.js';
 import type { Peer, ServerChoices } from './encrypted-socket-options.js';
-import { handshakeTimeout, sessionOptions, type PeerPlan, type PlanChoices } from './session-choices.js';
+import {
+  handshakeTimeout,
+  sessionOptions,
+  type Checked,
+  type PeerPlan,
+  type PlanChoices,
+} from './session-choices.js';
 
 /** Runs an RSA decryption in its turn. */
 export type DecryptQueue = NonNullable<ServerHandshakeOptions['decryptQueue']>;
@@ -14,11 +20,11 @@ export type DecryptQueue = NonNullable<ServerHandshakeOptions['decryptQueue']>;
 /** The server's side of a session. */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
-  readonly #choices: ServerChoices & PlanChoices;
+  readonly #choices: Checked<ServerChoices> & PlanChoices;
   readonly #decryptQueue: DecryptQueue | undefined;
 
   /** @throws TypeError for options that say what cannot be. */
-  constructor(choices: ServerChoices & PlanChoices, decryptQueue?: DecryptQueue) {
+  constructor(choices: Checked<ServerChoices> & PlanChoices, decryptQueue?: DecryptQueue) {
     this.timeout = handshakeTimeout(choices);
     this.#choices = choices;
     this.#decryptQueue = decryptQueue;
@@ -57,15 +63,19 @@ export class ServerPlan implements PeerPlan {
 }
 
 /** The key that the choices name, or a new one that lives in memory only. */
-export async function serverKey({ key, keyPath, keySize }: ServerChoices): Promise<KeyPair> {
+export async function serverKey({ key, keyPath, keySize }: Checked<ServerChoices>): Promise<KeyPair> {
   if (key !== undefined) return importKeyPair(key);
   if (keyPath !== undefined) return loadServerKey(keyPath, keySize);
   return generateKeyPair({ ...(keySize !== undefined && { keySize }) });
 }
 
 /** Refuses choices that no handshake could keep, before there is a key. */
-export function checkServerChoices(choices: ServerChoices & PlanChoices): void {
-  const { keyPath, keySize, clientAuth, authorize } = choices;
+export function checkServerChoices(choices: Checked<ServerChoices> & PlanChoices): void {
+  const { key, keyPath, keySize, clientAuth, authorize } = choices;
+  if (key !== undefined && keyPath !== undefined) {
+    throw new TypeError("'key' and 'keyPath' contradict each other: one is to decide");
+  }
+  if (key !== undefined) checkKeyPairSource('key', key);
   if (keyPath !== undefined) keyFile(keyPath, '.sk');
   if (keySize !== undefined && ![2048, 3072, 4096].includes(keySize)) {
     throw new RangeError(`keySize is 2048, 3072 or 4096, not ${String(keySize)}`);

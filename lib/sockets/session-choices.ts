@@ -13,6 +13,9 @@ export interface PeerPlan extends SessionPlan {
 /** What a plan is made of: the size of the queue says how long records may be. */
 export type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
 
+/** Options that were checked: one that is undefined is one that was left out. */
+export type Checked<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
 /** A record costs a cipher of its own, which is a fifth of what opening 64 KiB takes. */
 const largestDefault = 256 * 1024;
 

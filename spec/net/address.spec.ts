@@ -35,7 +35,7 @@ const both: [string, Wrong, string, RegExp][] = [
   ['a wrong recvSize', { plain: true, port: 9000, recvSize: '1' }, 'TypeError', /recvSize.*string/],
   ['a wrong highWaterMark', { plain: true, port: 9000, highWaterMark: 0 }, 'RangeError', /highWaterMark.*0/],
   ['a wrong allowHalfOpen', { plain: true, port: 9000, allowHalfOpen: 1 }, 'TypeError', /allowHalfOpen/],
-  ['no options', undefined, 'TypeError', /undefined/],
+  ['no options', undefined, 'TypeError', /needs 'port' or 'path'/],
   ['null for options', null, 'TypeError', /null/],
   ['a port for options', 9000, 'TypeError', /number/],
 ];

@@ -27,14 +27,18 @@ it('requests that were given up before their turn make room for others, so that 
   const controller = new AbortController();
   for (let round = 0; round < 10; round += 1) {
     const abort = new AbortController();
-    const given = Array.from({ length: 96 }, () => reasonOf(near.call('work', undefined, abort)));
+    const given = Array.from({ length: 96 }, () =>
+      reasonOf(near.call('work', undefined, { signal: abort.signal })),
+    );
     await until(() => far.stats().requestQueue.messages === 100);
     abort.abort('given up');
     expect(new Set(await Promise.all(given))).toEqual(new Set(['given up']));
     await until(() => far.stats().requestQueue.messages === 4);
     expect(far.stats()).toMatchObject({ requestQueue: { bytes: 4 * 64 }, requestsInFlight: 4 });
   }
-  const others = Array.from({ length: 96 }, () => near.call('work', undefined, controller));
+  const others = Array.from({ length: 96 }, () =>
+    near.call('work', undefined, { signal: controller.signal }),
+  );
   await until(() => far.stats().requestQueue.messages === 100);
   open();
   for (const answer of await Promise.all([...kept, ...others])) expect(answer.remaining).toBe(4);
@@ -52,7 +56,9 @@ it('a release by hand does not wait for requests that are given up meanwhile', a
   far.start();
   const abort = new AbortController();
   const first = near.call('work');
-  const given = Array.from({ length: 9 }, () => reasonOf(near.call('work', undefined, abort)));
+  const given = Array.from({ length: 9 }, () =>
+    reasonOf(near.call('work', undefined, { signal: abort.signal })),
+  );
   await until(() => far.stats().requestQueue.messages === 10);
   const released = watch(far.recvRegistered());
   await until(() => far.stats().callbacksRun === 1);
@@ -73,7 +79,7 @@ it('calls to an end that does not read wait at this one, and leave nothing there
   const payload = new Uint8Array(500 * 1024);
   for (let round = 0; round < 200; round += 1) {
     const abort = new AbortController();
-    const given = reasonOf(near.call('work', payload, abort));
+    const given = reasonOf(near.call('work', payload, { signal: abort.signal }));
     await turns(3);
     abort.abort('given up');
     expect(await given).toBe('given up');
@@ -112,7 +118,7 @@ it('an answer and a give-up that cross mean nothing to each other', async () => 
   let answered = 0;
   for (let round = 0; round < 300; round += 1) {
     const abort = new AbortController();
-    const call = watch(near.call('work', undefined, abort));
+    const call = watch(near.call('work', undefined, { signal: abort.signal }));
     await turns(round % 4);
     abort.abort('given up');
     await until(() => call.state !== 'pending');

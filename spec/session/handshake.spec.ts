@@ -115,7 +115,7 @@ describe('a handshake', () => {
     }
   });
 
-  it('closes the door where the question itself fails', async () => {
+  it('refuses the client when authorize fails', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const authorize = () => Promise.reject(new Error('no database'));
     const pair = await newPair(
@@ -124,8 +124,8 @@ describe('a handshake', () => {
     );
     await pair.client.start();
     await exchange(pair);
-    expect(kindOfError(pair.server.error)).toBe('internal');
-    expect(pair.client.error).toMatchObject({ alert: 13, text: 'internal' });
+    expect(kindOfError(pair.server.error)).toBe('client-key-refused');
+    expect(pair.client.error).toMatchObject({ alert: 9, text: 'client-key-refused' });
   });
 
   it('takes no answer of a hook for a no', async () => {

@@ -1,0 +1,283 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { K4netError, KeyMismatchError } from '../../lib/errors.js';
+import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
+import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
+import type { Server } from '../../lib/net/server.js';
+import { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
+import { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { memoryPair } from '../../lib/transport/memory.js';
+import { memoryKnownHosts, type KnownHost } from '../../lib/trust/known-hosts.js';
+import { Ends, keys } from '../support/encrypted.js';
+import { textOf } from '../support/sockets.js';
+
+const ends = new Ends();
+const right = keys.server.publicKey;
+const wrong = keys.other.publicKey;
+const polluted: string[] = [];
+
+afterEach(async () => {
+  for (const name of polluted.splice(0)) Reflect.deleteProperty(Object.prototype, name);
+  await ends.clear();
+});
+
+/** What a careless merge of options elsewhere in the program can do. */
+function pollute(values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    polluted.push(name);
+    Object.defineProperty(Object.prototype, name, {
+      value,
+      writable: true,
+      enumerable: false,
+      configurable: true,
+    });
+  }
+}
+
+async function open(
+  options: Partial<EncryptedListenOptions> = {},
+): Promise<{ server: Server<EncryptedSocket>; port: number; errors: unknown[] }> {
+  const errors: unknown[] = [];
+  const onError = (error: unknown): void => void errors.push(error);
+  const server = await listen({ port: 0, key: keys.server, onError, ...options });
+  ends.onClear(() => server.close({ timeout: 0 }));
+  void server.serve(async (sock) => {
+    for await (const message of sock) await sock.send(message);
+  });
+  return { server, port: (server.address() as { port: number }).port, errors };
+}
+
+async function dial(options: EncryptedConnectOptions): Promise<EncryptedSocket> {
+  const socket = await connect({ retry: false, ...options });
+  ends.onClear(() => socket.close(undefined, { timeout: 0 }));
+  return socket;
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.fail('it succeeded'),
+    (error: unknown) => error,
+  );
+}
+
+describe('a polluted Object.prototype', () => {
+  it.each([
+    ['plain', { plain: true }],
+    ['insecureAcceptAnyKey', { insecureAcceptAnyKey: true }],
+    ['pin', { pin: wrong.fingerprint }],
+    ['key', { key: wrong }],
+    ['clientKey', { clientKey: keys.ec }],
+    ['knownHosts', { knownHosts: false }],
+    ['maxSize', { maxSize: 1 }],
+    ['isServer', { isServer: true }],
+    ['serverKey', { serverKey: wrong }],
+    ['decideServerKey', { decideServerKey: () => 'known' }],
+  ] as const)('sets no %s for connect', async (_, values) => {
+    const { port } = await open();
+    pollute(values);
+    const sock = await dial({ port, pin: right.fingerprint });
+    expect(sock).toBeInstanceOf(EncryptedSocket);
+    expect(sock.peer).toMatchObject({ how: 'pin', fingerprint: right.fingerprint });
+    await sock.send('hello');
+    expect(textOf(await sock.recv())).toBe('hello');
+  });
+
+  it('accepts no other key than the known one because of insecureAcceptAnyKey or knownHosts', async () => {
+    const { port } = await open();
+    const knownHosts = memoryKnownHosts();
+    await knownHosts.addIfAbsent('inn', wrong.fingerprint);
+    pollute({ insecureAcceptAnyKey: true, identifyToUnknownServer: true });
+    expect(await failure(dial({ port, knownHosts, serverName: 'inn' }))).toBeInstanceOf(KeyMismatchError);
+  });
+
+  it('sets no plain, authorize or clientAuth for listen, and opens no queue without an owner', async () => {
+    pollute({
+      plain: true,
+      authorize: () => true,
+      clientAuth: 'none',
+      ephemeralKey: true,
+      unmatched: 'drop',
+    });
+    const { port } = await open({ clientAuth: 'required', authorize: () => false });
+    const refusal = await failure(dial({ port, pin: right.fingerprint, clientKey: keys.ec }));
+    expect(refusal).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 9 });
+    expect(await failure(listen({ port: 0 } as EncryptedListenOptions))).toBeInstanceOf(TypeError);
+  });
+
+  it('sets no option of a socket, a wait, a queue or a key', async () => {
+    pollute({ maxSize: 0, recvSize: 1, timeout: 1, block: false, priority: 1, concurrency: 0, keySize: 1 });
+    const [near, far] = memoryPair();
+    const one = new LockedSocket(near);
+    const queue = new QueueSocket(new LockedSocket(far), { unmatched: 'queue' });
+    queue.registerCallback('echo', (reader) => reader.read());
+    queue.start();
+    const caller = new QueueSocket(one);
+    caller.start();
+    expect(textOf((await caller.call('echo', 'x')).read())).toBe('x');
+    expect((await generateKeyPair({ type: 'p256' })).canSign).toBe(true);
+    await Promise.all([caller.close(), queue.close()]);
+  });
+});
+
+describe('a security option that is present but undefined', () => {
+  const memory = (options: object): EncryptedSocket => new EncryptedSocket(memoryPair()[0], options);
+
+  it.each(['key', 'keyPath', 'pin', 'knownHosts', 'insecureAcceptAnyKey', 'clientKey'])(
+    'is a TypeError of a client: %s',
+    async (name) => {
+      const error = await failure(
+        connect({ port: 1, [name]: undefined } as unknown as EncryptedConnectOptions),
+      );
+      expect(error).toBeInstanceOf(TypeError);
+      expect((error as Error).message).toContain(`'${name}'`);
+      expect(() => memory({ [name]: undefined })).toThrow(TypeError);
+    },
+  );
+
+  it.each(['key', 'keyPath', 'clientAuth', 'authorize'])('is a TypeError of a server: %s', async (name) => {
+    const options = { port: 0, ephemeralKey: true, [name]: undefined } as unknown as EncryptedListenOptions;
+    expect(await failure(listen(options))).toBeInstanceOf(TypeError);
+    expect(() => memory({ isServer: true, [name]: undefined })).toThrow(TypeError);
+  });
+
+  it('refuses key together with keyPath, at both sides', async () => {
+    const both = { key: keys.server, keyPath: 'x' };
+    expect(await failure(listen({ port: 0, ...both }))).toBeInstanceOf(TypeError);
+    expect(() => memory({ isServer: true, ...both })).toThrow(/'key' and 'keyPath'/);
+    expect(() => memory({ key: right, keyPath: 'x' })).toThrow(/'key' and 'keyPath'/);
+  });
+});
+
+describe('a wrong key in the options', () => {
+  const notRsa = keys.ec.publicKey;
+  const damaged = right.toPem().replace(/MII[A-Za-z0-9+/]{40}/, 'AAAA');
+  const wrongs: readonly [string, unknown][] = [
+    ['null', null],
+    ['a number', 42],
+    ['text', 'sha256'],
+    ['a short fingerprint', 'sha256:00'],
+    ['a fingerprint with a letter that is no digit', `sha256:${'g'.repeat(64)}`],
+    ['a P-256 key', notRsa],
+    ['a P-256 key in PEM', notRsa.toPem()],
+    ['a P-256 key in DER', notRsa.spki],
+    ['a private key in PEM', keys.server.toPem()],
+    ['damaged PEM', damaged],
+    ['no DER', new Uint8Array(10)],
+    ['an empty list', []],
+    ['a list with null', [right.fingerprint, null]],
+  ];
+
+  it.each(wrongs)('as pin is a TypeError when connect is called: %s', async (_, pin) => {
+    const error = await failure(
+      connect({ port: 1, retry: false, pin } as unknown as EncryptedConnectOptions),
+    );
+    expect(error).toBeInstanceOf(TypeError);
+    expect(() => new EncryptedSocket(memoryPair()[0], { pin } as EncryptedSocketOptions)).toThrow(TypeError);
+  });
+
+  it.each(wrongs.slice(0, 2).concat(wrongs.slice(5, 11)))('as key is a TypeError at once: %s', (_, key) => {
+    expect(() => new EncryptedSocket(memoryPair()[0], { key } as EncryptedSocketOptions)).toThrow(TypeError);
+  });
+
+  it.each([
+    ['clientKey', { clientKey: 'no key' }],
+    ['clientKey null', { clientKey: null }],
+    ['server key', { isServer: true, key: 42 }],
+    ['public server key', { isServer: true, key: right.toPem() }],
+  ])('as %s is a TypeError at once, and says nothing of the key', (_, options) => {
+    const make = (): unknown =>
+      new EncryptedSocket(memoryPair()[0], options as unknown as EncryptedSocketOptions);
+    expect(make).toThrow(TypeError);
+    expect(make).not.toThrow(/BEGIN/);
+  });
+});
+
+describe('a server that has another key', () => {
+  it.each([
+    ['fingerprint', wrong.fingerprint],
+    ['PEM', wrong.toPem()],
+    ['key', wrong],
+  ] as const)('is a key mismatch after one attempt when the pin is a %s', async (_, pin) => {
+    const { port } = await open();
+    const relay = await ends.relay(port);
+    const error = await failure(connect({ port: relay.port, pin, retry: { retries: 3, minDelay: 1 } }));
+    expect(error).toMatchObject({
+      code: 'K4NET_KEY_MISMATCH',
+      expected: wrong.fingerprint,
+      actual: right.fingerprint,
+    });
+    expect(relay.connections).toBe(1);
+  });
+
+  it('is an alert after one attempt when the client has a key instead of a pin', async () => {
+    const { port } = await open();
+    const relay = await ends.relay(port);
+    const retry = { retries: 3, minDelay: 1 };
+    const error = await failure(connect({ port: relay.port, key: wrong, retry }));
+    expect(error).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 6 });
+    expect(relay.connections).toBe(1);
+  });
+});
+
+describe('functions of the program that fail', () => {
+  it('gives the error of authorize to onError, and refuses the client without a reason', async () => {
+    const broken = new Error('the database is down');
+    const { port, errors } = await open({
+      clientAuth: 'required',
+      authorize: () => {
+        throw broken;
+      },
+    });
+    const error = await failure(dial({ port, pin: right.fingerprint, clientKey: keys.ec }));
+    expect(error).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 9 });
+    expect((error as Error).message).not.toContain('database');
+    expect(errors).toEqual([broken]);
+  });
+
+  const host = { name: 'inn', state: 'pinned', firstSeen: '2026-01-01', lastSeen: '2026-01-01' } as const;
+  it.each([
+    ['get rejects', { get: () => Promise.reject(new Error('offline')) }],
+    ['get answers with no fingerprint', { get: () => Promise.resolve({ ...host, fingerprint: 'x' }) }],
+    ['addIfAbsent throws', { addIfAbsent: () => Promise.reject(new Error('full')) }],
+    ['addIfAbsent answers nothing', { addIfAbsent: () => Promise.resolve(undefined as never) }],
+  ])('reports K4NET_STORE for a known-hosts store whose %s', async (_, changes) => {
+    const { port } = await open();
+    const store = {
+      get: (): Promise<KnownHost | undefined> => Promise.resolve(undefined),
+      addIfAbsent: (name: string, fingerprint: string): Promise<KnownHost> =>
+        Promise.resolve({ ...host, name, fingerprint }),
+      replace: (): Promise<void> => Promise.resolve(),
+      ...changes,
+    };
+    expect(K4netError.is(await failure(dial({ port, knownHosts: store })), 'K4NET_STORE')).toBe(true);
+  });
+});
+
+describe('different application protocols', () => {
+  it('are an error that names both lists at both ends, after one attempt', async () => {
+    const { port, errors } = await open({ appProtocols: ['notes/2', 'notes/1'] });
+    const relay = await ends.relay(port);
+    const options = { pin: right.fingerprint, appProtocols: ['mail/1'], retry: { retries: 3, minDelay: 1 } };
+    const error = (await failure(connect({ port: relay.port, ...options }))) as Error;
+    for (const name of ['notes/2', 'notes/1', 'mail/1']) {
+      expect(error.message).toContain(name);
+      expect((errors[0] as Error).message).toContain(name);
+    }
+    expect(error).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 5 });
+    expect(relay.connections).toBe(1);
+  });
+});
+
+describe('options that are an instance of a class', () => {
+  it('are refused, because their getters would silently be no options', async () => {
+    const [near] = memoryPair();
+    const queue = new QueueSocket(new LockedSocket(near));
+    queue.start();
+    const stop = new AbortController();
+    expect(await failure(queue.call('x', undefined, stop as never))).toBeInstanceOf(TypeError);
+    expect(await failure(queue.recv(stop as never))).toBeInstanceOf(TypeError);
+    await queue.close(undefined, { timeout: 0 });
+  });
+});
