@@ -37,6 +37,26 @@ export type K4netErrorCode =
   | 'K4NET_REMOTE'
   | 'K4NET_DECODE';
 
+/**
+ * The codes whose errors always have a class of their own. `K4NET_MALFORMED` is not among them: only where there are bytes
+ * to show is it a {@link MalformedError}.
+ */
+interface ErrorClasses {
+  readonly K4NET_TOO_LARGE: TooLargeError;
+  readonly K4NET_TIMEOUT: TimeoutError;
+  readonly K4NET_END_OF_DATA: EndOfDataError;
+  readonly K4NET_KEY_MISMATCH: KeyMismatchError;
+  readonly K4NET_PEER_ALERT: PeerAlertError;
+  readonly K4NET_FILE: FileError;
+  readonly K4NET_REMOTE: RemoteError;
+  readonly K4NET_DECODE: DecodeError;
+}
+
+/** The error that has this code: the class that `docs/errors.md` names for it. */
+export type K4netErrorOf<Code extends K4netErrorCode> = Code extends K4netErrorCode
+  ? (Code extends keyof ErrorClasses ? ErrorClasses[Code] : K4netError) & { readonly code: Code }
+  : never;
+
 const brand: unique symbol = Symbol.for('k4net.error') as never;
 
 /** Options of every {@link K4netError}. */
@@ -67,8 +87,10 @@ export class K4netError extends Error {
   /**
    * Whether a value is a k4net error, also one from another copy of the package.
    *
-   * @param code - narrows the question to this one code.
+   * @param code - asks for an error of this code, and narrows the type to its class.
    */
+  static is<Code extends K4netErrorCode>(value: unknown, code: Code): value is K4netErrorOf<Code>;
+  static is(value: unknown, code?: K4netErrorCode): value is K4netError;
   static is(value: unknown, code?: K4netErrorCode): value is K4netError {
     return (
       value instanceof Error &&
@@ -79,15 +101,15 @@ export class K4netError extends Error {
   }
 }
 
-/** A message that is longer than the limit it met (`K4NET_TOO_LARGE`). */
+/** A message, or a unit of the protocol, that is longer than a limit (`K4NET_TOO_LARGE`). */
 export class TooLargeError extends K4netError {
-  /** Length of the message in bytes, as its sender announced it. */
+  /** Its length in bytes, as its sender announced it. */
   readonly size: number;
   /** The limit in bytes. */
   readonly limit: number;
 
-  constructor(size: number, limit: number) {
-    super('K4NET_TOO_LARGE', `a message of ${size} bytes is over the limit of ${limit} bytes`);
+  constructor(size: number, limit: number, what: string = 'a message') {
+    super('K4NET_TOO_LARGE', `${what} of ${size} bytes is over the limit of ${limit} bytes`);
     this.size = size;
     this.limit = limit;
   }

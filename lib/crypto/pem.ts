@@ -1,5 +1,5 @@
 import type { Bytes } from '../bytes.js';
-import { K4netError } from '../errors.js';
+import { K4netError, TooLargeError } from '../errors.js';
 
 /** A block of a PEM file. */
 export interface PemBlock {
@@ -15,9 +15,7 @@ const maxLength = 65_536;
  * the text: it may be a private key.
  */
 export function decodePem(text: string): PemBlock[] {
-  if (text.length > maxLength) {
-    throw new K4netError('K4NET_TOO_LARGE', `a PEM text of ${text.length} characters is over the limit`);
-  }
+  if (text.length > maxLength) throw new TooLargeError(text.length, maxLength, 'a PEM text');
   return Array.from(text.matchAll(block), ([, label = '', body = '']) => ({
     label,
     der: decodeBody(label, body),

@@ -1,5 +1,5 @@
 import { type Bytes, concatBytes } from '../bytes.js';
-import { K4netError, toK4netError } from '../errors.js';
+import { K4netError, toK4netError, TooLargeError } from '../errors.js';
 import { alertFor, alertName } from './alerts.js';
 import { u32 } from './extensions.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from './record.js';
@@ -61,9 +61,8 @@ export abstract class Handshake {
     if (this.#units === 1 && length > handshakeUnitLimit) {
       return new K4netError('K4NET_NOT_K4NET', 'the peer does not speak k4net/1');
     }
-    if (length > handshakeUnitLimit || this.#bytes > handshakeLimit) {
-      return new K4netError('K4NET_TOO_LARGE', `a handshake unit of ${length} bytes is over the limit`);
-    }
+    if (length > handshakeUnitLimit) return new TooLargeError(length, handshakeUnitLimit, 'a handshake unit');
+    if (this.#bytes > handshakeLimit) return new TooLargeError(this.#bytes, handshakeLimit, 'a handshake');
     if (this.awaitsRecord && length < minimumRecord) {
       return new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }

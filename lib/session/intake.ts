@@ -1,5 +1,5 @@
 import { type Bytes, concatBytes, viewOf } from '../bytes.js';
-import { K4netError } from '../errors.js';
+import { K4netError, TooLargeError } from '../errors.js';
 import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
 import { ByteQueue } from './byte-queue.js';
 import { MessageBoundary } from './message-boundary.js';
@@ -131,9 +131,8 @@ export class RecordIntake {
   take(): TakenRecord | undefined {
     const length = this.#stopped ? undefined : this.#queue.peekLength();
     if (length === undefined) return undefined;
-    if (length > this.#limit + recordOverhead) {
-      throw new K4netError('K4NET_TOO_LARGE', `a record of ${length} bytes is over the limit`);
-    }
+    const longest = this.#limit + recordOverhead;
+    if (length > longest) throw new TooLargeError(length, longest, 'a record');
     if (length < minimumRecord) {
       throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }

@@ -128,9 +128,7 @@ function homeFolder(need: string): string {
   try {
     return homedir();
   } catch (cause) {
-    throw new K4netError('K4NET_FILE', `${need} has no place, for this user has no home: name a path`, {
-      cause,
-    });
+    throw new FileError('~', `is needed for ${need}, but this user has no home folder: name a path`, cause);
   }
 }
 
