@@ -13,11 +13,12 @@ export {
 export type {
   DecodeErrorOptions,
   K4netErrorCode,
+  K4netErrorOf,
   K4netErrorOptions,
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
-export type { AbortSignalLike, WaitOptions } from './waiting.js';
+export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './waiting.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
 export { memoryPair } from './transport/memory.js';
@@ -31,7 +32,7 @@ export type {
   SendOptions,
   SocketStats,
 } from './sockets/locked-socket-options.js';
-export { EncryptedSocket } from './sockets/encrypted-socket.js';
+export { EncryptedSocket, type EstablishedSocket } from './sockets/encrypted-socket.js';
 export type {
   ClientChoices,
   ClientPeer,
@@ -55,7 +56,7 @@ export type {
   QueueSocketOptions,
   QueueSocketStats,
 } from './queue/queue-socket-options.js';
-export type { Callback, CallbackContext, CallbackOptions } from './queue/registry.js';
+export type { Callback, CallbackAnswer, CallbackContext, CallbackOptions } from './queue/registry.js';
 export type { Payload, PayloadConstructor } from './queue/payload.js';
 export {
   generateKeyPair,

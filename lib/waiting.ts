@@ -11,6 +11,15 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/**
+ * The type of the signals that the library gives to callbacks and handlers: `AbortSignal` where the environment declares
+ * it (the DOM's types and Node's both do), so that `fetch` and others take it, and {@link AbortSignalLike} elsewhere. At
+ * run time it always is an `AbortSignal`.
+ */
+export type GivenAbortSignal = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
+  ? Signal
+  : AbortSignalLike;
+
 /** How long a caller is ready to wait. */
 export interface WaitOptions {
   /** Milliseconds for the whole call. Left out or Infinity: for ever. 0: only what is possible at once. */

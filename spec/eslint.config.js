@@ -52,6 +52,8 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       // isolatedDeclarations wants the annotation that this rule takes away.
       '@typescript-eslint/no-inferrable-types': 'off',
+      // A union with void is the type of a function that may return a value or nothing.
+      '@typescript-eslint/no-invalid-void-type': 'off',
       eqeqeq: 'error',
       'no-console': 'error',
     },

@@ -9,7 +9,7 @@ import {
   type ClientChoices,
   type SessionChoices,
 } from '../sockets/encrypted-socket-options.js';
-import { EncryptedSocket } from '../sockets/encrypted-socket.js';
+import { EncryptedSocket, type EstablishedSocket } from '../sockets/encrypted-socket.js';
 import {
   checkedOptions,
   lockedSocketNames,
@@ -71,8 +71,8 @@ type Opener<S> = (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
  * handshake"), with a {@link TimeoutError} (its `cause` is what the last attempt met), with the reason of the signal, with
  * `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are wrong.
  */
-export function connect(options: PlainConnectOptions): Promise<LockedSocket>;
-export function connect(options: EncryptedConnectOptions): Promise<EncryptedSocket>;
+export function connect(options: EncryptedConnectOptions): Promise<EstablishedSocket>;
+export function connect(options: ConnectOptions): Promise<LockedSocket>;
 export async function connect(given: ConnectOptions): Promise<LockedSocket> {
   const options = ownOptions('connect', given, [...plainNames, ...secretNames]);
   refuseUndefined('connect', options, clientSecurityNames);

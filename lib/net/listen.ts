@@ -9,7 +9,7 @@ import {
   type ServerChoices,
   type SessionChoices,
 } from '../sockets/encrypted-socket-options.js';
-import { EncryptedSocket } from '../sockets/encrypted-socket.js';
+import { EncryptedSocket, type EstablishedSocket } from '../sockets/encrypted-socket.js';
 import {
   checkedOptions,
   lockedSocketNames,
@@ -73,9 +73,11 @@ const secretNames = [
  * or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are
  * wrong.
  */
-export function listen(options: PlainListenOptions): Promise<Server>;
-export function listen(options: EncryptedListenOptions): Promise<Server<EncryptedSocket>>;
-export async function listen(given: ListenOptions): Promise<Server | Server<EncryptedSocket>> {
+export function listen(options: EncryptedListenOptions): Promise<Server<EstablishedSocket>>;
+export function listen(options: ListenOptions): Promise<Server>;
+export async function listen(
+  given: ListenOptions,
+): Promise<Server | Server<EncryptedSocket> | Server<EstablishedSocket>> {
   const options = ownOptions('listen', given, [...plainNames, ...secretNames]);
   refuseUndefined('listen', options, serverSecurityNames);
   const address = toAddress('listen', options);

@@ -8,14 +8,14 @@ import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
-import { AbortHub, bounded, Deferred, type AbortSignalLike } from '../waiting.js';
+import { AbortHub, bounded, Deferred, type GivenAbortSignal } from '../waiting.js';
 import type { Address } from './address.js';
 import type { HandshakeGate } from './handshake-gate.js';
 
 /** What a handler of {@link Server.serve} is told beside its socket. */
 export interface HandlerContext {
   /** Aborts when the server begins to close: a handler that would go on for ever can come to an end. */
-  readonly signal: AbortSignalLike;
+  readonly signal: GivenAbortSignal;
 }
 
 /** Looks after one connection; the socket is closed when it settles. */

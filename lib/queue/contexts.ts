@@ -1,4 +1,4 @@
-import type { AbortSignalLike } from '../waiting.js';
+import type { GivenAbortSignal } from '../waiting.js';
 import type { QueueSocket } from './queue-socket.js';
 import type { CallbackContext } from './registry.js';
 import type { Work } from './work.js';
@@ -9,7 +9,7 @@ export class LazySignal {
   #aborted = false;
   #reason: unknown;
 
-  get signal(): AbortSignalLike {
+  get signal(): GivenAbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (this.#aborted) this.#controller.abort(this.#reason);
@@ -41,7 +41,7 @@ export class MessageContext implements CallbackContext {
     this.#life = life;
   }
 
-  get signal(): AbortSignalLike {
+  get signal(): GivenAbortSignal {
     return this.#life.signal;
   }
 }
@@ -61,7 +61,7 @@ export class IncomingRequest implements CallbackContext {
     this.id = id;
   }
 
-  get signal(): AbortSignalLike {
+  get signal(): GivenAbortSignal {
     return this.#life.signal;
   }
 

@@ -252,7 +252,7 @@ export class QueueCore {
     const fail = (error: unknown): void => {
       this.#report(error, 'onClose', 'hook');
     };
-    const take = (word: CloseMessage): Bytes | undefined =>
+    const take = (word: CloseMessage | void): Bytes | undefined =>
       word === undefined ? undefined : checkRaw(toBytes(word));
     try {
       const word = this.#options.onClose?.(cause);

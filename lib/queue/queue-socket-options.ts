@@ -68,10 +68,10 @@ export interface QueueSocketOptions {
   readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
   /**
    * Called once when the socket closes, by this side, by the peer, or by an error, which is then its argument. What it
-   * returns is sent as the last message, where that is still possible.
+   * returns is sent as the last message, where that is still possible. It may return nothing.
    */
   readonly onClose?:
-    ((cause: K4netError | undefined) => CloseMessage | PromiseLike<CloseMessage>) | undefined;
+    ((cause: K4netError | undefined) => CloseMessage | void | PromiseLike<CloseMessage | void>) | undefined;
   /** Milliseconds without a message from the peer after which the socket closes. Default Infinity. */
   readonly idleTimeout?: number | undefined;
   /** Called when the idle time is over, before the socket closes. */

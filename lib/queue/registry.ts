@@ -1,7 +1,8 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
-import type { AbortSignalLike } from '../waiting.js';
+import type { GivenAbortSignal } from '../waiting.js';
 import type { Budget } from './budget.js';
+import type { Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
 
 /** What a callback is told beside the payload. */
@@ -13,17 +14,23 @@ export interface CallbackContext {
   /**
    * Aborts when the socket closes. Of a request also when the caller gives up: it went out of time, or aborted.
    */
-  readonly signal: AbortSignalLike;
+  readonly signal: GivenAbortSignal;
 }
 
 /**
- * Is called with a reader over the payload: a view that may share its buffer with other messages, so `slice()` what is
- * kept for long.
- *
- * What it returns is the answer of a request: a {@link Payload}, or nothing for an empty one, or a promise of either. Of
- * a mere message it is ignored.
+ * What a callback returns: a {@link Payload}, which is the answer to a request, or nothing, which is an empty answer. A
+ * message has no answer: the socket ignores what its callback returns.
  */
-export type Callback = (reader: BinaryReader, context: CallbackContext) => unknown;
+export type CallbackAnswer = Payload | void;
+
+/**
+ * A callback gets a reader over the payload. The bytes are a view that may share its buffer with other messages:
+ * `slice()` the bytes that you keep.
+ */
+export type Callback = (
+  reader: BinaryReader,
+  context: CallbackContext,
+) => CallbackAnswer | PromiseLike<CallbackAnswer>;
 
 /** Options of {@link QueueSocket.registerCallback}. */
 export interface CallbackOptions {

@@ -138,6 +138,15 @@ export class EncryptedSocket extends LockedSocket {
   }
 }
 
+/**
+ * An {@link EncryptedSocket} whose handshake has succeeded, as `connect` and the servers of `listen` give it: it knows its
+ * peer.
+ */
+export type EstablishedSocket = EncryptedSocket & {
+  readonly peer: Peer;
+  readonly sessionId: Uint8Array;
+};
+
 function checkedEncryptedOptions(given: EncryptedSocketOptions | undefined): EncryptedSocketOptions {
   const asServer = given !== undefined && Object.hasOwn(given, 'isServer') && given.isServer === true;
   const where = asServer ? 'EncryptedSocket as a server' : 'EncryptedSocket as a client';

@@ -4,7 +4,7 @@ import type { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
-import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import {
   Ends,
@@ -24,7 +24,7 @@ import { drain, textOf, until } from '../support/sockets.js';
 
 const ends = new Ends();
 const handshakeTimeout = 1_500;
-let server: Server<EncryptedSocket>;
+let server: Server<EstablishedSocket>;
 let port = 0;
 /** What the server reported, and what became of the sockets that it gave out. */
 let reports: K4netError[] = [];

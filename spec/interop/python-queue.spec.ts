@@ -178,8 +178,8 @@ describe.skipIf(!python)(title, () => {
       expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => [i, i / 8]));
 
       const back: number[] = [];
-      queue.registerCallback('floats', (reader) => back.push(reader.readFloat()));
-      queue.registerCallback('raw', (reader) => back.push(...reader.read()));
+      queue.registerCallback('floats', (reader) => void back.push(reader.readFloat()));
+      queue.registerCallback('raw', (reader) => void back.push(...reader.read()));
       queue.registerTask('floats', (writer) => {
         writer.writeStruct('fd', 4.5, 0);
       });
@@ -236,10 +236,10 @@ describe.skipIf(!python)(title, () => {
       const { sock, ended } = await meet('introduce');
       const { queue } = queueOver(sock);
       const seen: unknown[] = [];
-      queue.registerCallback('counter', (reader) => seen.push(reader.readLonglong()));
-      queue.registerCallback('pi', (reader) => seen.push(reader.readFloat(), reader.readDouble()));
-      queue.registerCallback('name', (reader) => seen.push(reader.readString()));
-      queue.registerCallback('last', (reader) => seen.push([...reader.read()]));
+      queue.registerCallback('counter', (reader) => void seen.push(reader.readLonglong()));
+      queue.registerCallback('pi', (reader) => void seen.push(reader.readFloat(), reader.readDouble()));
+      queue.registerCallback('name', (reader) => void seen.push(reader.readString()));
+      queue.registerCallback('last', (reader) => void seen.push([...reader.read()]));
       queue.start();
       expect(textOf(await queue.recv())).toBe('nobody\0left');
       expect(textOf(await queue.recv())).toBe('\0not named');

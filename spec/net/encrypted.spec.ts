@@ -7,7 +7,7 @@ import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js'
 import { HandshakeGate, newDecryptQueue } from '../../lib/net/handshake-gate.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
-import type { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import type { EncryptedSocket, EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
 import { Ends, expectDiscreet, keys, outcome, rawClient, rawServer, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
@@ -24,7 +24,7 @@ afterEach(async () => {
 const right = keys.server.publicKey;
 
 interface Inn {
-  readonly server: Server<EncryptedSocket>;
+  readonly server: Server<EstablishedSocket>;
   readonly port: number;
   readonly reports: { code: string; sock: unknown }[];
 }

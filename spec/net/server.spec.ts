@@ -176,7 +176,9 @@ describe('closing a server', () => {
     const serving = server.serve(async (sock, { signal }) => {
       await sock.send('begun');
       await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', resolve);
+        signal.addEventListener('abort', () => {
+          resolve();
+        });
       });
       for (let i = 0; i < 100; i += 1) await sock.send(new Uint8Array(50_000));
       await sock.send('all of it');

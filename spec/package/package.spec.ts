@@ -144,6 +144,12 @@ describe('the types of the package', () => {
     expect(await check('node-exact', { program: 'with-node.ts', ...exact })).toBe('');
   });
 
+  it('fit those of the DOM and of Node together', async () => {
+    const both = { lib: ['ES2022', 'DOM', 'DOM.Iterable'], types: ['node'], skipLibCheck: true };
+    const project = { program: 'with-node.ts', compiler: both, packages: ['@types/node'] };
+    expect(await check('both', project)).toBe('');
+  });
+
   it('fit those of Node to a CommonJS module, where require takes ES modules', async () => {
     const compiler = { types: ['node'], module: 'node20' };
     const project = { program: 'with-node.ts', as: 'program.cts', compiler, packages: ['@types/node'] };

@@ -24,7 +24,9 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
       signals.push(signal);
       if (!signal.aborted)
         await new Promise<void>((resolve) => {
-          signal.addEventListener('abort', resolve);
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
         });
       return 'too late';
     };
@@ -197,7 +199,9 @@ describe('QueueSocket: a connection that breaks while the queues are full', () =
     sock.registerCallback('x', async (reader, { signal }) => {
       if (!signal.aborted)
         await new Promise<void>((resolve) => {
-          signal.addEventListener('abort', resolve);
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
         });
       seen.push(reader.readUbyte());
     });
@@ -293,7 +297,7 @@ describe('QueueSocket: onClose', () => {
     const onClose = (cause: K4netError | undefined): void => void causes.push(cause);
     const idleTimeout = way === 'idleness' ? 20 : Infinity;
     const { near, far, nearSocket, farSocket, cut } = await field.started({
-      near: { onClose: onClose as never, idleTimeout },
+      near: { onClose, idleTimeout },
     });
     if (way === 'close') void near.close();
     if (way === 'dispose') void near[Symbol.asyncDispose]();
@@ -412,7 +416,7 @@ describe('QueueSocket: drain', () => {
   it('performs what waits for recvRegistered', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     let runs = 0;
-    far.registerCallback('x', () => (runs += 1));
+    far.registerCallback('x', () => void (runs += 1));
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
     await until(() => far.stats().callbackQueue.messages === 3);
     await far.drain();
@@ -449,7 +453,9 @@ describe('QueueSocket: drain', () => {
     queue.registerCallback('x', async (_, { signal }) => {
       if (!signal.aborted)
         await new Promise<void>((resolve) => {
-          signal.addEventListener('abort', resolve);
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
         });
     });
     queue.start();

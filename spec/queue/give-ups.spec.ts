@@ -94,10 +94,10 @@ it('a call whose answer can no longer come is told so, although messages before 
   pair = await queuePair('plain', {}, { callTimeout: Infinity, maxQueuedMessages: 10, onError });
   const { near, far, cut } = pair;
   const ended: Promise<unknown>[] = [];
-  far.registerCallback('work', (_, { socket }) => {
+  far.registerCallback('work', async (_, { socket }) => {
     const call = socket.call('never');
     ended.push(call);
-    return call;
+    await call;
   });
   near.registerCallback('never', () => new Promise(() => undefined));
   near.start();

@@ -44,7 +44,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   it('are the bytes of the Python library on the wire, both ways', async () => {
     const { queue, peer } = await field.alone();
     const seen: string[] = [];
-    queue.registerCallback('a name with spaces', (reader) => seen.push(textIn(reader)));
+    queue.registerCallback('a name with spaces', (reader) => void seen.push(textIn(reader)));
     queue.start();
     void queue.sendRegistered('pos', new Uint8Array([0, 1]));
     expect(textOf(await peer.recv())).toBe('pos\0\0\u0001');
@@ -113,7 +113,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
     await until(() => farSocket.stats().bytesReceived >= near.stats().bytesSent);
     far.start();
     // Registered after start, in the same piece of code: nothing has been given out yet.
-    far.registerCallback('a', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('a', (reader) => void seen.push(textIn(reader)));
     expect(textOf(await far.recv())).toBe('raw');
     await until(() => seen.length === 2);
     expect(seen).toEqual(['1', '2']);
@@ -123,7 +123,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
     const { near, far } = await field.pair();
     const seen: string[] = [];
     const gates = new Map<string, Deferred<void>>();
-    far.registerCallback('sync', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('sync', (reader) => void seen.push(textIn(reader)));
     far.registerCallback('async', async (reader) => {
       const text = textIn(reader);
       seen.push(`${text} begins`);
@@ -225,9 +225,9 @@ describe('QueueSocket: callbacks', () => {
     const seen: string[] = [];
     const gate = new Deferred<void>();
     far.registerCallback('first', () => gate.promise);
-    far.registerCallback('low', () => seen.push('low'), { priority: -1 });
-    far.registerCallback('plain', () => seen.push('plain'));
-    far.registerCallback('high', () => seen.push('high'), { priority: 10 });
+    far.registerCallback('low', () => void seen.push('low'), { priority: -1 });
+    far.registerCallback('plain', () => void seen.push('plain'));
+    far.registerCallback('high', () => void seen.push('high'), { priority: 10 });
     far.start();
     void near.sendRegistered('first');
     await until(() => far.stats().callbacksRun === 1);
@@ -246,7 +246,7 @@ describe('QueueSocket: callbacks', () => {
     far.start();
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x', `${i}`);
     await until(() => far.stats().callbackQueue.messages === 2);
-    far.registerCallback('x', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('x', (reader) => void seen.push(textIn(reader)));
     old.gates[0]?.resolve();
     await until(() => seen.length === 2);
     expect(seen).toEqual(['1', '2']);
@@ -288,7 +288,7 @@ describe('QueueSocket: callbacks', () => {
       far.removeCallback('x');
       far.registerCallback('x', () => {
         seen.push('new');
-        far.registerCallback('y', () => seen.push('y'));
+        far.registerCallback('y', () => void seen.push('y'));
       });
     });
     far.start();
@@ -313,7 +313,7 @@ describe('QueueSocket: callbacks', () => {
     const { near, far } = await field.pair({ far: errors });
     const seen: string[] = [];
     far.registerCallback('bad', callback);
-    far.registerCallback('good', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('good', (reader) => void seen.push(textIn(reader)));
     far.start();
     for (let i = 0; i < 3; i += 1) {
       void near.sendRegistered('bad');
@@ -328,7 +328,7 @@ describe('QueueSocket: callbacks', () => {
   it('that read past the end of their payload fail with a typed error', async () => {
     const errors = new Errors();
     const { near, far } = await field.pair({ far: errors });
-    far.registerCallback('x', (reader) => reader.readUint());
+    far.registerCallback('x', (reader) => void reader.readUint());
     far.start();
     void near.sendRegistered('x', 'abc');
     await until(() => errors.heard.length > 0);
@@ -443,7 +443,7 @@ describe('QueueSocket: dispatch', () => {
   it('by hand: recvRegistered calls what is queued, waits for it, and counts', async () => {
     const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
     const seen: string[] = [];
-    far.registerCallback('sync', (reader) => seen.push(textIn(reader)));
+    far.registerCallback('sync', (reader) => void seen.push(textIn(reader)));
     far.registerCallback('async', async (reader) => {
       await turns(3);
       seen.push(textIn(reader));
@@ -850,7 +850,7 @@ describe('QueueSocket: debug', () => {
     };
     const { near, far } = await field.started({ far: { debug: true, logger, onError: errors.onError } });
     let seen = 0;
-    far.registerCallback('x', () => (seen += 1));
+    far.registerCallback('x', () => void (seen += 1));
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
     await until(() => seen === 3);
     await far.sendRegistered('y');
@@ -997,12 +997,12 @@ describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier
   it('are called when their callback with a line of its own was replaced or removed', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     const called: string[] = [];
-    far.registerCallback('one', () => called.push('first'), { concurrency: 1 });
-    far.registerCallback('two', () => called.push('gone'), { concurrency: 1 });
+    far.registerCallback('one', () => void called.push('first'), { concurrency: 1 });
+    far.registerCallback('two', () => void called.push('gone'), { concurrency: 1 });
     await near.sendRegistered('one');
     await near.sendRegistered('two');
     await until(() => far.stats().callbackQueue.messages === 2);
-    far.registerCallback('one', () => called.push('second'));
+    far.registerCallback('one', () => void called.push('second'));
     far.removeCallback('two');
     expect(await far.recvRegistered()).toBe(2);
     expect(called).toEqual(['second']);

@@ -1,8 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
+import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
 import { decodeControl, encodeCancel, encodeFailure } from '../../lib/queue/envelope.js';
+import type { Payload } from '../../lib/queue/payload.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, type AbortSignalLike } from '../../lib/waiting.js';
@@ -33,11 +35,11 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
 
   it('is answered by what the callback returns', async () => {
     const { near, far } = await field.started();
-    const values: Record<string, unknown> = {
+    const values: Record<string, Payload | undefined> = {
       bytes: new Uint8Array([1, 0, 255]),
       text: 'grüße',
       nothing: undefined,
-      constructor: (writer: { writeUbyte(n: number): void }) => {
+      constructor: (writer: BinaryWriter) => {
         writer.writeUbyte(7);
       },
     };
@@ -147,8 +149,8 @@ describe('QueueSocket: answers', () => {
     async (value) => {
       const errors = new Errors();
       const { near, far } = await field.started({ far: errors });
-      far.registerCallback('sync', () => value);
-      far.registerCallback('async', () => Promise.resolve(value));
+      far.registerCallback('sync', () => value as never);
+      far.registerCallback('async', () => Promise.resolve(value as never));
       for (const name of ['sync', 'async']) {
         expect((await failureOf(near.call(name), RemoteError)).remoteMessage).toContain('not ');
       }
@@ -225,7 +227,10 @@ describe('QueueSocket: answers', () => {
   it('come to a callback of a message that calls back', async () => {
     const { near, far } = await field.started();
     const seen: string[] = [];
-    near.registerCallback('news', async (_, { socket }) => seen.push(textIn(await socket.call('what?'))));
+    near.registerCallback(
+      'news',
+      async (_, { socket }) => void seen.push(textIn(await socket.call('what?'))),
+    );
     far.registerCallback('what?', () => 'this');
     for (let i = 0; i < 10; i += 1) void far.sendRegistered('news');
     await until(() => seen.length === 10);
@@ -234,8 +239,8 @@ describe('QueueSocket: answers', () => {
   it('to a message are nothing: its callback may return what it likes', async () => {
     const errors = new Errors();
     const { near, far } = await field.started({ far: errors });
-    far.registerCallback('x', () => 42);
-    far.registerCallback('y', () => Promise.resolve({}));
+    far.registerCallback('x', () => 42 as never);
+    far.registerCallback('y', () => Promise.resolve({} as never));
     void near.sendRegistered('x');
     void near.sendRegistered('y');
     await until(() => far.stats().callbacksRun === 2);
@@ -260,7 +265,9 @@ describe('QueueSocket: giving a call up', () => {
       signals.push(signal);
       if (!signal.aborted)
         await new Promise<void>((resolve) => {
-          signal.addEventListener('abort', resolve);
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
         });
       done.push(signal.reason);
       throw new Error('given up');

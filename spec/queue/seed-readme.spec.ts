@@ -46,8 +46,8 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
     it('"They also support registering tasks and callbacks. When sending a registered message, the receiving QueueSocket will call the callback registered to that name."', async () => {
       const calls: string[] = [];
-      far.registerCallback('this', (reader) => calls.push(`this ${reader.readString()}`));
-      far.registerCallback('that', (reader) => calls.push(`that ${reader.readString()}`));
+      far.registerCallback('this', (reader) => void calls.push(`this ${reader.readString()}`));
+      far.registerCallback('that', (reader) => void calls.push(`that ${reader.readString()}`));
       near.registerTask('that', (writer) => {
         writer.writeString('by a task');
       });
@@ -141,8 +141,8 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
     it('again: the later callback takes the place of the earlier, as in a dict', async () => {
       const seen: string[] = [];
-      far.registerCallback('name', () => seen.push('first'));
-      far.registerCallback('name', () => seen.push('second'));
+      far.registerCallback('name', () => void seen.push('first'));
+      far.registerCallback('name', () => void seen.push('second'));
       start();
       await near.sendRegistered('name');
       await queued(1);
@@ -154,7 +154,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
   describe('remove_callback(name)', () => {
     it('"Self-explanatory."', async () => {
       let count = 0;
-      far.registerCallback('kept', () => (count += 1));
+      far.registerCallback('kept', () => void (count += 1));
       far.registerCallback('gone', () => expect.fail('it was removed'));
       far.removeCallback('gone');
       far.removeCallback('never there');
@@ -172,8 +172,8 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
   describe('register_task(name, constructor: Func(BinaryWriter))', () => {
     it('"Registers the task with name `name` with the constructor `constructor`."', async () => {
       const seen: string[] = [];
-      far.registerCallback('a', (reader) => seen.push(`a ${reader.readUint8()}`));
-      far.registerCallback('b', (reader) => seen.push(`b ${reader.readUint8()}`));
+      far.registerCallback('a', (reader) => void seen.push(`a ${reader.readUint8()}`));
+      far.registerCallback('b', (reader) => void seen.push(`b ${reader.readUint8()}`));
       near.registerTask('b', (writer) => {
         writer.writeUint8(1);
       });
@@ -257,7 +257,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
     it('is a loop of the program with others beside it, as in the seed', async () => {
       let seen = 0;
-      far.registerCallback('tick', () => (seen += 1));
+      far.registerCallback('tick', () => void (seen += 1));
       near.registerTask('tick', () => undefined);
       start();
       for (let round = 1; round <= 5; round += 1) {
@@ -290,7 +290,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
     it('"Send a registered message to the callback `name` with the data `data`."', async () => {
       const data = Uint8Array.from({ length: 256 }, (_, i) => i);
       const seen: Uint8Array[] = [];
-      far.registerCallback('data', (reader) => seen.push(reader.read(reader.remaining).slice()));
+      far.registerCallback('data', (reader) => void seen.push(reader.read(reader.remaining).slice()));
       start();
       await near.sendRegistered('data', data);
       await near.sendRegistered('data', new Uint8Array(0));
@@ -301,7 +301,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
     it('whose name nobody has registered disturbs nothing', async () => {
       let count = 0;
-      far.registerCallback('known', () => (count += 1));
+      far.registerCallback('known', () => void (count += 1));
       start();
       await near.sendRegistered('unknown', 'data');
       await near.sendRegistered('known');

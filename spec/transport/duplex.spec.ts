@@ -292,7 +292,7 @@ describe('DuplexTransport: streams that hand over within a write', () => {
         writer.writeInt(number);
       });
     });
-    one.registerCallback('an answer with a longer name', (reader) => answered?.push(reader.readInt()));
+    one.registerCallback('an answer with a longer name', (reader) => void answered?.push(reader.readInt()));
     one.start();
     two.start();
     await turns(2);

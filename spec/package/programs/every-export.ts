@@ -37,6 +37,10 @@ import {
   type Address,
   type AddressOptions,
   type BinaryEditorConstructor,
+  type EstablishedSocket,
+  type GivenAbortSignal,
+  type K4netErrorOf,
+  type CallbackAnswer,
   type CloseInfo,
   type CloseOptions,
   type ConnectionHandler,
@@ -173,11 +177,21 @@ export async function network(signal: AbortSignalLike): Promise<unknown[]> {
   const retry: RetryOptions = { retries: 1, minDelay: 2, maxDelay: 3 };
   const connecting: ConnectOptions = { ...address, plain: true, retry, timeout: 1, signal };
   const sock: LockedSocket = await connect(connecting);
+  const either: LockedSocket = await eitherWay({ ...address, plain: true }, listening);
   for await (const socket of server) socket.remoteAddress.trim();
   const closing: ServerCloseOptions = { timeout: 1 };
   await server.ref().unref().close(closing);
   await server[Symbol.asyncDispose]();
-  return [served, sock, server.connections, server instanceof Server];
+  return [served, sock, either, server.connections, server instanceof Server];
+}
+
+/** Options that may be of either kind. */
+async function eitherWay(connecting: ConnectOptions, listening: ListenOptions): Promise<LockedSocket> {
+  const server: Server = await listen(listening);
+  await server.serve(async (sock, { signal }) => {
+    await sock.send(sock instanceof EncryptedSocket ? 'encrypted' : 'plain', { signal });
+  });
+  return connect(connecting);
 }
 
 export function binary(): unknown[] {
@@ -202,6 +216,12 @@ export function errors(thrown: unknown): K4netErrorCode | undefined {
   if (thrown instanceof EndOfDataError && thrown.wanted > thrown.available) return thrown.code;
   if (thrown instanceof MalformedError && thrown.data.length > 0) return thrown.code;
   if (K4netError.is(thrown, 'K4NET_CLOSED')) return thrown.code;
+  if (K4netError.is(thrown, 'K4NET_REMOTE') && thrown.remoteCode !== '') return thrown.code;
+  if (K4netError.is(thrown, 'K4NET_KEY_MISMATCH')) {
+    const mismatch: K4netErrorOf<'K4NET_KEY_MISMATCH'> = thrown;
+    const code: 'K4NET_KEY_MISMATCH' = mismatch.code;
+    return mismatch.actual === '' ? undefined : code;
+  }
   return new K4netError('K4NET_INTERNAL', 'else', options).code;
 }
 
@@ -281,15 +301,17 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
   const exported: Uint8Array = await socket.export('label', new Uint8Array(0), 32);
 
   const listening: EncryptedListenOptions = { port: 0, ephemeralKey: true, ...session };
-  const server: Server<EncryptedSocket> = await listen(listening);
+  const server: Server<EstablishedSocket> = await listen(listening);
+  const loosely: Server = server;
   const connecting: EncryptedConnectOptions = { port: 1, knownHosts: file };
-  const connected: EncryptedSocket = await connect(connecting);
+  const connected: EstablishedSocket = await connect(connecting);
+  const connectedPeer: Peer = connected.peer;
   const plainListening: PlainListenOptions = { port: 0, plain: true };
   const plainServer: Server = await listen(plainListening);
   const plainConnecting: PlainConnectOptions = { port: 1, plain: true };
   const plainSocket: LockedSocket = await connect(plainConnecting);
   await server.serve(async (each) => {
-    await each.send(each.peer?.how ?? '');
+    await each.send(each.peer.how);
   });
   return [
     again,
@@ -298,6 +320,8 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
     exported,
     server.fingerprint,
     connected,
+    connectedPeer,
+    loosely,
     plainServer,
     plainSocket,
     socket.sessionId,
@@ -319,18 +343,45 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
     onTimeout: (socket: QueueSocket) => void socket.close(),
   };
   const below: MessageSocket = plain;
-  const queue = new QueueSocket(below, options);
+  const quietly: QueueSocketOptions = { onClose: () => void errors.push('closed') };
+  const later: QueueSocketOptions = {
+    onClose: async (cause) => {
+      await Promise.resolve(cause);
+    },
+  };
+  const queue = new QueueSocket(below, { ...options, ...quietly, ...later });
   const other: QueueSocket = new QueueSocket(encrypted);
   const constructor: PayloadConstructor = (writer) => {
     writer.writeInt(1);
   };
   const payloads: Payload[] = [new Uint8Array(1), 'text', constructor];
   const callback: Callback = (reader: BinaryReader, { socket, name, signal }: CallbackContext) => {
-    return signal.aborted ? socket.stats().roundTripTime : name + reader.readString();
+    const given: GivenAbortSignal = signal;
+    const like: AbortSignalLike = given;
+    const answer: CallbackAnswer = socket.readyState + name + reader.readString();
+    return like.aborted ? undefined : answer;
   };
   const apart: CallbackOptions = { concurrency: 1, priority: 2 };
   queue.registerCallback('name', callback, apart);
   other.registerCallback('name', async (reader) => Promise.resolve(reader.read()));
+  // The compiler knows what the writer is from the type of the answer alone.
+  other.registerCallback('name', () => (writer) => {
+    writer.writeInt(1);
+  });
+  other.registerCallback('name', async (reader) => {
+    await Promise.resolve();
+    const value = reader.readInt();
+    return (writer) => {
+      writer.writeInt(value);
+    };
+  });
+  other.registerCallback('name', async () => {
+    await Promise.resolve();
+  });
+  // @ts-expect-error -- a number is no answer
+  other.registerCallback('name', () => 1);
+  // @ts-expect-error -- nor is the promise of one
+  other.registerCallback('name', () => Promise.resolve(1));
   queue.removeCallback('name');
   queue.registerTask('name', constructor);
   queue.removeTask('name');

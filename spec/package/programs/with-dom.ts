@@ -1,5 +1,6 @@
 // Type-checked against the packed package with the DOM's types and without Node's. It is never run.
-import { LockedSocket, memoryPair, type AbortSignalLike } from 'k4net';
+import type { QueueSocket } from 'k4net';
+import { connect, LockedSocket, listen, memoryPair, type AbortSignalLike } from 'k4net';
 
 export async function talk(): Promise<Response> {
   const controller = new AbortController();
@@ -12,4 +13,20 @@ export async function talk(): Promise<Response> {
   const message = await far.recv({ signal: AbortSignal.timeout(1000) });
   const copy: Uint8Array = message.slice();
   return fetch('/', { method: 'POST', body: new TextDecoder().decode(copy), signal: controller.signal });
+}
+
+/** The signals that callbacks and handlers get are those of the DOM. */
+export async function pass(queue: QueueSocket): Promise<void> {
+  queue.registerCallback('page', async (reader, { signal }) => {
+    const page = await fetch(reader.readString(), { signal });
+    signal.throwIfAborted();
+    return page.text();
+  });
+  const server = await listen({ port: 0, ephemeralKey: true });
+  await server.serve(async (sock, { signal }) => {
+    const either: AbortSignal = AbortSignal.any([signal, AbortSignal.timeout(1000)]);
+    await fetch(sock.peer.how, { signal: either });
+    const onward = await connect({ port: 1, signal });
+    await onward.send(onward.peer.how, { signal });
+  });
 }

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import type { QueueSocket } from 'k4net';
 import {
   connect,
   listen,
@@ -34,4 +36,22 @@ export async function talk(): Promise<Buffer> {
   const raw = new Socket();
   await once(raw, 'connect', { signal: new AbortController().signal });
   return Buffer.concat([await sock.recv({ signal })]);
+}
+
+/** The signals that callbacks and handlers get are those of Node. */
+export async function pass(queue: QueueSocket): Promise<void> {
+  queue.registerCallback('page', async (reader, { signal }) => {
+    await sleep(1, undefined, { signal });
+    const page = await fetch(reader.readString(), { signal });
+    signal.throwIfAborted();
+    return page.text();
+  });
+  const server = await listen({ port: 0, ephemeralKey: true });
+  await server.serve(async (sock, { signal }) => {
+    const given: AbortSignal = signal;
+    await once(new Socket(), 'connect', { signal: given });
+    await sock.send(sock.peer.how, { signal });
+    const onward = await connect({ port: 1, signal });
+    await onward.send(onward.peer.how, { signal });
+  });
 }

@@ -1,0 +1,74 @@
+import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { connect, type ConnectOptions } from '../../lib/net/connect.js';
+import { listen, type ListenOptions } from '../../lib/net/listen.js';
+import type { HandlerContext, Server } from '../../lib/net/server.js';
+import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
+import type { Peer } from '../../lib/sockets/encrypted-socket-options.js';
+import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import { Ends, keys } from '../support/encrypted.js';
+
+const ends = new Ends();
+afterEach(() => ends.clear());
+
+describe('the types of connect and listen', () => {
+  it.each([true, undefined])('take options that may be of either kind: plain is %o', async (plain) => {
+    const listening: ListenOptions = plain ? { port: 0, plain } : { port: 0, key: keys.server };
+    const server = await listen(unknownKind(listening));
+    const served = server.serve((sock) => sock.close());
+    expectTypeOf(server).toEqualTypeOf<Server>();
+    const to = server.address();
+    const connecting: ConnectOptions = plain ? { ...to, plain } : { ...to, pin: keys.server.fingerprint };
+    const sock = await connect(unknownKind(connecting));
+    expectTypeOf(sock).toEqualTypeOf<LockedSocket>();
+    expect(sock instanceof EncryptedSocket).toBe(!plain);
+    await Promise.all([sock.close(), server.close(), served]);
+  });
+
+  it('give plain sockets where plain is true', () => {
+    expectTypeOf(() => connect({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<LockedSocket>();
+    expectTypeOf(() => listen({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<Server>();
+  });
+
+  it('give encrypted sockets that know their peer, which they do', async () => {
+    const server = await listen({ port: 0, key: keys.server, clientAuth: 'required' });
+    ends.onClear(() => server.close({ timeout: 0 }));
+    const next = server[Symbol.asyncIterator]().next();
+    const near = await connect({
+      ...server.address(),
+      pin: keys.server.fingerprint,
+      clientKey: keys.ec,
+    });
+    ends.keep(near);
+    expectTypeOf(near).toEqualTypeOf<EstablishedSocket>();
+    expectTypeOf(near.peer).toEqualTypeOf<Peer>();
+    expect(near.peer.fingerprint).toBe(keys.server.fingerprint);
+    const { value: far } = await next;
+    expectTypeOf(far).toEqualTypeOf<EstablishedSocket | ReturnType<() => void>>();
+    if (!far) throw new Error('the server has ended');
+    expect(far.peer.fingerprint).toBe(keys.ec.fingerprint);
+    expect(far.sessionId).toEqual(near.sessionId);
+    await Promise.all([near.close(), far.close()]);
+    // A socket that has closed still knows whom it was connected to.
+    expect(near.peer.fingerprint).toBe(keys.server.fingerprint);
+    expect(near.sessionId.length).toBe(32);
+  });
+
+  it('give handlers an AbortSignal, which it is', async () => {
+    const server = await listen({ port: 0, plain: true });
+    const given = new Promise<HandlerContext>((resolve) => {
+      void server.serve((_, context) => {
+        resolve(context);
+      });
+    });
+    const sock = await connect({ ...server.address(), plain: true });
+    const { signal } = await given;
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    expect(signal).toBeInstanceOf(AbortSignal);
+    await Promise.all([sock.close(), server.close()]);
+  });
+});
+
+/** The same options, of a type that does not say which kind they are. */
+function unknownKind<T>(options: T): T {
+  return options;
+}
