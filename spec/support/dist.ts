@@ -31,10 +31,13 @@ export function run(
   options: {
     readonly cwd?: string;
     readonly onOut?: (out: string) => void;
+    /** Milliseconds after which the program is ended. Default: never. */
+    readonly timeout?: number;
   } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: options.cwd ?? root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { cwd = root, timeout } = options;
+    const child = spawn(command, args, { cwd, timeout, stdio: ['ignore', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;
