@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     dir: 'spec',
     include: ['**/*.spec.ts'],
+    setupFiles: ['spec/support/unexpected-warnings.ts'],
     pool: 'forks',
     // Many tests wait for other processes: one worker a core is not too many.
     maxWorkers: '100%',

@@ -10,6 +10,7 @@ import { listen } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import { carriers, Field, handles } from '../support/net.js';
 import { failure, textOf, until } from '../support/sockets.js';
+import { recordStderr } from '../support/warnings.js';
 
 const field = new Field();
 
@@ -32,7 +33,8 @@ async function echoes(server: Server): Promise<boolean> {
 /** The socket file of a process that was killed. */
 async function abandoned(path: string): Promise<void> {
   const program = fileURLToPath(new URL('programs/abandoned-socket.mjs', import.meta.url));
-  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'pipe'] });
+  recordStderr(child);
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
   await once(child, 'exit');

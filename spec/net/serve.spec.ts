@@ -6,6 +6,7 @@ import { Deferred } from '../../lib/waiting.js';
 import { carriers, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
 import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { takeWarnings, warnings } from '../support/warnings.js';
 
 const field = new Field();
 
@@ -147,10 +148,6 @@ describe('a handler that fails', () => {
     ['throws', throwing],
     ['rejects', () => Promise.reject(new Error('thrown'))],
   ])('does no harm when onError %s: that is a process warning', async (_, onError) => {
-    const warnings: Error[] = [];
-    const note = (warning: Error): void => void warnings.push(warning);
-    process.on('warning', note);
-    field.onClear(() => process.off('warning', note));
     const server = await field.listen({ port: 0, onError });
     const serving = server.serve(() => Promise.reject(new Error('of the handler')));
     const one = await field.connect(server);
@@ -160,15 +157,12 @@ describe('a handler that fails', () => {
     await until(() => warnings.length > 0);
     await Promise.all([one.close(), other.close(), server.close()]);
     await serving;
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]!.message).toContain('thrown');
+    const given = await takeWarnings();
+    expect(given).toHaveLength(1);
+    expect(given[0]!.message).toContain('thrown');
   });
 
   it('is one process warning a kind where there is no onError', async () => {
-    const warnings: (Error & { code?: string })[] = [];
-    const note = (warning: Error): void => void warnings.push(warning);
-    process.on('warning', note);
-    field.onClear(() => process.off('warning', note));
     const server = await field.listen();
     const serving = server.serve(async (sock) => {
       const kind = await sock.recvText();
@@ -183,13 +177,13 @@ describe('a handler that fails', () => {
     }
     await server.close();
     await serving;
-    await turns();
-    expect(warnings.map(({ name, code }) => [name, code])).toEqual([
+    const given = await takeWarnings();
+    expect(given.map(({ name, code }) => [name, code])).toEqual([
       ['K4netWarning', 'K4NET_HANDLER'],
       ['K4netWarning', 'K4NET_MALFORMED'],
     ]);
-    expect(warnings[0]!.message).toContain('first');
-    expect(warnings[1]!.message).toContain('bad bytes');
+    expect(given[0]!.message).toContain('first');
+    expect(given[1]!.message).toContain('bad bytes');
   });
 });
 

@@ -8,6 +8,7 @@ import { needDist, run } from '../support/dist.js';
 import { carriers, Field, handles, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
 import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { takeWarnings } from '../support/warnings.js';
 
 const field = new Field();
 
@@ -140,17 +141,12 @@ describe('maxPending', () => {
   });
 
   it('without an onError is a process warning, once', async () => {
-    const warnings: (Error & { code?: string })[] = [];
-    const note = (warning: Error): void => void warnings.push(warning);
-    process.on('warning', note);
-    field.onClear(() => process.off('warning', note));
     const server = await field.listen({ port: 0, maxPending: 1 });
     await field.clients(server, 1);
     for (let i = 0; i < 3; i += 1) {
       await turnedAway(server);
     }
-    await turns();
-    expect(warnings.map(({ code }) => code)).toEqual(['K4NET_BUSY']);
+    expect((await takeWarnings()).map(({ code }) => code)).toEqual(['K4NET_BUSY']);
   });
 });
 

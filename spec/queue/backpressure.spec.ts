@@ -12,6 +12,7 @@ import { Ends } from '../support/encrypted.js';
 import { kinds, overStream, queuePair, type Kind } from '../support/queue-pairs.js';
 import { listening } from '../support/streams.js';
 import { failure, until, watch } from '../support/sockets.js';
+import { recordStderr } from '../support/warnings.js';
 
 beforeAll(needDist);
 
@@ -38,8 +39,9 @@ async function slowPeer(
   const reached = gone ? (await ends.relay(port, (unit) => (gone() ? [] : [unit]))).port : port;
   const accepted = once(server, 'connection');
   const child = spawn(process.execPath, ['--expose-gc', program, kind, `${reached}`, JSON.stringify(far)], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
+  recordStderr(child);
   const exited = once(child, 'exit');
   ends.onClear(async () => {
     // Also one that is stopped.

@@ -11,6 +11,7 @@ import { Errors, hex, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { takeWarnings } from '../support/warnings.js';
 
 const textIn = (reader: BinaryReader): string => textOf(reader.read());
 
@@ -336,7 +337,6 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('may fail in an onError that fails too', async () => {
-    const warnings = listen();
     let heard = 0;
     const onErrors: (() => unknown)[] = [
       () => {
@@ -361,11 +361,11 @@ describe('QueueSocket: callbacks', () => {
     }
     await turns(3);
     expect(heard).toBe(4);
-    expect(warnings.stop().filter(({ message }) => message.includes('onError is broken')).length).toBe(1);
+    const given = await takeWarnings();
+    expect(given.map(({ message }) => message)).toEqual([expect.stringContaining('onError is broken')]);
   });
 
   it('are warned of once a name where there is no onError', async () => {
-    const warnings = listen();
     const { near, far } = await field.started();
     far.registerCallback('warn-one', () => {
       throw new Error('one is broken');
@@ -377,7 +377,7 @@ describe('QueueSocket: callbacks', () => {
     }
     await until(() => far.stats().callbacksFailed === 10);
     await turns(3);
-    const heard = warnings.stop();
+    const heard = await takeWarnings();
     expect(heard.map(({ name }) => name)).toEqual(['K4netWarning', 'K4netWarning']);
     expect(heard[0]?.message).toContain("'warn-one' failed: Error: one is broken");
     expect(heard[1]?.message).toContain("'warn-two' failed: TypeError: two is broken");
@@ -976,19 +976,6 @@ describe('QueueSocket: options', () => {
     expect(() => new QueueSocket(socket as never)).toThrow(TypeError);
   });
 });
-
-/** Listens to the warnings of the process. */
-function listen(): { stop: () => (Error & { code?: string })[] } {
-  const heard: Error[] = [];
-  const onWarning = (warning: Error): void => void heard.push(warning);
-  process.on('warning', onWarning);
-  return {
-    stop: () => {
-      process.off('warning', onWarning);
-      return heard;
-    },
-  };
-}
 
 describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier) => {
   const field = new QueueField(carrier);

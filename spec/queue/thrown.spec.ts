@@ -3,6 +3,7 @@ import { describeFailure } from '../../lib/queue/failure.js';
 import { QueueField, queueCarriers } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
 import { failure } from '../support/sockets.js';
+import { takeWarnings } from '../support/warnings.js';
 
 const evil = (): never => {
   throw new Error('not to be looked at');
@@ -39,5 +40,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a callback that throws something'
       await failure(near.call(each), 'K4NET_REMOTE');
     }
     expect(far.stats()).toMatchObject({ callbacksFailed: 4, requestsInFlight: 0 });
+    const given = (await takeWarnings()).map(({ message, code }) => [message.split(' failed:')[0], code]);
+    expect(given).toEqual([name, `${name} later`].map((each) => [`'${each}'`, 'K4NET_CALLBACK']));
   });
 });

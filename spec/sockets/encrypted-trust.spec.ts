@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import type {
   EncryptedClientOptions,
@@ -15,13 +15,11 @@ import { fileKnownHosts, memoryKnownHosts } from '../../lib/trust/known-hosts.js
 import { Ends, expectDiscreet, keys, outcome, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { textOf, until } from '../support/sockets.js';
+import { takeWarnings } from '../support/warnings.js';
 
 const ends = new Ends();
 
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await ends.clear();
-});
+afterEach(() => ends.clear());
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'k4net-trust-'));
@@ -183,22 +181,18 @@ describe('a client trusts a server', () => {
   });
 
   it('with insecureAcceptAnyKey: any, and says so', async () => {
-    const spy = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     for (const key of [keys.server, keys.other]) {
       const { here } = await meet({ insecureAcceptAnyKey: true }, { key });
       expect(here).toMatchObject({ how: 'unchecked', authenticated: false, fingerprint: key.fingerprint });
     }
-    expect(spy).not.toHaveBeenCalled();
+    expect(await takeWarnings()).toEqual([]);
   });
 
   it('when nobody said how: with one warning a process', async () => {
-    const spy = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     for (let i = 0; i < 3; i += 1) {
       expect((await meet({})).here).toMatchObject({ how: 'unchecked', authenticated: false });
     }
-    expect(spy.mock.calls.map((call) => (call[1] as unknown as { code: string }).code)).toEqual([
-      'K4NET_UNAUTHENTICATED',
-    ]);
+    expect((await takeWarnings()).map(({ code }) => code)).toEqual(['K4NET_UNAUTHENTICATED']);
   });
 });
 

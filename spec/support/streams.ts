@@ -8,6 +8,7 @@ import { Duplex } from 'node:stream';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { testCertificate, testKey } from './test-certificate.js';
+import { recordStderr } from './warnings.js';
 
 /** The two ends of one connection, and what makes it as if it had never been. */
 export interface StreamPair {
@@ -48,9 +49,10 @@ export async function tlsPair(): Promise<StreamPair> {
 /** The standard streams of a child process (near), which relays them to and from a pipe (far). */
 export function stdioPair(): Promise<StreamPair> {
   const relay = fileURLToPath(new URL('relay.mjs', import.meta.url));
-  const child = spawn(process.execPath, [relay], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] });
+  const child = spawn(process.execPath, [relay], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+  recordStderr(child);
   const far = child.stdio[3] as Duplex;
-  const near = Duplex.from({ readable: child.stdout!, writable: child.stdin! });
+  const near = Duplex.from({ readable: child.stdout, writable: child.stdin });
   const exited = once(child, 'exit');
   return Promise.resolve({
     near,

@@ -15,6 +15,7 @@ import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/k
 import { FileError, K4netError, KeyMismatchError } from '../../lib/errors.js';
 import { keyFile, loadClientPin, loadServerKey, saveClientPin } from '../../lib/trust/key-file.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
+import { takeWarnings } from '../support/warnings.js';
 
 const onPosix = process.platform !== 'win32';
 
@@ -134,19 +135,20 @@ describe("a server's key", () => {
 
   it('warns once of a file that others can read', async () => {
     if (!onPosix) return;
-    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o644 });
     await loadServerKey(keyPath);
     await loadServerKey(keyPath);
-    expect(emitWarning).toHaveBeenCalledTimes(1);
-    expect(emitWarning.mock.calls[0]).toEqual([
-      expect.stringContaining(`'${keyPath}.sk' is open to other users (0644)`),
-      { type: 'K4netWarning', code: 'K4NET_KEY_PERMISSIONS' },
-    ]);
+    const given = await takeWarnings();
+    expect(given).toHaveLength(1);
+    expect(given[0]).toMatchObject({
+      name: 'K4netWarning',
+      code: 'K4NET_KEY_PERMISSIONS',
+      message: expect.stringContaining(`'${keyPath}.sk' is open to other users (0644)`) as string,
+    });
     const closed = join(folder.path, 'closed');
     writeFileSync(`${closed}.sk`, first.toPem(), { mode: 0o600 });
     await loadServerKey(closed);
-    expect(emitWarning).toHaveBeenCalledTimes(1);
+    expect(await takeWarnings()).toEqual([]);
   });
 
   const der = (bits: number, publicExponent?: number) =>

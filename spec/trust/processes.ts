@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { recordStderr } from '../support/warnings.js';
 
 const lib = fileURLToPath(new URL('../../lib', import.meta.url));
 
@@ -71,8 +72,9 @@ export function startProcess(folder: string, code: string): Runner {
     ${code}`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     cwd: folder,
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  recordStderr(child);
   let output = '';
   const waiting = new Set<() => void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

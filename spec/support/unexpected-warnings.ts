@@ -1,0 +1,19 @@
+// Runs before each spec file: a warning that no test has taken fails the test that it was given in.
+import { afterAll, afterEach, expect } from 'vitest';
+import { recordWarnings, takeWarnings } from './warnings.js';
+
+async function expectNone(): Promise<void> {
+  const unexpected = await takeWarnings();
+  expect(unexpected.map(String), 'warnings that the test has not taken').toEqual([]);
+}
+
+const printAgain = recordWarnings();
+
+afterEach(expectNone);
+afterAll(async () => {
+  try {
+    await expectNone();
+  } finally {
+    printAgain();
+  }
+});
