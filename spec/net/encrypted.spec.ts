@@ -141,7 +141,7 @@ describe('a server of encrypted sockets', () => {
   });
 
   it('reports a handshake that failed, with its code and its socket, and leaves the others alone', async () => {
-    const { server, port, reports } = await open({ clientAuth: 'required', handshakeTimeout: 100 });
+    const { server, port, reports } = await open({ clientAuth: 'required', handshakeTimeout: 1_000 });
     const live = await dial(port, { clientKey: keys.ec });
     await refused(dial(port), 'K4NET_CLIENT_KEY_REQUIRED');
     await refused(dial(port, { key: keys.other.publicKey }), 'K4NET_PEER_ALERT');
