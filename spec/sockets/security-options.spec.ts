@@ -5,7 +5,7 @@ import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js'
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
@@ -38,7 +38,7 @@ function pollute(values: Readonly<Record<string, unknown>>): void {
 
 async function open(
   options: Partial<EncryptedListenOptions> = {},
-): Promise<{ server: Server<EncryptedSocket>; port: number; errors: unknown[] }> {
+): Promise<{ server: Server<EstablishedSocket>; port: number; errors: unknown[] }> {
   const errors: unknown[] = [];
   const onError = (error: unknown): void => void errors.push(error);
   const server = await listen({ port: 0, key: keys.server, onError, ...options });
@@ -49,7 +49,7 @@ async function open(
   return { server, port: (server.address() as { port: number }).port, errors };
 }
 
-async function dial(options: EncryptedConnectOptions): Promise<EncryptedSocket> {
+async function dial(options: EncryptedConnectOptions): Promise<EstablishedSocket> {
   const socket = await connect({ retry: false, ...options });
   ends.onClear(() => socket.close(undefined, { timeout: 0 }));
   return socket;
@@ -103,7 +103,7 @@ describe('a polluted Object.prototype', () => {
     const { port } = await open({ clientAuth: 'required', authorize: () => false });
     const refusal = await failure(dial({ port, pin: right.fingerprint, clientKey: keys.ec }));
     expect(refusal).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 9 });
-    expect(await failure(listen({ port: 0 } as EncryptedListenOptions))).toBeInstanceOf(TypeError);
+    expect(await failure(listen({ port: 0 }))).toBeInstanceOf(TypeError);
   });
 
   it('sets no option of a socket, a wait, a queue or a key', async () => {
