@@ -3,36 +3,8 @@ import { type Bytes, toHex } from '../bytes.js';
 import { randomBytes } from '../crypto/suite.js';
 import { builtin } from '../runtime.js';
 import { attempt } from './file-error.js';
-import { type Held, files, withFileLock } from './file-lock.js';
-
-/** What is known of a file beside its bytes. */
-export interface SmallFile {
-  readonly bytes: Bytes;
-  /** The permission bits. */
-  readonly mode: number;
-}
-
-/**
- * Reads a file that must be a small one; undefined when there is none.
- *
- * @throws FileError for one that cannot be read, is over the limit, or is no file: a pipe would be waited for.
- */
-export async function readSmallFile(path: string, limit: number): Promise<SmallFile | undefined> {
-  return attempt(path, 'cannot be read', async () => {
-    const { stat, readFile } = files();
-    try {
-      const status = await stat(path);
-      if (!status.isFile()) throw new FileError(path, 'is not a file');
-      if (status.size > limit) {
-        throw new FileError(path, `is ${status.size} bytes long, over the limit of ${limit}`);
-      }
-      return { bytes: await readFile(path), mode: status.mode & 0o777 };
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-  });
-}
+import { type Held, withFileLock } from './file-lock.js';
+import { type FileHandle, files } from './small-file.js';
 
 /**
  * Makes a file if there is none: whole or not at all, and never over another one.
@@ -48,7 +20,7 @@ export async function createOnce(path: string, bytes: Bytes, mode: number): Prom
       if (made !== undefined) return made;
       return withFileLock(path, async () => {
         if (await exists(path)) return 'exists';
-        await files().rename(temporary, path);
+        await renameTo(path, temporary);
         return 'made';
       });
     }),
@@ -56,9 +28,10 @@ export async function createOnce(path: string, bytes: Bytes, mode: number): Prom
 }
 
 /** Undefined where links do not work; for what reason is not asked, for the way without them finds it again. */
-async function linkInto(temporary: string, path: string): Promise<'made' | 'exists' | undefined> {
+async function linkInto(temporary: Temporary, path: string): Promise<'made' | 'exists' | undefined> {
+  await checkPlace(temporary);
   try {
-    await files().link(temporary, path);
+    await files().link(temporary.path, path);
     return 'made';
   } catch (error) {
     return systemCode(error) === 'EEXIST' ? 'exists' : undefined;
@@ -85,32 +58,52 @@ async function exists(path: string): Promise<boolean> {
 export async function replaceFile(path: string, bytes: Bytes, mode: number, held: Held): Promise<boolean> {
   return attempt(path, 'cannot be written', () =>
     throughTemporary(path, bytes, mode, async (temporary) => {
-      await copyStatus(path, temporary);
+      await copyStatus(path, temporary.handle);
       if (!(await held())) return false;
-      await files().rename(temporary, path);
+      await renameTo(path, temporary);
       return true;
     }),
   );
 }
 
-async function copyStatus(from: string, to: string): Promise<void> {
-  const { stat, chmod, chown } = files();
+/** By the open file, never by its path: in a folder of another user the path can be a link to any file by now. */
+async function copyStatus(from: string, to: FileHandle): Promise<void> {
   try {
-    const [old, fresh] = [await stat(from), await stat(to)];
+    const [old, fresh] = [await files().lstat(from), await to.stat()];
+    if (!old.isFile()) return;
     // The other order could make it readable for a group that it is not meant for.
-    if (old.uid !== fresh.uid || old.gid !== fresh.gid) await chown(to, old.uid, old.gid);
-    await chmod(to, old.mode & 0o777);
+    if (old.uid !== fresh.uid || old.gid !== fresh.gid) await to.chown(old.uid, old.gid);
+    await to.chmod(old.mode & 0o777);
   } catch {
     // No file there yet, or one of somebody else's: then it is ours from now on, and nobody else can read it.
   }
 }
 
-/** Writes a temporary file beside the path, hands it to a task, and takes care that it is gone afterwards. */
+/** A file that is complete, under a name of its own. */
+interface Temporary {
+  readonly path: string;
+  /** Stays open, so that the system gives the number of the file to no other one. */
+  readonly handle: FileHandle;
+}
+
+async function renameTo(path: string, temporary: Temporary): Promise<void> {
+  await checkPlace(temporary);
+  await files().rename(temporary.path, path);
+}
+
+/** Whoever owns the folder can put another file in the place of ours, which must not become the key or the store. */
+async function checkPlace({ path, handle }: Temporary): Promise<void> {
+  const exact = { bigint: true } as const;
+  const [there, ours] = [await files().lstat(path, exact), await handle.stat(exact)];
+  if (there.ino !== ours.ino) throw new FileError(path, 'was replaced by another user');
+}
+
+/** Writes a temporary file beside the path, hands it to a task, and removes its name afterwards. */
 async function throughTemporary<T>(
   path: string,
   bytes: Bytes,
   mode: number,
-  task: (temporary: string) => Promise<T>,
+  task: (temporary: Temporary) => Promise<T>,
 ): Promise<T> {
   const temporary = `${path}.${toHex(randomBytes(8))}.tmp`;
   try {
@@ -119,10 +112,10 @@ async function throughTemporary<T>(
       await handle.writeFile(bytes);
       // Without this a crash of the machine can leave the name with nothing behind it.
       await handle.sync();
+      return await task({ path: temporary, handle });
     } finally {
       await handle.close();
     }
-    return await task(temporary);
   } finally {
     await files().rm(temporary, { force: true });
     await syncFolder(path);

@@ -1,19 +1,31 @@
-import { systemCode } from '../errors.js';
+import { FileError, systemCode } from '../errors.js';
 import { ascii, toHex } from '../bytes.js';
 import { randomBytes } from '../crypto/suite.js';
-import { builtin } from '../runtime.js';
 import { attempt } from './file-error.js';
+import { files, readSmallFile } from './small-file.js';
 
-/** Where the files of this folder come from: Node's own, looked up when they are needed. */
-type Files = ReturnType<typeof builtin<'node:fs'>>['promises'];
-
-/** The file system; a typed error where the runtime has none. */
-export function files(): Files {
-  return builtin('node:fs', 'a key file or a known-hosts file').promises;
+/** Times for a lock, in milliseconds. */
+export interface LockTimes {
+  /** How long a lock must stay the same before its holder counts as dead. Default 3000. */
+  readonly staleAfter?: number;
+  /** How long to wait for the lock in all. Default 30000. */
+  readonly timeout?: number;
 }
 
 // The work under the lock takes milliseconds. The rest of the time is for disks that take seconds to sync.
 const defaultStaleAfter = 3_000;
+const defaultTimeout = 30_000;
+
+/** A token has 16 bytes. A longer file was not made as a lock, and is left alone. */
+const longestToken = 64;
+
+/** When to stop waiting for a lock, and when its holder counts as dead. */
+interface Patience {
+  readonly staleAfter: number;
+  readonly timeout: number;
+  /** On the clock of `performance.now()`. */
+  readonly deadline: number;
+}
 
 /** Tells the holder of a lock whether it still has it. */
 export type Held = () => Promise<boolean>;
@@ -26,15 +38,18 @@ export type Held = () => Promise<boolean>;
  * milliseconds takes it for dead. That is measured by the waiting process alone: neither the clock of a file server
  * nor process numbers, which mean nothing across containers, come into it. A holder that was merely held up must
  * ask `held` before it makes its work visible.
+ *
+ * @throws FileError naming the lock file, if it cannot be made, is not a regular file, or is not free in time.
  */
 export async function withFileLock<T>(
   path: string,
   task: (held: Held) => Promise<T>,
-  staleAfter: number = defaultStaleAfter,
+  { staleAfter = defaultStaleAfter, timeout = defaultTimeout }: LockTimes = {},
 ): Promise<T> {
   const lock = `${path}.lock`;
   const failed = 'cannot be used as a lock';
-  const token = await attempt(lock, failed, () => acquire(lock, staleAfter));
+  const patience = { staleAfter, timeout, deadline: performance.now() + timeout };
+  const token = await attempt(lock, failed, () => acquire(lock, patience));
   try {
     return await task(async () => (await tokenIn(lock)) === token);
   } finally {
@@ -42,20 +57,22 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquire(lock: string, staleAfter: number): Promise<string> {
+async function acquire(lock: string, patience: Patience): Promise<string> {
   const token = toHex(randomBytes(8));
   let seen: string | undefined;
   let since = 0;
   for (;;) {
     if (await make(lock, token)) return token;
     const holder = await tokenIn(lock);
-    if (holder === undefined) continue;
     const now = performance.now();
+    if (now >= patience.deadline) {
+      throw new FileError(lock, `was not free within ${patience.timeout} ms: other processes held it`);
+    }
     if (holder !== seen) {
       seen = holder;
       since = now;
-    } else if (now - since >= staleAfter) {
-      await remove(lock, holder, staleAfter);
+    } else if (holder !== undefined && now - since >= patience.staleAfter) {
+      await remove(lock, holder, patience);
       continue;
     }
     await pause();
@@ -74,14 +91,14 @@ async function make(lock: string, token: string): Promise<boolean> {
   }
 }
 
-/** Who holds a lock; undefined when it is gone, empty for one whose maker did not come to write its token. */
+/**
+ * The token of the holder; undefined when the lock is gone, empty when its maker did not come to write its token.
+ *
+ * @throws FileError for anything that no process of the library makes: a link, a pipe, a folder, a long file.
+ */
 async function tokenIn(lock: string): Promise<string | undefined> {
-  try {
-    return await files().readFile(lock, 'latin1');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const file = await readSmallFile(lock, longestToken, 'refuse');
+  return file && String.fromCharCode(...file.bytes);
 }
 
 async function release(lock: string, token: string): Promise<void> {
@@ -94,9 +111,9 @@ async function release(lock: string, token: string): Promise<void> {
  * whose name has the dead token in it and is never used again; by the time that the second has it, the look inside
  * tells it that there is nothing left to do. Should its holder die as well, it is removed the same way.
  */
-async function remove(lock: string, holder: string, staleAfter: number): Promise<void> {
+async function remove(lock: string, holder: string, patience: Patience): Promise<void> {
   const right = `${lock}.${/^[0-9a-f]{16}$/.test(holder) ? holder : 'unknown'}`;
-  const token = await acquire(right, staleAfter);
+  const token = await acquire(right, patience);
   try {
     await release(lock, holder);
   } finally {

@@ -8,7 +8,8 @@ import {
 } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { platform, warn } from '../runtime.js';
-import { createOnce, readSmallFile } from './atomic-file.js';
+import { createOnce } from './atomic-file.js';
+import { readSmallFile } from './small-file.js';
 
 const maxKeyFile = 65_536;
 

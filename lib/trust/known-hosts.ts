@@ -1,10 +1,11 @@
 import { parseFingerprint } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { builtin, environment, platform } from '../runtime.js';
-import { readSmallFile, replaceFile } from './atomic-file.js';
+import { replaceFile } from './atomic-file.js';
 import { attempt } from './file-error.js';
-import { files, withFileLock } from './file-lock.js';
+import { withFileLock } from './file-lock.js';
 import { HostLines, type KnownHost, hostName } from './host-lines.js';
+import { files, readSmallFile } from './small-file.js';
 
 export type { KnownHost } from './host-lines.js';
 

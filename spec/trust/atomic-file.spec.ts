@@ -1,18 +1,23 @@
-import { FileError } from '../../lib/errors.js';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createOnce, readSmallFile, replaceFile } from '../../lib/trust/atomic-file.js';
+import { FileError } from '../../lib/errors.js';
+import { createOnce, replaceFile } from '../../lib/trust/atomic-file.js';
 import { withFileLock } from '../../lib/trust/file-lock.js';
+import { readSmallFile } from '../../lib/trust/small-file.js';
 import { compileTo, startProcess, temporaryFolder } from './processes.js';
 
 const { promises } = process.getBuiltinModule('node:fs');
@@ -105,19 +110,171 @@ describe('replaceFile', () => {
   });
 });
 
+describe.skipIf(!onPosix)('in a folder of another user', () => {
+  const asRoot = process.getuid?.() === 0;
+  const yes = () => Promise.resolve(true);
+  let victim: string;
+
+  beforeEach(() => {
+    victim = join(folder.path, 'victim');
+    writeFileSync(victim, 'secret', { mode: 0o600 });
+    writeFileSync(path, 'old');
+    chmodSync(path, 0o666);
+    if (!asRoot) return;
+    chownSync(folder.path, 1000, 1000);
+    chownSync(path, 1000, 1000);
+  });
+
+  function expectVictimAlone(): void {
+    const { mode, uid } = statSync(victim);
+    expect({ mode: mode & 0o777, uid }).toEqual({ mode: 0o600, uid: process.getuid?.() });
+    expect(readFileSync(victim, 'utf8')).toBe('secret');
+  }
+
+  /** Runs a hook right after the temporary file has been written. */
+  function afterWrite(hook: (temporary: string) => void): void {
+    const open = promises.open.bind(promises);
+    vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
+      const handle = await open(...args);
+      const sync = handle.sync.bind(handle);
+      if (String(args[0]).endsWith('.tmp')) {
+        handle.sync = async () => {
+          await sync();
+          hook(String(args[0]));
+        };
+      }
+      return handle;
+    });
+  }
+
+  function swapForLink(temporary: string): void {
+    renameSync(temporary, join(folder.path, 'aside'));
+    symlinkSync(victim, temporary);
+  }
+
+  it('gives owner and permissions of the old file to the new one and to no file that a link names', async () => {
+    afterWrite(swapForLink);
+    const error: unknown = await replaceFile(path, text('new'), 0o600, yes).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(FileError);
+    expect(error).toMatchObject({
+      message: expect.stringContaining('was replaced by another user') as string,
+    });
+    expectVictimAlone();
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder.path).sort()).toEqual(['aside', 'file', 'victim']);
+  });
+
+  it('makes no new file of another one that was put in the place of its own', async () => {
+    const fresh = join(folder.path, 'fresh');
+    for (const without of [false, true]) {
+      if (without) vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'));
+      afterWrite(swapForLink);
+      await expect(createOnce(fresh, text('new'), 0o600)).rejects.toBeInstanceOf(FileError);
+      expect(existsSync(fresh)).toBe(false);
+      vi.restoreAllMocks();
+    }
+    expectVictimAlone();
+  });
+
+  it('takes no owner and no permissions from a file that a link in the place of the old one names', async () => {
+    const link = join(folder.path, 'link');
+    symlinkSync('file', link);
+    expect(await replaceFile(link, text('new'), 0o600, yes)).toBe(true);
+    expect(statSync(link)).toMatchObject({ uid: process.getuid?.() });
+    expect(statSync(link).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+  });
+
+  it('keeps owner and permissions of the old file when nobody interferes', async () => {
+    const { uid, gid } = statSync(path);
+    expect(await replaceFile(path, text('new'), 0o600, yes)).toBe(true);
+    expect(statSync(path)).toMatchObject({ uid, gid });
+    expect(statSync(path).mode & 0o777).toBe(0o666);
+  });
+
+  it('changes no other file however fast somebody swaps the temporary one for a link', async () => {
+    const worker = new Worker(
+      `const { readdirSync, renameSync, symlinkSync } = require('node:fs');
+      const { parentPort, workerData: { folder, victim } } = require('node:worker_threads');
+      parentPort.postMessage('ready');
+      const link = folder + '/link';
+      const swapped = new Set();
+      for (;;) {
+        for (const name of readdirSync(folder)) {
+          if (!name.endsWith('.tmp') || swapped.has(name)) continue;
+          try {
+            symlinkSync(victim, link);
+          } catch {}
+          try {
+            renameSync(link, folder + '/' + name);
+            swapped.add(name);
+            if (swapped.size === 20) parentPort.postMessage('swapped');
+          } catch {}
+        }
+      }`,
+      { eval: true, workerData: { folder: folder.path, victim } },
+    );
+    const said = new Set<unknown>();
+    const ready = new Promise<void>((resolve) => {
+      worker.on('message', (word) => {
+        said.add(word);
+        resolve();
+      });
+    });
+    try {
+      await ready;
+      while (!said.has('swapped')) {
+        // The old file may be a link by now: whoever wins the race after the last check puts it there.
+        await promises.rm(path, { force: true });
+        writeFileSync(path, 'old', { mode: 0o666 });
+        if (asRoot) chownSync(path, 1000, 1000);
+        await replaceFile(path, text('new'), 0o600, yes).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(FileError);
+        });
+        expectVictimAlone();
+      }
+    } finally {
+      await worker.terminate();
+    }
+  });
+});
+
 describe('readSmallFile', () => {
   it('reads up to the limit', async () => {
     expect(await readSmallFile(path, 3)).toBeUndefined();
     writeFileSync(path, 'abc', { mode: 0o600 });
     const file = await readSmallFile(path, 3);
     expect(new TextDecoder().decode(file?.bytes)).toBe('abc');
-    if (onPosix) expect(file?.mode).toBe(0o600);
+    if (onPosix) expect(file).toMatchObject({ mode: 0o600, uid: process.getuid?.() });
     await expect(readSmallFile(path, 2)).rejects.toThrow(/is 3 bytes long, over the limit of 2/);
   });
 
   it('refuses what is no file', async () => {
     mkdirSync(path);
     await expect(readSmallFile(path, 9)).rejects.toThrow(/is not a file/);
+  });
+
+  it('refuses a pipe and does not wait for its other end', async () => {
+    if (!onPosix) return;
+    execFileSync('mkfifo', [path]);
+    await expect(readSmallFile(path, 9)).rejects.toThrow(/is not a file/);
+  });
+
+  it('follows a link unless links are refused', async () => {
+    if (!onPosix) return;
+    const link = join(folder.path, 'link');
+    writeFileSync(path, 'abc');
+    symlinkSync('file', link);
+    expect((await readSmallFile(link, 3))?.bytes).toEqual(text('abc'));
+    await expect(readSmallFile(link, 3, 'refuse')).rejects.toBeInstanceOf(FileError);
+  });
+
+  it('reads no more than the limit of a file that grows', async () => {
+    if (!existsSync('/proc/self/maps')) return;
+    // The system says that its size is 0.
+    await expect(readSmallFile('/proc/self/maps', 9)).rejects.toThrow(/over the limit of 9/);
   });
 
   it('tells a file in the place of a folder from a missing file', async () => {
@@ -160,7 +317,9 @@ describe('the lock of a file', () => {
     async (_, token, others) => {
       writeFileSync(`${path}.lock`, token);
       for (const [name, content] of others) writeFileSync(join(folder.path, name), content);
-      const all = Array.from({ length: 5 }, () => withFileLock(path, async (held) => held(), 0));
+      const all = Array.from({ length: 5 }, () =>
+        withFileLock(path, async (held) => held(), { staleAfter: 0 }),
+      );
       expect((await Promise.all(all)).length).toBe(5);
       expect(readdirSync(folder.path)).toEqual([]);
     },
@@ -169,7 +328,7 @@ describe('the lock of a file', () => {
   it('is waited for while it changes hands, and taken over only when it stays the same', async () => {
     writeFileSync(`${path}.lock`, '0123456789abcdef');
     const [entered, start] = [vi.fn(), performance.now()];
-    await withFileLock(path, () => Promise.resolve(entered()), 60);
+    await withFileLock(path, () => Promise.resolve(entered()), { staleAfter: 60 });
     expect(entered).toHaveBeenCalledOnce();
     expect(performance.now() - start).toBeGreaterThanOrEqual(60);
   });
@@ -194,6 +353,84 @@ describe('the lock of a file', () => {
     });
     mkdirSync(`${path}.lock`);
     await expect(withFileLock(path, () => Promise.resolve())).rejects.toBeInstanceOf(FileError);
+  });
+
+  it.each<[string, (lock: string) => void]>([
+    [
+      'a link to nowhere',
+      (lock) => {
+        symlinkSync('missing', lock);
+      },
+    ],
+    [
+      'a link to a file',
+      (lock) => {
+        symlinkSync('file', lock);
+      },
+    ],
+    [
+      'a link to itself',
+      (lock) => {
+        symlinkSync('file.lock', lock);
+      },
+    ],
+    ['a pipe', (lock) => execFileSync('mkfifo', [lock])],
+    [
+      'a folder',
+      (lock) => {
+        mkdirSync(lock);
+      },
+    ],
+    [
+      'a file longer than a lock',
+      (lock) => {
+        writeFileSync(lock, 'x'.repeat(65));
+      },
+    ],
+  ])('refuses %s in its place at once, and leaves it there', async (_, make) => {
+    if (!onPosix) return;
+    writeFileSync(path, '0123456789abcdef');
+    make(`${path}.lock`);
+    const entered = vi.fn();
+    const error: unknown = await withFileLock(path, () => Promise.resolve(entered()), {
+      staleAfter: 0,
+    }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FileError);
+    expect(error).toMatchObject({ path: `${path}.lock` });
+    expect(entered).not.toHaveBeenCalled();
+    expect(readdirSync(folder.path).sort()).toEqual(['file', 'file.lock']);
+    expect(readFileSync(path, 'utf8')).toBe('0123456789abcdef');
+  });
+
+  it('is a typed error when it is not free in time, however often it changes hands', async () => {
+    const lock = `${path}.lock`;
+    writeFileSync(lock, 'first');
+    let turn = 0;
+    const writing = setInterval(() => {
+      writeFileSync(lock, `holder ${(turn += 1)}`);
+    }, 5);
+    try {
+      const error: unknown = await withFileLock(path, () => Promise.resolve(), {
+        staleAfter: 10_000,
+        timeout: 100,
+      }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(FileError);
+      expect(error).toMatchObject({
+        path: lock,
+        message: expect.stringContaining('within 100 ms') as string,
+      });
+      expect(turn).toBeGreaterThan(1);
+    } finally {
+      clearInterval(writing);
+    }
+  });
+
+  it('pauses between attempts while the lock can neither be made nor read', async () => {
+    const attempts = vi.spyOn(promises, 'writeFile').mockRejectedValue(systemError('EEXIST'));
+    await expect(withFileLock(path, () => Promise.resolve(), { timeout: 100 })).rejects.toBeInstanceOf(
+      FileError,
+    );
+    expect(attempts.mock.calls.length).toBeLessThanOrEqual(101);
   });
 });
 

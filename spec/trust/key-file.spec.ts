@@ -209,7 +209,7 @@ describe("a server's key", () => {
     const fs = process.getBuiltinModule('node:fs');
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
     const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
-    vi.spyOn(fs.promises, 'readFile').mockRejectedValue(refused);
+    vi.spyOn(fs.promises, 'open').mockRejectedValue(refused);
     await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /cannot be read \(EACCES\)/);
   });
 

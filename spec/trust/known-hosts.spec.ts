@@ -262,7 +262,10 @@ describe('the file', () => {
     const { promises } = process.getBuiltinModule('node:fs');
     const refused = Object.assign(new Error('EROFS'), { code: 'EROFS' });
     vi.spyOn(promises, 'writeFile').mockRejectedValue(refused);
-    vi.spyOn(promises, 'open').mockRejectedValue(refused);
+    const open = promises.open.bind(promises);
+    vi.spyOn(promises, 'open').mockImplementation((...args) =>
+      args[1] === 'wx' ? Promise.reject(refused) : open(...args),
+    );
     expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: one });
     await store.touch?.(name, one);
     await expect(store.addIfAbsent('new:1', one)).rejects.toBeInstanceOf(FileError);
@@ -275,15 +278,24 @@ describe('the file', () => {
     const store = fileKnownHosts(path);
     await store.addIfAbsent(name, one);
     const { promises } = process.getBuiltinModule('node:fs');
-    const chmod = promises.chmod.bind(promises);
+    const open = promises.open.bind(promises);
+    const isTemporary = (file: unknown) => String(file).endsWith('.tmp');
     // Just before the change becomes visible, another process takes the lock for dead, adds and is gone.
-    const spy = vi.spyOn(promises, 'chmod').mockImplementationOnce(async (...args) => {
-      await chmod(...args);
-      writeFileSync(path, `${content()}other:1 k4net1 ${two} pinned 2026-01-31 2026-01-31\n`);
-      await promises.rm(`${path}.lock`);
+    let others = 1;
+    const spy = vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
+      const handle = await open(...args);
+      if (!isTemporary(args[0]) || others === 0) return handle;
+      others -= 1;
+      const chmod = handle.chmod.bind(handle);
+      handle.chmod = async (mode) => {
+        await chmod(mode);
+        writeFileSync(path, `${content()}other:1 k4net1 ${two} pinned 2026-01-31 2026-01-31\n`);
+        await promises.rm(`${path}.lock`);
+      };
+      return handle;
     });
     await store.addIfAbsent('third:1', one);
-    expect(spy).toHaveBeenCalledTimes(2);
+    expect(spy.mock.calls.filter(([file]) => isTemporary(file))).toHaveLength(2);
     for (const host of [name, 'other:1', 'third:1']) expect(await store.get(host)).toBeDefined();
   });
 });
