@@ -1,5 +1,5 @@
 import { kindOf } from '../bytes.js';
-import { K4netError, systemCode, toK4netError } from '../errors.js';
+import { FileError, K4netError, toK4netError } from '../errors.js';
 import { flag, integer, ownOptions, refuseUndefined } from '../options.js';
 import { builtin, type NodeServer } from '../runtime.js';
 import {
@@ -23,7 +23,7 @@ import { addressNames, describeAddress, toAddress, type Address, type AddressOpt
 import { keepAliveDelay } from './dial.js';
 import { HandshakeGate, newDecryptQueue } from './handshake-gate.js';
 import { Server, type ServerParts } from './server.js';
-import { removeStale } from './unix-path.js';
+import { bindPath } from './unix-path.js';
 
 /** What every {@link listen} takes. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
@@ -67,7 +67,7 @@ const secretNames = [
 
 /**
  * Starts a server on a TCP port, a Unix socket or a Windows pipe. The socket file of a server that is gone is
- * replaced, that of a live one is not. Sockets come out of it when their handshake has succeeded.
+ * replaced, that of a live one is not; meanwhile the file `<path>.lock` keeps other processes out. Sockets come out of it when their handshake has succeeded.
  *
  * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a key that cannot be read
  * or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are
@@ -157,15 +157,13 @@ async function start<S extends LockedSocket>(address: Address, parts: ServerPart
     keepAliveInitialDelay: keepAliveDelay,
   });
   const server = new Server<S>(listener, address, parts);
+  const open = (): Promise<void> => bind(listener, address);
   try {
-    await bind(listener, address);
+    await ('path' in address ? bindPath(address.path, open) : open());
   } catch (error) {
-    if (!('path' in address) || systemCode(error) !== 'EADDRINUSE' || !(await removeStale(address.path))) {
-      throw listenError(error, address);
-    }
-    await bind(listener, address).catch((again: unknown) => {
-      throw listenError(again, address);
-    });
+    // A lock that could not be given back leaves a listener that listens.
+    listener.close();
+    throw listenError(error, address);
   }
   return server;
 }
@@ -181,5 +179,7 @@ function bind(listener: NodeServer, address: Address): Promise<void> {
 }
 
 function listenError(error: unknown, address: Address): K4netError {
-  return toK4netError(error, 'K4NET_LISTEN', `cannot listen on ${describeAddress(address)}`);
+  const what = `cannot listen on ${describeAddress(address)}`;
+  if (!(error instanceof FileError)) return toK4netError(error, 'K4NET_LISTEN', what);
+  return new K4netError('K4NET_LISTEN', `${what}: ${error.message}`, { cause: error.cause ?? error });
 }

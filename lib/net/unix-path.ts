@@ -1,21 +1,41 @@
 import { systemCode } from '../errors.js';
 import { builtin, platform } from '../runtime.js';
+import { withFileLock, type Held } from '../trust/file-lock.js';
 import { dial } from './dial.js';
 
 /**
- * Takes away the socket file of a server that is gone, and nothing else: not one that still answers, not a file of
- * another kind, not one that somebody put there meanwhile. True if the path is free now.
+ * Binds a Unix socket, and replaces the socket file of a server that is gone. Windows pipes leave no file behind.
+ *
+ * All of it happens under the lock `<path>.lock`. Otherwise of two processes that find one stale file, the second could
+ * remove the socket file that the first has made; and a socket that is bound but does not listen yet looks stale.
+ *
+ * @param bind - makes the socket file, or rejects with the system's error.
  */
-export async function removeStale(path: string): Promise<boolean> {
-  if (platform() === 'win32') return false;
-  const { promises } = builtin('node:fs', 'a Unix socket');
-  const found = await promises.lstat(path).catch(() => undefined);
+export async function bindPath(path: string, bind: () => Promise<void>): Promise<void> {
+  if (platform() === 'win32') return bind();
+  return withFileLock(path, async (held) => {
+    try {
+      await bind();
+    } catch (error) {
+      if (systemCode(error) !== 'EADDRINUSE' || !(await removeStale(path, held))) throw error;
+      await bind();
+    }
+  });
+}
+
+/**
+ * Removes the socket file of a server that is gone. Leaves a socket that still answers, a file of another kind, and a
+ * file that was put there meanwhile. True if the path is free now.
+ */
+async function removeStale(path: string, held: Held): Promise<boolean> {
+  const { lstat, unlink } = builtin('node:fs', 'a Unix socket').promises;
+  const found = await lstat(path).catch(() => undefined);
   if (!found) return true;
-  if (!found.isSocket() || (await answers(path))) return false;
-  const now = await promises.lstat(path).catch(() => undefined);
+  if (!found.isSocket() || (await answers(path)) || !(await held())) return false;
+  const now = await lstat(path).catch(() => undefined);
   if (now && (now.ino !== found.ino || now.ctimeMs !== found.ctimeMs)) return false;
   try {
-    await promises.unlink(path);
+    await unlink(path);
   } catch (error) {
     return systemCode(error) === 'ENOENT';
   }

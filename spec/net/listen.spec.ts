@@ -1,13 +1,18 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, symlinkSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync, lstatSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
+import { needDist } from '../support/dist.js';
 import { carriers, Field, handles } from '../support/net.js';
 import { failure, textOf, until } from '../support/sockets.js';
 import { recordStderr } from '../support/warnings.js';
@@ -28,6 +33,45 @@ async function echoes(server: Server): Promise<boolean> {
   const answer = textOf(await near.recv());
   await Promise.all([near.close(), far!.close()]);
   return answer === 'there';
+}
+
+/** A process that listens whenever it is told to. */
+class Rounds {
+  readonly pid: number | undefined;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor() {
+    const program = fileURLToPath(new URL('programs/listen-rounds.mjs', import.meta.url));
+    this.#child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.pid = this.#child.pid;
+  }
+
+  /** What it says to a line. */
+  async tell(line: string): Promise<string> {
+    this.#child.stdin.write(`${line}\n`);
+    const next: IteratorResult<string, unknown> = await this.#lines.next();
+    return String(next.value);
+  }
+
+  async end(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.kill();
+    await exited;
+  }
+}
+
+/** A socket file that nobody answers, as a killed process leaves it. */
+async function staleSocket(path: string): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(path, resolve);
+  });
+  // The server removes its file when it closes, but not under another name.
+  await rename(path, `${path}.aside`);
+  await new Promise((resolve) => server.close(resolve));
+  await rename(`${path}.aside`, path);
 }
 
 /** The socket file of a process that was killed. */
@@ -168,5 +212,42 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     const path = `${await field.path()}/none`;
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(error.message).toContain(path);
+    expect(codeOf(error.cause)).toBe('ENOENT');
+  });
+
+  it('that cannot lock its path says so', async () => {
+    const path = await field.path();
+    symlinkSync('missing', `${path}.lock`);
+    const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
+    expect(error.message).toContain(`${path}.lock`);
+    expect(existsSync(path)).toBe(false);
+    expect(handles()).toBe(0);
+  });
+
+  it('leaves nothing beside its socket file', async () => {
+    const path = await field.path();
+    await field.listen({ path });
+    await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
+    expect(readdirSync(await field.folder())).toEqual([basename(path)]);
+  });
+
+  it.each([
+    ['a stale socket file', staleSocket],
+    ['a free path', () => Promise.resolve()],
+  ])('is one of several processes that start at once on %s, and clients reach it', async (_, prepare) => {
+    needDist();
+    const processes = Array.from({ length: 3 }, () => new Rounds());
+    field.onClear(() => Promise.all(processes.map((each) => each.end())));
+    for (let round = 0; round < 30; round += 1) {
+      const path = await field.path();
+      await prepare(path);
+      const ends = await Promise.all(processes.map((each) => each.tell(path)));
+      expect(ends.toSorted()).toEqual(['K4NET_LISTEN', 'K4NET_LISTEN', 'listens']);
+      const client = field.keep(await connect({ plain: true, path, retry: false }));
+      expect(await client.recvText()).toBe(String(processes[ends.indexOf('listens')]!.pid));
+      await client.close();
+      await Promise.all(processes.map((each) => each.tell('')));
+      expect(readdirSync(await field.folder())).toEqual([]);
+    }
   });
 });
