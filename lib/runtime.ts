@@ -27,6 +27,7 @@ interface Host {
     readonly emitWarning?: (message: string, options: { type: string; code: string }) => void;
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly pid?: number;
+    readonly geteuid?: () => number;
     readonly platform?: string;
     readonly release?: { readonly name?: string };
   };
@@ -71,6 +72,11 @@ export function platform(): string {
 /** A number that tells this process from others on the machine, 0 where there is none. */
 export function processId(): number {
   return host.process?.pid ?? 0;
+}
+
+/** The user whose rights this process has; undefined where there are no such numbers, as on Windows. */
+export function userId(): number | undefined {
+  return host.process?.geteuid?.();
 }
 
 /** Tells the operator something; a process warning with a code where there are such. */

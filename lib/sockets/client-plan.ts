@@ -15,7 +15,7 @@ import { ClientHandshake } from '../session/client-handshake.js';
 import { checkClientOptions } from '../session/client-options.js';
 import type { Handshake } from '../session/handshake.js';
 import type { Session } from '../session/session.js';
-import { hostName } from '../trust/host-lines.js';
+import { hostName } from '../trust/host-name.js';
 import { keyFile, loadClientPin, saveClientPin } from '../trust/key-file.js';
 import { checkKnownHost, fileKnownHosts, type KnownHost, type KnownHosts } from '../trust/known-hosts.js';
 import type { ClientChoices, Peer } from './encrypted-socket-options.js';
@@ -83,7 +83,7 @@ export class ClientPlan implements PeerPlan {
     if (keyPath !== undefined) return byFile(keyPath);
     if (pin !== undefined) return byPin(pin);
     if (knownHosts !== undefined && knownHosts !== false && this.#storeName !== undefined) {
-      return byStore(storeOf(knownHosts), this.#storeName);
+      return byStore(storeOf(knownHosts), hostName(this.#storeName));
     }
     if (insecureAcceptAnyKey !== true) warnUnauthenticated();
     return trust({ how: 'unchecked' });

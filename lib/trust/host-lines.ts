@@ -1,9 +1,13 @@
+import type { Bytes } from '../bytes.js';
 import { FileError } from '../errors.js';
-import { type Bytes, kindOf } from '../bytes.js';
+import { oneSpelling } from './host-name.js';
 
 /** What a store knows of a server. */
 export interface KnownHost {
-  /** `host:port` or another name that the client gave the server, in lower case. */
+  /**
+   * `host:port` or another name that the client gave the server: in lower case, without a dot at the end of the host,
+   * an IPv6 address in its short form.
+   */
   readonly name: string;
   /** Fingerprint of the server's key: `sha256:` and 64 hexadecimal digits. */
   readonly fingerprint: string;
@@ -17,22 +21,10 @@ export interface KnownHost {
 
 /** The third word of every line: which kind of key it is about. */
 const kind = 'k4net1';
-const longestName = 512;
 const fingerprintForm = /^sha256:[0-9a-f]{64}$/i;
 const utf8Mark = /^\xef\xbb\xbf/;
-
-/**
- * A name in the one form under which it is kept. Case does not count, because it does not in the names of hosts: a
- * line that was missed for its case would make a known server a new one.
- */
-export function hostName(name: string): string {
-  if (typeof name !== 'string') throw new TypeError(`the name of a server is a string, not ${kindOf(name)}`);
-  // A line that begins with '#' is a comment.
-  if (name.length <= longestName && /^[!-~]+$/.test(name) && !name.startsWith('#')) return name.toLowerCase();
-  throw new TypeError(
-    `the name of a server is 1 to ${longestName} visible ASCII characters, no '#' first, not ${JSON.stringify(name.slice(0, 80))}`,
-  );
-}
+/** How every line begins: with a name of visible ASCII, with a comment, or with nothing. */
+const beginning = /^(?:\xef\xbb\xbf)?[ \t]*(?:#|[\r\n]|$|[!-~]+(?:[ \t\r\n]|$))/;
 
 /** The lines of a known-hosts file. Those that it does not understand, comments and blanks it keeps, byte for byte. */
 export class HostLines {
@@ -41,13 +33,19 @@ export class HostLines {
   readonly #lines: string[];
   #changed = false;
 
-  /** @throws FileError for what is no text, UTF-16 for one: all that it knows would be unknown. */
+  /**
+   * @throws FileError for bytes that are not text, such as UTF-16, and for a line whose name has an invisible or non-ASCII
+   * character before, in or behind it: what the file knows would be unknown.
+   */
   constructor(path: string, bytes: Bytes) {
     if (bytes.includes(0)) throw new FileError(path, 'is no text in ASCII or UTF-8');
     this.#path = path;
     let text = '';
     for (const byte of bytes) text += String.fromCharCode(byte);
     this.#lines = text === '' ? [] : text.split(/(?<=\n)|(?<=\r)(?!\n)/);
+    const odd = this.#lines.findIndex((line) => !beginning.test(line));
+    if (odd < 0) return;
+    throw new FileError(path, `has an invisible or non-ASCII character in the name of line ${odd + 1}`);
   }
 
   /** Whether there is something to be written. */
@@ -90,7 +88,8 @@ export class HostLines {
   #indexOf(name: string): number | undefined {
     let found: number | undefined;
     for (const [index, line] of this.#lines.entries()) {
-      if (words(line)[0]?.toLowerCase() !== name) continue;
+      const [word] = words(line);
+      if (word === undefined || oneSpelling(word) !== name) continue;
       if (found !== undefined) {
         throw new FileError(this.#path, `has two lines for '${name}': ${found + 1} and ${index + 1}`);
       }
@@ -114,7 +113,7 @@ export class HostLines {
       throw new FileError(this.#path, `has a line for '${name}' that is not understood: line ${index + 1}`);
     }
     return {
-      name: name.toLowerCase(),
+      name: oneSpelling(name),
       fingerprint: fingerprint.toLowerCase(),
       state,
       firstSeen,

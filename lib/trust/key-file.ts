@@ -7,9 +7,9 @@ import {
   importPublicKey,
 } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { platform, warn } from '../runtime.js';
+import { platform, userId, warn } from '../runtime.js';
 import { createOnce } from './atomic-file.js';
-import { readSmallFile } from './small-file.js';
+import { type SmallFile, readSmallFile } from './small-file.js';
 
 const maxKeyFile = 65_536;
 
@@ -62,7 +62,7 @@ async function readPrivate(path: string): Promise<KeyPair | undefined> {
     throw new FileError(path, `is no private key: ${reason}`);
   }
   if (!pair.canDecrypt) throw new FileError(path, "is no server's key: that is an RSA key");
-  warnIfOpen(path, file.mode);
+  warnIfOpen(path, file);
   return pair;
 }
 
@@ -70,13 +70,25 @@ const warned = new Set<string>();
 
 /**
  * ssh refuses a private key that others can read. Here it is a warning: secrets that are mounted into a container,
- * and disks of another system, often have such bits and no way to change them.
+ * and disks of another system, often have such bits and owners and no way to change them.
  */
-function warnIfOpen(path: string, mode: number): void {
-  if ((mode & 0o077) === 0 || platform() === 'win32' || warned.has(path)) return;
-  warned.add(path);
-  const bits = mode.toString(8).padStart(4, '0');
-  warn(`the private key '${path}' is open to other users (${bits}): chmod 600 it`, 'K4NET_KEY_PERMISSIONS');
+function warnIfOpen(path: string, { mode, uid }: SmallFile): void {
+  if (platform() === 'win32') return;
+  if ((mode & 0o077) !== 0) {
+    const bits = mode.toString(8).padStart(4, '0');
+    warnOnce(path, `is open to other users (${bits}): chmod 600 it`, 'K4NET_KEY_PERMISSIONS');
+  }
+  const own = userId();
+  if (own !== undefined && uid !== own && uid !== 0) {
+    warnOnce(path, `belongs to another user (${uid}), who can read and replace it`, 'K4NET_KEY_OWNER');
+  }
+}
+
+function warnOnce(path: string, what: string, code: string): void {
+  const warning = `${code} ${path}`;
+  if (warned.has(warning)) return;
+  warned.add(warning);
+  warn(`the private key '${path}' ${what}`, code);
 }
 
 /**

@@ -4,7 +4,8 @@ import { builtin, environment, platform } from '../runtime.js';
 import { replaceFile } from './atomic-file.js';
 import { attempt } from './file-error.js';
 import { withFileLock } from './file-lock.js';
-import { HostLines, type KnownHost, hostName } from './host-lines.js';
+import { HostLines, type KnownHost } from './host-lines.js';
+import { hostName } from './host-name.js';
 import { files, readSmallFile } from './small-file.js';
 
 export type { KnownHost } from './host-lines.js';

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type webcrypto } from 'node:crypto';
 import {
+  chownSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -149,6 +150,31 @@ describe("a server's key", () => {
     writeFileSync(`${closed}.sk`, first.toPem(), { mode: 0o600 });
     await loadServerKey(closed);
     expect(await takeWarnings()).toEqual([]);
+  });
+
+  it('warns once of a file that belongs to another user, unless that is root', async () => {
+    if (!process.geteuid) return;
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
+    await loadServerKey(keyPath);
+    expect(emitWarning).not.toHaveBeenCalled();
+    const owner = statSync(`${keyPath}.sk`).uid;
+    vi.spyOn(process, 'geteuid').mockReturnValue(owner + 4242);
+    await loadServerKey(keyPath);
+    await loadServerKey(keyPath);
+    // Root can read every file, so a file of root tells nobody more.
+    expect(emitWarning).toHaveBeenCalledTimes(owner === 0 ? 0 : 1);
+    if (owner === 0) {
+      chownSync(`${keyPath}.sk`, 1000, 1000);
+      await loadServerKey(keyPath);
+      await loadServerKey(keyPath);
+    }
+    expect(emitWarning.mock.calls).toEqual([
+      [
+        expect.stringContaining(`'${keyPath}.sk' belongs to another user (${statSync(`${keyPath}.sk`).uid})`),
+        { type: 'K4netWarning', code: 'K4NET_KEY_OWNER' },
+      ],
+    ]);
   });
 
   const der = (bits: number, publicExponent?: number) =>

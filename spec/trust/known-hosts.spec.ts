@@ -5,12 +5,14 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type KnownHosts,
@@ -19,6 +21,7 @@ import {
   fileKnownHosts,
   memoryKnownHosts,
 } from '../../lib/trust/known-hosts.js';
+import { hostName } from '../../lib/trust/host-name.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
 
 const onPosix = process.platform !== 'win32';
@@ -112,6 +115,45 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.get(name)).toMatchObject({ name });
   });
 
+  it.each([
+    ['[::1]:9000', ['[0:0:0:0:0:0:0:1]:9000', '[0000::0001]:9000', '[::0.0.0.1]:9000', '[0::1]:9000']],
+    ['[2001:db8::a]:1', ['[2001:DB8:0:0::A]:1', '[2001:0db8:0000:0000:0000:0000:0000:000a]:1']],
+    ['[::ffff:7f00:1]:1', ['[::ffff:127.0.0.1]:1', '[0:0:0:0:0:FFFF:127.0.0.1]:1']],
+    ['[fe80::1%eth0]:1', ['[FE80:0::1%ETH0]:1']],
+    ['2001:db8::1', ['2001:DB8:0::1']],
+    ['example.org:9000', ['example.org.:9000', 'EXAMPLE.ORG.:9000', 'example.org..:9000']],
+    ['example.org', ['example.org.', 'Example.Org.']],
+  ])('knows %s under its other spellings', async (name_, spellings) => {
+    for (const spelling of spellings) {
+      rmSync(path, { force: true });
+      const store = make();
+      expect(await store.addIfAbsent(spelling, one)).toMatchObject({ name: name_ });
+      for (const each of [name_, ...spellings]) {
+        expect(await store.get(each)).toMatchObject({ name: name_, fingerprint: one });
+        expect(await store.addIfAbsent(each, two)).toMatchObject({ fingerprint: one });
+      }
+      await store.replace(spelling, two, 'revoked');
+      expect(await store.get(name_)).toMatchObject({ fingerprint: two, state: 'revoked' });
+    }
+  });
+
+  it.each([
+    ['unix:/run/app', 'unix:/run/app.'],
+    ['unix:1', 'unix:1.'],
+    ['[::1]:9000', '[::2]:9000'],
+    ['[fe80::1%eth0]:1', '[fe80::1%eth1]:1'],
+    ['127.0.0.1:1', '[::ffff:127.0.0.1]:1'],
+    ['a.b:1', 'ab:1'],
+    ['.', '..'],
+    ['[1:2]:1', '[1::2]:1'],
+  ])('tells %s from %s', async (here, there) => {
+    const store = make();
+    await store.addIfAbsent(here, one);
+    await store.addIfAbsent(there, two);
+    expect(await store.get(here)).toMatchObject({ name: here, fingerprint: one });
+    expect(await store.get(there)).toMatchObject({ fingerprint: two });
+  });
+
   it.each(['', 'a b', 'a\nb', 'a\0', '#a', 'bücher:1', 'x'.repeat(513), 7 as never])(
     'refuses the name %j',
     async (bad) => {
@@ -129,6 +171,42 @@ describe.each<[string, () => KnownHosts]>([
     await expect(store.replace(name, `${one} `)).rejects.toThrow(TypeError);
     await expect(store.replace(name, one, 'gone' as never)).rejects.toThrow(/not "gone"/);
     expect(await store.get(name)).toBeUndefined();
+  });
+});
+
+describe('the one spelling of a name', () => {
+  it('is the one spelling of itself, and of its capitals', () => {
+    const part = fc.constantFrom(
+      '[',
+      ']',
+      ':',
+      '::',
+      '.',
+      '0',
+      '1',
+      'ffff',
+      'fe80',
+      '%',
+      'a',
+      'b',
+      '127.0.0.1',
+      'unix:',
+      '/',
+    );
+    const names = fc.oneof(
+      fc.array(part, { minLength: 1, maxLength: 12 }).map((parts) => parts.join('')),
+      fc.ipV6().map((address) => `[${address}]:1`),
+      fc.domain().map((domain) => `${domain}.:1`),
+    );
+    fc.assert(
+      fc.property(names, (text) => {
+        const spelling = hostName(text);
+        expect(hostName(spelling)).toBe(spelling);
+        expect(hostName(text.toUpperCase())).toBe(spelling);
+        expect(spelling).not.toMatch(/[A-Z]/);
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 
@@ -240,6 +318,51 @@ describe('the file', () => {
     write(`${'#'.repeat(1_048_500)}\n`);
     await expect(store.addIfAbsent(name, one)).rejects.toThrow(/would grow over the limit/);
     expect(readdirSync(join(folder.path, 'k4net'))).toEqual(['known_hosts']);
+  });
+
+  it.each([
+    ['a form feed', '\x0c'],
+    ['a vertical tab', '\v'],
+    ['a byte 0xA0', '\xa0'],
+    ['a no-break space in UTF-8', '\xc2\xa0'],
+    ['a space and a form feed', ' \x0c'],
+    ['a second byte order mark', '\xef\xbb\xbf\xef\xbb\xbf'],
+    ['a zero-width space in UTF-8', '\xe2\x80\x8b'],
+    ['an escape', '\x1b'],
+  ])('is refused for a line that begins with %s, and left alone', async (_, odd) => {
+    const line = `${name} k4net1 ${one} revoked 2026-01-31 2026-01-31`;
+    for (const text of [
+      `# first\n${odd}${line}\n`,
+      `# first\n${line.replace(' ', odd.replace(/^ /, ''))}\n`,
+    ]) {
+      write(text);
+      const store = fileKnownHosts(path);
+      for (const ask of [
+        () => store.get(name),
+        () => store.addIfAbsent(name, two),
+        () => store.addIfAbsent('other:1', two),
+      ]) {
+        const error: unknown = await ask().catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(FileError);
+        expect((error as Error).message).toContain('name of line 2');
+      }
+      expect(content()).toBe(text);
+    }
+  });
+
+  it('may have any bytes in comments and behind a name', async () => {
+    write('# \x0c\xa0\n\n \t\nother:1 k4net1 \xa0\x0c\n');
+    expect(await fileKnownHosts(path).get(name)).toBeUndefined();
+  });
+
+  it('finds the lines that people wrote in another spelling, and refuses two spellings of one name', async () => {
+    const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
+    write(line('[0:0:0:0:0:0:0:1]:9000') + line('Example.org.:9000'));
+    const store = fileKnownHosts(path);
+    expect(await store.get('[::1]:9000')).toMatchObject({ name: '[::1]:9000', fingerprint: one });
+    expect(await store.addIfAbsent(name, two)).toMatchObject({ name, fingerprint: one });
+    write(line('[::1]:9000') + line('[0::1]:9000'));
+    await expect(store.get('[::1]:9000')).rejects.toThrow("two lines for '[::1]:9000': 1 and 2");
   });
 
   it('stays where a link points to, with the permissions that it had', async () => {
