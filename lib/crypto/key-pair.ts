@@ -28,7 +28,7 @@ export type KeyPairSource = string | Bytes | CryptoKeyPairLike | KeyPair;
 export interface GenerateKeyPairOptions {
   /** `rsa` (the default) serves servers and clients, `p256` clients only. */
   readonly type?: 'rsa' | 'p256';
-  /** Bits of an RSA key, 2048 by default. */
+  /** Bits of an RSA key. Default 3072. */
   readonly keySize?: 2048 | 3072 | 4096;
 }
 
@@ -214,7 +214,7 @@ function privateBlock(text: string): Bytes {
 /** Makes a new key pair. */
 export async function generateKeyPair(given?: GenerateKeyPairOptions): Promise<KeyPair> {
   const options = ownOptions('generateKeyPair', given, ['type', 'keySize']);
-  const { type = 'rsa', keySize = 2048 } = options;
+  const { type = 'rsa', keySize = 3072 } = options;
   if (type === 'p256') {
     if (options.keySize !== undefined) throw new TypeError("keySize is an option of type 'rsa' only");
     return KeyPair.fromCryptoKeys(await generateEcdsa());

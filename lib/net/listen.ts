@@ -17,7 +17,7 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { checkServerChoices, serverKey, ServerPlan } from '../sockets/server-plan.js';
+import { checkServerChoices, serverKeys, ServerPlan } from '../sockets/server-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
 import { keepAliveDelay } from './dial.js';
@@ -97,10 +97,10 @@ export async function listen(
   return start(address, { maxPending, onError, ...(await encryption(options)) });
 }
 
-/** Gets the key once, for all connections. */
+/** Gets the keys once, for all connections. */
 async function encryption(
   options: EncryptedListenOptions,
-): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprint'>> {
+): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprints'>> {
   const { key, keyPath, clientAuth, authorize } = options;
   const ephemeral = flag('ephemeralKey', options.ephemeralKey, false);
   if (ephemeral && (key !== undefined || keyPath !== undefined)) {
@@ -118,10 +118,11 @@ async function encryption(
     integer('maxHandshakes', options.maxHandshakes, 256, 1, Infinity),
     integer('maxHandshakesPerAddress', options.maxHandshakesPerAddress, 16, 1, Infinity),
   );
-  const pair = await serverKey(options);
+  const keys = await serverKeys(options);
   const { handshakeTimeout, appProtocols, recordLimit, recvSize, padding, cipher } = options;
   const choices = {
-    key: pair,
+    key: keys,
+    serverNames: options.serverNames,
     clientAuth,
     authorize,
     handshakeTimeout,
@@ -132,8 +133,6 @@ async function encryption(
     cipher,
   };
   const decryptQueue = newDecryptQueue();
-  // Throws for a key that is no server's.
-  await new ServerPlan(choices).begin();
   const wrap = (stream: DuplexLike): EncryptedSocket =>
     new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, decryptQueue));
   const shake = async (socket: EncryptedSocket): Promise<void> => {
@@ -145,7 +144,7 @@ async function encryption(
       throw own ? error.cause : error;
     }
   };
-  return { wrap, handshakes: { gate, shake }, fingerprint: pair.fingerprint };
+  return { wrap, handshakes: { gate, shake }, fingerprints: keys.map(({ fingerprint }) => fingerprint) };
 }
 
 async function start<S extends LockedSocket>(address: Address, parts: ServerParts<S>): Promise<Server<S>> {

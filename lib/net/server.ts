@@ -65,8 +65,8 @@ export interface ServerParts<S extends LockedSocket> {
     readonly gate: HandshakeGate;
     readonly shake: (socket: S) => Promise<unknown>;
   };
-  /** Fingerprint of the server's key. */
-  readonly fingerprint?: string;
+  /** Fingerprints of the server's keys, the offered one first. */
+  readonly fingerprints?: readonly string[];
 }
 
 /** A server of encrypted sockets always has a fingerprint. */
@@ -117,9 +117,17 @@ export class Server<S extends LockedSocket = LockedSocket> {
     return this.#address ?? this.#asked;
   }
 
-  /** Fingerprint of the server's key, for clients to pin; undefined for a server of plain sockets. */
+  /**
+   * Fingerprint of the server's key, for clients to pin: of several keys the first, which the server shows. Undefined for a
+   * server of plain sockets.
+   */
   get fingerprint(): FingerprintOf<S> {
-    return this.#parts.fingerprint as FingerprintOf<S>;
+    return this.fingerprints[0] as FingerprintOf<S>;
+  }
+
+  /** Fingerprints of all keys of the server, in the order of its `key` or `keyPath`. Empty for plain sockets. */
+  get fingerprints(): readonly string[] {
+    return this.#parts.fingerprints ?? [];
   }
 
   /** Connections that are open, those included that nobody has taken yet. */

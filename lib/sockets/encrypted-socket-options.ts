@@ -58,16 +58,27 @@ export interface ClientChoices {
 }
 
 /**
- * What a server may say about itself and ask of its clients. `key`, `keyPath`, `clientAuth` and `authorize` are a TypeError
- * where they are present but undefined.
+ * What a server may say about itself and ask of its clients. All but `keySize` are a TypeError where they
+ * are present but undefined.
  */
 export interface ServerChoices {
-  /** The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. */
-  readonly key?: KeyPairSource;
-  /** Where the server's private key is, without its suffix: `<keyPath>.sk`. What is missing is made and saved there. */
-  readonly keyPath?: string;
-  /** Bits of a key that is made: 2048 (the default), 3072 or 4096. */
+  /**
+   * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. Of a list, the first key is shown
+   * to clients that ask for one, and clients that know any of them are accepted.
+   */
+  readonly key?: KeyPairSource | readonly KeyPairSource[];
+  /**
+   * Where the server's private key is, without its suffix: `<keyPath>.sk`. A missing file is made. Of a list, which works as
+   * that of `key` does, only the first file is made: a further one that is missing is a {@link FileError}.
+   */
+  readonly keyPath?: string | readonly string[];
+  /** Bits of a key that is made: 2048, 3072 (the default) or 4096. */
   readonly keySize?: 2048 | 3072 | 4096 | undefined;
+  /**
+   * The names that this server has. A client that means another one is refused (`K4NET_UNKNOWN_SERVER_KEY`); a client that
+   * says no name is accepted. Compared as known hosts are: case does not count. Default: every name is accepted.
+   */
+  readonly serverNames?: readonly string[];
   /** Whether clients show a key of their own: `none` (the default) must not, `wanted` may, `required` must. */
   readonly clientAuth?: 'none' | 'wanted' | 'required';
   /**
@@ -139,7 +150,14 @@ export const clientNames: readonly string[] = [
   'identifyToUnknownServer',
 ];
 /** Names of {@link ServerChoices}. */
-export const serverNames: readonly string[] = ['key', 'keyPath', 'keySize', 'clientAuth', 'authorize'];
+export const serverNames: readonly string[] = [
+  'key',
+  'keyPath',
+  'keySize',
+  'serverNames',
+  'clientAuth',
+  'authorize',
+];
 
 /** Options of a client that say whom it trusts or who it is: one that is present but undefined is an error. */
 export const clientSecurityNames: readonly string[] = [
@@ -151,4 +169,10 @@ export const clientSecurityNames: readonly string[] = [
   'clientKey',
 ];
 /** Options of a server that say who it is or whom it accepts: one that is present but undefined is an error. */
-export const serverSecurityNames: readonly string[] = ['key', 'keyPath', 'clientAuth', 'authorize'];
+export const serverSecurityNames: readonly string[] = [
+  'key',
+  'keyPath',
+  'serverNames',
+  'clientAuth',
+  'authorize',
+];

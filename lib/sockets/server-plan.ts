@@ -1,10 +1,17 @@
-import { kindOf } from '../bytes.js';
+import { equalBytes, kindOf } from '../bytes.js';
 import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from '../crypto/keys.js';
+import { K4netError } from '../errors.js';
 import type { Handshake } from '../session/handshake.js';
 import { ServerHandshake } from '../session/server-handshake.js';
-import { checkServerOptions, type ServerHandshakeOptions } from '../session/server-options.js';
-import type { Session } from '../session/session.js';
-import { keyFile, loadServerKey } from '../trust/key-file.js';
+import {
+  checkServerKey,
+  checkServerOptions,
+  type ServerHandshakeOptions,
+  type ServerKeyChoice,
+} from '../session/server-options.js';
+import { checkServerName, type Session } from '../session/session.js';
+import { oneSpelling } from '../trust/host-name.js';
+import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';
 import type { Peer, ServerChoices } from './encrypted-socket-options.js';
 import {
   handshakeTimeout,
@@ -35,7 +42,7 @@ export class ServerPlan implements PeerPlan {
     const { clientAuth, authorize } = this.#choices;
     return new ServerHandshake({
       ...sessionOptions(this.#choices),
-      key: await serverKey(this.#choices),
+      key: keyChoice(await serverKeys(this.#choices), this.#choices.serverNames),
       clientAuth,
       authorize:
         authorize &&
@@ -62,21 +69,71 @@ export class ServerPlan implements PeerPlan {
   }
 }
 
-/** The key that the choices name, or a new one that lives in memory only. */
-export async function serverKey({ key, keyPath, keySize }: Checked<ServerChoices>): Promise<KeyPair> {
-  if (key !== undefined) return importKeyPair(key);
-  if (keyPath !== undefined) return loadServerKey(keyPath, keySize);
-  return generateKeyPair({ ...(keySize !== undefined && { keySize }) });
+/** The keys of a server: the first one is offered. */
+export type ServerKeys = readonly [KeyPair, ...KeyPair[]];
+
+/**
+ * The keys that the choices name, or a new one that lives in memory only.
+ *
+ * @throws TypeError for a key that is no server's; FileError for a file that cannot be read or made, or that is missing
+ * although it is not the first.
+ */
+export async function serverKeys({ key, keyPath, keySize }: Checked<ServerChoices>): Promise<ServerKeys> {
+  if (keyPath !== undefined) {
+    const [first, ...others] = listOf('keyPath', keyPath);
+    // The others before the first, which may be made: a list with a mistake in it leaves no new file.
+    const known = await Promise.all(others.map(readServerKey));
+    return [await loadServerKey(first, keySize), ...known];
+  }
+  const [first, ...others] = listOf(
+    'key',
+    key ?? (await generateKeyPair(keySize === undefined ? {} : { keySize })),
+  );
+  const keys: ServerKeys = [await importKeyPair(first), ...(await Promise.all(others.map(importKeyPair)))];
+  for (const each of keys) checkServerKey(each);
+  return keys;
+}
+
+function listOf<T>(name: string, value: T | readonly T[]): readonly [T, ...T[]] {
+  const [first, ...others] = Array.isArray(value) ? (value as readonly T[]) : [value as T];
+  if (first === undefined) throw new TypeError(`${name} is one key or a list of keys, not an empty list`);
+  return [first, ...others];
+}
+
+/** The first key for a client that asks for one, otherwise the key that the client means; none for a foreign name. */
+function keyChoice(keys: ServerKeys, serverNames: readonly string[] | undefined): ServerKeyChoice {
+  const names = serverNames && new Set(serverNames.map(oneSpelling));
+  return (serverName, keyId) => {
+    if (names && serverName !== undefined && !names.has(oneSpelling(serverName))) {
+      throw new K4netError(
+        'K4NET_UNKNOWN_SERVER_KEY',
+        `the client means the server '${serverName}', which is not among the serverNames of this server`,
+      );
+    }
+    return keyId ? keys.find(({ publicKey }) => equalBytes(publicKey.id, keyId)) : keys[0];
+  };
+}
+
+function checkServerNames(names: unknown): void {
+  if (!Array.isArray(names)) throw new TypeError(`serverNames is a list of names, not ${kindOf(names)}`);
+  if (names.length === 0)
+    throw new TypeError('serverNames is an empty list: leave it out to accept every name');
+  for (const name of names as readonly unknown[]) {
+    if (typeof name !== 'string')
+      throw new TypeError(`serverNames is a list of strings, not of ${kindOf(name)}`);
+    checkServerName(name);
+  }
 }
 
 /** Refuses choices that no handshake could keep, before there is a key. */
 export function checkServerChoices(choices: Checked<ServerChoices> & PlanChoices): void {
-  const { key, keyPath, keySize, clientAuth, authorize } = choices;
+  const { key, keyPath, keySize, serverNames, clientAuth, authorize } = choices;
   if (key !== undefined && keyPath !== undefined) {
     throw new TypeError("'key' and 'keyPath' contradict each other: one is to decide");
   }
-  if (key !== undefined) checkKeyPairSource('key', key);
-  if (keyPath !== undefined) keyFile(keyPath, '.sk');
+  if (key !== undefined) for (const each of listOf('key', key)) checkKeyPairSource('key', each);
+  if (keyPath !== undefined) for (const each of listOf('keyPath', keyPath)) keyFile(each, '.sk');
+  if (serverNames !== undefined) checkServerNames(serverNames);
   if (keySize !== undefined && ![2048, 3072, 4096].includes(keySize)) {
     throw new RangeError(`keySize is 2048, 3072 or 4096, not ${String(keySize)}`);
   }

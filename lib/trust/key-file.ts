@@ -1,5 +1,6 @@
 import { type Bytes, ascii, decodeUtf8, kindOf } from '../bytes.js';
 import {
+  type GenerateKeyPairOptions,
   type KeyPair,
   type PublicKey,
   generateKeyPair,
@@ -12,6 +13,8 @@ import { createOnce } from './atomic-file.js';
 import { type SmallFile, readSmallFile } from './small-file.js';
 
 const maxKeyFile = 65_536;
+
+type KeySize = NonNullable<GenerateKeyPairOptions['keySize']>;
 
 /**
  * The file of a key: `keyPath` with `.sk` for a server's private key, `.pk` for the public one that a client pins. A
@@ -34,36 +37,73 @@ export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
  * @param keySize - bits of a new key; one that is there already is used whatever its size.
  * @throws FileError naming the file, for one that cannot be read or made, or that holds no key for a server.
  */
-export async function loadServerKey(keyPath: string, keySize: 2048 | 3072 | 4096 = 2048): Promise<KeyPair> {
+export async function loadServerKey(keyPath: string, keySize?: KeySize): Promise<KeyPair> {
   const path = keyFile(keyPath, '.sk');
-  const saved = await readPrivate(path);
-  if (saved) return saved;
-  const pair = await generateKeyPair({ keySize });
-  if ((await createOnce(path, ascii(pair.toPem()), 0o600)) === 'made') return pair;
-  const other = await readPrivate(path);
-  if (other) return other;
+  const key =
+    (await readPrivate(path)) ?? (await makeServerKey(keyPath, keySize)) ?? (await readPrivate(path));
+  if (key) return key;
   throw new FileError(path, 'can neither be read nor made: it is a link to nowhere, or was just removed');
+}
+
+/**
+ * A server's key that must be there: the one in `<keyPath>.sk`.
+ *
+ * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a server.
+ */
+export async function readServerKey(keyPath: string): Promise<KeyPair> {
+  const path = keyFile(keyPath, '.sk');
+  const key = await readPrivate(path);
+  if (key) return key;
+  throw new FileError(path, 'is missing: of a list of keys only the first one is made');
+}
+
+/**
+ * Makes a key for a server and saves it in `<keyPath>.sk`, never over another file.
+ *
+ * @param keySize - bits of the key, the default of {@link generateKeyPair} where it is left out.
+ * @returns undefined if there is such a file already.
+ * @throws FileError naming the file, if it cannot be made.
+ */
+export async function makeServerKey(keyPath: string, keySize?: KeySize): Promise<KeyPair | undefined> {
+  const path = keyFile(keyPath, '.sk');
+  const pair = await generateKeyPair(keySize === undefined ? {} : { keySize });
+  return (await createOnce(path, ascii(pair.toPem()), 0o600)) === 'made' ? pair : undefined;
+}
+
+/**
+ * The fingerprint of a key in a file, private or public, in PEM.
+ *
+ * @throws FileError naming the file, if it is missing, cannot be read, or holds no key.
+ */
+export async function fingerprintOfFile(path: string): Promise<string> {
+  const file = await readSmallFile(path, maxKeyFile);
+  if (!file) throw new FileError(path, 'does not exist');
+  const text = textOf(path, file.bytes);
+  const key = text.includes('PRIVATE KEY-----') ? await privateKey(path, text) : await publicKey(path, text);
+  return key.fingerprint;
 }
 
 async function readPrivate(path: string): Promise<KeyPair | undefined> {
   const file = await readSmallFile(path, maxKeyFile);
   if (!file) return undefined;
-  const text = textOf(path, file.bytes);
+  const pair = await privateKey(path, textOf(path, file.bytes));
+  if (!pair.canDecrypt) throw new FileError(path, "is no server's key: that is an RSA key");
+  warnIfOpen(path, file);
+  return pair;
+}
+
+async function privateKey(path: string, text: string): Promise<KeyPair> {
   // Beside the form with its own label there is the older one, which says so in a header inside the block.
   if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4, *ENCRYPTED/m.test(text)) {
     throw new FileError(path, 'is encrypted with a passphrase: decrypt it first');
   }
-  let pair: KeyPair;
   try {
-    pair = await importKeyPair(text);
+    return await importKeyPair(text);
   } catch (error) {
     // Without the cause: what a runtime says about a private key is not ours to pass on.
     const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
     throw new FileError(path, `is no private key: ${reason}`);
   }
-  if (!pair.canDecrypt) throw new FileError(path, "is no server's key: that is an RSA key");
-  warnIfOpen(path, file);
-  return pair;
 }
 
 const warned = new Set<string>();
@@ -100,17 +140,19 @@ export async function loadClientPin(keyPath: string): Promise<PublicKey | undefi
   const path = keyFile(keyPath, '.pk');
   const file = await readSmallFile(path, maxKeyFile);
   if (!file) return undefined;
-  let key: PublicKey;
+  const key = await publicKey(path, textOf(path, file.bytes));
+  if (key.type !== 'rsa') throw new FileError(path, "is no server's key: that is an RSA key");
+  return key;
+}
+
+async function publicKey(path: string, text: string): Promise<PublicKey> {
   try {
-    key = await importPublicKey(textOf(path, file.bytes));
+    return await importPublicKey(text);
   } catch (error) {
-    if (error instanceof FileError) throw error;
     // No cause here either: the file may be a private key that somebody has put in the wrong place.
     const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
     throw new FileError(path, `is no public key: ${reason}`);
   }
-  if (key.type !== 'rsa') throw new FileError(path, "is no server's key: that is an RSA key");
-  return key;
 }
 
 /**

@@ -54,8 +54,13 @@ describe('keys', () => {
   });
 
   it('are made in each size, and for clients', async () => {
-    const server = await generateKeyPair();
-    expect([server.publicKey.type, server.publicKey.bits, server.canDecrypt]).toEqual(['rsa', 2048, true]);
+    for (const [options, bits] of [
+      [{}, 3072],
+      [{ keySize: 2048 }, 2048],
+    ] as const) {
+      const server = await generateKeyPair(options);
+      expect([server.publicKey.type, server.publicKey.bits, server.canDecrypt]).toEqual(['rsa', bits, true]);
+    }
     const client = await generateKeyPair({ type: 'p256' });
     expect([client.publicKey.type, client.canDecrypt, client.canSign]).toEqual(['p256', false, true]);
     const again = await importKeyPair(client.toPem());

@@ -96,6 +96,17 @@ describe('a server of encrypted sockets', () => {
     }
   });
 
+  it('with several keys says which they are, and accepts clients of each', async () => {
+    const { server, port } = await open({ key: [keys.server, keys.other], serverNames: ['inn'] });
+    expect(server.fingerprints).toEqual([right.fingerprint, keys.other.fingerprint]);
+    expect(server.fingerprint).toBe(right.fingerprint);
+    for (const key of [right, keys.other.publicKey]) {
+      expect(await echoes(await dial(port, { key, serverName: 'inn' }))).toBe(true);
+    }
+    await refused(dial(port, { serverName: 'elsewhere' }), 'K4NET_PEER_ALERT');
+    expectDiscreet(server);
+  });
+
   it.each([
     [{}, ["'key'", "'keyPath'", "'ephemeralKey: true'", "'plain: true'"]],
     [{ ephemeralKey: true, key: keys.server }, ["'ephemeralKey'", "'key'"]],
@@ -104,6 +115,9 @@ describe('a server of encrypted sockets', () => {
     [{ key: keys.server, pin: 'x' }, ["'pin'"]],
     [{ plain: true, key: keys.server }, ["'key'", 'plain: true']],
     [{ key: keys.ec }, ['RSA']],
+    [{ key: [keys.server, keys.ec] }, ['RSA']],
+    [{ key: [] }, ['key']],
+    [{ key: keys.server, serverNames: [] }, ['serverNames']],
   ] as const)('refuses options that contradict each other, and quotes them: %#', async (options, words) => {
     const error = await reasonOf(listen({ port: 0, ...options } as EncryptedListenOptions));
     expect(error).toBeInstanceOf(TypeError);

@@ -15,7 +15,7 @@ import { tcpPair, unixPair, type StreamPair } from '../support/streams.js';
 import { MemoryEnd } from './memory-end.js';
 import { sealed } from './pairs.js';
 
-const key = await generateKeyPair();
+const key = await generateKeyPair({ keySize: 2048 });
 
 const common = { succeeded: () => Promise.resolve(), timeout: 10_000 };
 

@@ -318,7 +318,7 @@ describe('a moment', () => {
 
 describe('what is printed', () => {
   it('has no private key in it', async () => {
-    const made = await generateKeyPair();
+    const made = await generateKeyPair({ keySize: 2048 });
     expectDiscreet(made);
     const options = { isServer: true, key: keys.server, clientAuth: 'wanted' } as const;
     const { client: near, server: far } = await ends.shaken(

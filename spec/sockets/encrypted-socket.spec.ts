@@ -8,7 +8,7 @@ import type { Transport } from '../../lib/transport/transport.js';
 import { describeSocket } from '../conformance/socket-suite.js';
 import { tcpPair } from '../support/streams.js';
 
-const key = await generateKeyPair();
+const key = await generateKeyPair({ keySize: 2048 });
 
 async function pair(
   [a, b]: readonly [DuplexLike | Transport, DuplexLike | Transport],

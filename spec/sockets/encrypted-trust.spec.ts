@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { importKeyPair } from '../../lib/crypto/keys.js';
 import { KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import type {
   EncryptedClientOptions,
@@ -196,6 +197,88 @@ describe('a client trusts a server', () => {
   });
 });
 
+describe('a server with several keys', () => {
+  const both = [keys.server, keys.other.toPem()];
+
+  it('shows the first to a client that asks, and accepts a client that knows any of them', async () => {
+    for (const pin of [right.fingerprint, [wrong.fingerprint, right.fingerprint]]) {
+      expect((await meet({ pin }, { key: both })).here.fingerprint).toBe(right.fingerprint);
+    }
+    for (const key of [right, wrong]) {
+      expect((await meet({ key }, { key: both })).here.fingerprint).toBe(key.fingerprint);
+      expect((await meet({ key }, { key: both.toReversed() })).here.fingerprint).toBe(key.fingerprint);
+    }
+    expect((await meet({ insecureAcceptAnyKey: true }, { key: both.toReversed() })).here.fingerprint).toBe(
+      wrong.fingerprint,
+    );
+  });
+
+  it('refuses a client that knows none of them', async () => {
+    const { there } = await part({ key: keys.rsa.publicKey }, { key: both }, 'K4NET_PEER_ALERT');
+    expect(there).toBe('K4NET_UNKNOWN_SERVER_KEY');
+  });
+
+  it('refuses a client whose pin is none but the first', async () => {
+    const { error } = await part({ pin: wrong.fingerprint }, { key: both }, 'K4NET_KEY_MISMATCH');
+    expect(error).toMatchObject({ expected: wrong.fingerprint, actual: right.fingerprint });
+  });
+
+  it('reads them from files', async () => {
+    const path = await folder();
+    const [one, two] = [join(path, 'one'), join(path, 'two')];
+    await writeFile(`${one}.sk`, keys.server.toPem(), { mode: 0o600 });
+    await writeFile(`${two}.sk`, keys.other.toPem(), { mode: 0o600 });
+    const server = { keyPath: [one, two] };
+    for (const key of [right, wrong]) {
+      expect((await meet({ key }, server)).here.fingerprint).toBe(key.fingerprint);
+    }
+  });
+
+  it('makes the file of the first only, and none when a further one is missing', async () => {
+    const path = await folder();
+    const [one, two] = [join(path, 'one'), join(path, 'two')];
+    const server = { keyPath: [one, two], keySize: 2048 } as const;
+    const client = { insecureAcceptAnyKey: true };
+    const { there } = await part(client, server, 'K4NET_PEER_ALERT', 'K4NET_PEER_CLOSED');
+    expect(there).toBe('K4NET_FILE');
+    expect(await readdir(path)).toEqual([]);
+    await writeFile(`${two}.sk`, keys.other.toPem(), { mode: 0o600 });
+    const { here } = await meet(client, server);
+    expect((await readdir(path)).sort()).toEqual(['one.sk', 'two.sk']);
+    expect(here.fingerprint).toBe((await importKeyPair(await readFile(`${one}.sk`, 'utf8'))).fingerprint);
+  });
+
+  it('has none that is not a key for a server', async () => {
+    const { near, far } = { near: 'K4NET_PEER_ALERT', far: 'K4NET_INTERNAL' };
+    const { there } = await part({ key: right }, { key: [keys.server, keys.ec] }, near, 'K4NET_PEER_CLOSED');
+    expect(there).toBe(far);
+  });
+});
+
+describe('a server that says its names', () => {
+  const named = { serverNames: ['Chat.example.org', '[0:0:0:0:0:0:0:1]:9000'] };
+
+  it.each(['chat.example.org', 'CHAT.EXAMPLE.ORG.', '[::1]:9000', undefined])(
+    'accepts a client that means %s',
+    async (serverName) => {
+      for (const how of [{ key: right }, { pin: right.fingerprint }]) {
+        expect((await meet({ ...how, serverName }, named)).there.serverName).toBe(serverName);
+      }
+    },
+  );
+
+  it.each(['mail.example.org', 'chat.example.org:9000', '[::2]:9000', '#'])(
+    'refuses a client that means %s',
+    async (serverName) => {
+      for (const how of [{ key: right }, { pin: right.fingerprint }, { insecureAcceptAnyKey: true }]) {
+        const { error, there } = await part({ ...how, serverName }, named, 'K4NET_PEER_ALERT');
+        expect(error).toMatchObject({ alert: 6 });
+        expect(there).toBe('K4NET_UNKNOWN_SERVER_KEY');
+      }
+    },
+  );
+});
+
 describe('options of an encrypted socket', () => {
   const yes = (): boolean => true;
   const make = (options: object) => () => {
@@ -225,6 +308,15 @@ describe('options of an encrypted socket', () => {
     [{ identifyToUnknownServer: 'no' }, ['identifyToUnknownServer']],
     [{ serverName: 'two words' }, ['serverName']],
     [{ knownHosts: {}, serverName: 'x' }, ['knownHosts']],
+    [{ isServer: true, key: [] }, ['key']],
+    [{ isServer: true, keyPath: [] }, ['keyPath']],
+    [{ isServer: true, keyPath: ['x', ''] }, ['keyPath']],
+    [{ isServer: true, keyPath: ['x', 7] }, ['keyPath']],
+    [{ isServer: true, serverNames: [] }, ['serverNames']],
+    [{ isServer: true, serverNames: 'chat' }, ['serverNames']],
+    [{ isServer: true, serverNames: ['two words'] }, ['serverName', 'two words']],
+    [{ isServer: true, serverNames: [7] }, ['serverName']],
+    [{ serverNames: ['chat'] }, ["'serverNames'", 'client']],
     [{ isServer: true, clientAuth: 'maybe' }, ['clientAuth', 'maybe']],
     [{ appProtocols: [''] }, ['protocol']],
     [{ padding: 'some' }, ['some']],

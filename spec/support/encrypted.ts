@@ -59,7 +59,13 @@ export class Ends {
     const { near, far } = wire === 'TCP' ? await this.tcp() : memory();
     return {
       client: this.keep(new EncryptedSocket(near, client)),
-      server: this.keep(new EncryptedSocket(far, { key: keys.server, ...server, isServer: true })),
+      server: this.keep(
+        new EncryptedSocket(far, {
+          ...(!('keyPath' in server) && { key: keys.server }),
+          ...server,
+          isServer: true,
+        }),
+      ),
     };
   }
 

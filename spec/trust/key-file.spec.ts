@@ -14,7 +14,13 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../../lib/errors.js';
-import { keyFile, loadClientPin, loadServerKey, saveClientPin } from '../../lib/trust/key-file.js';
+import {
+  keyFile,
+  loadClientPin,
+  loadServerKey,
+  readServerKey,
+  saveClientPin,
+} from '../../lib/trust/key-file.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
 import { takeWarnings } from '../support/warnings.js';
 
@@ -36,7 +42,7 @@ const rsa = {
 
 beforeAll(async () => {
   keys = await subtle.generateKey(rsa, true, ['encrypt', 'decrypt']);
-  [first, second] = await Promise.all([importKeyPair(keys), generateKeyPair()]);
+  [first, second] = await Promise.all([importKeyPair(keys), generateKeyPair({ keySize: 2048 })]);
 });
 beforeEach(() => {
   folder = temporaryFolder();
@@ -95,7 +101,9 @@ describe("a server's key", () => {
   it('is made and saved when missing, and read from then on', async () => {
     const generateKey = quickKeys();
     const made = await loadServerKey(keyPath);
-    expect(generateKey.mock.calls).toMatchObject([[rsa, true, ['encrypt', 'decrypt']]]);
+    expect(generateKey.mock.calls).toMatchObject([
+      [{ ...rsa, modulusLength: 3072 }, true, ['encrypt', 'decrypt']],
+    ]);
     expect(made.fingerprint).toBe(first.fingerprint);
     expect(readdirSync(folder.path)).toEqual(['server.sk']);
     const text = readFileSync(`${keyPath}.sk`, 'utf8');
@@ -108,8 +116,8 @@ describe("a server's key", () => {
 
   it('is made with the size that is asked for', async () => {
     const generateKey = quickKeys();
-    await loadServerKey(keyPath, 3072);
-    expect(generateKey.mock.calls).toMatchObject([[{ modulusLength: 3072 }, true, ['encrypt', 'decrypt']]]);
+    await loadServerKey(keyPath, 4096);
+    expect(generateKey.mock.calls).toMatchObject([[{ modulusLength: 4096 }, true, ['encrypt', 'decrypt']]]);
     await expect(loadServerKey(join(folder.path, 'other'), 1024 as never)).rejects.toThrow(RangeError);
     expect(readdirSync(folder.path)).toEqual(['server.sk']);
   });
@@ -117,6 +125,15 @@ describe("a server's key", () => {
   it('is used whatever its size when it is there', async () => {
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
     expect((await loadServerKey(keyPath, 4096)).fingerprint).toBe(first.fingerprint);
+  });
+
+  it('that must be there is read, and never made', async () => {
+    const generateKey = quickKeys();
+    await refuses(readServerKey(keyPath), `${keyPath}.sk`, /is missing: .*only the first one is made/);
+    expect(generateKey).not.toHaveBeenCalled();
+    expect(readdirSync(folder.path)).toEqual([]);
+    writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
+    expect((await readServerKey(keyPath)).fingerprint).toBe(first.fingerprint);
   });
 
   it('is read from PKCS#1 too', async () => {
@@ -312,7 +329,7 @@ describe('processes that start at once', () => {
     const prints = await race(
       compiled.path,
       8,
-      () => `console.log((await loadServerKey(${JSON.stringify(keyPath)})).fingerprint);`,
+      () => `console.log((await loadServerKey(${JSON.stringify(keyPath)}, 2048)).fingerprint);`,
     );
     expect(prints).toHaveLength(8);
     expect(new Set(prints)).toEqual(new Set([(await loadServerKey(keyPath)).fingerprint]));

@@ -15,7 +15,7 @@ import {
 
 const [kind, ...numbers] = process.argv.slice(2);
 const [calls, inFlight, connections] = numbers.map(Number);
-const key = kind === 'encrypted' ? await generateKeyPair() : undefined;
+const key = kind === 'encrypted' ? await generateKeyPair({ keySize: 2048 }) : undefined;
 
 /** mulberry32, as in spec/support/random.ts. */
 class Random {
