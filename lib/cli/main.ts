@@ -1,27 +1,69 @@
 #!/usr/bin/env node
+import { UsageError } from './arguments.js';
 import { demo } from './demo.js';
 import { demoServer } from './demo-server.js';
+import { fingerprint, keygen } from './keys.js';
+import { trust } from './trust.js';
 
-const usage = `usage: k4net demo [file]
+const usage = `usage: k4net COMMAND ...
 
-  demo   starts a server process and a client process, which send the file to each other over TCP in
-         chunks, encrypted, each by a call that is answered; then they compare hashes and say how fast it
-         went. Without a file it sends the Node program itself. The server's key is made on the first
-         run, in the user's configuration folder.
+  demo [FILE]
+      Starts a server process and a client process, which send the file to each other over TCP in chunks,
+      encrypted, each by a call that is answered; then they compare hashes and say how fast it went.
+      Without a file it sends the Node program itself. The server's key is made on the first run, in the
+      user's configuration folder.
+
+  keygen PATH [--size BITS]
+      Makes a private key for a server in PATH.sk, for its owner only, and prints its fingerprint.
+      Replaces no file. BITS is 2048, 3072 (the default) or 4096.
+
+  fingerprint FILE
+      Prints the fingerprint of the key in FILE: a private key (.sk), a public key (.pk) or another PEM.
+
+  trust list
+  trust add NAME FINGERPRINT
+  trust replace NAME FINGERPRINT
+  trust revoke NAME
+  trust remove NAME
+      Shows the servers that clients know, or changes one. NAME is what 'connect' looks up: 'host:port',
+      '[address]:port' for IPv6, 'unix:path', or the serverName. 'add' keeps another key that is known
+      already, and fails; 'replace' does not. After 'revoke' clients refuse the server until 'replace'.
+      After 'remove' the next connection is a first use again. All take --file FILE for another
+      known-hosts file than the one in the user's configuration folder.
+
+  help
+      Prints this.
+
+The exit code is 0 for success, 1 for a failure, 2 for a command line that means nothing.
 `;
 
-async function main(command: string | undefined, args: readonly string[]): Promise<number> {
-  if (command === 'demo' && args.length <= 1) return demo(args[0]);
-  if (command === 'demo-server' && args.length === 0) return demoServer();
-  const asked = command === 'help' || command === '--help' || command === '-h';
-  (asked ? process.stdout : process.stderr).write(usage);
-  return asked ? 0 : 2;
+type Command = (args: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, Command>> = {
+  demo: ([file, ...rest]) => {
+    if (rest.length > 0) throw new UsageError(`'${rest[0] ?? ''}' is one argument too many`);
+    return demo(file);
+  },
+  'demo-server': demoServer,
+  keygen,
+  fingerprint,
+  trust,
+};
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command) return command(args);
+  throw new UsageError(name === undefined ? 'a command is missing' : `there is no command '${name}'`);
 }
 
 try {
-  const [command, ...args] = process.argv.slice(2);
-  process.exitCode = await main(command, args);
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`k4net: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  if (error instanceof UsageError) process.stderr.write(`\n${usage}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }

@@ -54,7 +54,10 @@ export function describeAddress(address: Address): string {
 
 /** The name under which a known-hosts store has the server at an address. */
 export function storeName(address: Address): string {
-  const name = 'path' in address ? `unix:${address.path}` : describeAddress(address);
-  // The store keeps lines of visible ASCII.
+  return toStoreName('path' in address ? `unix:${address.path}` : describeAddress(address));
+}
+
+/** A name in visible ASCII, of which the lines of a known-hosts store are made. */
+export function toStoreName(name: string): string {
   return name.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }

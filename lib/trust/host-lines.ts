@@ -64,6 +64,40 @@ export class HostLines {
     return index === undefined ? undefined : this.#read(index);
   }
 
+  /** All servers in the order of their lines, with an error in the place of a line that `find` would refuse. */
+  list(): (KnownHost | FileError)[] {
+    const found: (KnownHost | FileError)[] = [];
+    const seen = new Map<string, number>();
+    for (const [index, line] of this.#lines.entries()) {
+      const [word] = words(line);
+      if (word === undefined || word.startsWith('#')) continue;
+      const name = oneSpelling(word);
+      const first = seen.get(name);
+      seen.set(name, first ?? index);
+      try {
+        if (first !== undefined) throw this.#twice(name, first, index);
+        found.push(this.#read(index));
+      } catch (error) {
+        if (!(error instanceof FileError)) throw error;
+        found.push(error);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Removes the line of a name.
+   *
+   * @returns whether there was one.
+   */
+  delete(name: string): boolean {
+    const index = this.#indexOf(name);
+    if (index === undefined) return false;
+    this.#lines.splice(index, 1);
+    this.#changed = true;
+    return true;
+  }
+
   /** Puts a line in the place of the one of that name, or at the end. */
   set(host: KnownHost): void {
     const { name, fingerprint, state, firstSeen, lastSeen } = host;
@@ -90,12 +124,14 @@ export class HostLines {
     for (const [index, line] of this.#lines.entries()) {
       const [word] = words(line);
       if (word === undefined || oneSpelling(word) !== name) continue;
-      if (found !== undefined) {
-        throw new FileError(this.#path, `has two lines for '${name}': ${found + 1} and ${index + 1}`);
-      }
+      if (found !== undefined) throw this.#twice(name, found, index);
       found = index;
     }
     return found;
+  }
+
+  #twice(name: string, first: number, second: number): FileError {
+    return new FileError(this.#path, `has two lines for '${name}': ${first + 1} and ${second + 1}`);
   }
 
   #read(index: number): KnownHost {

@@ -18,6 +18,11 @@ export interface KnownHosts {
   addIfAbsent(name: string, fingerprint: string): Promise<KnownHost>;
   /** Puts a key in the place of whatever is known: what a person decides, never a program. */
   replace(name: string, fingerprint: string, state?: KnownHost['state']): Promise<void>;
+  /**
+   * Forgets a server: the next connection is a first use again. Like `replace`, what a person decides. Resolves with whether
+   * the server was known.
+   */
+  remove?(name: string): Promise<boolean>;
   /** Notes that a known key was seen today. Does nothing when it cannot: it must not fail a connection. */
   touch?(name: string, fingerprint: string): Promise<void>;
 }
@@ -63,11 +68,11 @@ function touched(known: KnownHost | undefined, fingerprint: string): KnownHost |
 }
 
 /** A store that forgets everything when the process ends. */
-export function memoryKnownHosts(): KnownHosts {
+export function memoryKnownHosts(): Required<KnownHosts> {
   return new MemoryKnownHosts();
 }
 
-class MemoryKnownHosts implements KnownHosts {
+class MemoryKnownHosts implements Required<KnownHosts> {
   readonly #hosts = new Map<string, KnownHost>();
 
   get(name: string): Promise<KnownHost | undefined> {
@@ -88,6 +93,10 @@ class MemoryKnownHosts implements KnownHosts {
       const host = newHost(name, fingerprint, state);
       this.#hosts.set(host.name, host);
     });
+  }
+
+  remove(name: string): Promise<boolean> {
+    return settle(() => this.#hosts.delete(hostName(name)));
   }
 
   touch(name: string, fingerprint: string): Promise<void> {
@@ -140,7 +149,7 @@ function homeFolder(need: string): string {
  *
  * @param path - left out, the file in the user's configuration folder.
  */
-export function fileKnownHosts(path: string = defaultKnownHostsPath()): KnownHosts {
+export function fileKnownHosts(path: string = defaultKnownHostsPath()): Required<KnownHosts> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new TypeError('the path of a known-hosts file is a string that is not empty');
   }
@@ -149,7 +158,7 @@ export function fileKnownHosts(path: string = defaultKnownHostsPath()): KnownHos
 
 const maxFile = 1_048_576;
 
-class FileKnownHosts implements KnownHosts {
+class FileKnownHosts implements Required<KnownHosts> {
   readonly #path: string;
   /** The last change that was asked for. In one process they wait for each other here, not at the lock. */
   #last: Promise<unknown> = Promise.resolve();
@@ -182,6 +191,11 @@ class FileKnownHosts implements KnownHosts {
     });
   }
 
+  async remove(name: string): Promise<boolean> {
+    const wanted = hostName(name);
+    return this.#change((lines) => lines.delete(wanted));
+  }
+
   async touch(name: string, fingerprint: string): Promise<void> {
     const [wanted, print] = [hostName(name), parseFingerprint(fingerprint)];
     try {
@@ -201,6 +215,14 @@ class FileKnownHosts implements KnownHosts {
     this.#last = done.catch(() => undefined);
     return done;
   }
+}
+
+/**
+ * All servers that a known-hosts file knows, with an error in the place of a line that is not understood. Empty where there
+ * is no file.
+ */
+export async function listKnownHosts(path: string): Promise<(KnownHost | FileError)[]> {
+  return (await readLines(path)).list();
 }
 
 async function readLines(path: string): Promise<HostLines> {

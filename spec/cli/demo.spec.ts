@@ -1,24 +1,16 @@
-import { execFile, spawn, type ExecFileException } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importKeyPair } from '../../lib/crypto/keys.js';
 import { formatBytes, formatCount } from '../../lib/cli/format.js';
 import { Progress } from '../../lib/cli/progress.js';
 import { Screen } from '../../lib/cli/screen.js';
 import { chunkSize } from '../../lib/cli/send-file.js';
-
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { main, runCli, type Outcome } from '../support/cli.js';
 
 let folder: string;
 let env: NodeJS.ProcessEnv;
@@ -34,16 +26,7 @@ afterAll(async () => {
 });
 
 function k4net(...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [main, ...args],
-      { env },
-      (error: ExecFileException | null, stdout, stderr) => {
-        resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
-      },
-    );
-  });
+  return runCli(args, { env });
 }
 
 describe('the main job', () => {
@@ -128,13 +111,6 @@ describe('the main job', () => {
     const directory = await k4net('demo', folder);
     expect(directory.code).toBe(1);
     expect(directory.stderr).toBe(`k4net: ${folder} is not a file\n`);
-  });
-
-  it('explains itself', async () => {
-    expect(await k4net('--help')).toMatchObject({ code: 0, stderr: '' });
-    const wrong = await k4net('nonsense');
-    expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('usage: k4net demo [file]');
   });
 });
 

@@ -19,6 +19,7 @@ import {
   checkKnownHost,
   defaultKnownHostsPath,
   fileKnownHosts,
+  listKnownHosts,
   memoryKnownHosts,
 } from '../../lib/trust/known-hosts.js';
 import { hostName } from '../../lib/trust/host-name.js';
@@ -86,6 +87,19 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.addIfAbsent(name, one)).toMatchObject({ fingerprint: two, state: 'revoked' });
     await store.replace(name, one, 'pinned');
     expect(await store.get(name)).toMatchObject({ fingerprint: one, state: 'pinned' });
+  });
+
+  it('forgets a server by any spelling of its name, and says whether it knew it', async () => {
+    const store = make();
+    expect(await store.remove?.(name)).toBe(false);
+    await store.replace(name, one, 'revoked');
+    await store.addIfAbsent('other:1', one);
+    expect(await store.remove?.('EXAMPLE.org.:9000')).toBe(true);
+    expect(await store.get(name)).toBeUndefined();
+    expect(await store.remove?.(name)).toBe(false);
+    expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: two, state: 'pinned' });
+    expect(await store.get('other:1')).toMatchObject({ fingerprint: one });
+    await expect(store.remove?.('a b')).rejects.toThrow(TypeError);
   });
 
   it('notes the day a key was seen', async () => {
@@ -244,7 +258,7 @@ describe('the file', () => {
 
   it('is not made by a look', async () => {
     expect(await fileKnownHosts(path).get(name)).toBeUndefined();
-    await fileKnownHosts(path).touch?.(name, one);
+    await fileKnownHosts(path).touch(name, one);
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
@@ -274,7 +288,7 @@ describe('the file', () => {
     const store = fileKnownHosts(path);
     await store.addIfAbsent(name, one);
     const { ino } = statSync(path);
-    await store.touch?.(name, one);
+    await store.touch(name, one);
     await store.addIfAbsent(name, one);
     expect(statSync(path).ino).toBe(ino);
   });
@@ -297,7 +311,7 @@ describe('the file', () => {
       expect(error).toMatchObject({ path, code: 'K4NET_FILE' });
       expect((error as Error).message).toContain('line 2');
     }
-    await store.touch?.(name, one);
+    await store.touch(name, one);
     expect(content()).toBe(`# first\n${line}\n`);
     expect(await store.get('other:1')).toBeUndefined();
     // What a person decides mends the line.
@@ -350,6 +364,35 @@ describe('the file', () => {
     }
   });
 
+  it('loses the line of a server that is forgotten, understood or not, and no other', async () => {
+    const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
+    const store = fileKnownHosts(path);
+    for (const removed of [line(name), `${name} what is this\n`]) {
+      write(`# mine\n${line('a:1')}${removed}${line('b:1')}`);
+      expect(await store.remove(name)).toBe(true);
+      expect(content()).toBe(`# mine\n${line('a:1')}${line('b:1')}`);
+    }
+    write(line(name) + line(name));
+    await expect(store.remove(name)).rejects.toThrow(/two lines/);
+  });
+
+  it('is listed with an error in the place of every line that no lookup would accept', async () => {
+    expect(await listKnownHosts(path)).toEqual([]);
+    const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
+    write(`# mine\n\n${line('A:1')}b:1 what is this\n${line('a:1')}${line('c:1')}`);
+    const known = { fingerprint: one, state: 'pinned', firstSeen: '2026-01-31', lastSeen: '2026-02-01' };
+    const found = await listKnownHosts(path);
+    expect(found).toEqual([
+      { ...known, name: 'a:1' },
+      expect.any(FileError),
+      expect.any(FileError),
+      { ...known, name: 'c:1' },
+    ]);
+    const messages = found.map((each) => (each instanceof FileError ? each.message : each.name));
+    expect(messages[1]).toContain("line for 'b:1' that is not understood: line 4");
+    expect(messages[2]).toContain("two lines for 'a:1': 3 and 5");
+  });
+
   it('may have any bytes in comments and behind a name', async () => {
     write('# \x0c\xa0\n\n \t\nother:1 k4net1 \xa0\x0c\n');
     expect(await fileKnownHosts(path).get(name)).toBeUndefined();
@@ -390,7 +433,7 @@ describe('the file', () => {
       args[1] === 'wx' ? Promise.reject(refused) : open(...args),
     );
     expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: one });
-    await store.touch?.(name, one);
+    await store.touch(name, one);
     await expect(store.addIfAbsent('new:1', one)).rejects.toBeInstanceOf(FileError);
     // A change that failed does not stand in the way of the next one.
     vi.restoreAllMocks();

@@ -1,0 +1,102 @@
+import { parseFingerprint } from '../crypto/keys.js';
+import { FileError } from '../errors.js';
+import { toStoreName } from '../net/address.js';
+import { hostName } from '../trust/host-name.js';
+import {
+  defaultKnownHostsPath,
+  fileKnownHosts,
+  listKnownHosts,
+  type KnownHost,
+} from '../trust/known-hosts.js';
+import { checked, readArguments, UsageError } from './arguments.js';
+
+/** Where the store is, and what the command is about. */
+interface Task {
+  readonly file: string;
+  readonly name: string;
+  readonly fingerprint: string;
+}
+
+interface Action {
+  readonly names: readonly string[];
+  readonly run: (task: Task) => Promise<number>;
+}
+
+const actions: Readonly<Record<string, Action>> = {
+  list: { names: [], run: list },
+  add: { names: ['NAME', 'FINGERPRINT'], run: add },
+  replace: { names: ['NAME', 'FINGERPRINT'], run: replace },
+  revoke: { names: ['NAME'], run: revoke },
+  remove: { names: ['NAME'], run: remove },
+};
+
+/** Shows and changes a known-hosts file. Returns the exit code. */
+export async function trust([word, ...args]: readonly string[]): Promise<number> {
+  const action = word !== undefined && Object.hasOwn(actions, word) ? actions[word] : undefined;
+  if (!action) {
+    const known = Object.keys(actions).join(', ');
+    throw new UsageError(
+      word === undefined ? `trust needs one of ${known}` : `trust has no '${word}': it has ${known}`,
+    );
+  }
+  const { positionals, options } = readArguments(args, action.names, ['file']);
+  const [name, fingerprint] = positionals;
+  const { file = defaultKnownHostsPath() } = options;
+  checked(() => fileKnownHosts(file));
+  return action.run({
+    file,
+    // The name as connect looks it up.
+    name: name === undefined ? '' : checked(() => hostName(toStoreName(name))),
+    fingerprint: fingerprint === undefined ? '' : checked(() => parseFingerprint(fingerprint)),
+  });
+}
+
+/** Prints all servers. A line that is not understood is reported, and makes the exit code 1. */
+async function list({ file }: Task): Promise<number> {
+  let code = 0;
+  for (const host of await listKnownHosts(file)) {
+    if (host instanceof FileError) {
+      process.stderr.write(`k4net: ${host.message}\n`);
+      code = 1;
+    } else show(host);
+  }
+  return code;
+}
+
+async function add({ file, name, fingerprint }: Task): Promise<number> {
+  const known = await fileKnownHosts(file).addIfAbsent(name, fingerprint);
+  if (known.state === 'revoked' || known.fingerprint !== fingerprint) {
+    const key = `${known.state === 'revoked' ? 'revoked' : 'other'} key ${known.fingerprint}`;
+    throw new FileError(file, `has the ${key} for '${name}': 'trust replace' puts another in its place`);
+  }
+  show(known);
+  return 0;
+}
+
+async function replace({ file, name, fingerprint }: Task): Promise<number> {
+  const store = fileKnownHosts(file);
+  await store.replace(name, fingerprint);
+  show((await store.get(name)) ?? gone(file, name));
+  return 0;
+}
+
+async function revoke({ file, name }: Task): Promise<number> {
+  const store = fileKnownHosts(file);
+  const known = (await store.get(name)) ?? gone(file, name);
+  await store.replace(name, known.fingerprint, 'revoked');
+  show({ ...known, state: 'revoked' });
+  return 0;
+}
+
+async function remove({ file, name }: Task): Promise<number> {
+  if (!(await fileKnownHosts(file).remove(name))) gone(file, name);
+  return 0;
+}
+
+function gone(file: string, name: string): never {
+  throw new FileError(file, `knows no server '${name}'`);
+}
+
+function show({ name, fingerprint, state, firstSeen, lastSeen }: KnownHost): void {
+  process.stdout.write(`${[name, fingerprint, state, firstSeen, lastSeen].join(' ')}\n`);
+}

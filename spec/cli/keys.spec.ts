@@ -1,0 +1,231 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
+import { connect } from '../../lib/net/connect.js';
+import { listen } from '../../lib/net/listen.js';
+import { fileKnownHosts } from '../../lib/trust/known-hosts.js';
+import { runCli, type Outcome } from '../support/cli.js';
+import { needDist } from '../support/dist.js';
+import { keys } from '../support/encrypted.js';
+
+const onPosix = process.platform !== 'win32';
+const [one, two] = ['1', '2'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+
+beforeEach(async () => {
+  needDist();
+  folder = await mkdtemp(path.join(tmpdir(), 'k4net-cli-'));
+  // The configuration of whoever runs the tests stays as it is.
+  env = { ...process.env, XDG_CONFIG_HOME: folder, APPDATA: folder };
+});
+
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+function k4net(...args: string[]): Promise<Outcome> {
+  return runCli(args, { env, cwd: folder });
+}
+
+describe('k4net', () => {
+  it('prints how it is used, to stdout when asked and to stderr with code 2 when misused', async () => {
+    const asked = await k4net('--help');
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(asked.stdout).toMatch(/^usage: k4net COMMAND/);
+    for (const args of [[], ['nonsense'], ['toString'], ['demo', 'a', 'b']]) {
+      const wrong = await k4net(...args);
+      expect(wrong).toMatchObject({ code: 2, stdout: '' });
+      expect(wrong.stderr).toMatch(/^k4net: .+\n\nusage: k4net COMMAND/);
+    }
+  });
+
+  it.each([
+    [['keygen'], 'PATH is missing'],
+    [['keygen', 'a', 'b'], "'b' is one argument too many"],
+    [['keygen', 'a', '--size', '1024'], "--size is 2048, 3072 or 4096, not '1024'"],
+    [['keygen', 'a', '--size'], '--size'],
+    [['keygen', 'a', '--bits', '2048'], '--bits'],
+    [['keygen', 'folder/'], 'keyPath is the path of a file'],
+    [['fingerprint'], 'FILE is missing'],
+    [['trust'], 'trust needs one of list, add, replace, revoke, remove'],
+    [['trust', 'forget'], "trust has no 'forget'"],
+    [['trust', 'constructor'], "trust has no 'constructor'"],
+    [['trust', 'list', 'a:1'], "'a:1' is one argument too many"],
+    [['trust', 'add', 'a:1'], 'FINGERPRINT is missing'],
+    [['trust', 'add', 'a:1', 'sha256:12'], "a fingerprint is 'sha256:' and 64 hexadecimal digits"],
+    [['trust', 'add', '#a', one], 'the name of a server'],
+    [['trust', 'revoke', 'a:1', one], 'one argument too many'],
+    [['trust', 'list', '--file', ''], 'the path of a known-hosts file'],
+  ])('says what is wrong with %j', async (args, what) => {
+    const { code, stdout, stderr } = await k4net(...args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.split('\n')[0]).toContain(what);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe('k4net keygen', () => {
+  it('makes a key of 3072 bits for its owner only, which a server can use, and prints its fingerprint', async () => {
+    const { code, stdout, stderr } = await k4net('keygen', 'server');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const file = path.join(folder, 'server.sk');
+    const pair = await importKeyPair(await readFile(file, 'utf8'));
+    expect(pair.publicKey.bits).toBe(3072);
+    expect(stdout).toBe(`${pair.fingerprint}\n`);
+    expect(await readdir(folder)).toEqual(['server.sk']);
+    if (onPosix) expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const server = await listen({ port: 0, keyPath: path.join(folder, 'server') });
+    expect(server.fingerprint).toBe(pair.fingerprint);
+    await server.close();
+  });
+
+  it('takes a size', async () => {
+    expect(await k4net('keygen', '--size', '2048', 'server.sk')).toMatchObject({ code: 0 });
+    const pair = await importKeyPair(await readFile(path.join(folder, 'server.sk'), 'utf8'));
+    expect(pair.publicKey.bits).toBe(2048);
+  });
+
+  it('replaces no file, whatever it is', async () => {
+    await writeFile(path.join(folder, 'server.sk'), 'mine');
+    if (onPosix) await symlink('nowhere', path.join(folder, 'link.sk'));
+    for (const name of onPosix ? ['server', 'link'] : ['server']) {
+      const { code, stdout, stderr } = await k4net('keygen', name, '--size', '2048');
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toBe(`k4net: '${name}.sk' is there already, and stays as it is\n`);
+    }
+    expect(await readFile(path.join(folder, 'server.sk'), 'utf8')).toBe('mine');
+  });
+
+  it('says in one line that it cannot make the file', async () => {
+    const { code, stdout, stderr } = await k4net('keygen', 'no/such/server', '--size', '2048');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^k4net: 'no\/such\/server.sk' cannot be made \(ENOENT\)\n$/);
+  });
+});
+
+describe('k4net fingerprint', () => {
+  it('prints the fingerprint of a private key, of a public key and of a P-256 key', async () => {
+    const client = await generateKeyPair({ type: 'p256' });
+    const legacy = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const legacyPem = legacy.privateKey.export({ type: 'pkcs1', format: 'pem' });
+    const expected: [string, string | Buffer, string][] = [
+      ['a.sk', keys.server.toPem(), keys.server.fingerprint],
+      ['a.pk', keys.server.publicKey.toPem(), keys.server.fingerprint],
+      ['client.pem', client.toPem(), client.fingerprint],
+      ['client-public.pem', client.publicKey.toPem(), client.fingerprint],
+      ['legacy.pem', legacyPem, (await importKeyPair(String(legacyPem))).fingerprint],
+    ];
+    for (const [name, text, print] of expected) {
+      await writeFile(path.join(folder, name), text, { mode: 0o600 });
+      expect(await k4net('fingerprint', name)).toEqual({ code: 0, stdout: `${print}\n`, stderr: '' });
+    }
+  });
+
+  it('says in one line what is wrong, and shows nothing of the file', async () => {
+    await writeFile(path.join(folder, 'half'), keys.server.toPem().slice(0, 700));
+    await writeFile(path.join(folder, 'words'), 'a word of mine');
+    for (const [name, what] of [
+      ['missing', /^k4net: 'missing' does not exist\n$/],
+      ['half', /^k4net: 'half' is no (private|public) key: .*\n$/],
+      ['words', /^k4net: 'words' is no public key: .*\n$/],
+      ['.', /^k4net: '\.' is not a file\n$/],
+    ] as const) {
+      const { code, stdout, stderr } = await k4net('fingerprint', name);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(what);
+      expect(stderr).not.toContain('mine');
+      expect(stderr).not.toContain(keys.server.toPem().slice(100, 130));
+    }
+  });
+});
+
+describe('k4net trust', () => {
+  const store = () => fileKnownHosts(path.join(folder, 'k4net', 'known_hosts'));
+  const today = () => new Date().toISOString().slice(0, 10);
+
+  it('adds, lists, replaces, revokes and removes a server in the file of the user', async () => {
+    expect(await k4net('trust', 'list')).toEqual({ code: 0, stdout: '', stderr: '' });
+    const before = today();
+    const added = await k4net('trust', 'add', 'Example.org.:9000', one.toUpperCase().replace('SHA', 'sha'));
+    // Midnight may have passed since.
+    const days = [before, today()].map((day) => `${day} ${day}`);
+    const line = (print: string, state: string) =>
+      days.map((day) => `example.org:9000 ${print} ${state} ${day}\n`);
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    expect(line(one, 'pinned')).toContain(added.stdout);
+    expect(await k4net('trust', 'list')).toEqual(added);
+    expect(await k4net('trust', 'add', 'example.org:9000', one)).toEqual(added);
+
+    const other = await k4net('trust', 'add', 'example.org:9000', two);
+    expect(other).toMatchObject({ code: 1, stdout: '' });
+    expect(other.stderr).toContain(`has the other key ${one} for 'example.org:9000'`);
+
+    expect(await k4net('trust', 'replace', 'EXAMPLE.org:9000', two)).toMatchObject({ code: 0 });
+    expect(await store().get('example.org:9000')).toMatchObject({ fingerprint: two, state: 'pinned' });
+
+    const revoked = await k4net('trust', 'revoke', 'example.org.:9000');
+    expect(revoked).toMatchObject({ code: 0, stderr: '' });
+    expect(revoked.stdout).toContain(`${two} revoked`);
+    expect(await store().get('example.org:9000')).toMatchObject({ fingerprint: two, state: 'revoked' });
+    const again = await k4net('trust', 'add', 'example.org:9000', two);
+    expect(again).toMatchObject({ code: 1, stdout: '' });
+    expect(again.stderr).toContain('has the revoked key');
+
+    expect(await k4net('trust', 'remove', 'example.org:9000')).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await k4net('trust', 'list')).toEqual({ code: 0, stdout: '', stderr: '' });
+    for (const word of ['remove', 'revoke']) {
+      const unknown = await k4net('trust', word, 'example.org:9000');
+      expect(unknown).toMatchObject({ code: 1, stdout: '' });
+      expect(unknown.stderr).toMatch(/^k4net: '.*known_hosts' knows no server 'example.org:9000'\n$/);
+    }
+  });
+
+  it('uses another file when it is told to', async () => {
+    expect(await k4net('trust', 'add', 'a:1', one, '--file', 'mine')).toMatchObject({ code: 0 });
+    expect(await readdir(folder)).toEqual(['mine']);
+    expect((await k4net('trust', 'list', '--file', 'mine')).stdout).toContain(`a:1 ${one}`);
+  });
+
+  it('lists what it understands, and reports every other line with code 1', async () => {
+    const line = `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
+    await writeFile(path.join(folder, 'mine'), `# text\n${line}b:1 what\n${line.replace('a:1', 'c:1')}`);
+    expect(await k4net('trust', 'list', '--file', 'mine')).toEqual({
+      code: 1,
+      stdout: `a:1 ${one} pinned 2026-01-31 2026-02-01\nc:1 ${one} pinned 2026-01-31 2026-02-01\n`,
+      stderr: "k4net: 'mine' has a line for 'b:1' that is not understood: line 3\n",
+    });
+  });
+
+  it('takes the name that connect looks up', async () => {
+    const file = path.join(folder, 'mine');
+    const socketPath = path.join(folder, 'a socket');
+    const server = await listen({ path: socketPath, key: keys.server });
+    const served = server.serve((sock) => sock.recv().catch(() => undefined));
+    expect(
+      await k4net('trust', 'add', `unix:${socketPath}`, keys.server.fingerprint, '--file', file),
+    ).toMatchObject({ code: 0 });
+    const sock = await connect({ path: socketPath, knownHosts: file, retry: false });
+    expect(sock.peer).toMatchObject({ how: 'known-hosts', authenticated: true });
+    await sock.close();
+    await server.close();
+    await served;
+  });
+
+  it('makes clients refuse a server whose key it has revoked', async () => {
+    const file = path.join(folder, 'mine');
+    const server = await listen({ port: 0, key: keys.server });
+    const address = server.address() as { host: string; port: number };
+    const name = `${address.host}:${address.port}`;
+    await k4net('trust', 'add', name, keys.server.fingerprint, '--file', file);
+    await k4net('trust', 'revoke', name, '--file', file);
+    await expect(connect({ ...address, knownHosts: file, retry: false })).rejects.toMatchObject({
+      code: 'K4NET_SERVER_AUTH',
+    });
+    await server.close({ timeout: 0 });
+  });
+});
