@@ -74,7 +74,9 @@ export function processId(): number {
   return host.process?.pid ?? 0;
 }
 
-/** The user whose rights this process has; undefined where there are no such numbers, as on Windows. */
+/**
+ * The user whose rights this process has; undefined where there are no such numbers, as on Windows.
+ */
 export function userId(): number | undefined {
   return host.process?.geteuid?.();
 }

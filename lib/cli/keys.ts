@@ -2,7 +2,10 @@ import { FileError } from '../errors.js';
 import { fingerprintOfFile, keyFile, makeServerKey } from '../trust/key-file.js';
 import { readArguments, checked, UsageError } from './arguments.js';
 
-/** Makes a server's key in `<path>.sk`, never over another file, and prints its fingerprint. Returns the exit code. */
+/**
+ * Makes a server's key in `<path>.sk`, never over another file, and prints its fingerprint. Returns
+ * the exit code.
+ */
 export async function keygen(args: readonly string[]): Promise<number> {
   const { positionals, options } = readArguments(args, ['PATH'], ['size']);
   const [path = ''] = positionals;

@@ -66,8 +66,9 @@ const secretNames = [
 ];
 
 /**
- * Starts a server on a TCP port, a Unix socket or a Windows pipe. The socket file of a server that is gone is
- * replaced, that of a live one is not; meanwhile the file `<path>.lock` keeps other processes out. Sockets come out of it when their handshake has succeeded.
+ * Starts a server on a TCP port, a Unix socket or a Windows pipe. The socket file of a server that
+ * is gone is replaced, that of a live one is not; meanwhile the file `<path>.lock` keeps other
+ * processes out. Sockets come out of it when their handshake has succeeded.
  *
  * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a key that cannot be read
  * or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are

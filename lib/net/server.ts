@@ -118,14 +118,17 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Fingerprint of the server's key, for clients to pin: of several keys the first, which the server shows. Undefined for a
-   * server of plain sockets.
+   * Fingerprint of the server's key, for clients to pin: of several keys the first, which the
+   * server shows. Undefined for a server of plain sockets.
    */
   get fingerprint(): FingerprintOf<S> {
     return this.fingerprints[0] as FingerprintOf<S>;
   }
 
-  /** Fingerprints of all keys of the server, in the order of its `key` or `keyPath`. Empty for plain sockets. */
+  /**
+   * Fingerprints of all keys of the server, in the order of its `key` or `keyPath`. Empty for plain
+   * sockets.
+   */
   get fingerprints(): readonly string[] {
     return this.#parts.fingerprints ?? [];
   }

@@ -4,10 +4,12 @@ import { withFileLock, type Held } from '../trust/file-lock.js';
 import { dial } from './dial.js';
 
 /**
- * Binds a Unix socket, and replaces the socket file of a server that is gone. Windows pipes leave no file behind.
+ * Binds a Unix socket, and replaces the socket file of a server that is gone. Windows pipes leave
+ * no file behind.
  *
- * All of it happens under the lock `<path>.lock`. Otherwise of two processes that find one stale file, the second could
- * remove the socket file that the first has made; and a socket that is bound but does not listen yet looks stale.
+ * All of it happens under the lock `<path>.lock`. Otherwise of two processes that find one stale
+ * file, the second could remove the socket file that the first has made; and a socket that is bound
+ * but does not listen yet looks stale.
  *
  * @param bind - makes the socket file, or rejects with the system's error.
  */
@@ -24,8 +26,8 @@ export async function bindPath(path: string, bind: () => Promise<void>): Promise
 }
 
 /**
- * Removes the socket file of a server that is gone. Leaves a socket that still answers, a file of another kind, and a
- * file that was put there meanwhile. True if the path is free now.
+ * Removes the socket file of a server that is gone. Leaves a socket that still answers, a file of
+ * another kind, and a file that was put there meanwhile. True if the path is free now.
  */
 async function removeStale(path: string, held: Held): Promise<boolean> {
   const { lstat, unlink } = builtin('node:fs', 'a Unix socket').promises;

@@ -11,9 +11,10 @@ export type DecryptQueue = <T>(job: () => Promise<T>) => Promise<T>;
 const atOnce: DecryptQueue = (job) => job();
 
 /**
- * The client's secret. Implicit rejection: where a ciphertext of the right length does not decrypt, a random secret drawn
- * beforehand takes its place, and the handshake fails later, in one way only. There is no exploitable difference between
- * ciphertexts: measured, valid against invalid differ by 15 to 35 µs, and the classes of Manger's attack take equal time.
+ * The client's secret. Implicit rejection: where a ciphertext of the right length does not decrypt,
+ * a random secret drawn beforehand takes its place, and the handshake fails later, in one way only.
+ * There is no exploitable difference between ciphertexts: measured, valid against invalid differ by
+ * 15 to 35 µs, and the classes of Manger's attack take equal time.
  *
  * @param replacement - 32 random bytes, which are overwritten.
  */

@@ -63,20 +63,22 @@ export interface ClientChoices {
  */
 export interface ServerChoices {
   /**
-   * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. Of a list, the first key is shown
-   * to clients that ask for one, and clients that know any of them are accepted.
+   * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. Of a list,
+   * the first key is shown to clients that ask for one, and clients that know any of them are accepted.
    */
   readonly key?: KeyPairSource | readonly KeyPairSource[];
   /**
-   * Where the server's private key is, without its suffix: `<keyPath>.sk`. A missing file is made. Of a list, which works as
-   * that of `key` does, only the first file is made: a further one that is missing is a {@link FileError}.
+   * Where the server's private key is, without its suffix: `<keyPath>.sk`. A missing file is made.
+   * Of a list, which works as that of `key` does, only the first file is made: a further one that
+   * is missing is a {@link FileError}.
    */
   readonly keyPath?: string | readonly string[];
   /** Bits of a key that is made: 2048, 3072 (the default) or 4096. */
   readonly keySize?: 2048 | 3072 | 4096 | undefined;
   /**
-   * The names that this server has. A client that means another one is refused (`K4NET_UNKNOWN_SERVER_KEY`); a client that
-   * says no name is accepted. Compared as known hosts are: case does not count. Default: every name is accepted.
+   * The names that this server has. A client that means another one is refused
+   * (`K4NET_UNKNOWN_SERVER_KEY`); a client that says no name is accepted. Compared as known hosts
+   * are: case does not count. Default: every name is accepted.
    */
   readonly serverNames?: readonly string[];
   /** Whether clients show a key of their own: `none` (the default) must not, `wanted` may, `required` must. */

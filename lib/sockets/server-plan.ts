@@ -75,13 +75,14 @@ export type ServerKeys = readonly [KeyPair, ...KeyPair[]];
 /**
  * The keys that the choices name, or a new one that lives in memory only.
  *
- * @throws TypeError for a key that is no server's; FileError for a file that cannot be read or made, or that is missing
- * although it is not the first.
+ * @throws TypeError for a key that is no server's; FileError for a file that cannot be read or
+ * made, or that is missing although it is not the first.
  */
 export async function serverKeys({ key, keyPath, keySize }: Checked<ServerChoices>): Promise<ServerKeys> {
   if (keyPath !== undefined) {
     const [first, ...others] = listOf('keyPath', keyPath);
-    // The others before the first, which may be made: a list with a mistake in it leaves no new file.
+    // The others before the first, which may be made: a list with a mistake in it leaves no new
+    // file.
     const known = await Promise.all(others.map(readServerKey));
     return [await loadServerKey(first, keySize), ...known];
   }
@@ -100,7 +101,10 @@ function listOf<T>(name: string, value: T | readonly T[]): readonly [T, ...T[]] 
   return [first, ...others];
 }
 
-/** The first key for a client that asks for one, otherwise the key that the client means; none for a foreign name. */
+/**
+ * The first key for a client that asks for one, otherwise the key that the client means; none for a
+ * foreign name.
+ */
 function keyChoice(keys: ServerKeys, serverNames: readonly string[] | undefined): ServerKeyChoice {
   const names = serverNames && new Set(serverNames.map(oneSpelling));
   return (serverName, keyId) => {

@@ -66,7 +66,10 @@ export async function replaceFile(path: string, bytes: Bytes, mode: number, held
   );
 }
 
-/** By the open file, never by its path: in a folder of another user the path can be a link to any file by now. */
+/**
+ * By the open file, never by its path: in a folder of another user the path can be a link to any
+ * file by now.
+ */
 async function copyStatus(from: string, to: FileHandle): Promise<void> {
   try {
     const [old, fresh] = [await files().lstat(from), await to.stat()];
@@ -91,7 +94,10 @@ async function renameTo(path: string, temporary: Temporary): Promise<void> {
   await files().rename(temporary.path, path);
 }
 
-/** Whoever owns the folder can put another file in the place of ours, which must not become the key or the store. */
+/**
+ * Whoever owns the folder can put another file in the place of ours, which must not become the key
+ * or the store.
+ */
 async function checkPlace({ path, handle }: Temporary): Promise<void> {
   const exact = { bigint: true } as const;
   const [there, ours] = [await files().lstat(path, exact), await handle.stat(exact)];

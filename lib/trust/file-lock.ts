@@ -39,7 +39,8 @@ export type Held = () => Promise<boolean>;
  * nor process numbers, which mean nothing across containers, come into it. A holder that was merely held up must
  * ask `held` before it makes its work visible.
  *
- * @throws FileError naming the lock file, if it cannot be made, is not a regular file, or is not free in time.
+ * @throws FileError naming the lock file, if it cannot be made, is not a regular file, or is not
+ * free in time.
  */
 export async function withFileLock<T>(
   path: string,
@@ -92,9 +93,11 @@ async function make(lock: string, token: string): Promise<boolean> {
 }
 
 /**
- * The token of the holder; undefined when the lock is gone, empty when its maker did not come to write its token.
+ * The token of the holder; undefined when the lock is gone, empty when its maker did not come to
+ * write its token.
  *
- * @throws FileError for anything that no process of the library makes: a link, a pipe, a folder, a long file.
+ * @throws FileError for anything that no process of the library makes: a link, a pipe, a folder, a
+ * long file.
  */
 async function tokenIn(lock: string): Promise<string | undefined> {
   const file = await readSmallFile(lock, longestToken, 'refuse');

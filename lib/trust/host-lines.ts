@@ -5,8 +5,8 @@ import { oneSpelling } from './host-name.js';
 /** What a store knows of a server. */
 export interface KnownHost {
   /**
-   * `host:port` or another name that the client gave the server: in lower case, without a dot at the end of the host,
-   * an IPv6 address in its short form.
+   * `host:port` or another name that the client gave the server: in lower case, without a dot at
+   * the end of the host, an IPv6 address in its short form.
    */
   readonly name: string;
   /** Fingerprint of the server's key: `sha256:` and 64 hexadecimal digits. */
@@ -34,8 +34,8 @@ export class HostLines {
   #changed = false;
 
   /**
-   * @throws FileError for bytes that are not text, such as UTF-16, and for a line whose name has an invisible or non-ASCII
-   * character before, in or behind it: what the file knows would be unknown.
+   * @throws FileError for bytes that are not text, such as UTF-16, and for a line whose name has an
+   * invisible or non-ASCII character before, in or behind it: what the file knows would be unknown.
    */
   constructor(path: string, bytes: Bytes) {
     if (bytes.includes(0)) throw new FileError(path, 'is no text in ASCII or UTF-8');
@@ -64,7 +64,10 @@ export class HostLines {
     return index === undefined ? undefined : this.#read(index);
   }
 
-  /** All servers in the order of their lines, with an error in the place of a line that `find` would refuse. */
+  /**
+   * All servers in the order of their lines, with an error in the place of a line that `find` would
+   * refuse.
+   */
   list(): (KnownHost | FileError)[] {
     const found: (KnownHost | FileError)[] = [];
     const seen = new Map<string, number>();

@@ -3,8 +3,8 @@ import { kindOf } from '../bytes.js';
 const longestName = 512;
 
 /**
- * A name in the one form under which it is kept and compared: a line that was missed for its spelling would make a known
- * server a new one.
+ * A name in the one form under which it is kept and compared: a line that was missed for its
+ * spelling would make a known server a new one.
  *
  * @throws TypeError for text that can be no name.
  */
@@ -18,8 +18,8 @@ export function hostName(name: string): string {
 }
 
 /**
- * The one spelling of a name: lower case, no dot at the end of a host, and an IPv6 address in the short form of RFC 5952.
- * The spelling of that is the same name again.
+ * The one spelling of a name: lower case, no dot at the end of a host, and an IPv6 address in the
+ * short form of RFC 5952. The spelling of that is the same name again.
  */
 export function oneSpelling(name: string): string {
   const lower = name.toLowerCase();

@@ -48,7 +48,8 @@ export async function loadServerKey(keyPath: string, keySize?: KeySize): Promise
 /**
  * A server's key that must be there: the one in `<keyPath>.sk`.
  *
- * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a server.
+ * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a
+ * server.
  */
 export async function readServerKey(keyPath: string): Promise<KeyPair> {
   const path = keyFile(keyPath, '.sk');

@@ -19,8 +19,8 @@ export interface KnownHosts {
   /** Puts a key in the place of whatever is known: what a person decides, never a program. */
   replace(name: string, fingerprint: string, state?: KnownHost['state']): Promise<void>;
   /**
-   * Forgets a server: the next connection is a first use again. Like `replace`, what a person decides. Resolves with whether
-   * the server was known.
+   * Forgets a server: the next connection is a first use again. Like `replace`, what a person
+   * decides. Resolves with whether the server was known.
    */
   remove?(name: string): Promise<boolean>;
   /** Notes that a known key was seen today. Does nothing when it cannot: it must not fail a connection. */
@@ -218,8 +218,8 @@ class FileKnownHosts implements Required<KnownHosts> {
 }
 
 /**
- * All servers that a known-hosts file knows, with an error in the place of a line that is not understood. Empty where there
- * is no file.
+ * All servers that a known-hosts file knows, with an error in the place of a line that is not
+ * understood. Empty where there is no file.
  */
 export async function listKnownHosts(path: string): Promise<(KnownHost | FileError)[]> {
   return (await readLines(path)).list();

@@ -25,8 +25,9 @@ export interface SmallFile {
 /**
  * Reads a small file; undefined when there is none.
  *
- * Every check is made on the open file, so that nobody can put another one in its place after the check. Opening does
- * not wait for the other end of a pipe, and no more than `limit` bytes are read.
+ * Every check is made on the open file, so that nobody can put another one in its place after the
+ * check. Opening does not wait for the other end of a pipe, and no more than `limit` bytes are
+ * read.
  *
  * @param limit - the most bytes that the file may have.
  * @param links - whether a symbolic link is followed (the default) or refused.

@@ -204,7 +204,7 @@ describe('k4net trust', () => {
   it('takes the name that connect looks up', async () => {
     const file = path.join(folder, 'mine');
     const socketPath = path.join(folder, 'a socket');
-    const server = await listen({ path: socketPath, key: keys.server });
+    const server = await listen({ path: socketPath, key: keys.server, onError: () => undefined });
     const served = server.serve((sock) => sock.recv().catch(() => undefined));
     expect(
       await k4net('trust', 'add', `unix:${socketPath}`, keys.server.fingerprint, '--file', file),
@@ -218,7 +218,7 @@ describe('k4net trust', () => {
 
   it('makes clients refuse a server whose key it has revoked', async () => {
     const file = path.join(folder, 'mine');
-    const server = await listen({ port: 0, key: keys.server });
+    const server = await listen({ port: 0, key: keys.server, onError: () => undefined });
     const address = server.address() as { host: string; port: number };
     const name = `${address.host}:${address.port}`;
     await k4net('trust', 'add', name, keys.server.fingerprint, '--file', file);

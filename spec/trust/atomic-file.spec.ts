@@ -226,7 +226,8 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     try {
       await ready;
       while (!said.has('swapped')) {
-        // The old file may be a link by now: whoever wins the race after the last check puts it there.
+        // The old file may be a link by now: whoever wins the race after the last check puts it
+        // there.
         await promises.rm(path, { force: true });
         writeFileSync(path, 'old', { mode: 0o666 });
         if (asRoot) chownSync(path, 1000, 1000);

@@ -272,6 +272,7 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
   const publicSource: PublicKeySource = pair.publicKey.toPem();
   const publicKey: PublicKey = await importPublicKey(publicSource);
   const store: KnownHosts = memoryKnownHosts();
+  const gone: boolean | undefined = await store.remove?.('example:1');
   const file: KnownHosts = fileKnownHosts('./known_hosts');
   const known: KnownHost | undefined = await store.get('example:1');
   if (known) checkKnownHost(known, publicKey.fingerprint);
@@ -286,7 +287,8 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
     recordLimit: 20_000,
   };
   const serving: ServerChoices = {
-    key: pair,
+    key: [pair, pairSource],
+    serverNames: ['name'],
     clientAuth: 'wanted',
     authorize: (client: ClientPeer) => client.fingerprint === publicKey.fingerprint,
   };
@@ -318,7 +320,9 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
     plain,
     peer,
     exported,
+    gone,
     server.fingerprint,
+    server.fingerprints,
     connected,
     connectedPeer,
     loosely,
