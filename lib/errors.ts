@@ -11,6 +11,7 @@ export type K4netErrorCode =
   | 'K4NET_MALFORMED'
   | 'K4NET_TIMEOUT'
   | 'K4NET_CONNECTION'
+  | 'K4NET_ABORTED'
   | 'K4NET_CONNECT'
   | 'K4NET_LISTEN'
   | 'K4NET_BUSY'

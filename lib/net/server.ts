@@ -167,8 +167,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Calls the handler for every connection and closes the socket when the handler settles. One that throws is
-   * reported to `onError` and ends only its own socket. Resolves when the server has closed and every handler settled.
+   * Calls the handler for every connection and closes the socket when the handler settles. A handler that throws or
+   * rejects is reported to `onError`, and its socket is aborted: the loop of its client throws after what the handler
+   * has sent. Other connections go on. Resolves when the server has closed and every handler settled.
    *
    * Rejects with a TypeError or RangeError for wrong arguments.
    */
@@ -276,7 +277,10 @@ export class Server<S extends LockedSocket = LockedSocket> {
       await handler(socket, { signal: this.#closing.signal });
     } catch (error) {
       // A handler that gives up because the server closes did what it was asked to.
-      if (error !== this.#closing.signal.reason) this.#report(error, socket);
+      if (error !== this.#closing.signal.reason) {
+        this.#report(error, socket);
+        await socket.abort(error);
+      }
     }
     await socket.close();
   }

@@ -168,6 +168,10 @@ export class QueueCore {
   /** The peer has ended or the connection broke, and everything that came has been given out. */
   #onOver(error: K4netError): void {
     if (this.#closing) return;
+    if (K4netError.is(error, 'K4NET_ABORTED')) {
+      void this.#close(undefined, defaultCloseTimeout, error);
+      return;
+    }
     this.#stopWatches();
     this.queue.end(error);
     this.calls.end(error);

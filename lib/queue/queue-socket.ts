@@ -332,6 +332,19 @@ export class QueueSocket {
     }
   }
 
+  /**
+   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the peer's calls, `recv` and loops reject
+   * after what was sent before. Callbacks that run are told by their signal. Never rejects because of the peer.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   *
+   * @param cause - what failed, for this side only: the peer does not get it.
+   * @param options - `timeout`: milliseconds that the peer has to take what was sent before. Default 5000; 0 drops it.
+   */
+  abort(cause?: unknown, options?: CloseOptions): Promise<void> {
+    return this.#socket.abort(cause, options);
+  }
+
   /** Closes the socket, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

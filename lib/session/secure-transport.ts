@@ -33,6 +33,7 @@ interface Write {
  * It begins when `start` is called or something is written, not before.
  */
 export class SecureTransport implements Transport {
+  readonly alerts = true;
   /** Resolves when the handshake has succeeded, the server's confirm included; rejects when it has failed. */
   readonly ready: Promise<Session>;
   #ready: Deferred<Session> | undefined;

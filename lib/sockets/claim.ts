@@ -52,6 +52,7 @@ export type MessageSocket = Pick<
   | 'stats'
   | 'flush'
   | 'close'
+  | 'abort'
 >;
 
 /** @internal */

@@ -3,10 +3,20 @@ import { toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage, type MessageHead } from '../framing/encoder.js';
 import { integer, milliseconds, noOptions, ownOptions } from '../options.js';
+import { nextTurn } from '../runtime.js';
 import { toTransport } from '../transport/carrier.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import { AbortHub, bounded, checkSignal, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
+import {
+  AbortHub,
+  bounded,
+  checkSignal,
+  Deferred,
+  quiet,
+  rejected,
+  startTimer,
+  type WaitOptions,
+} from '../waiting.js';
 import { claim, type ClaimedSocket } from './claim.js';
 import { claimedError, Inbox } from './inbox.js';
 import {
@@ -24,6 +34,10 @@ import { iterate, iterateBatches, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
 const defaultCloseTimeout = 5_000;
+/** How long a peer may read what was sent before a reset that could overtake it, in milliseconds. */
+const resetDelay = 100;
+/** The first byte of a header whose rest never comes. */
+const unfinishedHeader: readonly Bytes[] = [Uint8Array.of(0)];
 
 /**
  * A socket of messages over a stream of bytes: what one side sends as one message, the other receives as one.
@@ -300,6 +314,31 @@ export class LockedSocket {
     }
   }
 
+  /**
+   * Ends the socket because this side has failed, so that the peer cannot take it for an end in good order: sends what
+   * was sent before, then an alert (encrypted: the peer gets `K4NET_PEER_ALERT`) or a reset (plain TCP: `K4NET_CONNECTION`).
+   * A carrier without resets ends inside a message (`K4NET_TRUNCATED`). A reset can overtake data that the peer has not
+   * read yet.
+   *
+   * Everyone who waits on the socket gets `K4NET_ABORTED`, and `closed` has that code, with `cause` as the cause of its
+   * error. Received messages that nobody has taken are dropped. A socket that this side has closed before goes on to
+   * close. Resolves when the socket is gone. Never rejects because of the peer.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   *
+   * @param cause - what failed, for this side only: the peer does not get it.
+   * @param options - `timeout`: milliseconds that the peer has to take what was sent before. Default 5000; 0 drops it.
+   */
+  abort(cause?: unknown, options?: CloseOptions): Promise<void> {
+    try {
+      const given = ownOptions('abort', options, ['timeout']);
+      const timeout = milliseconds('timeout', given.timeout, defaultCloseTimeout);
+      return this.#state === 'open' ? this.#abort(cause, timeout) : this.#untilClosed(timeout);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
   /** Closes the socket, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
@@ -320,7 +359,7 @@ export class LockedSocket {
 
   #checkSend(length: number): void {
     if (this.#ended && this.#state === 'open') throw this.#endedError();
-    if (this.#state === 'closing' && !this.#failure) throw closedError('this side has closed the socket');
+    if (this.#state === 'closing') throw this.#failure ?? closedError('this side has closed the socket');
     if (length > longestMessage) throw new RangeError(`a message of ${length} bytes has no header`);
   }
 
@@ -342,7 +381,7 @@ export class LockedSocket {
       sendHeaded: (head, message) => this.#sendHeaded(head, message, false),
       sendCopy: (head, message) => this.#sendHeaded(head, message, true),
       fail: (error) => {
-        if (this.#state !== 'closed') this.#fail(error);
+        this.#fail(error);
       },
     };
   }
@@ -377,6 +416,7 @@ export class LockedSocket {
   }
 
   #fail(error: K4netError): void {
+    if (this.#state === 'closed') return;
     this.#failure ??= error;
     this.#state = 'closing';
     this.#inbox.end(error);
@@ -391,6 +431,37 @@ export class LockedSocket {
     void this.#end();
     this.#inbox.discard(closedError('this side has closed the socket'));
     this.#transport.resume();
+  }
+
+  async #abort(cause: unknown, timeout: number): Promise<void> {
+    const error = new K4netError('K4NET_ABORTED', 'this side has aborted the socket', { cause });
+    this.#failure = error;
+    this.#state = 'closing';
+    this.#inbox.discard(error);
+    // Two sides that only send would wait for each other.
+    this.#transport.resume();
+    try {
+      await this.#outbox.flush({ timeout });
+      if (this.#transport.alerts !== true) await this.#endInsideMessage(Math.min(timeout, resetDelay));
+    } catch {
+      // The peer does not read, or is gone.
+    }
+    this.#fail(error);
+    await this.closed;
+  }
+
+  /** A reset that comes together with data is an end in good order for some systems, and Unix sockets have none. */
+  async #endInsideMessage(delay: number): Promise<void> {
+    if (!this.#ended) this.#transport.write(unfinishedHeader);
+    await new Promise<void>((resolve) => {
+      const timer = startTimer(resolve, delay);
+      void this.closed.then(() => {
+        timer.stop();
+        resolve();
+      });
+    });
+    // Timers run before I/O: a peer in this process reads first, however late the timer was.
+    await new Promise<void>(nextTurn);
   }
 
   async #untilClosed(timeout: number): Promise<void> {

@@ -34,6 +34,13 @@ export interface Transport {
    */
   readonly received?: number;
   /**
+   * Whether `abort` tells the peer of the failure behind everything that was written. A reset can overtake data, and a
+   * carrier without resets just ends.
+   *
+   * @internal
+   */
+  readonly alerts?: boolean;
+  /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.
    */
