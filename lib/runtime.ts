@@ -1,4 +1,5 @@
 import type * as Crypto from 'node:crypto';
+import type { EventEmitter } from 'node:events';
 import type * as Fs from 'node:fs';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
@@ -8,6 +9,7 @@ import { K4netError } from './errors.js';
 /** The built-in modules of Node that the library can use, where the runtime has them. */
 interface Builtins {
   readonly 'node:crypto': typeof Crypto;
+  readonly 'node:events': typeof EventEmitter;
   readonly 'node:fs': typeof Fs;
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
@@ -79,6 +81,11 @@ export function processId(): number {
  */
 export function userId(): number | undefined {
   return host.process?.geteuid?.();
+}
+
+/** Lets any number of listeners wait on a signal: Node warns from the eleventh on. */
+export function allowListeners(signal: AbortSignal): void {
+  findBuiltin('node:events')?.setMaxListeners(0, signal);
 }
 
 /** Tells the operator something; a process warning with a code where there are such. */

@@ -1,7 +1,7 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { TimeoutError } from './errors.js';
-import { nextTurn } from './runtime.js';
+import { allowListeners, nextTurn } from './runtime.js';
 
 /** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
 export interface AbortSignalLike {
@@ -85,6 +85,40 @@ export class AbortHub {
   #forget(signal: AbortSignalLike, listener: () => void): void {
     signal.removeEventListener('abort', listener);
     this.#watched?.delete(signal);
+  }
+}
+
+/** A signal that is made when it is first asked for: most callbacks and handlers never use theirs. */
+export class LazySignal {
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #reason: unknown;
+
+  /** Any number of listeners may wait on it. */
+  get signal(): GivenAbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      allowListeners(this.#controller.signal);
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** What it was aborted with; undefined until then. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** Only the first call counts. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 }
 

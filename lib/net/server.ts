@@ -1,20 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
-import { K4netError } from '../errors.js';
+import { closedError, K4netError } from '../errors.js';
 import { integer, milliseconds, ownOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
-import { AbortHub, bounded, Deferred, type GivenAbortSignal } from '../waiting.js';
+import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../waiting.js';
 import type { Address } from './address.js';
 import type { HandshakeGate } from './handshake-gate.js';
 
-/** What a handler of {@link Server.serve} is told beside its socket. */
+/** What a handler of {@link Server.serve} gets beside its socket. */
 export interface HandlerContext {
-  /** Aborts when the server begins to close: a handler that would go on for ever can come to an end. */
+  /**
+   * Belongs to this connection: aborts when the server begins to close, and when the connection has ended. Its reason is
+   * a `K4netError`: `K4NET_CLOSED`, or the code of what broke the connection, with that as its cause. A handler that
+   * rejects with this reason is not reported as failed. It may have any number of listeners.
+   */
   readonly signal: GivenAbortSignal;
 }
 
@@ -90,7 +94,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
   readonly #pending = new Fifo<Pending<S>>();
   readonly #takers = new Fifo<Deferred<S | undefined>>();
   readonly #live = new Set<S>();
-  readonly #closing = new AbortController();
+  /** The signals of handlers whose connection is open. */
+  readonly #signals = new Set<LazySignal>();
+  #closing: K4netError | undefined;
   readonly #warned = new Set<string>();
   #address: Address | undefined;
   #closed: Promise<void> | undefined;
@@ -273,16 +279,34 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   async #handle(handler: ConnectionHandler<S>, socket: S): Promise<void> {
+    const life = this.#lifeOf(socket);
+    const context: HandlerContext = {
+      get signal() {
+        return life.signal;
+      },
+    };
     try {
-      await handler(socket, { signal: this.#closing.signal });
+      await handler(socket, context);
     } catch (error) {
-      // A handler that gives up because the server closes did what it was asked to.
-      if (error !== this.#closing.signal.reason) {
+      // A handler may give up for the reason of its signal.
+      if (!life.aborted || error !== life.reason) {
         this.#report(error, socket);
         await socket.abort(error);
       }
     }
     await socket.close();
+  }
+
+  #lifeOf(socket: S): LazySignal {
+    const life = new LazySignal();
+    if (this.#closing) life.abort(this.#closing);
+    this.#signals.add(life);
+    void socket.closed.then(({ code, error }) => {
+      this.#signals.delete(life);
+      // An error of its own: a handler that fails with the error of the connection is reported all the same.
+      life.abort(new K4netError(code, 'the connection has ended', { cause: error }));
+    });
+    return life;
   }
 
   async #close(timeout: number): Promise<void> {
@@ -291,7 +315,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
         resolve();
       });
     });
-    this.#closing.abort(new K4netError('K4NET_CLOSED', 'the server closes'));
+    this.#closing = closedError('the server closes');
+    for (const life of this.#signals) life.abort(this.#closing);
     for (let one = this.#pending.shift(); one; one = this.#pending.shift()) one.drop();
     for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) taker.resolve(undefined);
     const cut = (): void => {

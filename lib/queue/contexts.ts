@@ -1,33 +1,7 @@
-import type { GivenAbortSignal } from '../waiting.js';
+import { LazySignal, type GivenAbortSignal } from '../waiting.js';
 import type { QueueSocket } from './queue-socket.js';
 import type { CallbackContext } from './registry.js';
 import type { Work } from './work.js';
-
-/** A signal that is made when somebody asks for it: most callbacks never do. */
-export class LazySignal {
-  #controller: AbortController | undefined;
-  #aborted = false;
-  #reason: unknown;
-
-  get signal(): GivenAbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#aborted) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  get aborted(): boolean {
-    return this.#aborted;
-  }
-
-  abort(reason: unknown): void {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-  }
-}
 
 /** The context of messages of one name: its signal is that of the socket. */
 export class MessageContext implements CallbackContext {

@@ -1,9 +1,9 @@
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { Deferred } from '../waiting.js';
+import { Deferred, LazySignal } from '../waiting.js';
 import { Budget, detached } from './budget.js';
-import { LazySignal, MessageContext, type IncomingRequest } from './contexts.js';
+import { MessageContext, type IncomingRequest } from './contexts.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane } from './lane.js';
 import { Performer, type Audience } from './performer.js';

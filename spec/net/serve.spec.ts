@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred } from '../../lib/waiting.js';
+import { needDist, run } from '../support/dist.js';
 import { carriers, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
 import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
@@ -309,6 +311,97 @@ describe('the signal of a handler', () => {
     await until(() => received.state === 'rejected');
     expect(K4netError.is(received.reason, 'K4NET_CLOSED')).toBe(true);
     await Promise.all([near.close(), closing, serving]);
+  });
+
+  it('aborts when its connection ends, and no other does', async () => {
+    const server = await field.listen();
+    const contexts: HandlerContext[] = [];
+    const serving = server.serve(async (_, context) => {
+      contexts.push(context);
+      await new Promise<void>((resolve) => {
+        context.signal.addEventListener('abort', () => {
+          resolve();
+        });
+      });
+    });
+    const [first, second, third] = await field.clients(server, 3);
+    await until(() => contexts.length === 3);
+    const aborted = (): boolean[] => contexts.map(({ signal }) => signal.aborted);
+    await first!.close(undefined, { timeout: 0 });
+    await until(() => aborted()[0] === true);
+    expect(aborted()).toEqual([true, false, false]);
+    expect(contexts[0]!.signal.reason).toMatchObject({
+      code: 'K4NET_CONNECTION',
+      cause: { code: 'K4NET_CONNECTION' },
+    });
+    const closing = server.close();
+    expect(aborted()).toEqual([true, true, true]);
+    await Promise.all([second!.close(), third!.close(), closing, serving]);
+  });
+
+  it('is the same for every look, and is aborted for one who looks after the end', async () => {
+    const server = await field.listen();
+    const looks: [HandlerContext, LockedSocket][] = [];
+    const serving = server.serve(async (sock, context) => {
+      await sock.recv();
+      looks.push([context, sock]);
+    });
+    const near = await field.connect(server);
+    await near.send('go');
+    await near.close();
+    await until(() => looks.length === 1);
+    const [context, far] = looks[0]!;
+    await far.closed;
+    await turns();
+    expect(context.signal.aborted).toBe(true);
+    expect(context.signal).toBe(context.signal);
+    expect(context.signal.reason).toMatchObject({ code: 'K4NET_CLOSED' });
+    await server.close();
+    await serving;
+  });
+
+  it('may have a thousand listeners without a warning', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    field.onClear(() => process.off('warning', note));
+    const server = await field.listen();
+    let told = 0;
+    const serving = server.serve(async (sock, { signal }) => {
+      for (let nth = 0; nth < 1000; nth += 1) signal.addEventListener('abort', () => (told += 1));
+      await sock.send('listening');
+      await sock.closed;
+    });
+    const near = await field.connect(server);
+    await near.recv();
+    await near.close(undefined, { timeout: 0 });
+    await until(() => told === 1000);
+    await server.close();
+    await serving;
+    await turns();
+    expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
+  });
+
+  it('is no excuse for a handler that throws undefined while it has not aborted', async () => {
+    const reports: unknown[] = [];
+    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const serving = server.serve(() => Promise.reject(undefined));
+    const near = await field.connect(server);
+    await failure(near.recv(), 'K4NET_CONNECTION');
+    expect(reports).toEqual([undefined]);
+    await server.close();
+    await serving;
+  });
+
+  it('keeps nothing of connections that have ended', { timeout: 60_000 }, async () => {
+    needDist();
+    const program = fileURLToPath(new URL('programs/handler-signals.mjs', import.meta.url));
+    const { code, out, err } = await run(process.execPath, ['--expose-gc', program, '300']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const { served, aborted, kept } = JSON.parse(out) as Record<string, number>;
+    expect({ served, aborted }).toEqual({ served: 300, aborted: 300 });
+    // The last ones may still be on the stack of a loop.
+    expect(kept).toBeLessThan(10);
   });
 
   it('that a handler gives up with is no error: it did what it was asked to', async () => {
