@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Deferred } from '../../lib/waiting.js';
+import { Deferred, rejected } from '../../lib/waiting.js';
 import { needDist, run } from '../support/dist.js';
 import { carriers, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
@@ -385,7 +385,7 @@ describe('the signal of a handler', () => {
   it('is no excuse for a handler that throws undefined while it has not aborted', async () => {
     const reports: unknown[] = [];
     const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
-    const serving = server.serve(() => Promise.reject(undefined));
+    const serving = server.serve(() => rejected(undefined));
     const near = await field.connect(server);
     await failure(near.recv(), 'K4NET_CONNECTION');
     expect(reports).toEqual([undefined]);
