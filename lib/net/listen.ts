@@ -27,7 +27,10 @@ import { bindPath } from './unix-path.js';
 
 /** What every {@link listen} takes. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
-  /** Connections that may wait until they are taken; the next ones are turned away. Default 511. */
+  /**
+   * Connections that may wait until they are taken; the next ones are turned away. Default 511. Each is read up to its
+   * `recvSize`. One that breaks, or ends without having sent a message, gives up its place.
+   */
   readonly maxPending?: number | undefined;
   /**
    * Hears what went wrong with single connections: a handshake that failed or a handler that threw (with its socket), one

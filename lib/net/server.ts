@@ -6,6 +6,7 @@ import { integer, milliseconds, ownOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
+import { onEmptyEnd } from '../sockets/internal.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../waiting.js';
@@ -31,8 +32,8 @@ export type ConnectionHandler<S extends LockedSocket = LockedSocket> = (
 /** Options of {@link Server.serve}. */
 export interface ServeOptions {
   /**
-   * Handlers that run at the same time. Further connections wait unread until one ends, up to the `maxPending` of
-   * `listen`. Default Infinity.
+   * Handlers that run at the same time. Further connections wait until one ends, up to the `maxPending` of `listen`.
+   * Default Infinity.
    */
   readonly maxConnections?: number | undefined;
 }
@@ -76,22 +77,18 @@ export interface ServerParts<S extends LockedSocket> {
 /** A server of encrypted sockets always has a fingerprint. */
 export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? string : string | undefined;
 
-/** A connection that waits to be taken. */
-interface Pending<S> {
-  take(): S;
-  drop(): void;
-}
-
 /**
  * A listening server, made by `listen`: loop over it for its sockets, or give `serve` a handler.
  *
- * A plain connection that nobody has taken yet is not read from; an encrypted one has shaken hands.
+ * A connection that nobody has taken yet is read up to its `recvSize`, so that the server sees its end; an encrypted one
+ * has completed its handshake.
  */
 export class Server<S extends LockedSocket = LockedSocket> {
   readonly #listener: ListenerLike;
   readonly #parts: ServerParts<S>;
   readonly #asked: Address;
-  readonly #pending = new Fifo<Pending<S>>();
+  /** Connections that wait to be taken. */
+  readonly #pending = new Fifo<S>();
   readonly #takers = new Fifo<Deferred<S | undefined>>();
   readonly #live = new Set<S>();
   /** The signals of handlers whose connection is open. */
@@ -141,8 +138,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   /** Connections that are open, those included that nobody has taken yet. */
   get connections(): number {
-    // Those that shake hands have their socket before they are taken, and count as live.
-    return this.#live.size + (this.#parts.handshakes ? 0 : this.#pending.length);
+    return this.#live.size;
   }
 
   /** Lets the process live for this server (the default). */
@@ -186,7 +182,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     const handlers = new PQueue({ concurrency });
     for await (const socket of this) {
       void handlers.add(() => this.#handle(handler, socket));
-      // A connection is taken when a handler is free for it: one that is taken is read from.
+      // A connection is taken when a handler is free for it: until then it counts for `maxPending`.
       while (handlers.pending >= concurrency) await once(handlers, 'next');
     }
     await handlers.onIdle();
@@ -215,12 +211,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (this.#parts.handshakes) {
       this.#admit(stream, this.#parts.handshakes);
     } else if (this.#takers.length > 0 || this.#pending.length < this.#parts.maxPending) {
-      this.#offer({
-        take: () => this.#adopt(stream),
-        drop: () => {
-          destroy(stream);
-        },
-      });
+      this.#offer(this.#adopt(stream));
     } else {
       destroy(stream);
       this.#report(turnedAway('too many wait to be taken'));
@@ -238,14 +229,11 @@ export class Server<S extends LockedSocket = LockedSocket> {
       return;
     }
     const socket = this.#adopt(stream);
-    const drop = (): void => {
-      void socket.close(undefined, { timeout: 0 });
-    };
     void shake(socket).then(
       () => {
         leave();
-        if (this.#closed) drop();
-        else this.#offer({ take: () => socket, drop });
+        if (this.#closed) cut(socket);
+        else this.#offer(socket);
       },
       (error: unknown) => {
         // It holds its place until the connection is gone: the peer may take its time to read why.
@@ -256,22 +244,35 @@ export class Server<S extends LockedSocket = LockedSocket> {
     );
   }
 
-  #offer(pending: Pending<S>): void {
+  #offer(socket: S): void {
     const taker = this.#takers.shift();
-    if (taker) taker.resolve(pending.take());
-    else this.#pending.push(pending);
+    if (taker) {
+      taker.resolve(socket);
+      return;
+    }
+    this.#pending.push(socket);
+    socket[onEmptyEnd](() => {
+      this.#pending.remove(socket);
+      cut(socket);
+    });
   }
 
   #adopt(stream: ConnectionLike): S {
     const socket = this.#parts.wrap(stream);
     this.#live.add(socket);
-    void socket.closed.then(() => this.#live.delete(socket));
+    void socket.closed.then(() => {
+      this.#live.delete(socket);
+      this.#pending.remove(socket);
+    });
     return socket;
   }
 
   #take(): Promise<S | undefined> {
-    const pending = this.#pending.shift();
-    if (pending) return Promise.resolve(pending.take());
+    const socket = this.#pending.shift();
+    if (socket) {
+      socket[onEmptyEnd](undefined);
+      return Promise.resolve(socket);
+    }
     if (this.#closed) return Promise.resolve(undefined);
     const taker = new Deferred<S | undefined>();
     this.#takers.push(taker);
@@ -317,12 +318,12 @@ export class Server<S extends LockedSocket = LockedSocket> {
     });
     this.#closing = closedError('the server closes');
     for (const life of this.#signals) life.abort(this.#closing);
-    for (let one = this.#pending.shift(); one; one = this.#pending.shift()) one.drop();
+    for (let socket = this.#pending.shift(); socket; socket = this.#pending.shift()) cut(socket);
     for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) taker.resolve(undefined);
-    const cut = (): void => {
-      for (const socket of this.#live) void socket.close(undefined, { timeout: 0 });
+    const cutAll = (): void => {
+      for (const socket of this.#live) cut(socket);
     };
-    await bounded(stopped, { timeout }, new AbortHub(), cut, 'the end of the connections');
+    await bounded(stopped, { timeout }, new AbortHub(), cutAll, 'the end of the connections');
   }
 
   #report(error: unknown, socket?: LockedSocket): void {
@@ -355,6 +356,10 @@ function turnedAway(why: string): K4netError {
 /** Resolves when the queue says so the next time. */
 function once(queue: PQueue, event: 'next'): Promise<void> {
   return new Promise((resolve) => queue.once(event, resolve));
+}
+
+function cut(socket: LockedSocket): void {
+  void socket.close(undefined, { timeout: 0 });
 }
 
 /** A reset where the carrier has one: a mere end would look like a server that had nothing to say. */

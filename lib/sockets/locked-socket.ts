@@ -30,6 +30,7 @@ import {
   type SendOptions,
   type SocketStats,
 } from './locked-socket-options.js';
+import { fail, onEmptyEnd } from './internal.js';
 import { iterate, iterateBatches, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
@@ -90,6 +91,7 @@ export class LockedSocket {
   #ended: Promise<void> | undefined;
   #claimed = false;
   #failure: K4netError | undefined;
+  #onEmptyEnd: (() => void) | undefined;
 
   /**
    * @param stream - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. From here on it belongs
@@ -364,6 +366,17 @@ export class LockedSocket {
   }
 
   /** @internal */
+  [fail](error: K4netError): void {
+    this.#fail(error);
+  }
+
+  /** @internal */
+  [onEmptyEnd](callback: (() => void) | undefined): void {
+    this.#onEmptyEnd = callback;
+    if (this.#inbox.over) callback?.();
+  }
+
+  /** @internal */
   [claim](onChange: () => void): ClaimedSocket {
     this.#inbox.claim(onChange);
     this.#claimed = true;
@@ -403,6 +416,7 @@ export class LockedSocket {
       this.#fail(new K4netError('K4NET_TRUNCATED', 'the peer ended inside a message'));
     } else {
       this.#inbox.end(closedError('the peer has ended'));
+      if (this.#inbox.over) this.#onEmptyEnd?.();
     }
   }
 
