@@ -21,7 +21,7 @@ import { checkServerChoices, serverKeys, ServerPlan } from '../sockets/server-pl
 import type { DuplexLike } from '../transport/duplex.js';
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
 import { keepAliveDelay } from './dial.js';
-import { HandshakeGate, newDecryptQueue } from './handshake-gate.js';
+import { HandshakeGate, type HandshakePlace } from './handshake-gate.js';
 import { Server, type ServerParts } from './server.js';
 import { bindPath } from './unix-path.js';
 
@@ -50,9 +50,16 @@ export interface EncryptedListenOptions extends CommonOptions, SessionChoices, S
   readonly plain?: false | undefined;
   /** Makes a key that lives in memory only: after a restart, clients that remember it will refuse the server. */
   readonly ephemeralKey?: boolean | undefined;
-  /** Handshakes under way at a time; further connections are told that the server is busy. Default 256. */
+  /**
+   * Handshakes under way at a time. When there are as many, a new connection takes the place of the oldest one whose client
+   * has not sent its first message yet. If there is none, the new client gets the alert that the server is busy. Default
+   * 256.
+   */
   readonly maxHandshakes?: number | undefined;
-  /** The same for one remote address, this machine's own not counted. Default 16. */
+  /**
+   * The same for the clients of one IPv4 address or of one IPv6 network (/64); this machine's own addresses are not
+   * counted. Default 16.
+   */
   readonly maxHandshakesPerAddress?: number | undefined;
 }
 
@@ -136,9 +143,8 @@ async function encryption(
     padding,
     cipher,
   };
-  const decryptQueue = newDecryptQueue();
-  const wrap = (stream: DuplexLike): EncryptedSocket =>
-    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, decryptQueue));
+  const wrap = (stream: DuplexLike, place?: HandshakePlace): EncryptedSocket =>
+    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, place));
   const shake = async (socket: EncryptedSocket): Promise<void> => {
     try {
       await socket.handshake();

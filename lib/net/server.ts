@@ -6,12 +6,12 @@ import { integer, milliseconds, ownOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
-import { onEmptyEnd } from '../sockets/internal.js';
+import { fail, onEmptyEnd } from '../sockets/internal.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../waiting.js';
 import type { Address } from './address.js';
-import type { HandshakeGate } from './handshake-gate.js';
+import type { HandshakeGate, HandshakePlace } from './handshake-gate.js';
 
 /** What a handler of {@link Server.serve} gets beside its socket. */
 export interface HandlerContext {
@@ -64,11 +64,11 @@ export interface ServerParts<S extends LockedSocket> {
   readonly maxPending: number;
   readonly onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
   /** Makes the socket of an accepted connection. */
-  readonly wrap: (stream: ConnectionLike) => S;
+  readonly wrap: (stream: ConnectionLike, place?: HandshakePlace) => S;
   /** How encrypted sockets are let in and shake hands before they are given out. */
   readonly handshakes?: {
     readonly gate: HandshakeGate;
-    readonly shake: (socket: S) => Promise<unknown>;
+    shake(socket: S): Promise<unknown>;
   };
   /** Fingerprints of the server's keys, the offered one first. */
   readonly fingerprints?: readonly string[];
@@ -222,21 +222,29 @@ export class Server<S extends LockedSocket = LockedSocket> {
   #admit(stream: ConnectionLike, { gate, shake }: NonNullable<ServerParts<S>['handshakes']>): void {
     const waiting = this.#pending.length + gate.pending - this.#takers.length;
     const full = waiting >= this.#parts.maxPending;
-    const leave = full ? undefined : gate.enter(stream.remoteAddress ?? '');
-    if (!leave) {
+    const place = gate.enter(stream.remoteAddress ?? '', full);
+    if (!place) {
       gate.turnAway(stream);
       this.#report(turnedAway(full ? 'too many wait to be taken' : 'too many handshakes are under way'));
       return;
     }
-    const socket = this.#adopt(stream);
+    const socket = this.#adopt(stream, place);
+    place.onDrop = () => {
+      gate.dismiss(stream, () => {
+        socket[fail](turnedAway('a newer one has taken its place, because it had sent no hello'));
+      });
+    };
     void shake(socket).then(
       () => {
-        leave();
+        place.leave();
         if (this.#closed) cut(socket);
         else this.#offer(socket);
       },
       (error: unknown) => {
         // It holds its place until the connection is gone: the peer may take its time to read why.
+        const leave = (): void => {
+          place.leave();
+        };
         if (stream.destroyed) leave();
         else stream.on('close', leave);
         this.#report(error, socket);
@@ -257,8 +265,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
     });
   }
 
-  #adopt(stream: ConnectionLike): S {
-    const socket = this.#parts.wrap(stream);
+  #adopt(stream: ConnectionLike, place?: HandshakePlace): S {
+    const socket = this.#parts.wrap(stream, place);
     this.#live.add(socket);
     void socket.closed.then(() => {
       this.#live.delete(socket);

@@ -88,6 +88,7 @@ export class ServerHandshake extends Handshake {
     const awaited = this.#awaits;
     switch (awaited) {
       case 'request': {
+        this.#options.onHello?.();
         const type = checkHeader(body, [messageType.keyRequest, messageType.clientHello], true);
         return type === messageType.keyRequest ? this.#request(body) : this.#hello(body);
       }

@@ -30,6 +30,8 @@ export interface ServerHandshakeOptions extends SessionOptions {
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
   /** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
   readonly decryptQueue?: DecryptQueue | undefined;
+  /** Called when the first unit of the client is complete. */
+  readonly onHello?: (() => void) | undefined;
 }
 
 /** The flags of ServerFinished. */

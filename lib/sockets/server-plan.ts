@@ -3,12 +3,7 @@ import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from
 import { K4netError } from '../errors.js';
 import type { Handshake } from '../session/handshake.js';
 import { ServerHandshake } from '../session/server-handshake.js';
-import {
-  checkServerKey,
-  checkServerOptions,
-  type ServerHandshakeOptions,
-  type ServerKeyChoice,
-} from '../session/server-options.js';
+import { checkServerKey, checkServerOptions, type ServerKeyChoice } from '../session/server-options.js';
 import { checkServerName, type Session } from '../session/session.js';
 import { oneSpelling } from '../trust/host-name.js';
 import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';
@@ -21,25 +16,31 @@ import {
   type PlanChoices,
 } from './session-choices.js';
 
-/** Runs an RSA decryption in its turn. */
-export type DecryptQueue = NonNullable<ServerHandshakeOptions['decryptQueue']>;
+/** What limits the handshakes of a server. */
+export interface HandshakeHooks {
+  /** The first unit of the client is complete. */
+  onHello(): void;
+  /** Runs an RSA decryption in its turn. Rejects with `K4NET_BUSY` when too many wait. */
+  decrypt<T>(job: () => Promise<T>): Promise<T>;
+}
 
 /** The server's side of a session. */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
   readonly #choices: Checked<ServerChoices> & PlanChoices;
-  readonly #decryptQueue: DecryptQueue | undefined;
+  readonly #hooks: HandshakeHooks | undefined;
 
   /** @throws TypeError for options that say what cannot be. */
-  constructor(choices: Checked<ServerChoices> & PlanChoices, decryptQueue?: DecryptQueue) {
+  constructor(choices: Checked<ServerChoices> & PlanChoices, hooks?: HandshakeHooks) {
     this.timeout = handshakeTimeout(choices);
     this.#choices = choices;
-    this.#decryptQueue = decryptQueue;
+    this.#hooks = hooks;
     checkServerChoices(choices);
   }
 
   async begin(): Promise<Handshake> {
     const { clientAuth, authorize } = this.#choices;
+    const hooks = this.#hooks;
     return new ServerHandshake({
       ...sessionOptions(this.#choices),
       key: keyChoice(await serverKeys(this.#choices), this.#choices.serverNames),
@@ -48,7 +49,8 @@ export class ServerPlan implements PeerPlan {
         authorize &&
         (({ clientKey, serverName, appProtocol }) =>
           authorize({ fingerprint: clientKey.fingerprint, publicKey: clientKey, serverName, appProtocol })),
-      decryptQueue: this.#decryptQueue,
+      decryptQueue: hooks && ((job) => hooks.decrypt(job)),
+      onHello: () => hooks?.onHello(),
     });
   }
 

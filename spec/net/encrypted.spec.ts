@@ -1,12 +1,16 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { K4netError, KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
-import { HandshakeGate, newDecryptQueue } from '../../lib/net/handshake-gate.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
+import { encodeExtensions } from '../../lib/session/extensions.js';
+import { unit } from '../../lib/session/handshake.js';
+import { encodeKeyRequest } from '../../lib/session/messages.js';
 import type { EncryptedSocket, EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
 import { Ends, expectDiscreet, keys, outcome, rawClient, rawServer, refused } from '../support/encrypted.js';
@@ -52,6 +56,17 @@ async function open(options: Partial<EncryptedListenOptions> = {}, serve: boolea
 async function dial(port: number, options: Partial<EncryptedConnectOptions> = {}): Promise<EncryptedSocket> {
   const trusts = 'pin' in options || 'knownHosts' in options;
   return ends.keep(await connect({ port, ...(!trusts && { key: right }), retry: false, ...options }));
+}
+
+/** The first unit of a client that asks for the key. */
+const hello = unit(encodeKeyRequest(encodeExtensions({})));
+
+/** A client that has sent a whole hello, has its answer, and says nothing more. */
+async function greeted(port: number): Promise<Socket> {
+  const stream = await rawClient(ends, port);
+  stream.write(hello);
+  await once(stream, 'data');
+  return stream;
 }
 
 async function echoes(sock: EncryptedSocket): Promise<boolean> {
@@ -128,30 +143,72 @@ describe('a server of encrypted sockets', () => {
   it('tells one too many that it is busy, reports it, and goes on', async () => {
     const { port, reports } = await open({ maxHandshakes: 1 });
     const live = await dial(port);
-    // One who says nothing holds the place.
-    const silent = await rawClient(ends, port);
-    let error: PeerAlertError | undefined;
-    // The place is taken when the server has accepted the connection before this one, which it does in order.
-    error = await failureOf(dial(port), PeerAlertError);
+    const slow = await greeted(port);
+    const error = await failureOf(dial(port), PeerAlertError);
     expect(error).toMatchObject({ alert: 10, authenticated: false, text: 'busy' });
     expectDiscreet(error);
     expect(reports).toEqual([{ code: 'K4NET_BUSY', sock: undefined }]);
     expect(await echoes(live)).toBe(true);
-    silent.destroy();
+    slow.destroy();
     await until(() => reports.length === 2);
     expect(reports[1]).toMatchObject({ code: 'K4NET_PEER_CLOSED' });
     expect(await echoes(await dial(port))).toBe(true);
-    error = undefined;
   });
 
   it('that is busy for a while is reached by a client that tries again', async () => {
     const { port, reports } = await open({ maxHandshakes: 1 });
-    const silent = await rawClient(ends, port);
+    const slow = await greeted(port);
     const coming = dial(port, { retry: { retries: 20, minDelay: 5, maxDelay: 5 } });
     await until(() => reports.length > 0);
-    silent.destroy();
+    slow.destroy();
     expect(await echoes(await coming)).toBe(true);
     expect(reports[0]).toMatchObject({ code: 'K4NET_BUSY' });
+  });
+
+  it.each<[string, Uint8Array]>([
+    ['nothing', new Uint8Array()],
+    ['half of a hello', hello.subarray(0, hello.length - 1)],
+  ])('gives the place of the oldest client that has sent %s to a new one', async (_, bytes) => {
+    const { server, port, reports } = await open({ maxHandshakes: 3, maxPending: 3 }, false);
+    const silent: Socket[] = [];
+    for (let nth = 0; nth < 3; nth += 1) {
+      const stream = await rawClient(ends, port);
+      stream.resume();
+      stream.write(bytes);
+      silent.push(stream);
+      await until(() => server.connections === nth + 1);
+    }
+    const said: Buffer[] = [];
+    silent[0]!.on('data', (chunk: Buffer) => said.push(chunk));
+    const gone = once(silent[0]!, 'end');
+    await dial(port);
+    await gone;
+    // Alert 10 in the clear: "Units" in docs/protocol.md.
+    expect(Buffer.concat(said).includes('busy')).toBe(true);
+    expect(reports.map(({ code }) => code)).toEqual(['K4NET_BUSY']);
+    expect(reports[0]!.sock).toBeDefined();
+    expect(silent.map(({ readableEnded }) => readableEnded)).toEqual([true, false, false]);
+  });
+
+  it('serves clients while others open connections without end and say nothing', async () => {
+    const { server, port } = await open({ maxHandshakes: 8 });
+    let over = false;
+    const flood = async (): Promise<void> => {
+      while (!over) {
+        const stream = await rawClient(ends, port);
+        stream.resume();
+        stream.once('end', () => stream.destroy());
+      }
+    };
+    const flooding = [flood()];
+    await until(() => server.connections >= 8);
+    for (let nth = 0; nth < 3; nth += 1) {
+      const sock = await dial(port, { retry: { retries: Infinity, minDelay: 5, maxDelay: 50 } });
+      expect(await echoes(sock)).toBe(true);
+      await sock.close();
+    }
+    over = true;
+    await Promise.all(flooding);
   });
 
   it('reports a handshake that failed, with its code and its socket, and leaves the others alone', async () => {
@@ -286,72 +343,5 @@ describe('a connect that failed', () => {
     }
     await until(() => server.connections === 0);
     await until(() => sockets() <= before);
-  });
-});
-
-describe('the gate of the handshakes', () => {
-  it('lets in so many at a time, and so many of one address', () => {
-    const gate = new HandshakeGate(5, 2);
-    const leave = [gate.enter('192.0.2.1'), gate.enter('192.0.2.1')];
-    expect(leave.every(Boolean)).toBe(true);
-    expect(gate.enter('192.0.2.1')).toBeUndefined();
-    expect(gate.pending).toBe(2);
-    const others = [gate.enter('192.0.2.2'), gate.enter('2001:db8::1'), gate.enter('192.0.2.3')];
-    expect(others.every(Boolean)).toBe(true);
-    expect(gate.enter('192.0.2.4')).toBeUndefined();
-    leave[0]!();
-    expect(gate.enter('192.0.2.1')).toBeDefined();
-    expect(gate.pending).toBe(5);
-    for (const out of [leave[1], ...others]) out!();
-    expect(gate.pending).toBe(1);
-    expect(gate.enter('192.0.2.1')).toBeDefined();
-    expect(gate.enter('192.0.2.1')).toBeUndefined();
-  });
-
-  it.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1', ''])(
-    'counts this machine (%j) in the whole only',
-    (address) => {
-      const gate = new HandshakeGate(4, 1);
-      for (let i = 0; i < 4; i += 1) expect(gate.enter(address)).toBeDefined();
-      expect(gate.enter(address)).toBeUndefined();
-    },
-  );
-
-  it('decrypts two at a time, lets 64 wait, and turns the next one away', async () => {
-    const queue = newDecryptQueue();
-    const finish: (() => void)[] = [];
-    const order: number[] = [];
-    const add = (nth: number) =>
-      queue(
-        () =>
-          new Promise<number>((resolve) => {
-            order.push(nth);
-            finish.push(() => {
-              resolve(nth);
-            });
-          }),
-      );
-    const jobs = Array.from({ length: 66 }, (_, nth) => add(nth));
-    await turns(2);
-    expect(order).toEqual([0, 1]);
-    await refused(add(66), 'K4NET_BUSY');
-    finish[0]!();
-    expect(await jobs[0]).toBe(0);
-    await until(() => order.length === 3);
-    jobs.push(add(67));
-    await refused(add(68), 'K4NET_BUSY');
-    for (let done = 1; done < 67; done += 1) {
-      await until(() => finish.length > done);
-      expect(order.length - done).toBeLessThanOrEqual(2);
-      finish[done]!();
-    }
-    expect(await Promise.all(jobs)).toEqual([...Array(66).keys(), 67]);
-  });
-
-  it('goes on after one that failed', async () => {
-    const queue = newDecryptQueue();
-    const reason = new Error('no');
-    expect(await reasonOf(queue(() => Promise.reject(reason)))).toBe(reason);
-    expect(await queue(() => Promise.resolve('yes'))).toBe('yes');
   });
 });

@@ -1,0 +1,218 @@
+import { describe, expect, it } from 'vitest';
+import { DecryptTurns } from '../../lib/net/decrypt-turns.js';
+import { HandshakeGate, type HandshakePlace } from '../../lib/net/handshake-gate.js';
+import { refused } from '../support/encrypted.js';
+import { turns } from '../support/recorder.js';
+import { reasonOf, until } from '../support/sockets.js';
+
+/** A gate whose clients have all sent a hello, unless the test says otherwise. */
+class Gate extends HandshakeGate {
+  /** The places that went to newer connections, by their number. */
+  readonly dropped: number[] = [];
+  #entered = 0;
+
+  silent(address: string, crowded?: boolean): HandshakePlace | undefined {
+    const place = super.enter(address, crowded);
+    const nth = this.#entered;
+    this.#entered += 1;
+    if (place) place.onDrop = () => this.dropped.push(nth);
+    return place;
+  }
+
+  greeted(address: string): HandshakePlace | undefined {
+    const place = this.silent(address);
+    place?.onHello();
+    return place;
+  }
+}
+
+describe('the gate of the handshakes', () => {
+  it('has so many places, and so many of them for one address', () => {
+    const gate = new Gate(5, 2);
+    const places = [gate.greeted('192.0.2.1'), gate.greeted('192.0.2.1')];
+    expect(places.every(Boolean)).toBe(true);
+    expect(gate.greeted('192.0.2.1')).toBeUndefined();
+    expect(gate.pending).toBe(2);
+    const others = [gate.greeted('192.0.2.2'), gate.greeted('2001:db8::1'), gate.greeted('192.0.2.3')];
+    expect(others.every(Boolean)).toBe(true);
+    expect(gate.greeted('192.0.2.4')).toBeUndefined();
+    places[0]!.leave();
+    places[0]!.leave();
+    expect(gate.pending).toBe(4);
+    expect(gate.greeted('192.0.2.1')).toBeDefined();
+    expect(gate.pending).toBe(5);
+    for (const place of [places[1], ...others]) place!.leave();
+    expect(gate.pending).toBe(1);
+    expect(gate.greeted('192.0.2.1')).toBeDefined();
+    expect(gate.greeted('192.0.2.1')).toBeUndefined();
+  });
+
+  it.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1', ''])(
+    'counts this machine (%j) in the whole only',
+    (address) => {
+      const gate = new Gate(4, 1);
+      for (let i = 0; i < 4; i += 1) expect(gate.greeted(address)).toBeDefined();
+      expect(gate.greeted(address)).toBeUndefined();
+    },
+  );
+
+  it.each([
+    ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff'],
+    ['2001:db8::1', '2001:db8:0:0:1::'],
+    ['2001:db8::1', '2001:0db8::2'],
+    ['2001:DB8:a::', '2001:db8:A::5:6:7'],
+    ['fe80::1%eth0', 'fe80::2%eth1'],
+    ['::2', '::3:4:5:6'],
+    ['192.0.2.1', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '::FFFF:192.0.2.1'],
+  ])('counts %s and %s as one: a host has a whole /64', (one, other) => {
+    const gate = new Gate(4, 1);
+    expect(gate.greeted(one)).toBeDefined();
+    expect(gate.greeted(other)).toBeUndefined();
+  });
+
+  it.each([
+    ['2001:db8:1:2::1', '2001:db8:1:3::1'],
+    ['2001:db8::1', '2001:db8:0:1::1'],
+    ['::1:2:3:4:5', '::2:2:3:4:5'],
+    ['192.0.2.1', '192.0.2.2'],
+    ['192.0.2.1', '::ffff:192.0.2.2'],
+  ])('counts %s and %s apart', (one, other) => {
+    const gate = new Gate(4, 1);
+    expect(gate.greeted(one)).toBeDefined();
+    expect(gate.greeted(other)).toBeDefined();
+  });
+
+  it('gives the place of the oldest client without a hello to a new one when all are taken', () => {
+    const gate = new Gate(3, 3);
+    expect(gate.greeted('192.0.2.1')).toBeDefined();
+    const [one, two] = [gate.silent('192.0.2.2'), gate.silent('192.0.2.3')];
+    const three = gate.silent('192.0.2.4');
+    expect(gate.dropped).toEqual([1]);
+    two!.onHello();
+    expect(gate.silent('192.0.2.5')).toBeDefined();
+    expect(gate.dropped).toEqual([1, 3]);
+    // Those whose place is gone leave, and that changes nothing.
+    one!.leave();
+    three!.leave();
+    expect(gate.pending).toBe(3);
+  });
+
+  it('gives the place of a client of the same address when that address has as many as it may', () => {
+    const gate = new Gate(8, 2);
+    gate.silent('192.0.2.1');
+    gate.silent('2001:db8::1');
+    gate.silent('2001:db8::2');
+    expect(gate.silent('2001:db8::3')).toBeDefined();
+    expect(gate.dropped).toEqual([1]);
+    expect(gate.pending).toBe(3);
+  });
+
+  it('gives the place of a client without a hello when there is no room elsewhere', () => {
+    const gate = new Gate(8, 8);
+    expect(gate.silent('192.0.2.1', true)).toBeUndefined();
+    gate.silent('192.0.2.1');
+    expect(gate.silent('192.0.2.2', true)).toBeDefined();
+    expect(gate.dropped).toEqual([1]);
+    expect(gate.pending).toBe(1);
+  });
+});
+
+/** Jobs that run until the test ends them. */
+class Jobs {
+  readonly queue = new DecryptTurns();
+  /** The origins of the jobs that have begun, in order. */
+  readonly begun: string[] = [];
+  readonly #finish: (() => void)[] = [];
+  #finished = 0;
+
+  add(origin: string): Promise<string> {
+    return this.queue.run(
+      origin,
+      () =>
+        new Promise<string>((resolve) => {
+          this.begun.push(origin);
+          this.#finish.push(() => {
+            resolve(origin);
+          });
+        }),
+    );
+  }
+
+  async finish(count: number): Promise<void> {
+    for (let nth = 0; nth < count; nth += 1) {
+      await until(() => this.#finish.length > this.#finished);
+      expect(this.#finish.length - this.#finished).toBeLessThanOrEqual(2);
+      this.#finish[this.#finished]?.();
+      this.#finished += 1;
+    }
+  }
+}
+
+describe('the turns of RSA decryptions', () => {
+  it('are two at a time; 64 wait, and the next one is turned away', async () => {
+    const jobs = new Jobs();
+    const added = Array.from({ length: 66 }, () => jobs.add('a'));
+    await turns(2);
+    expect(jobs.begun).toHaveLength(2);
+    await refused(jobs.add('a'), 'K4NET_BUSY');
+    await jobs.finish(1);
+    await until(() => jobs.begun.length === 3);
+    added.push(jobs.add('a'));
+    await refused(jobs.add('a'), 'K4NET_BUSY');
+    await jobs.finish(66);
+    expect(await Promise.all(added)).toHaveLength(67);
+    expect(jobs.begun).toHaveLength(67);
+  });
+
+  it('go round the origins: one with many jobs does not keep the others waiting', async () => {
+    const jobs = new Jobs();
+    const added = [
+      ...Array.from({ length: 40 }, () => jobs.add('many')),
+      jobs.add('b'),
+      jobs.add('c'),
+      jobs.add('b'),
+    ];
+    await jobs.finish(added.length);
+    await Promise.all(added);
+    expect(jobs.begun.slice(0, 8)).toEqual(['many', 'many', 'many', 'b', 'c', 'many', 'b', 'many']);
+  });
+
+  it('cannot all be taken by one origin: it gives up its newest for another one', async () => {
+    const jobs = new Jobs();
+    const ends: [number, string][] = [];
+    const flood = Array.from({ length: 66 }, (_, nth) =>
+      jobs.add('flood').then(
+        () => ends.push([nth, 'ok']),
+        (error: unknown) => ends.push([nth, (error as { code: string }).code]),
+      ),
+    );
+    const other = [jobs.add('other'), jobs.add('other')];
+    await turns(2);
+    expect(ends).toEqual([
+      [65, 'K4NET_BUSY'],
+      [64, 'K4NET_BUSY'],
+    ]);
+    await refused(jobs.add('flood'), 'K4NET_BUSY');
+    await jobs.finish(66);
+    await Promise.all([...flood, ...other]);
+    expect(jobs.begun.slice(0, 6)).toEqual(['flood', 'flood', 'flood', 'other', 'flood', 'other']);
+  });
+
+  it('are shared evenly when more origins wait than there is room', async () => {
+    const jobs = new Jobs();
+    const added = Array.from({ length: 66 }, (_, nth) => jobs.add(`origin ${nth}`));
+    await refused(jobs.add('one more'), 'K4NET_BUSY');
+    await jobs.finish(66);
+    await Promise.all(added);
+  });
+
+  it('go on after a job that failed', async () => {
+    const queue = new DecryptTurns();
+    const reason = new Error('no');
+    const fail = (): Promise<never> => Promise.reject(reason);
+    const failed = [1, 2, 3, 4].map(() => reasonOf(queue.run('a', fail)));
+    expect(await Promise.all(failed)).toEqual([reason, reason, reason, reason]);
+    expect(await queue.run('a', () => Promise.resolve('yes'))).toBe('yes');
+  });
+});
