@@ -4,6 +4,7 @@ import type * as Fs from 'node:fs';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
+import type * as Util from 'node:util';
 import { K4netError } from './errors.js';
 
 /** The built-in modules of Node that the library can use, where the runtime has them. */
@@ -14,6 +15,7 @@ interface Builtins {
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
+  readonly 'node:util': typeof Util;
 }
 
 /** A TCP or Unix socket of Node. */
@@ -92,6 +94,16 @@ export function allowListeners(signal: AbortSignal): void {
 export function warn(message: string, code: string): void {
   if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
   else host.console?.warn(`(${code}) ${message}`);
+}
+
+/** What prints lines on standard error as Node's own modules do; undefined unless NODE_DEBUG names the section. */
+export function debugLog(section: string): ((line: string) => void) | undefined {
+  const log = findBuiltin('node:util')?.debuglog(section);
+  return log?.enabled
+    ? (line) => {
+        log('%s', line);
+      }
+    : undefined;
 }
 
 /** Prints a line where the program prints its own. */

@@ -12,6 +12,7 @@ const layers = [
   'bytes.ts',
   'fifo.ts',
   'runtime.ts',
+  'debug.ts',
   'options.ts',
   'waiting.ts',
   'binary',

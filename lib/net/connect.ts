@@ -1,3 +1,4 @@
+import { causeOf, debug } from '../debug.js';
 import { TimeoutError } from '../errors.js';
 import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../options.js';
 import type { NodeSocket } from '../runtime.js';
@@ -132,15 +133,19 @@ async function persist<S>(
 ): Promise<S> {
   let last: unknown;
   for (let nth = 0; ; nth += 1) {
+    debug?.(`dial ${describeAddress(address)}, attempt ${nth + 1}`);
     try {
       return await open(await dial(address, signal), signal);
     } catch (error) {
+      debug?.(`dial ${describeAddress(address)}, attempt ${nth + 1} failed, ${causeOf(error)}`);
       if (signal.aborted) throw withCause(error, address, last);
       if (nth >= plan.retries || !mayPass(error)) throw error;
       last = error;
     }
+    const delay = retryDelay(plan, nth);
+    debug?.(`dial ${describeAddress(address)} again after ${Math.round(delay)} ms`);
     try {
-      await pause(retryDelay(plan, nth), signal);
+      await pause(delay, signal);
     } catch (reason) {
       throw withCause(reason, address, last);
     }

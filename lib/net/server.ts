@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
+import { debug, nameOf } from '../debug.js';
 import { closedError, K4netError } from '../errors.js';
 import { integer, milliseconds, ownOptions } from '../options.js';
 import { warn } from '../runtime.js';
@@ -68,7 +69,7 @@ export interface ServerParts<S extends LockedSocket> {
   /** How encrypted sockets are let in and shake hands before they are given out. */
   readonly handshakes?: {
     readonly gate: HandshakeGate;
-    shake(socket: S): Promise<unknown>;
+    readonly shake: (socket: S) => Promise<unknown>;
   };
   /** Fingerprints of the server's keys, the offered one first. */
   readonly fingerprints?: readonly string[];
@@ -213,8 +214,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
     } else if (this.#takers.length > 0 || this.#pending.length < this.#parts.maxPending) {
       this.#offer(this.#adopt(stream));
     } else {
+      this.#turnAway(stream, 'too many wait to be taken');
       destroy(stream);
-      this.#report(turnedAway('too many wait to be taken'));
     }
   }
 
@@ -224,8 +225,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
     const full = waiting >= this.#parts.maxPending;
     const place = gate.enter(stream.remoteAddress ?? '', full);
     if (!place) {
+      this.#turnAway(stream, full ? 'too many wait to be taken' : 'too many handshakes are under way');
       gate.turnAway(stream);
-      this.#report(turnedAway(full ? 'too many wait to be taken' : 'too many handshakes are under way'));
       return;
     }
     const socket = this.#adopt(stream, place);
@@ -252,6 +253,11 @@ export class Server<S extends LockedSocket = LockedSocket> {
     );
   }
 
+  #turnAway(stream: ConnectionLike, why: string): void {
+    debug?.(`turned away ${nameOf({ remoteAddress: stream.remoteAddress ?? '' })}: ${why}`);
+    this.#report(turnedAway(why));
+  }
+
   #offer(socket: S): void {
     const taker = this.#takers.shift();
     if (taker) {
@@ -267,6 +273,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   #adopt(stream: ConnectionLike, place?: HandshakePlace): S {
     const socket = this.#parts.wrap(stream, place);
+    debug?.(`accepted ${nameOf(socket)}`);
     this.#live.add(socket);
     void socket.closed.then(() => {
       this.#live.delete(socket);

@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes.js';
+import { causeOf, debug, nameOf } from '../debug.js';
 import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { Deferred, quiet, startTimer } from '../waiting.js';
@@ -51,6 +52,8 @@ export class SecureTransport implements Transport {
   /** What was written before the session was open. */
   #early: Write[] | undefined;
   #timer: { stop(): void } | undefined;
+  /** When the handshake began, in milliseconds. */
+  #began = 0;
   #innerEnded = false;
   #innerGone = false;
   #received = 0;
@@ -92,6 +95,8 @@ export class SecureTransport implements Transport {
   start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'handshake';
+    this.#began = performance.now();
+    debug?.(`handshake with ${nameOf(this)} begun`);
     this.#setTimer(this.#plan.timeout, () => {
       this.#fail(new TimeoutError('the handshake', this.#plan.timeout));
     });
@@ -193,6 +198,7 @@ export class SecureTransport implements Transport {
     this.#stopTimer();
     this.#state = 'open';
     this.#established = true;
+    debug?.(`handshake with ${nameOf(this)} succeeded in ${this.#elapsed()} ms`);
     this.#ready?.resolve(session);
     this.#ready = undefined;
     this.#delivery.release();
@@ -233,6 +239,9 @@ export class SecureTransport implements Transport {
   }
 
   #over(error: K4netError): void {
+    if (this.#state === 'handshake') {
+      debug?.(`handshake with ${nameOf(this)} failed after ${this.#elapsed()} ms, ${causeOf(error)}`);
+    }
     this.#state = 'over';
     this.#stopTimer();
     this.#early = undefined;
@@ -268,6 +277,10 @@ export class SecureTransport implements Transport {
     this.#setTimer(lingerTime, () => {
       this.#inner.abort();
     });
+  }
+
+  #elapsed(): string {
+    return (performance.now() - this.#began).toFixed(1);
   }
 
   #isOver(): boolean {

@@ -1,4 +1,5 @@
 import { kindOf } from '../bytes.js';
+import { debug } from '../debug.js';
 import {
   checkKeyPairSource,
   checkServerKeySource,
@@ -19,7 +20,13 @@ import { hostName } from '../trust/host-name.js';
 import { keyFile, loadClientPin, saveClientPin } from '../trust/key-file.js';
 import { checkKnownHost, fileKnownHosts, type KnownHost, type KnownHosts } from '../trust/known-hosts.js';
 import type { ClientChoices, Peer } from './encrypted-socket-options.js';
-import { handshakeTimeout, sessionOptions, type PeerPlan, type PlanChoices } from './session-choices.js';
+import {
+  describePeer,
+  handshakeTimeout,
+  sessionOptions,
+  type PeerPlan,
+  type PlanChoices,
+} from './session-choices.js';
 
 /** Which server key the handshake accepts, and what follows when it has succeeded. */
 interface Trust {
@@ -66,8 +73,9 @@ export class ClientPlan implements PeerPlan {
     });
   }
 
-  async succeeded({ facts }: Session): Promise<void> {
-    await this.#trust?.succeeded?.(facts.serverKey);
+  async succeeded(session: Session): Promise<void> {
+    await this.#trust?.succeeded?.(session.facts.serverKey);
+    debug?.(`trust in server ${this.#storeName ?? 'without a name'}: ${describePeer(this.peerOf(session))}`);
   }
 
   peerOf({ facts: { serverKey, serverName, appProtocol } }: Session): Peer {

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { toBytes, type Bytes } from '../bytes.js';
+import { causeOf, debug, nameOf } from '../debug.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage, type MessageHead } from '../framing/encoder.js';
 import { integer, milliseconds, noOptions, ownOptions } from '../options.js';
@@ -426,6 +427,7 @@ export class LockedSocket {
     this.#state = 'closed';
     this.#inbox.end(told);
     this.#outbox.fail(told);
+    debug?.(`closed ${nameOf(this)}, ${causeOf(told)}; ${describeStats(this.stats())}`);
     this.#gone.resolve(error ? { code: error.code, error } : { code: told.code });
   }
 
@@ -488,4 +490,8 @@ export class LockedSocket {
   #endedError(): K4netError {
     return new K4netError('K4NET_STATE', 'this side has ended: nothing can be sent any more');
   }
+}
+
+function describeStats({ messagesSent, bytesSent, messagesReceived, bytesReceived }: SocketStats): string {
+  return `sent ${messagesSent} messages, ${bytesSent} bytes; received ${messagesReceived} messages, ${bytesReceived} bytes`;
 }

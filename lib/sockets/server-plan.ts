@@ -1,4 +1,5 @@
 import { equalBytes, kindOf } from '../bytes.js';
+import { debug } from '../debug.js';
 import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from '../crypto/keys.js';
 import { K4netError } from '../errors.js';
 import type { Handshake } from '../session/handshake.js';
@@ -9,6 +10,7 @@ import { oneSpelling } from '../trust/host-name.js';
 import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';
 import type { Peer, ServerChoices } from './encrypted-socket-options.js';
 import {
+  describePeer,
   handshakeTimeout,
   sessionOptions,
   type Checked,
@@ -54,7 +56,8 @@ export class ServerPlan implements PeerPlan {
     });
   }
 
-  succeeded(): Promise<void> {
+  succeeded(session: Session): Promise<void> {
+    debug?.(`trust in client: ${describePeer(this.peerOf(session))}`);
     return Promise.resolve();
   }
 

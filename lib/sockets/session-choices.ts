@@ -34,3 +34,9 @@ export function sessionOptions(choices: PlanChoices): SessionOptions {
 export function handshakeTimeout(choices: SessionChoices): number {
   return milliseconds('handshakeTimeout', choices.handshakeTimeout, 10_000);
 }
+
+/** How a line of the debug log says who the peer is. */
+export function describePeer({ how, fingerprint, authenticated }: Peer): string {
+  const key = fingerprint === undefined ? 'no key' : `key ${fingerprint}`;
+  return `${how}, ${key}, ${authenticated ? 'authenticated' : 'not authenticated'}`;
+}

@@ -46,7 +46,7 @@ async function busy(kind: Kind) {
   const reports: unknown[] = [];
   const onError = (error: unknown): void => void reports.push(error);
   const options = { ...(await kind.server()), maxPending: places, onError };
-  const server = await listen(options as never);
+  const server = await listen(options as ListenOptions);
   field.onClear(() => server.close({ timeout: 0 }));
   const free = new Deferred<void>();
   const served: string[][] = [];
