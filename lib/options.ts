@@ -8,8 +8,8 @@ export const noOptions = Object.freeze(Object.create(null)) as Readonly<Record<s
  * Every public function reads its options from here.
  *
  * @param where - the function or class, as the errors name it.
- * @throws TypeError for a name nobody knows, since a misspelt option would silently not be set, and for an instance of a
- * class, whose getters are not own properties.
+ * @throws TypeError for a name nobody knows, since a misspelt option would silently not be set, and for an option
+ * that a class of the caller has.
  */
 export function ownOptions<T extends object>(
   where: string,
@@ -17,8 +17,14 @@ export function ownOptions<T extends object>(
   known: readonly string[],
 ): T {
   if (options === undefined) return noOptions as T;
-  if (!isPlain(options)) {
-    throw new TypeError(`the options of ${where} are a plain object, not ${kindOf(options)}`);
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw new TypeError(`the options of ${where} are an object, not ${kindOf(options)}`);
+  }
+  const inherited = inheritedName(options, known);
+  if (inherited !== undefined) {
+    throw new TypeError(
+      `${where} reads own properties only, but '${inherited}' is inherited: write { ${inherited} }`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
@@ -28,12 +34,21 @@ export function ownOptions<T extends object>(
   return withOptions(options);
 }
 
-/** What an instance of a class inherits would silently be no option. */
-function isPlain(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  // Other realms have an Object.prototype of their own.
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+/**
+ * An option that the class of the options has, such as the `signal` of an `AbortController` given in place of `{ signal }`:
+ * it would silently be no option. The last prototype of the chain is the `Object.prototype` of some realm: it sets no option.
+ */
+function inheritedName(options: object, known: readonly string[]): string | undefined {
+  let prototype = prototypeOf(options);
+  for (let next = prototype && prototypeOf(prototype); prototype && next; next = prototypeOf(next)) {
+    for (const name of known) if (Object.hasOwn(prototype, name)) return name;
+    prototype = next;
+  }
+  return undefined;
+}
+
+function prototypeOf(value: object): object | null {
+  return Object.getPrototypeOf(value) as object | null;
 }
 
 /** A copy of the caller's options with some set by the library, in an object that inherits nothing. */

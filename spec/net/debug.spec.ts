@@ -79,6 +79,6 @@ describe('NODE_DEBUG', () => {
         expect(err).not.toContain(line);
       }
     }
-    expect(found).toContain(String.raw`before\u{a}after\u{1b}[31m\u{9b}\u{202e}\u{2028}behind`);
+    expect(found).toContain(String.raw`before\nafter\u{1b}[31m\u{9b}\u{202e}\u{2028}behind`);
   });
 });
