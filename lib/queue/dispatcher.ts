@@ -45,7 +45,8 @@ export class Dispatcher {
   readonly #host: DispatcherHost;
   readonly #limits: DispatcherLimits;
   readonly #registry = new Registry<Lane<Work>>();
-  readonly #lanes: Lane<Work>[];
+  /** A set: a loop over it misses none when a callback adds or removes another. */
+  readonly #lanes: Set<Lane<Work>>;
   readonly #messageLane: Lane<Work>;
   readonly #requestLane: Lane<Work>;
   readonly #incoming: IncomingRequests;
@@ -68,7 +69,7 @@ export class Dispatcher {
     this.#strange = this.#newRequests();
     this.#messageLane = this.#newLane(limits.concurrency);
     this.#requestLane = this.#newLane(limits.requestConcurrency);
-    this.#lanes = [this.#messageLane, this.#requestLane];
+    this.#lanes = new Set([this.#messageLane, this.#requestLane]);
   }
 
   /** Callbacks that were called. */
@@ -93,7 +94,7 @@ export class Dispatcher {
 
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
     const lane = concurrency === undefined ? undefined : this.#newLane(concurrency);
-    if (lane) this.#lanes.push(lane);
+    if (lane) this.#lanes.add(lane);
     const requests = this.#registry.get(name)?.requests ?? this.#newRequests();
     this.remove(name);
     const context = new MessageContext(this.#host.socket, name, this.#life);
@@ -184,8 +185,8 @@ export class Dispatcher {
       const lane = this.#laneOf(work);
       lane.push(work);
       // The callback may have been removed while this was held, and its lane with it.
-      if (work.registration?.callback || this.#lanes.includes(lane)) continue;
-      this.#lanes.push(lane);
+      if (work.registration?.callback || this.#lanes.has(lane)) continue;
+      this.#lanes.add(lane);
       retired.push(lane);
     }
     for (const lane of this.#lanes) lane.kick();
@@ -200,7 +201,7 @@ export class Dispatcher {
   /** Resolves when nothing waits and nothing is under way. */
   async idle(): Promise<void> {
     for (;;) {
-      const busy = this.#lanes.filter((lane) => lane.busy);
+      const busy = [...this.#lanes].filter((lane) => lane.busy);
       if (busy.length > 0) await Promise.all(busy.map((lane) => lane.idle()));
       else if (this.#held.length > 0) await this.#released.promise;
       else return;
@@ -232,8 +233,7 @@ export class Dispatcher {
       });
       return;
     }
-    const at = this.#lanes.indexOf(lane);
-    if (at >= 0) this.#lanes.splice(at, 1);
+    this.#lanes.delete(lane);
   }
 
   #newRequests(): Budget {
