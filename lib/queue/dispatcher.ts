@@ -118,7 +118,10 @@ export class Dispatcher {
 
   /** The place that has no room for a request of the name in these bytes, if that is so. */
   fullFor(bytes: Bytes, start: number, length: number): Budget | undefined {
-    const budget = this.find(bytes, start, length)?.requests ?? this.#strange;
+    const registration = this.find(bytes, start, length);
+    // Requests of unknown names that are too many are refused, unless the send queue is full.
+    if (!registration && !this.#host.outlet.congested) return undefined;
+    const budget = registration?.requests ?? this.#strange;
     return budget.full ? budget : undefined;
   }
 
@@ -132,7 +135,7 @@ export class Dispatcher {
     this.#take(registration, payload, undefined);
   }
 
-  /** Takes a request; one of an unknown name gets its refusal in its turn. */
+  /** Takes a request. One of an unknown name is refused in its turn, or now if too many wait. */
   request(
     id: number,
     name: string,
@@ -140,6 +143,11 @@ export class Dispatcher {
     payload: Bytes,
   ): void {
     const request = this.#incoming.open(id, name);
+    if (request && !registration && this.#strange.full) {
+      // The peer has a window for each name, so all unknown names together can be over the limit.
+      void this.#incoming.refuse(request);
+      return;
+    }
     if (request) {
       this.#take(registration, payload, request);
       return;
@@ -175,10 +183,28 @@ export class Dispatcher {
 
   /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */
   async release(): Promise<number> {
-    const batch: Batch = { left: this.#held.length, done: new Deferred() };
-    const count = batch.left;
-    if (count === 0) return 0;
+    if (this.#held.length === 0) return 0;
+    const batch: Batch = { count: 0, left: 0, done: new Deferred() };
     this.#batches.add(batch);
+    this.#release(batch);
+    await batch.done.promise;
+    this.#batches.delete(batch);
+    return batch.count - batch.left;
+  }
+
+  /** Adds what is held to a release that is under way, if there is one. */
+  releaseMore(): void {
+    if (this.#held.length === 0) return;
+    for (const batch of this.#batches) {
+      if (batch.left === 0) continue;
+      this.#release(batch);
+      return;
+    }
+  }
+
+  #release(batch: Batch): void {
+    batch.count += this.#held.length;
+    batch.left += this.#held.length;
     const retired: Lane<Work>[] = [];
     for (let work = this.#held.shift(); work; work = this.#held.shift()) {
       work.batch = batch;
@@ -193,9 +219,6 @@ export class Dispatcher {
     for (const lane of retired) this.#retire(lane);
     this.#released.resolve();
     this.#released = new Deferred();
-    await batch.done.promise;
-    this.#batches.delete(batch);
-    return count - batch.left;
   }
 
   /** Resolves when nothing waits and nothing is under way. */

@@ -1,9 +1,10 @@
+import type { BinaryReader } from '../binary/reader.js';
 import { kindOf, toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { nextTurn } from '../runtime.js';
 import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
-import { AbortHub, bounded, Deferred, isPromiseLike } from '../waiting.js';
+import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from '../waiting.js';
 import { Budget } from './budget.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
@@ -108,6 +109,12 @@ export class QueueCore {
       this.#router.pump();
     });
     if (!this.#closing) this.#watch();
+  }
+
+  call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
+    const answer = this.calls.call(name, payload, timeout, signal);
+    if (this.#options.manual) this.#router.onCall();
+    return answer;
   }
 
   drain(timeout: number): Promise<void> {

@@ -167,7 +167,8 @@ export class QueueSocket {
   /**
    * With `dispatch: 'manual'`: calls the callbacks of all messages that are queued now, waits until they are done, gives
    * way to the rest of the program for a turn of the event loop, and resolves with the count. Not to be awaited inside
-   * a callback, which it would wait for.
+   * a callback, which it would wait for. While it waits and a `call` of this side has no answer,
+   * it also calls the callbacks of messages that fill a queue: the answer may be behind them.
    *
    * With `dispatch: 'auto'` the callbacks were called already: it gives way for a turn, and resolves with how many were
    * called since the last time.
@@ -222,7 +223,7 @@ export class QueueSocket {
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes is too long`);
       this.#options.log?.(`Calling ${name}`);
-      return this.#core.calls.call(name, bytes, timeout, given.signal);
+      return this.#core.call(name, bytes, timeout, given.signal);
     } catch (error) {
       return rejected(error);
     }

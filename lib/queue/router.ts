@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
+import { nextTurn } from '../runtime.js';
 import type { ClaimedMessages } from '../sockets/claim.js';
 import type { Budget } from './budget.js';
 import type { Calls } from './calls.js';
@@ -76,13 +77,24 @@ export class Router {
     if (this.#full) this.pump();
   }
 
+  /** A call waits for its answer, which may be behind a message that has no room. */
+  onCall(): void {
+    if (!this.#full) return;
+    nextTurn(() => {
+      this.pump();
+    });
+  }
+
   /** Takes what is here. */
   pump(): void {
     if (this.#pumping || this.#stopped) return;
     this.#pumping = true;
     do {
       this.#full = this.#pull();
-      this.#routes.dispatcher.kick();
+      const { calls, dispatcher } = this.#routes;
+      dispatcher.kick();
+      // The answer may be behind the full queue, and `recvRegistered` may wait for its caller.
+      if (this.#full && calls.pending > 0) dispatcher.releaseMore();
     } while (this.#full && !this.#full.full);
     this.#pumping = false;
     if (!this.#over && this.#messages.over) {

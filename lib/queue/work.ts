@@ -15,6 +15,8 @@ export interface Work extends Task {
 
 /** What one `recvRegistered` has let go. */
 export interface Batch {
+  /** Callbacks so far, and those of them that are not done. */
+  count: number;
   left: number;
   readonly done: Deferred<void>;
 }
