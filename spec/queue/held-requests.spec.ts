@@ -1,0 +1,62 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { QueueField, type QueuePair } from '../support/queue.js';
+import { failure, until, watch, type Watched } from '../support/sockets.js';
+
+const field = new QueueField();
+afterEach(() => field.clear());
+
+/** How often the callback was called, and how often its signal has aborted. */
+interface Seen {
+  called: number;
+  aborted: number;
+}
+
+/** A pair whose near side holds a request; its callback answers when its signal aborts. */
+async function holding(): Promise<QueuePair & { readonly seen: Seen; readonly call: Watched<unknown> }> {
+  const options = { unmatched: 'error', callTimeout: Infinity } as const;
+  const pair = await field.started({ near: { ...options, dispatch: 'manual' }, far: options });
+  const seen: Seen = { called: 0, aborted: 0 };
+  pair.near.registerCallback('ask', (_, { signal }) => {
+    seen.called += 1;
+    return new Promise<void>((resolve) => {
+      const onAbort = (): void => {
+        seen.aborted += 1;
+        resolve();
+      };
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort);
+    });
+  });
+  const call = watch(pair.far.call('ask'));
+  await until(() => pair.near.stats().requestsInFlight === 1);
+  return { ...pair, seen, call };
+}
+
+describe('a request that manual dispatch holds', () => {
+  it('is not called any more when this side closes, and its caller is told', async () => {
+    const { near, seen, call } = await holding();
+    await near.close();
+    await failure(near.recvRegistered(), 'K4NET_CLOSED');
+    await until(() => call.state !== 'pending');
+    expect(seen).toEqual({ called: 0, aborted: 0 });
+    expect(call).toMatchObject({ state: 'rejected', reason: { code: 'K4NET_CLOSED' } });
+    expect(near.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0 } });
+  });
+
+  it('is called when this side drains, and its signal aborts when the time for that is over', async () => {
+    const { near, seen, call } = await holding();
+    await near.drain({ timeout: 50 });
+    await until(() => call.state !== 'pending');
+    expect(seen).toEqual({ called: 1, aborted: 1 });
+    expect(call.state).toBe('rejected');
+  });
+
+  it('sees its signal abort when the connection breaks while recvRegistered waits for it', async () => {
+    const { near, seen, call, cut } = await holding();
+    const performing = near.recvRegistered();
+    cut();
+    expect(await performing).toBe(1);
+    await until(() => call.state !== 'pending');
+    expect(seen).toEqual({ called: 1, aborted: 1 });
+  });
+});
