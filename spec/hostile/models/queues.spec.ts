@@ -1,0 +1,23 @@
+import { beforeAll, it } from 'vitest';
+import { until } from '../../support/sockets.js';
+import { handles, modelTimeout, noneLeft, runCases, runsOf } from './cases.js';
+import { runQueueCase } from './queue-model.js';
+import { queuePlans, queueWires } from './queue-plan.js';
+
+let before: ReadonlyMap<string, number>;
+
+beforeAll(() => {
+  before = handles();
+});
+
+it.each(queueWires)(
+  'random use of two queue sockets, %s: everything is handled once and in order, and nothing waits for ever',
+  async (wire) => {
+    await runCases(queuePlans(wire), runsOf(100, queueWires.length), runQueueCase);
+  },
+  modelTimeout,
+);
+
+it('leaves no handle and no timer of a connection behind', async () => {
+  await until(() => noneLeft(before));
+});

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { until } from '../../support/sockets.js';
+import { handles, modelTimeout, noneLeft, runCases, runsOf } from './cases.js';
+import { seen } from './known-faults.js';
+import { runSocketCase } from './socket-model.js';
+import { securities, socketPlans, wires } from './socket-plan.js';
+
+let before: ReadonlyMap<string, number>;
+
+beforeAll(() => {
+  before = handles();
+});
+
+afterAll(() => {
+  if (process.env['K4NET_MODEL_CASES']) console.log('known faults:', seen);
+});
+
+describe.each(wires)('random use of two sockets over %s', (wire) => {
+  const combinations = wires.length * securities.length;
+
+  it.each(securities)(
+    'delivers every message once and in order, settles every promise and hides no loss (%s)',
+    async (security) => {
+      await runCases(socketPlans(wire, security), runsOf(40, combinations), runSocketCase);
+    },
+    modelTimeout,
+  );
+});
+
+it('leaves no handle and no timer of a connection behind', async () => {
+  await until(() => noneLeft(before));
+});
