@@ -54,6 +54,17 @@ export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
 
+/** What a buffer may be longer than twice the bytes that are kept of it. */
+const spareBytes = 64;
+
+/**
+ * The bytes, or a copy of them where they would keep a much larger buffer alive: what a queue holds is what it counts,
+ * up to a factor of two.
+ */
+export function detached(bytes: Bytes): Bytes {
+  return bytes.buffer.byteLength > 2 * bytes.length + spareBytes ? new Uint8Array(bytes) : bytes;
+}
+
 /** Byte strings, joined in a new one. */
 export function concatBytes(parts: readonly Bytes[]): Bytes {
   let length = 0;

@@ -1,4 +1,4 @@
-import { readU32, type Bytes } from '../bytes.js';
+import { detached, readU32, type Bytes } from '../bytes.js';
 import { TooLargeError } from '../errors.js';
 import { allocate, release, worthReleasing } from '../runtime.js';
 import { headerLength } from './encoder.js';
@@ -8,8 +8,9 @@ const growth = 64;
 const smallest = 1024;
 
 /**
- * Cuts a stream of bytes into runs: chunks that hold whole frames, one after another. Every frame that lies whole in
- * a chunk stays where it is; one that spans chunks is gathered in a buffer that grows with what has really come.
+ * Cuts a stream of bytes into runs: chunks that hold whole frames, one after another. Frames that lie whole in a chunk
+ * stay where they are, unless they would keep a much larger buffer alive: then they are copied. A frame that spans
+ * chunks is gathered in a buffer that grows with the bytes that have come.
  *
  * No I/O and no promises: bytes in, runs out.
  */
@@ -45,6 +46,7 @@ export class FrameDecoder {
   push(chunk: Bytes, runs: Bytes[], alone: boolean = false): void {
     const start = this.#have > 0 ? this.#gather(chunk, 0, runs) : 0;
     let end = start;
+    let copied = true;
     try {
       while (chunk.length - end >= headerLength) {
         const next = end + this.#frameLength(chunk, end);
@@ -52,11 +54,15 @@ export class FrameDecoder {
         end = next;
       }
     } finally {
-      if (end > start) runs.push(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end));
+      if (end > start) {
+        const view = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
+        const run = detached(view);
+        copied = run !== view;
+        runs.push(run);
+      }
     }
     if (end < chunk.length) this.#gather(chunk, end, runs);
-    const copied = end === start;
-    if (alone && copied && chunk.length >= worthReleasing) release(chunk.buffer);
+    if (alone && copied && chunk.buffer.byteLength >= worthReleasing) release(chunk.buffer);
   }
 
   /** Takes what the unfinished frame still wants and returns where in the chunk it stopped. */

@@ -1,3 +1,5 @@
+export { detached } from '../bytes.js';
+
 /** What a queued message costs beside its bytes, so that a flood of empty ones is counted for what it is. */
 const overhead = 64;
 
@@ -52,9 +54,4 @@ export class Budget {
     this.#messages -= 1;
     this.#total?.give(size);
   }
-}
-
-/** A copy where a message would keep a much larger buffer alive: what a queue holds is what it counts. */
-export function detached(message: Uint8Array): Uint8Array {
-  return message.buffer.byteLength > 2 * message.length + overhead ? message.slice() : message;
 }

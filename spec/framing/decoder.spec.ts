@@ -299,26 +299,43 @@ describe('FrameDecoder: chunks that nobody else can have', () => {
     expect(sameAll(unframe(runs), sent)).toBe(true);
   });
 
-  it('are kept when a whole frame lies in one, at either end or between two parts', () => {
-    const small = pattern(1000, 3);
+  it.each([
+    { what: 'kept where whole frames are half of one', size: 22 * kib, given: false },
+    {
+      what: 'given back where whole frames are a small part of one: these are copied',
+      size: 1000,
+      given: true,
+    },
+  ])('are $what, at either end or between two parts', ({ size, given }) => {
+    const whole = pattern(size, 3);
     const half = frame(pattern(40 * kib, 4));
     for (const [before, after] of [
       [0, 20 * kib],
-      [20 * kib, 40 * kib],
-      [20 * kib, 20 * kib],
+      [20 * kib, 0],
+      [10 * kib, 10 * kib],
     ] as const) {
       const decoder = new FrameDecoder(16 * mib);
       const runs: Uint8Array[] = [];
       if (before > 0) push(decoder, runs, half.subarray(0, half.length - before));
-      const chunk = frames([small]);
       const joined = new Uint8Array([
         ...half.subarray(half.length - before),
-        ...chunk,
+        ...frame(whole),
         ...half.subarray(0, after),
       ]);
-      expect(push(decoder, runs, joined)).toBe(false);
-      expect(sameAll(unframe(runs).slice(-1), [small])).toBe(true);
+      expect(push(decoder, runs, joined)).toBe(given);
+      expect(sameAll(unframe(runs).slice(-1), [whole])).toBe(true);
     }
+  });
+
+  it('are given back where whole frames are a small part of their buffer, as in a padded record', () => {
+    const record = new Uint8Array(256 * kib);
+    const content = record.subarray(4, 12);
+    content.set(frame('text'));
+    const runs: Uint8Array[] = [];
+    new FrameDecoder(16 * mib).push(content, runs, true);
+    expect(record.length).toBe(0);
+    expect(sameAll(unframe(runs), [Buffer.from('text')])).toBe(true);
+    expect(runs[0]?.buffer.byteLength).toBe(8);
   });
 
   it('are kept when nothing was said, when they are short, and when they break a rule', () => {
