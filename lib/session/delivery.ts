@@ -70,11 +70,12 @@ export class Delivery {
 
   /**
    * It is broken, and the sink is told at once: whoever waits to send must not wait for somebody to read. What was
-   * opened before goes first, which is never more than the records that the last chunk completed.
+   * opened before goes first, which is never more than the records that the last chunk completed, and the end of the
+   * peer, if that came before the failure.
    */
   fail(cause: K4netError): void {
     if (this.#close === 'told') return;
-    this.#end = 'told';
+    if (this.#end === 'open') this.#end = 'told';
     this.#close = 'due';
     this.#cause = cause;
     for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift())

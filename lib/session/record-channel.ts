@@ -57,9 +57,14 @@ export class RecordChannel implements RecordHandler {
     return this.#peerEnded && this.#endWritten;
   }
 
+  /** Whether the server has still to accept the client's key. */
+  get awaitingConfirm(): boolean {
+    return this.#opener.awaitingConfirm;
+  }
+
   get wantsMore(): boolean {
     // A confirm may come in pieces, and nothing flows before it.
-    const flowing = this.#delivery.flowing || this.#opener.awaitingConfirm;
+    const flowing = this.#delivery.flowing || this.awaitingConfirm;
     return flowing && this.#opener.pending < openAhead + this.#session.facts.receiveLimit;
   }
 

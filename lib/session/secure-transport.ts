@@ -56,6 +56,8 @@ export class SecureTransport implements Transport {
   #began = 0;
   #innerEnded = false;
   #innerGone = false;
+  /** The transport below went while this side was still finishing the handshake. */
+  #goneBefore: { readonly cause: K4netError | undefined } | undefined;
   #received = 0;
   /** Our direction was asked to end. */
   #ended = false;
@@ -203,7 +205,8 @@ export class SecureTransport implements Transport {
     this.#ready = undefined;
     this.#delivery.release();
     this.#flow(channel);
-    this.#resumeInner();
+    if (this.#goneBefore) this.#onGone(this.#goneBefore.cause);
+    else this.#resumeInner();
   }
 
   /** What was written before goes out first, and whoever wrote it was told to wait. */
@@ -328,6 +331,11 @@ export class SecureTransport implements Transport {
   }
 
   #onGone(cause: K4netError | undefined): void {
+    if (this.#state === 'handshake' && this.#channel && !this.#channel.awaitingConfirm) {
+      // The peer's part of the handshake has succeeded: its messages and its end are delivered first.
+      this.#goneBefore = { cause };
+      return;
+    }
     if (this.#state === 'open' && this.#channel?.over) {
       this.#state = 'over';
       this.#delivery.close();
