@@ -45,6 +45,8 @@ export function isDuplex(value: unknown): value is DuplexLike {
   return [on, write, cork, destroy, resume].every((method) => typeof method === 'function');
 }
 
+const nothing: Bytes = new Uint8Array(0);
+
 const owner: unique symbol = Symbol('transport');
 type Owned = DuplexLike & { readonly [owner]: DuplexTransport };
 
@@ -55,11 +57,13 @@ export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #stream: DuplexLike & Extras;
-  /** The stream says that a chunk is written and still keeps it. */
-  readonly #keeps: boolean;
+  /** A socket of the operating system: it can be reset, and a chunk that it has written is no longer its own. */
+  readonly #isSystem: boolean;
   #sink: Sink | undefined;
   #starting = false;
   #full = false;
+  /** The peer's end has come; the sink has been told of it. */
+  #endSeen = false;
   #ended = false;
   #finished = false;
   #closed = false;
@@ -80,7 +84,7 @@ export class DuplexTransport implements Transport {
     this.#finished = stream.writableFinished;
     // `Duplex.from` hands a chunk to a stream behind it, and a stream within the process gives it to its reader as it
     // is: only a socket of the system is known to be done with a chunk when it says so.
-    this.#keeps = !isSystemSocket(stream);
+    this.#isSystem = isSystemSocket(stream);
     stream.pause();
     // The stream knows its transport, so that all streams can have the same listeners.
     const owned: Owned = Object.assign(stream, { [owner]: this });
@@ -108,7 +112,7 @@ export class DuplexTransport implements Transport {
   write(parts: readonly Bytes[], done?: () => void): boolean {
     const stream = this.#stream;
     if (this.#gone) return true;
-    const own = this.#keeps ? parts.map((part) => new Uint8Array(part)) : parts;
+    const own = this.#isSystem ? parts : parts.map((part) => new Uint8Array(part));
     const last = own[own.length - 1];
     if (last === undefined) return true;
     let ready = true;
@@ -135,7 +139,16 @@ export class DuplexTransport implements Transport {
   }
 
   end(): void {
-    if (!this.#gone) this.#stream.end();
+    if (this.#gone) return;
+    const stream = this.#stream;
+    // A socket that waits to send its end cannot be reset: the end waits until all before it is sent.
+    if (!this.#isSystem || stream.writableLength === 0) {
+      stream.end();
+    } else {
+      stream.write(nothing, () => {
+        if (!this.#gone) stream.end();
+      });
+    }
   }
 
   abort(cause?: K4netError): void {
@@ -143,7 +156,8 @@ export class DuplexTransport implements Transport {
     this.#gone = true;
     this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
     const stream = this.#stream;
-    // A socket that is just sending its end cannot be reset: its handle would stay open for ever.
+    // A socket that is sending its end cannot be reset: its handle would stay open for ever. All before
+    // the end is with the system by then, so the peer misses nothing.
     const ending = stream.writableEnded && !stream.writableFinished;
     try {
       // Without a reset the peer could take the cut for a clean end.
@@ -170,7 +184,8 @@ export class DuplexTransport implements Transport {
     const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
     // A sink that handed over inside data() has nothing more to say: the new one starts in its own turn.
     if (this.#sink !== sink) return;
-    if (this.#stream.readableEnded) this.#onEnd();
+    if (this.#endSeen) this.#tellEnd();
+    else if (this.#stream.readableEnded) this.#onEnd();
     if (this.#stream.destroyed) {
       this.#cause ??= this.#stream.errored
         ? toK4netError(this.#stream.errored, 'K4NET_CONNECTION', 'the connection broke')
@@ -237,10 +252,28 @@ export class DuplexTransport implements Transport {
     }
   }
 
+  /**
+   * A reset that comes together with data is an end as libuv tells it. The next write fails after a reset, so an empty one
+   * tells the two apart; its error comes before the next turn.
+   */
   #onEnd(): void {
-    if (this.#ended || this.#gone || this.#starting) return;
+    if (this.#endSeen || this.#gone) return;
+    this.#endSeen = true;
+    const stream = this.#stream;
+    // Pipes and Unix sockets have no reset, and no address.
+    const isTcp = this.#isSystem && stream.localAddress !== undefined;
+    if (isTcp && stream.writableLength === 0 && !stream.writableEnded && !stream.destroyed) {
+      stream.write(nothing, ignore);
+    }
+    nextTurn(() => {
+      this.#tellEnd();
+    });
+  }
+
+  #tellEnd(): void {
+    if (!this.#endSeen || this.#ended || this.#gone || this.#starting || this.#cause || !this.#sink) return;
     this.#ended = true;
-    this.#sink?.end();
+    this.#sink.end();
     this.#settle();
   }
 
@@ -255,6 +288,7 @@ export class DuplexTransport implements Transport {
 
   #onClose(): void {
     if (this.#closed || this.#starting || !this.#sink) return;
+    this.#tellEnd();
     this.#closed = true;
     this.#gone = true;
     if (!this.#cause && !(this.#ended && this.#finished)) {
