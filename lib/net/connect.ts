@@ -118,7 +118,8 @@ function encryptedOpener(options: EncryptedConnectOptions, address: Address): Op
       await socket.handshake({ signal });
       return socket;
     } catch (error) {
-      void socket.close(undefined, { timeout: 0 });
+      // A failed handshake tells the server and leaves by itself; a cut would overtake the alert.
+      if (signal.aborted) void socket.close(undefined, { timeout: 0 });
       throw error;
     }
   };
