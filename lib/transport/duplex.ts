@@ -1,7 +1,7 @@
 import { kindOf, type Bytes } from '../bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { findBuiltin, nextTurn } from '../runtime.js';
-import type { Sink, Transport } from './transport.js';
+import { turnBytes, type Sink, type Transport } from './transport.js';
 
 /** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
 export interface DuplexLike {
@@ -61,6 +61,11 @@ export class DuplexTransport implements Transport {
   readonly #isSystem: boolean;
   #sink: Sink | undefined;
   #starting = false;
+  /** The sink wants a pause; delivery goes on in the next turn. */
+  #paused = false;
+  #resting = false;
+  /** Bytes delivered since the last rest. */
+  #delivered = 0;
   #full = false;
   /** The peer's end has come; the sink has been told of it. */
   #endSeen = false;
@@ -99,6 +104,7 @@ export class DuplexTransport implements Transport {
   attach(sink: Sink, surplus?: Bytes): void {
     this.#sink = sink;
     this.#stream.pause();
+    this.#paused = false;
     this.#starting = true;
     nextTurn(() => {
       if (this.#sink === sink && !this.#closed) this.#start(sink, surplus);
@@ -106,7 +112,8 @@ export class DuplexTransport implements Transport {
   }
 
   resume(): void {
-    if (!this.#gone && !this.#starting) this.#stream.resume();
+    this.#paused = false;
+    this.#flow();
   }
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
@@ -191,9 +198,26 @@ export class DuplexTransport implements Transport {
         ? toK4netError(this.#stream.errored, 'K4NET_CONNECTION', 'the connection broke')
         : undefined;
       this.#onClose();
-    } else if (more) {
-      this.#stream.resume();
+    } else {
+      this.#paused = !more;
+      this.#flow();
     }
+  }
+
+  #flow(): void {
+    if (!this.#gone && !this.#starting && !this.#paused && !this.#resting) this.#stream.resume();
+  }
+
+  /** Delivers nothing more in this turn. */
+  #rest(): void {
+    this.#delivered = 0;
+    this.#stream.pause();
+    if (this.#resting) return;
+    this.#resting = true;
+    nextTurn(() => {
+      this.#resting = false;
+      this.#flow();
+    });
   }
 
   static #data(this: Owned, chunk: unknown): void {
@@ -242,13 +266,15 @@ export class DuplexTransport implements Transport {
       this.abort(new K4netError('K4NET_CONNECTION', `the stream gave ${kindOf(chunk)}, not bytes`));
     } else if (DuplexTransport.#writing > 0 && this.#stream.unshift) {
       // Whoever writes is not to hear of anything before it has done with the write.
-      this.#stream.pause();
+      this.#rest();
       this.#stream.unshift(chunk);
-      nextTurn(() => {
-        this.resume();
-      });
-    } else if (!this.#sink.data(chunk)) {
-      this.#stream.pause();
+    } else {
+      this.#delivered += chunk.length;
+      if (!this.#sink.data(chunk)) {
+        this.#paused = true;
+        this.#stream.pause();
+      }
+      if (this.#delivered >= turnBytes) this.#rest();
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { nextTurn } from '../runtime.js';
-import type { Sink, Transport } from './transport.js';
+import { turnBytes, type Sink, type Transport } from './transport.js';
 
 /** How many undelivered bytes one direction holds before `write()` returns false. */
 const highWaterMark = 64 * 1024;
@@ -118,9 +118,11 @@ class MemoryTransport implements Transport {
       if (this.#sink === sink) this.#paused = !more;
     }
     // A sink may call back into this object at any step, so each step looks anew.
-    while (!this.#paused && this.#sink === sink && !this.#stopped()) {
+    let delivered = 0;
+    while (!this.#paused && this.#sink === sink && !this.#stopped() && delivered < turnBytes) {
       const delivery = this.#queue.shift();
       if (!delivery) break;
+      delivered += delivery.chunk.length;
       this.#queued -= delivery.chunk.length;
       const more = sink.data(delivery.chunk);
       if (this.#sink === sink) this.#paused = !more;
@@ -130,8 +132,9 @@ class MemoryTransport implements Transport {
       peer.#full = false;
       peer.#sink?.drain();
     }
-    if (!this.#paused && this.#sink === sink && !this.#stopped() && this.#queue.length === 0)
-      this.#finish(sink, peer);
+    if (this.#paused || this.#sink !== sink || this.#stopped()) return;
+    if (this.#queue.length > 0) this.#schedule();
+    else this.#finish(sink, peer);
   }
 
   #stopped(): boolean {

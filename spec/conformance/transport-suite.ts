@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
-import type { Transport } from '../../lib/transport/transport.js';
+import { turnBytes, type Transport } from '../../lib/transport/transport.js';
 import { concat, pattern, Random, same, split } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 
@@ -331,6 +331,40 @@ export function describeTransport(
         far.end();
         await Promise.all([nearSink.untilClose(), farSink.untilClose()]);
         expect([nearSink.cause, farSink.cause]).toEqual([undefined, undefined]);
+      });
+    });
+
+    describe('a turn of the event loop', () => {
+      it.each([
+        { what: 'takes all at once', pauses: false },
+        { what: 'pauses after every chunk and goes on in the same turn', pauses: true },
+      ])('is given up before long although much waits, with a sink that $what', async ({ pauses }) => {
+        const total = 8 * 1024 * kib;
+        const most = turnBytes + 384 * kib;
+        let [inTurn, longest, counting] = [0, 0, true];
+        const count = (): void => {
+          longest = Math.max(longest, inTurn);
+          inTurn = 0;
+          if (counting) setImmediate(count);
+        };
+        farSink.onData = () => false;
+        attachBoth();
+        for (let at = 0; at < total; at += 64 * kib) near.write([pattern(64 * kib)]);
+        await farSink.until(() => farSink.received > 0);
+        await turns(50);
+        farSink.onData = (chunk) => {
+          inTurn += chunk.length;
+          if (!pauses) return true;
+          queueMicrotask(() => {
+            far.resume();
+          });
+          return false;
+        };
+        count();
+        far.resume();
+        await farSink.untilReceived(total);
+        counting = false;
+        expect(longest).toBeLessThanOrEqual(most);
       });
     });
 
