@@ -26,6 +26,7 @@ export type K4netErrorCode =
   | 'K4NET_CLIENT_KEY_REQUIRED'
   | 'K4NET_CLIENT_KEY_REFUSED'
   | 'K4NET_NOT_K4NET'
+  | 'K4NET_ENCRYPTED_PEER'
   | 'K4NET_LEGACY_PEER'
   | 'K4NET_APPLICATION'
   | 'K4NET_SERVER_AUTH'
@@ -151,8 +152,10 @@ export class TimeoutError extends K4netError {
   /** The time that had been given, in milliseconds. */
   readonly timeout: number;
 
+  /** @param what - what was not done, as a sentence that "within 50 ms" can follow. */
   constructor(what: string, timeout: number, options?: K4netErrorOptions) {
-    super('K4NET_TIMEOUT', `${what} did not happen within ${timeout} ms`, options);
+    const time = timeout === 0 ? 'at once (timeout: 0)' : `within ${timeout} ms`;
+    super('K4NET_TIMEOUT', `${what} ${time}`, options);
     this.timeout = timeout;
   }
 }
@@ -189,14 +192,17 @@ export interface PeerAlert {
 /** The peer ended the session with an alert (`K4NET_PEER_ALERT`). */
 export class PeerAlertError extends K4netError implements PeerAlert {
   readonly alert: number;
+  /** The name of the number, such as `busy` or `client-key-refused`; `alert 77` for an unknown one. */
+  readonly reason: string;
   readonly app: number;
   readonly text: string;
   readonly authenticated: boolean;
 
-  constructor(what: string, { alert, app, text, authenticated }: PeerAlert) {
+  constructor(reason: string, { alert, app, text, authenticated }: PeerAlert) {
     const source = authenticated ? 'the peer ended the session' : 'somebody, perhaps the peer, refused';
-    super('K4NET_PEER_ALERT', `${source}: ${what}${text === '' ? '' : ` ("${escapeText(text)}")`}`);
+    super('K4NET_PEER_ALERT', `${source}: ${reason}${text === '' ? '' : ` ("${escapeText(text)}")`}`);
     this.alert = alert;
+    this.reason = reason;
     this.app = app;
     this.text = text;
     this.authenticated = authenticated;

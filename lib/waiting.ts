@@ -163,7 +163,7 @@ const customTimers = {
  * Puts a deadline and a signal on a promise that its owner can end early.
  *
  * @param cancel - takes what waits out of its queue and rejects `promise` with the reason it is given.
- * @param what - what was waited for, as the timeout's message says it.
+ * @param what - what was not done in time, as a sentence that "within 50 ms" can follow.
  */
 export function bounded<T>(
   promise: Promise<T>,

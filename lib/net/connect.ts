@@ -92,7 +92,7 @@ export async function connect(given: ConnectOptions): Promise<LockedSocket> {
     stop.abort(reason);
   };
   const wait = { timeout, signal: options.signal };
-  return bounded(attempts, wait, new AbortHub(), cancel, connectionTo(address));
+  return bounded(attempts, wait, new AbortHub(), cancel, noConnectionTo(address));
 }
 
 function plainOpener(given: PlainConnectOptions): Opener<LockedSocket> {
@@ -156,11 +156,11 @@ async function persist<S>(
 /** A timeout says more with what the last attempt met. */
 function withCause(reason: unknown, address: Address, last: unknown): unknown {
   if (!(reason instanceof TimeoutError) || last === undefined) return reason;
-  return new TimeoutError(connectionTo(address), reason.timeout, { cause: last });
+  return new TimeoutError(noConnectionTo(address), reason.timeout, { cause: last });
 }
 
-function connectionTo(address: Address): string {
-  return `a connection to ${describeAddress(address)}`;
+function noConnectionTo(address: Address): string {
+  return `there was no connection to ${describeAddress(address)}`;
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -338,7 +338,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     const cutAll = (): void => {
       for (const socket of this.#live) cut(socket);
     };
-    await bounded(stopped, { timeout }, new AbortHub(), cutAll, 'the end of the connections');
+    await bounded(stopped, { timeout }, new AbortHub(), cutAll, 'the connections did not end');
   }
 
   #report(error: unknown, socket?: LockedSocket): void {

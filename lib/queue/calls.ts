@@ -64,7 +64,7 @@ export class Calls {
     this.#hub = hub;
     this.#highestId = highestId;
     this.#deadlines = new Deadlines((call) => {
-      this.#giveUp(call, new TimeoutError(`an answer of '${call.line.name}'`, call.timeout));
+      this.#giveUp(call, new TimeoutError(`'${call.line.name}' was not answered`, call.timeout));
     });
   }
 
@@ -82,7 +82,7 @@ export class Calls {
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
     if (this.#over) return rejected(this.#over);
     if (signal?.aborted) return rejected(signal.reason);
-    if (timeout === 0) return rejected(new TimeoutError(`an answer of '${name}'`, 0));
+    if (timeout === 0) return rejected(new TimeoutError(`'${name}' was not answered`, 0));
     const id = this.#freeId();
     const call: Call = {
       id,

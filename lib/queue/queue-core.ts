@@ -126,7 +126,7 @@ export class QueueCore {
     if (!this.#closing) return this.#close(last, timeout, undefined);
     const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
     if (timeout === 0) cut();
-    return bounded(this.#closing, { timeout }, this.hub, cut, 'the end of the peer');
+    return bounded(this.#closing, { timeout }, this.hub, cut, 'the peer did not end');
   }
 
   #watch(): void {
@@ -143,7 +143,7 @@ export class QueueCore {
         if (this.#socket.bufferedAmount === 0) void this.claimed.send(encodeKeepalive());
       };
       const dead = (): void => {
-        this.claimed.fail(new TimeoutError('a sign of life of the peer', heartbeat.timeout));
+        this.claimed.fail(new TimeoutError('the peer gave no sign of life', heartbeat.timeout));
       };
       this.#watches.push(new Heartbeat(vitals, heartbeat.interval, heartbeat.timeout, speak, dead));
     }
@@ -168,7 +168,7 @@ export class QueueCore {
     const { onTimeout, onError } = this.#options;
     attempt(() => onTimeout?.(this.#owner), 'onTimeout', onError);
     if (this.#closing) return;
-    this.#cause = new TimeoutError('a message of the peer', timeout);
+    this.#cause = new TimeoutError('the peer sent no message', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
   }
 

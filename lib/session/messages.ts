@@ -1,6 +1,7 @@
 import { type Bytes, ascii, concatBytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { type RawExtension, scanExtensions, u16 } from './extensions.js';
+import { handshakeUnitLimit } from './record.js';
 import { Scanner } from './scanner.js';
 
 /** The types of the handshake bodies: see "Units" in docs/protocol.md. */
@@ -26,6 +27,22 @@ const image = 1;
 
 function header(type: number): Bytes {
   return new Uint8Array([0x4b, 0x34, 0x4e, image, type, 0]);
+}
+
+/** What an encrypted peer sends first: as a client, or as a server to a client that is not encrypted. */
+const firstTypes: readonly (number | undefined)[] = [
+  messageType.keyRequest,
+  messageType.clientHello,
+  messageType.alert,
+];
+
+/** Whether a body is the first unit of a k4net/1 peer. */
+export function isFirstUnit(body: Bytes): boolean {
+  return (
+    body.length <= handshakeUnitLimit &&
+    firstTypes.includes(body[4]) &&
+    header(body[4] ?? 0).every((byte, index) => body[index] === byte)
+  );
 }
 
 const legacyRequest = 'get_key';

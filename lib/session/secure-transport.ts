@@ -34,7 +34,7 @@ interface Write {
  * It begins when `start` is called or something is written, not before.
  */
 export class SecureTransport implements Transport {
-  readonly alerts = true;
+  readonly encrypted = true;
   /** Resolves when the handshake has succeeded, the server's confirm included; rejects when it has failed. */
   readonly ready: Promise<Session>;
   #ready: Deferred<Session> | undefined;
@@ -100,7 +100,7 @@ export class SecureTransport implements Transport {
     this.#began = performance.now();
     debug?.(`handshake with ${nameOf(this)} begun`);
     this.#setTimer(this.#plan.timeout, () => {
-      this.#fail(new TimeoutError('the handshake', this.#plan.timeout));
+      this.#fail(new TimeoutError('the handshake did not succeed', this.#plan.timeout));
     });
     this.#attachInner();
     this.#driver = new HandshakeDriver({

@@ -94,7 +94,7 @@ export class EncryptedSocket extends LockedSocket {
     this.#secure.ready.then((session) => {
       settled.resolve(this.#plan.peerOf(session));
     }, settled.reject);
-    return bounded(settled.promise, wait, new AbortHub(), settled.reject, 'the handshake');
+    return bounded(settled.promise, wait, new AbortHub(), settled.reject, 'the handshake did not succeed');
   }
 
   /**

@@ -1,10 +1,11 @@
 import { readU32, type Bytes } from '../bytes.js';
-import { K4netError } from '../errors.js';
+import { K4netError, toK4netError } from '../errors.js';
 import { FrameDecoder } from '../framing/decoder.js';
 import { headerLength } from '../framing/encoder.js';
 import { Fifo } from '../fifo.js';
 import type { Transport } from '../transport/transport.js';
 import { rejected, type AbortHub } from '../waiting.js';
+import { encryptedPeer, foreignPeer } from './foreign.js';
 import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
@@ -12,7 +13,7 @@ const chunkOverhead = 128;
 const nothing: Bytes = new Uint8Array(0);
 
 /** What an inbox asks of where its bytes come from. */
-export type InboxSource = Pick<Transport, 'resume' | 'start'>;
+export type InboxSource = Pick<Transport, 'resume' | 'start' | 'encrypted'>;
 
 /**
  * What came in: runs of whole frames, and those who wait for one. A message is cut out of its run only when somebody
@@ -38,6 +39,8 @@ export class Inbox implements MessageSource {
   #offset = 0;
   #over: K4netError | undefined;
   #taken = 0;
+  /** Whether the next message is the first one of a plain peer, or of something else. */
+  #judges: boolean;
 
   /**
    * @param maxSize - the longest message that is accepted, in bytes.
@@ -47,6 +50,7 @@ export class Inbox implements MessageSource {
     this.#decoder = new FrameDecoder(maxSize);
     this.#limit = limit;
     this.#source = source;
+    this.#judges = source.encrypted !== true;
     this.#receivers = new Receivers(this, hub);
   }
 
@@ -86,21 +90,36 @@ export class Inbox implements MessageSource {
    *
    * @param alone - nobody else has anything of the chunk's buffer.
    * @throws TooLargeError when the peer announces a message over the limit; those before it can still be taken.
+   * `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain connection are those of something else.
    */
   push(chunk: Bytes, alone?: boolean): boolean {
+    let failure: K4netError | undefined;
     try {
       this.#decoder.push(chunk, this.#arrived, alone);
-    } finally {
-      for (const run of this.#arrived) {
-        this.#held += run.length + chunkOverhead;
-        this.#runs.push(run);
-      }
-      this.#arrived.length = 0;
-      if (this.#owner) this.#owner();
-      else this.#receivers.serve();
+    } catch (error) {
+      failure = toK4netError(error, 'K4NET_INTERNAL', 'reading failed');
     }
+    if (this.#judges) failure = this.#judge(failure);
+    for (const run of this.#arrived) {
+      this.#held += run.length + chunkOverhead;
+      this.#runs.push(run);
+    }
+    this.#arrived.length = 0;
+    if (this.#owner) this.#owner();
+    else this.#receivers.serve();
+    if (failure) throw failure;
     this.#full = this.#held >= this.#limit;
     return !this.#full;
+  }
+
+  /** Looks at the first message, once: what a peer of another kind sends is an error, and no message. */
+  #judge(failure: K4netError | undefined): K4netError | undefined {
+    const [first] = this.#arrived;
+    if (!first) return failure && foreignPeer(failure);
+    this.#judges = false;
+    const encrypted = encryptedPeer(first);
+    if (encrypted) this.#arrived.length = 0;
+    return encrypted ?? failure;
   }
 
   /** No more will come, and why. What is here can still be taken. Only the first call counts. */

@@ -36,6 +36,7 @@ import { iterate, iterateBatches, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
 const defaultCloseTimeout = 5_000;
+const cutMessage = 'this side cut the connection: the peer did not end';
 /** How long a peer may read what was sent before a reset that could overtake it, in milliseconds. */
 const resetDelay = 100;
 /** The first byte of a header whose rest never comes. */
@@ -309,7 +310,7 @@ export class LockedSocket {
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
       if (last && this.#ended && this.#state === 'open') throw this.#endedError();
       // Cutting at once comes before ending: the peer should see a reset, not an end in good order.
-      if (timeout === 0) this.#transport.abort(new TimeoutError('the end of the peer', 0));
+      if (timeout === 0) this.#transport.abort(new TimeoutError(cutMessage, 0));
       this.#startClosing(last);
       return this.#untilClosed(timeout);
     } catch (error) {
@@ -458,7 +459,7 @@ export class LockedSocket {
     this.#transport.resume();
     try {
       await this.#outbox.flush({ timeout });
-      if (this.#transport.alerts !== true) await this.#endInsideMessage(Math.min(timeout, resetDelay));
+      if (this.#transport.encrypted !== true) await this.#endInsideMessage(Math.min(timeout, resetDelay));
     } catch {
       // The peer does not read, or is gone.
     }
@@ -484,7 +485,7 @@ export class LockedSocket {
     const cut = (reason: unknown): void => {
       this.#transport.abort(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
     };
-    await bounded(this.closed, { timeout }, this.#hub, cut, 'the end of the peer');
+    await bounded(this.closed, { timeout }, this.#hub, cut, cutMessage);
   }
 
   #endedError(): K4netError {

@@ -136,17 +136,17 @@ export class Outbox {
    * there; otherwise it goes out whole.
    */
   sendWith(data: Bytes, wait: WaitOptions): Promise<void> {
-    return this.#inLine('message', data, wait, 'sending');
+    return this.#inLine('message', data, wait, 'the message was not sent');
   }
 
   /** Resolves when all that was sent so far is with the layer below. */
   flush(wait: WaitOptions): Promise<void> {
-    return this.#inLine('flush', nothing, wait, 'the flush');
+    return this.#inLine('flush', nothing, wait, 'the messages were not written');
   }
 
   /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */
   end(): Promise<void> {
-    return this.#inLine('end', nothing, noOptions, 'the end');
+    return this.#inLine('end', nothing, noOptions, 'the end was not written');
   }
 
   /** The outlet has room again. */

@@ -22,6 +22,8 @@ export interface MessageSource {
   wanted(): void;
 }
 
+const noMessage = 'no message came';
+
 interface Waiter {
   readonly deferred: Deferred<Bytes>;
   readonly maxSize: number;
@@ -55,7 +57,7 @@ export class Receivers {
       if (coming > maxSize) return rejected(new TooLargeError(coming, maxSize));
     }
     this.#source.wanted();
-    if (timeout === 0) return rejected(new TimeoutError('a message', 0));
+    if (timeout === 0) return rejected(new TimeoutError(noMessage, 0));
     const waiter: Waiter = { deferred: new Deferred(), maxSize };
     this.#waiters.push(waiter);
     const promise = quiet(waiter.deferred.promise);
@@ -66,7 +68,7 @@ export class Receivers {
       // The next in line may be one who does not take the message that is coming in.
       this.serve();
     };
-    return quiet(bounded(promise, { timeout, signal }, this.#hub, cancel, 'a message'));
+    return quiet(bounded(promise, { timeout, signal }, this.#hub, cancel, noMessage));
   }
 
   /** Gives out what is there. */

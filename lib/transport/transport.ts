@@ -35,17 +35,15 @@ export interface Transport {
   /** This end as `address:port`, or an empty string where there is no such thing. */
   readonly localAddress: string;
   /**
+   * Whether it delivers only what a k4net/1 peer has encrypted. Its `abort` then sends an alert behind everything that was
+   * written, where a reset can overtake data.
+   */
+  readonly encrypted?: boolean;
+  /**
    * Bytes that came in from the peer so far, where that is not what `data()` was given: half a record is a sign of life
    * although nothing of it can be delivered.
    */
   readonly received?: number;
-  /**
-   * Whether `abort` tells the peer of the failure behind everything that was written. A reset can overtake data, and a
-   * carrier without resets just ends.
-   *
-   * @internal
-   */
-  readonly alerts?: boolean;
   /**
    * Starts delivery, in a later turn. Attaching again hands over to the new sink, which gets `surplus` (what the old
    * one was given and did not use) before anything else.
