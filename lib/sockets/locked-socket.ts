@@ -39,8 +39,6 @@ const defaultCloseTimeout = 5_000;
 const cutMessage = 'this side cut the connection: the peer did not end';
 /** How long a peer may read what was sent before a reset that could overtake it, in milliseconds. */
 const resetDelay = 100;
-/** The first byte of a header whose rest never comes. */
-const unfinishedHeader: readonly Bytes[] = [Uint8Array.of(0)];
 
 /**
  * A socket of messages over a stream of bytes: what one side sends as one message, the other receives as one.
@@ -310,7 +308,7 @@ export class LockedSocket {
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
       if (last && this.#ended && this.#state === 'open') throw this.#endedError();
       // Cutting at once comes before ending: the peer should see a reset, not an end in good order.
-      if (timeout === 0) this.#transport.abort(new TimeoutError(cutMessage, 0));
+      if (timeout === 0) this.#cut(new TimeoutError(cutMessage, 0));
       this.#startClosing(last);
       return this.#untilClosed(timeout);
     } catch (error) {
@@ -437,7 +435,13 @@ export class LockedSocket {
     this.#failure ??= error;
     this.#state = 'closing';
     this.#inbox.end(error);
+    this.#cut(error);
     this.#outbox.fail(error);
+  }
+
+  /** A plain cut ends inside a message, so that no peer takes it for an end in good order. */
+  #cut(error: K4netError): void {
+    if (this.#transport.encrypted !== true) this.#outbox.breakOff();
     this.#transport.abort(error);
   }
 
@@ -459,7 +463,10 @@ export class LockedSocket {
     this.#transport.resume();
     try {
       await this.#outbox.flush({ timeout });
-      if (this.#transport.encrypted !== true) await this.#endInsideMessage(Math.min(timeout, resetDelay));
+      if (this.#transport.encrypted !== true) {
+        this.#outbox.breakOff();
+        await this.#letRead(Math.min(timeout, resetDelay));
+      }
     } catch {
       // The peer does not read, or is gone.
     }
@@ -467,9 +474,8 @@ export class LockedSocket {
     await this.closed;
   }
 
-  /** A reset that comes together with data is an end in good order for some systems, and Unix sockets have none. */
-  async #endInsideMessage(delay: number): Promise<void> {
-    if (!this.#ended) this.#transport.write(unfinishedHeader);
+  /** A reset overtakes data that the peer has not read yet. */
+  async #letRead(delay: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = startTimer(resolve, delay);
       void this.closed.then(() => {
@@ -483,7 +489,7 @@ export class LockedSocket {
 
   async #untilClosed(timeout: number): Promise<void> {
     const cut = (reason: unknown): void => {
-      this.#transport.abort(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
+      this.#cut(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
     };
     await bounded(this.closed, { timeout }, this.#hub, cut, cutMessage);
   }

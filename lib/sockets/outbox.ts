@@ -38,6 +38,7 @@ interface Mark {
 
 const sent: Promise<void> = Promise.resolve();
 const nothing: Bytes = new Uint8Array(0);
+const unfinishedHeader: readonly Bytes[] = [Uint8Array.of(0)];
 
 /**
  * Frames messages and hands them over in batches: a write or a few for all that one tick sends. What is over the
@@ -74,6 +75,8 @@ export class Outbox {
   #blocked = false;
   #scheduled = false;
   #ending = false;
+  /** Nothing may follow. */
+  #endWritten = false;
   #failed: K4netError | undefined;
 
   constructor(outlet: Outlet, highWaterMark: number, hub: AbortHub) {
@@ -147,6 +150,16 @@ export class Outbox {
   /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */
   end(): Promise<void> {
     return this.#inLine('end', nothing, noOptions, 'the end was not written');
+  }
+
+  /**
+   * Ends inside a message: writes one byte of a header whose rest never comes, unless the end was written. A reset that
+   * arrives together with data is an end in good order for some systems, and Unix sockets have no reset.
+   */
+  breakOff(): void {
+    if (this.#endWritten || this.#failed) return;
+    this.#endWritten = true;
+    this.#outlet.write(unfinishedHeader);
   }
 
   /** The outlet has room again. */
@@ -302,6 +315,8 @@ export class Outbox {
     }
     if (this.#ending) {
       this.#ending = false;
+      if (this.#endWritten) return;
+      this.#endWritten = true;
       this.#outlet.end();
     }
   }

@@ -33,6 +33,8 @@ export class SocketSide {
   closed = false;
   /** How this side has cut the connection. */
   cut: 'close' | 'reset' | 'destroy' | undefined;
+  /** Whether this side has ended its direction. */
+  hasEnded = false;
   /** Whether this side has closed before it had begun with its handshake: there is none then. */
   closedUnused = false;
   /** Whether its handshake has begun before the first step. */
@@ -74,6 +76,7 @@ export class SocketSide {
       await settledWithin(step.pause, this.#do(step));
       this.#stepsDone += 1;
     }
+    this.hasEnded = true;
     void this.#watch('end', this.socket.end()).catch(() => undefined);
     // Whatever still waits to be sent may need both sides to receive.
     while (this.#batching) await turns();
@@ -122,6 +125,7 @@ export class SocketSide {
       case 'batches':
         return this.#loop(step.kind, step.count);
       case 'end':
+        this.hasEnded = true;
         return this.#watch('end', socket.end()).catch(this.#checkReason);
       case 'close':
         return this.#close(step.last, step.timeout);
@@ -162,11 +166,7 @@ export class SocketSide {
 
   /** Whether the socket takes no more messages. */
   #refuses(): boolean {
-    return this.#hasEnded || ['closing', 'closed'].includes(this.socket.readyState);
-  }
-
-  get #hasEnded(): boolean {
-    return this.plan.steps.slice(0, this.#stepsDone).some(({ kind }) => kind === 'end');
+    return this.hasEnded || ['closing', 'closed'].includes(this.socket.readyState);
   }
 
   #trySend(size: number): Promise<void> {
@@ -249,7 +249,7 @@ export class SocketSide {
 
   async #close(last: number | undefined, timeout: number): Promise<void> {
     const begun = this.shaken || this.plan.steps.slice(0, this.#stepsDone).some(beginsHandshake);
-    const message = last === undefined || this.#hasEnded || this.#refuses() ? undefined : this.#next(last);
+    const message = last === undefined || this.#refuses() ? undefined : this.#next(last);
     if (timeout === 0) this.cut ??= 'close';
     this.closed = true;
     const unused = message === undefined && !begun;

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 import { until } from '../../support/sockets.js';
 import { handles, modelTimeout, noneLeft, runCases, runsOf } from './cases.js';
-import { seen } from './known-faults.js';
 import { runSocketCase } from './socket-model.js';
 import { securities, socketPlans, wires } from './socket-plan.js';
 
@@ -9,10 +8,6 @@ let before: ReadonlyMap<string, number>;
 
 beforeAll(() => {
   before = handles();
-});
-
-afterAll(() => {
-  if (process.env['K4NET_MODEL_CASES']) console.log('known faults:', seen);
 });
 
 describe.each(wires)('random use of two sockets over %s', (wire) => {
