@@ -316,7 +316,7 @@ describe('a connection', () => {
   });
 
   it('knows both its addresses', async () => {
-    const raw = createServer((socket) => void socket.on('error', () => undefined));
+    const raw = createServer((socket) => void socket.resume().on('error', () => undefined));
     const port = await listening(raw, { port: 0, host: '127.0.0.1' });
     field.onClear(() => new Promise((resolve) => raw.close(resolve)));
     const near = field.keep(await connect({ plain: true, port }));

@@ -85,6 +85,26 @@ describe('a plain TCP peer that reads slowly', () => {
 });
 
 describe.each([
+  { carrier: 'TCP', open: tcpPair, codes: ['K4NET_CONNECTION', 'K4NET_TRUNCATED'] },
+  { carrier: 'a Unix socket', open: unixPair, codes: ['K4NET_TRUNCATED'] },
+])('a peer over $carrier whose other side is cut between two messages', ({ open, codes }) => {
+  it.each([false, true])('sees no end in good order; it has ended itself: %s', async (ended) => {
+    pair = await open();
+    const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
+    if (ended) await reader.end();
+    await cutter.send('one');
+    await cutter.flush();
+    void cutter.close(undefined, { timeout: 0 });
+    const messages: Uint8Array[] = [];
+    const reason: unknown = await (async () => {
+      for await (const message of reader) messages.push(message);
+    })().catch((error: unknown) => error);
+    expect(K4netError.is(reason) && codes.includes(reason.code), String(reason)).toBe(true);
+    expect(messages.length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe.each([
   { carrier: 'TCP', open: tcpPair },
   { carrier: 'a Unix socket', open: unixPair },
 ])('a peer over $carrier that closes its whole stream in good order', ({ open }) => {
