@@ -13,7 +13,7 @@ import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { attempt, report } from './reporter.js';
+import { attempt, report, warnUnread } from './reporter.js';
 import { Router } from './router.js';
 
 /** Milliseconds for an end that nobody has set a time for. */
@@ -51,7 +51,9 @@ export class QueueCore {
     };
     const tell = this.#report.bind(this);
     this.queueBudget = budget();
-    this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom);
+    this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom, () => {
+      warnUnread(socket.remoteAddress, this.queueBudget);
+    });
     this.dispatcher = new Dispatcher(
       {
         socket: owner,

@@ -12,7 +12,7 @@ export interface QueueErrorInfo {
   /** The name of the callback or of the message; empty where there is none. */
   readonly name: string;
   /**
-   * `message`: a callback for a message failed, or (with `unmatched: 'error'`) there was none. `request`: a callback
+   * `message`: a callback for a message failed, or there was none (with `unmatched: 'error'`, the default). `request`: a callback
    * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer sent a control message that is not well formed. `hook`:
    * another function of the options failed.
    */
@@ -39,10 +39,11 @@ export interface QueueSocketOptions {
   /** `auto`: callbacks are called when their messages come. `manual`: by `recvRegistered` only. Default `auto`. */
   readonly dispatch?: 'auto' | 'manual' | undefined;
   /**
-   * What becomes of a message whose name has no callback: it goes to `recv` whole (`queue`), is dropped (`drop`), or is
-   * dropped and reported to `onError` (`error`). Default `queue`. What is no registered message goes to `recv` always.
+   * What happens to a message whose name has no callback. `error`: the socket drops it and reports it to `onError`.
+   * `queue`: `recv` gives it, name included. `drop`: the socket drops it. Default `error`. A message that does not begin
+   * with a name goes to `recv` in any case.
    */
-  readonly unmatched?: 'queue' | 'drop' | 'error' | undefined;
+  readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
   /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
   readonly concurrency?: number | undefined;
   /**
@@ -139,7 +140,7 @@ export interface QueueSocketStats extends SocketStats {
 export interface CheckedQueueOptions {
   readonly log: ((line: string) => void) | undefined;
   readonly manual: boolean;
-  readonly unmatched: 'queue' | 'drop' | 'error';
+  readonly unmatched: 'error' | 'queue' | 'drop';
   readonly concurrency: number;
   readonly requestConcurrency: number;
   readonly callTimeout: number;
@@ -181,7 +182,7 @@ export function checkedQueueOptions(given: QueueSocketOptions | undefined): Chec
   return {
     log: flag('debug', options.debug, false) ? safely(logger, onError) : undefined,
     manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
-    unmatched: choice('unmatched', options.unmatched, ['queue', 'drop', 'error']),
+    unmatched: choice('unmatched', options.unmatched, ['error', 'queue', 'drop']),
     concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
     requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 1024, 1, Infinity),
     callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),

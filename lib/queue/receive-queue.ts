@@ -2,8 +2,11 @@ import type { Bytes } from '../bytes.js';
 import type { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
 import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/receivers.js';
-import type { AbortHub } from '../waiting.js';
+import { startTimer, type AbortHub } from '../waiting.js';
 import { detached, type Budget } from './budget.js';
+
+/** Milliseconds that a queue is full without a `recv` before it counts as unread. */
+const unreadAfter = 1000;
 
 /** The messages that no callback takes, and those who wait for one. */
 export class ReceiveQueue implements MessageSource {
@@ -11,12 +14,19 @@ export class ReceiveQueue implements MessageSource {
   readonly #receivers: Receivers;
   readonly #budget: Budget;
   readonly #onRoom: () => void;
+  #onUnread: (() => void) | undefined;
+  #watch: { stop(): void } | undefined;
+  #taken = 0;
   #over: K4netError | undefined;
 
-  /** @param onRoom - called when a message was taken. */
-  constructor(budget: Budget, hub: AbortHub, onRoom: () => void) {
+  /**
+   * @param onRoom - called when a message was taken.
+   * @param onUnread - called at most once: the queue has been full for a second, and nobody has taken a message.
+   */
+  constructor(budget: Budget, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
     this.#budget = budget;
     this.#onRoom = onRoom;
+    this.#onUnread = onUnread;
     this.#receivers = new Receivers(this, hub);
   }
 
@@ -26,11 +36,14 @@ export class ReceiveQueue implements MessageSource {
     this.#messages.push(kept);
     this.#budget.take(kept.length);
     this.#receivers.serve();
+    if (this.#budget.full) this.#watchUnread();
   }
 
   /** No more will come, and why. What is here can still be taken. Only the first call counts. */
   end(error: K4netError): void {
     this.#over ??= error;
+    this.#watch?.stop();
+    this.#onUnread = undefined;
     if (this.size() < 0) this.#receivers.reject(this.#over);
   }
 
@@ -67,11 +80,29 @@ export class ReceiveQueue implements MessageSource {
   cut(): Bytes {
     const message = this.#messages.shift() ?? new Uint8Array(0);
     this.#budget.give(message.length);
+    this.#taken += 1;
     this.#onRoom();
     return message;
   }
 
   wanted(): void {
     // The queue is filled whether somebody waits or not.
+  }
+
+  /** One timer at a time, however often the queue becomes full. */
+  #watchUnread(): void {
+    if (this.#watch || !this.#onUnread) return;
+    const before = this.#taken;
+    const check = (): void => {
+      this.#watch = undefined;
+      if (!this.#budget.full) return;
+      if (this.#taken !== before) {
+        this.#watchUnread();
+        return;
+      }
+      this.#onUnread?.();
+      this.#onUnread = undefined;
+    };
+    this.#watch = startTimer(check, unreadAfter, false);
   }
 }

@@ -1,7 +1,7 @@
 import { K4netError } from '../errors.js';
 import { warn } from '../runtime.js';
 import { isPromiseLike } from '../waiting.js';
-import type { QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
+import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
 
 /** What the process was warned of: once a name, however many sockets there are. */
 const warned = new Set<string>();
@@ -37,6 +37,16 @@ export function attempt(hook: () => unknown, name: string, onError: QueueSocketO
   } catch (error) {
     fail(error);
   }
+}
+
+/** Warns of a full receive queue whose messages nobody takes. */
+export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void {
+  const where = peer === '' ? 'a QueueSocket' : `the QueueSocket of ${peer}`;
+  warn(
+    `nobody calls recv() and the receive queue of ${where} is full (${messages} messages, ${bytes} bytes): ` +
+      'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
+    'K4NET_UNREAD',
+  );
 }
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {

@@ -24,7 +24,7 @@ export interface Routes {
   readonly calls: Calls;
   readonly queue: ReceiveQueue;
   readonly queueBudget: Budget;
-  readonly unmatched: 'queue' | 'drop' | 'error';
+  readonly unmatched: 'error' | 'queue' | 'drop';
   /** Sends a refusal, unless the peer does not take any. */
   refuse(message: Bytes): void;
   report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void;

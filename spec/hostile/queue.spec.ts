@@ -87,6 +87,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
     const errors = new Errors();
     const { queue, peer } = await field.alone({
       onError: errors.onError,
+      unmatched: 'queue',
       maxQueuedMessages: 30,
       maxQueuedBytes: 4000,
       requestConcurrency: 4,

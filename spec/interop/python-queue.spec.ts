@@ -234,7 +234,7 @@ describe.skipIf(!python)(title, () => {
 
     it('speaks first and only by tasks, and ends: we have all of it', async () => {
       const { sock, ended } = await meet('introduce');
-      const { queue } = queueOver(sock);
+      const { queue } = queueOver(sock, { unmatched: 'queue' });
       const seen: unknown[] = [];
       queue.registerCallback('counter', (reader) => void seen.push(reader.readLonglong()));
       queue.registerCallback('pi', (reader) => void seen.push(reader.readFloat(), reader.readDouble()));

@@ -11,7 +11,7 @@ import { Errors, hex, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
-import { takeWarnings } from '../support/warnings.js';
+import { takeWarnings, warnings } from '../support/warnings.js';
 
 const textIn = (reader: BinaryReader): string => textOf(reader.read());
 
@@ -54,8 +54,8 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
     expect(seen).toEqual(['\0x']);
   });
 
-  it('of no callback go to recv, unchanged and in order', async () => {
-    const { queue, peer } = await field.alone();
+  it("go to recv unchanged and in order where no callback takes them, with unmatched: 'queue'", async () => {
+    const { queue, peer } = await field.alone({ unmatched: 'queue' });
     queue.registerCallback('known', () => undefined);
     queue.start();
     const raw = [
@@ -282,7 +282,7 @@ describe('QueueSocket: callbacks', () => {
   );
 
   it('may register, remove and replace themselves', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await field.pair({ far: { unmatched: 'drop' } });
     const seen: string[] = [];
     far.registerCallback('x', () => {
       seen.push('old');
@@ -387,6 +387,7 @@ describe('QueueSocket: callbacks', () => {
   it.each([
     ['drop', []],
     ['error', ['message who', 'message what']],
+    [undefined, ['message who', 'message what']],
   ] as const)('that do not exist: unmatched %s', async (unmatched, kinds) => {
     const errors = new Errors();
     const { near, far } = await field.started({ far: { unmatched, onError: errors.onError } });
@@ -396,6 +397,20 @@ describe('QueueSocket: callbacks', () => {
     expect(textOf(await far.recv())).toBe('raw');
     expect(errors.kinds).toEqual(kinds);
     for (const { error } of errors.heard) expect(error).toMatchObject({ code: 'K4NET_NO_CALLBACK' });
+  });
+
+  it('fill a receive queue that nobody reads: the process is warned of that, once a socket', async () => {
+    const { near, far } = await field.started({ far: { maxQueuedMessages: 3 } });
+    for (let i = 0; i < 5; i += 1) void near.send('nobody calls recv');
+    await until(() => warnings.length > 0);
+    const [unread, ...others] = await takeWarnings();
+    expect(unread).toMatchObject({ code: 'K4NET_UNREAD' });
+    expect(others).toEqual([]);
+    expect(unread?.message).toContain('the receive queue of a QueueSocket is full (3 messages, ');
+    for (let i = 0; i < 5; i += 1) await far.recv();
+    for (let i = 0; i < 5; i += 1) void near.send('again');
+    await until(() => far.stats().receiveQueue.messages === 3);
+    expect(await takeWarnings()).toEqual([]);
   });
 
   it.each(['', 'ä', 'a\0', 'n'.repeat(256), '\n'])('cannot be called %j', async (name) => {
@@ -555,7 +570,7 @@ describe('QueueSocket: recv', () => {
   afterEach(() => field.clear());
 
   it('needs a start, and so do recvRegistered and call, which changes nothing', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await field.pair({ near: { unmatched: 'queue' } });
     await failure(far.recv(), 'K4NET_STATE');
     await failure(far.recv({ block: false }), 'K4NET_STATE');
     await failure(far.recvRegistered(), 'K4NET_STATE');
@@ -733,7 +748,10 @@ describe('QueueSocket: send', () => {
   });
 
   it('waits while the send queue is full', async () => {
-    const { near, far } = await field.pair({ sockets: { highWaterMark: 2000, recvSize: 2000 } });
+    const { near, far } = await field.pair({
+      far: { unmatched: 'queue' },
+      sockets: { highWaterMark: 2000, recvSize: 2000 },
+    });
     let sent = 0;
     let last = watch(near.sendRegistered('x', pattern(10_000)));
     for (;;) {
@@ -848,7 +866,10 @@ describe('QueueSocket: debug', () => {
     const logger = (): void => {
       throw new Error('disk full');
     };
-    const { near, far } = await field.started({ far: { debug: true, logger, onError: errors.onError } });
+    const { near, far } = await field.started({
+      near: { unmatched: 'queue' },
+      far: { debug: true, logger, onError: errors.onError },
+    });
     let seen = 0;
     far.registerCallback('x', () => void (seen += 1));
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
@@ -982,7 +1003,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier
   afterEach(() => field.clear());
 
   it('are called when their callback with a line of its own was replaced or removed', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await field.started({ far: { dispatch: 'manual', unmatched: 'queue' } });
     const called: string[] = [];
     far.registerCallback('one', () => void called.push('first'), { concurrency: 1 });
     far.registerCallback('two', () => void called.push('gone'), { concurrency: 1 });

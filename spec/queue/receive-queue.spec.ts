@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedError, TooLargeError } from '../../lib/errors.js';
 import { Budget, detached } from '../../lib/queue/budget.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
@@ -69,8 +69,14 @@ describe('a receive queue', () => {
   function open() {
     const budget = new Budget(1000, 3);
     let room = 0;
-    const queue = new ReceiveQueue(budget, new AbortHub(), () => (room += 1));
-    return { queue, budget, room: () => room };
+    let unread = 0;
+    const queue = new ReceiveQueue(
+      budget,
+      new AbortHub(),
+      () => (room += 1),
+      () => (unread += 1),
+    );
+    return { queue, budget, room: () => room, unread: () => unread };
   }
 
   it('gives messages out in order, and says each time that there is room', async () => {
@@ -129,6 +135,53 @@ describe('a receive queue', () => {
     queue.discard(closedError('closed here'));
     expect([budget.messages, budget.bytes, room()]).toEqual([0, 0, 0]);
     expect((await failure(queue.receive({}), 'K4NET_CLOSED')).message).toBe('closed here');
+  });
+
+  describe('that is full', () => {
+    beforeEach(() => {
+      vi.useFakeTimers();
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    it('reports once that nobody takes a message for a second', () => {
+      const { queue, unread } = open();
+      for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
+      vi.advanceTimersByTime(999);
+      expect(unread()).toBe(0);
+      vi.advanceTimersByTime(1);
+      expect(unread()).toBe(1);
+      queue.take();
+      queue.push(pattern(1));
+      vi.advanceTimersByTime(10_000);
+      expect(unread()).toBe(1);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+
+    it('does not count as unread while its reader is only slow', () => {
+      const { queue, unread } = open();
+      for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
+      for (let i = 0; i < 20; i += 1) {
+        vi.advanceTimersByTime(900);
+        queue.take();
+        queue.push(pattern(i));
+      }
+      expect(unread()).toBe(0);
+      vi.advanceTimersByTime(2000);
+      expect(unread()).toBe(1);
+    });
+
+    it('reports nothing and keeps no timer once it has ended or has room', () => {
+      const ended = open();
+      const emptied = open();
+      for (const { queue } of [ended, emptied]) for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
+      ended.queue.end(closedError('the peer has ended'));
+      expect(vi.getTimerCount()).toBe(1);
+      emptied.queue.take();
+      vi.advanceTimersByTime(2000);
+      expect([ended.unread(), emptied.unread(), vi.getTimerCount()]).toEqual([0, 0, 0]);
+    });
   });
 
   it('does not keep the buffer of what stays', async () => {
