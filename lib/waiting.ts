@@ -91,34 +91,31 @@ export class AbortHub {
 /** A signal that is made when it is first asked for: most callbacks and handlers never use theirs. */
 export class LazySignal {
   #controller: AbortController | undefined;
-  #aborted = false;
-  #reason: unknown;
+  #reasonOf: (() => unknown) | undefined;
 
   /** Any number of listeners may wait on it. */
   get signal(): GivenAbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
       allowListeners(this.#controller.signal);
-      if (this.#aborted) this.#controller.abort(this.#reason);
+      if (this.#reasonOf) this.#controller.abort(this.#reasonOf());
     }
     return this.#controller.signal;
   }
 
   get aborted(): boolean {
-    return this.#aborted;
+    return this.#reasonOf !== undefined;
   }
 
-  /** What it was aborted with; undefined until then. */
-  get reason(): unknown {
-    return this.#reason;
-  }
-
-  /** Only the first call counts. */
-  abort(reason: unknown): void {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#reason = reason;
-    this.#controller?.abort(reason);
+  /**
+   * Only the first call counts.
+   *
+   * @param reasonOf - makes the reason, once somebody asks for the signal.
+   */
+  abort(reasonOf: () => unknown): void {
+    if (this.#reasonOf) return;
+    this.#reasonOf = reasonOf;
+    this.#controller?.abort(reasonOf());
   }
 }
 

@@ -305,7 +305,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       await handler(socket, context);
     } catch (error) {
       // A handler may give up for the reason of its signal.
-      if (!life.aborted || error !== life.reason) {
+      if (!life.aborted || error !== life.signal.reason) {
         this.#report(error, socket);
         await socket.abort(error);
       }
@@ -315,12 +315,12 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   #lifeOf(socket: S): LazySignal {
     const life = new LazySignal();
-    if (this.#closing) life.abort(this.#closing);
+    if (this.#closing) life.abort(() => this.#closing);
     this.#signals.add(life);
     void socket.closed.then(({ code, error }) => {
       this.#signals.delete(life);
       // An error of its own: a handler that fails with the error of the connection is reported all the same.
-      life.abort(new K4netError(code, 'the connection has ended', { cause: error }));
+      life.abort(() => new K4netError(code, 'the connection has ended', { cause: error }));
     });
     return life;
   }
@@ -331,8 +331,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
         resolve();
       });
     });
-    this.#closing = closedError('the server closes');
-    for (const life of this.#signals) life.abort(this.#closing);
+    const reason = closedError('the server closes');
+    this.#closing = reason;
+    for (const life of this.#signals) life.abort(() => reason);
     for (let socket = this.#pending.shift(); socket; socket = this.#pending.shift()) cut(socket);
     for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) taker.resolve(undefined);
     const cutAll = (): void => {

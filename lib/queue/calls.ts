@@ -4,7 +4,7 @@ import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
 import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
 import type { ClaimedSocket } from '../sockets/claim.js';
-import type { Budget } from './budget.js';
+import { requestSize, type Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
 
@@ -25,7 +25,7 @@ interface Call extends Timed {
   readonly line: Line;
   readonly timeout: number;
   readonly deferred: Deferred<BinaryReader>;
-  /** Length of its payload. */
+  /** What it counts in the window. */
   readonly size: number;
   /** The payload, until it was sent. */
   payload: Bytes | undefined;
@@ -90,7 +90,7 @@ export class Calls {
       timeout,
       payload,
       deferred: new Deferred(),
-      size: payload.length,
+      size: requestSize(name, payload),
       deadline: timeout === Infinity ? Infinity : performance.now() + timeout,
       place: -1,
       sentAt: 0,
@@ -124,8 +124,8 @@ export class Calls {
   }
 
   /** What has come is no answer. */
-  spoil(id: number, error: K4netError): void {
-    this.#answered(id)?.deferred.reject(error);
+  spoil(id: number, error: () => K4netError): void {
+    this.#answered(id)?.deferred.reject(error());
   }
 
   /** Resolves when no call waits. */

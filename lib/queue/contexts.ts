@@ -44,7 +44,8 @@ export class IncomingRequest implements CallbackContext {
     return this.#life.aborted;
   }
 
-  drop(reason: unknown): void {
-    this.#life.abort(reason);
+  /** @param reasonOf - makes the reason that its signal has then. */
+  drop(reasonOf: () => unknown): void {
+    this.#life.abort(reasonOf);
   }
 }

@@ -1,9 +1,12 @@
 import type { Bytes } from '../bytes.js';
-import { K4netError } from '../errors.js';
+import type { K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
+import type { ClaimedSocket } from '../sockets/claim.js';
 import { Deferred, LazySignal } from '../waiting.js';
-import { Budget, detached } from './budget.js';
+import { AnswerGate } from './answer-gate.js';
+import { Budget, detached, requestBudget, requestSize } from './budget.js';
 import { MessageContext, type IncomingRequest } from './contexts.js';
+import { fairTurns } from './fair-turns.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { Lane } from './lane.js';
 import { Performer, type Audience } from './performer.js';
@@ -16,7 +19,7 @@ const none: Bytes = new Uint8Array(0);
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost extends Audience {
   readonly socket: QueueSocket;
-  readonly outlet: AnswerOutlet;
+  readonly outlet: AnswerOutlet & Pick<ClaimedSocket, 'room'>;
   /** There may be room for more. */
   onRoom(): void;
 }
@@ -51,6 +54,7 @@ export class Dispatcher {
   readonly #requestLane: Lane<Work>;
   readonly #incoming: IncomingRequests;
   readonly #performer: Performer;
+  readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
   readonly #batches = new Set<Batch>();
@@ -58,14 +62,19 @@ export class Dispatcher {
   #fresh: Work[] = [];
   #released = new Deferred<void>();
   #stopped = false;
+  /** Whether this turn had no time left for what waits. */
+  #yielded = false;
 
   constructor(host: DispatcherHost, limits: DispatcherLimits) {
     this.#host = host;
     this.#limits = limits;
     this.#incoming = new IncomingRequests(host.socket, host.outlet);
     this.#performer = new Performer(host, this.#registry, this.#incoming);
+    this.#gate = new AnswerGate(host.outlet, () => {
+      this.#kickAll();
+    });
     this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.requests = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.requests = requestBudget(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.#strange = this.#newRequests();
     this.#messageLane = this.#newLane(limits.concurrency);
     this.#requestLane = this.#newLane(limits.requestConcurrency);
@@ -135,25 +144,22 @@ export class Dispatcher {
     this.#take(registration, payload, undefined);
   }
 
-  /** Takes a request. One of an unknown name is refused in its turn, or now if too many wait. */
+  /**
+   * Takes a request. One of an unknown name is refused in its turn, or now if too many wait. Returns false, and takes
+   * nothing, if a request with that id has no answer yet.
+   */
   request(
     id: number,
     name: string,
     registration: Registration<Lane<Work>> | undefined,
     payload: Bytes,
-  ): void {
+  ): boolean {
     const request = this.#incoming.open(id, name);
-    if (request && !registration && this.#strange.full) {
-      // The peer has a window for each name, so all unknown names together can be over the limit.
-      void this.#incoming.refuse(request);
-      return;
-    }
-    if (request) {
-      this.#take(registration, payload, request);
-      return;
-    }
-    const text = 'the peer makes a request with the number of one that has no answer yet';
-    this.#host.report(new K4netError('K4NET_MALFORMED', text), name, 'request');
+    if (!request) return false;
+    // The peer has a window for each name, so all unknown names together can be over the limit.
+    if (!registration && this.#strange.full) void this.#incoming.refuse(request);
+    else this.#take(registration, payload, request);
+    return true;
   }
 
   /**
@@ -166,7 +172,7 @@ export class Dispatcher {
     if (this.#limits.manual && !work.batch) return;
     work.begun = true;
     if (work.request) void this.#incoming.fail(work.request, undefined);
-    this.#finish(work, work.payload.length);
+    this.#finish(work, work.payload);
     work.payload = none;
     this.#laneOf(work).skip(work);
   }
@@ -176,7 +182,7 @@ export class Dispatcher {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    if (!this.#limits.manual) for (const lane of this.#lanes) lane.kick();
+    if (!this.#limits.manual) this.#kickAll();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
     for (const work of fresh) work.payload = work.payload.length > 0 ? detached(work.payload) : none;
   }
@@ -215,7 +221,7 @@ export class Dispatcher {
       this.#lanes.add(lane);
       retired.push(lane);
     }
-    for (const lane of this.#lanes) lane.kick();
+    this.#kickAll();
     for (const lane of retired) this.#retire(lane);
     this.#released.resolve();
     this.#released = new Deferred();
@@ -233,7 +239,7 @@ export class Dispatcher {
 
   /** Tells all callbacks that the socket is gone. Those that wait are still called. */
   abort(reason: K4netError): void {
-    this.#life.abort(reason);
+    this.#life.abort(() => reason);
     this.#incoming.dropAll(reason);
   }
 
@@ -261,7 +267,7 @@ export class Dispatcher {
 
   #newRequests(): Budget {
     const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
-    return new Budget(maxQueuedBytes, maxQueuedMessages, this.requests);
+    return requestBudget(maxQueuedBytes, maxQueuedMessages, this.requests);
   }
 
   #newLane(concurrency: number): Lane<Work> {
@@ -271,7 +277,31 @@ export class Dispatcher {
       () => {
         this.#host.onRoom();
       },
+      (work) => this.#mayBegin(work),
     );
+  }
+
+  #kickAll(): void {
+    for (const lane of this.#lanes) lane.kick();
+  }
+
+  /** Whether a callback may start now; if not, `#kickAll` follows. */
+  #mayBegin(work: Work): boolean {
+    if (work.begun) return true;
+    if (fairTurns.step()) {
+      this.#yield();
+      return false;
+    }
+    return !work.request || !this.#gate.closed;
+  }
+
+  #yield(): void {
+    if (this.#yielded) return;
+    this.#yielded = true;
+    fairTurns.wait(() => {
+      this.#yielded = false;
+      this.#kickAll();
+    });
   }
 
   #laneOf({ registration, request }: Work): Lane<Work> {
@@ -286,7 +316,7 @@ export class Dispatcher {
     const priority = registration?.priority ?? 0;
     const work: Work = { priority, begun: false, registration, request, payload, batch: undefined };
     if (request) request.work = work;
-    this.#budgetOf(work).take(payload.length);
+    this.#budgetOf(work).take(request ? requestSize(request.name, payload) : payload.length);
     this.#fresh.push(work);
     if (this.#limits.manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
@@ -300,23 +330,27 @@ export class Dispatcher {
     const { payload, request } = work;
     work.begun = true;
     work.payload = none;
-    if (!request) this.#budgetOf(work).give(payload.length);
+    if (request) this.#gate.begin();
+    else this.#budgetOf(work).give(payload.length);
     const done = this.#performer.perform(work, payload);
     if (!request && !work.batch) return done;
     if (done) {
       return done.then(() => {
-        this.#finish(work, payload.length);
+        this.#finish(work, payload);
+        if (request && this.#gate.finish()) this.#kickAll();
         this.#host.onRoom();
       });
     }
-    this.#finish(work, payload.length);
+    this.#finish(work, payload);
+    // Nothing else may start now that could not before: the lane that called goes on by itself.
+    if (request) this.#gate.finish();
     return undefined;
   }
 
   /** A request keeps its room until it has its answer, as it does at the other end. */
-  #finish(work: Work, size: number): void {
+  #finish(work: Work, payload: Bytes): void {
     const { request, batch } = work;
-    if (request && !this.#stopped) this.#budgetOf(work).give(size);
+    if (request && !this.#stopped) this.#budgetOf(work).give(requestSize(request.name, payload));
     if (!batch) return;
     batch.left -= 1;
     if (batch.left === 0) batch.done.resolve();

@@ -6,6 +6,8 @@ import { answerHead, encodeFailure } from './envelope.js';
 import { describeFailure } from './failure.js';
 import type { QueueSocket } from './queue-socket.js';
 
+const givenUp = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
+
 /** Where answers go. */
 export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'send' | 'sendCopy'>;
 
@@ -35,13 +37,13 @@ export class IncomingRequests {
   /** The peer does not wait for that answer any more; it gets a reply all the same, which says that this is done with. */
   cancel(id: number): IncomingRequest | undefined {
     const request = this.#requests.get(id);
-    request?.drop(new K4netError('K4NET_CLOSED', 'the caller has given up'));
+    request?.drop(givenUp);
     return request;
   }
 
   /** Nobody waits for any answer any more. */
   dropAll(reason: K4netError): void {
-    for (const request of this.#requests.values()) request.drop(reason);
+    for (const request of this.#requests.values()) request.drop(() => reason);
     this.#requests.clear();
   }
 

@@ -1,7 +1,9 @@
 import PQueue from 'p-queue';
 import { Fifo } from '../fifo.js';
+import { Deferred } from '../waiting.js';
 
 const done: Promise<void> = Promise.resolve();
+const always = (): boolean => true;
 
 /** Something to be done in its turn. */
 export interface Task {
@@ -30,18 +32,28 @@ export class Lane<T extends Task> {
   #queue: PQueue | undefined;
   readonly #perform: (task: T) => PromiseLike<void> | undefined;
   readonly #onRun: () => void;
+  readonly #mayBegin: (task: T) => boolean;
   /** By falling priority. */
   readonly #lines: Line<T>[] = [];
   #kicking = false;
+  /** Resolves when a line goes on whose first task could not begin. */
+  #goesOn: Deferred<void> | undefined;
 
   /**
    * @param perform - never throws, and its promise never rejects.
    * @param onRun - called at the end of every run.
+   * @param mayBegin - whether a task may begin now. While it may not, its line stands still until `kick`.
    */
-  constructor(concurrency: number, perform: (task: T) => PromiseLike<void> | undefined, onRun: () => void) {
+  constructor(
+    concurrency: number,
+    perform: (task: T) => PromiseLike<void> | undefined,
+    onRun: () => void,
+    mayBegin: (task: T) => boolean = always,
+  ) {
     this.#concurrency = concurrency;
     this.#perform = perform;
     this.#onRun = onRun;
+    this.#mayBegin = mayBegin;
   }
 
   /** Whether something waits or is under way. */
@@ -77,13 +89,18 @@ export class Lane<T extends Task> {
   }
 
   /** Resolves when nothing waits and nothing is under way. */
-  idle(): Promise<void> {
-    return this.#queue?.onIdle() ?? done;
+  async idle(): Promise<void> {
+    while (this.busy) {
+      const { size = 0, pending = 0 } = this.#queue ?? {};
+      if (size + pending === 0) await (this.#goesOn ??= new Deferred()).promise;
+      else await this.#queue?.onIdle();
+    }
   }
 
   /** Drops what has not begun. */
   clear(): void {
     for (const { tasks } of this.#lines) tasks.clear();
+    this.#goOn();
   }
 
   #lineOf(priority: number): Line<T> {
@@ -96,11 +113,20 @@ export class Lane<T extends Task> {
   }
 
   #unscheduled(): Line<T> | undefined {
-    return this.#lines.find(({ scheduled, tasks }) => !scheduled && tasks.length > 0);
+    return this.#lines.find(({ scheduled, tasks }) => {
+      const first = scheduled ? undefined : tasks.peek();
+      return first !== undefined && this.#mayBegin(first);
+    });
+  }
+
+  #goOn(): void {
+    this.#goesOn?.resolve();
+    this.#goesOn = undefined;
   }
 
   #schedule(line: Line<T>): void {
     line.scheduled = true;
+    this.#goOn();
     this.#queue ??= new PQueue({ concurrency: this.#concurrency });
     void this.#queue.add(() => this.#run(line), { priority: line.priority });
   }
@@ -109,8 +135,9 @@ export class Lane<T extends Task> {
     line.scheduled = false;
     let pending: PromiseLike<void> | undefined;
     while (!pending) {
-      const task = line.tasks.shift();
-      if (!task) break;
+      const task = line.tasks.peek();
+      if (!task || !this.#mayBegin(task)) break;
+      line.tasks.shift();
       if (task.begun) line.skipped -= 1;
       else pending = this.#perform(task);
     }

@@ -5,7 +5,7 @@ import { nextTurn } from '../runtime.js';
 import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
 import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from '../waiting.js';
-import { Budget } from './budget.js';
+import { Budget, requestBudget } from './budget.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { checkRaw, encodeKeepalive } from './envelope.js';
@@ -13,7 +13,7 @@ import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { attempt, report, warnUnread } from './reporter.js';
+import { attempt, report, reportUnmatched, warnUnread } from './reporter.js';
 import { Router } from './router.js';
 
 /** Milliseconds for an end that nobody has set a time for. */
@@ -45,12 +45,12 @@ export class QueueCore {
     this.claimed = takeOver(socket, () => {
       if (this.#started) this.#router.pump();
     });
-    const budget = (): Budget => new Budget(options.maxQueuedBytes, options.maxQueuedMessages);
+    const { maxQueuedBytes, maxQueuedMessages } = options;
     const onRoom = (): void => {
       this.#router.onRoom();
     };
     const tell = this.#report.bind(this);
-    this.queueBudget = budget();
+    this.queueBudget = new Budget(maxQueuedBytes, maxQueuedMessages);
     this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom, () => {
       warnUnread(socket.remoteAddress, this.queueBudget);
     });
@@ -67,7 +67,7 @@ export class QueueCore {
       },
       options,
     );
-    this.calls = new Calls(this.claimed, budget, this.hub);
+    this.calls = new Calls(this.claimed, () => requestBudget(maxQueuedBytes, maxQueuedMessages), this.hub);
     this.#router = new Router(this.claimed.messages, {
       dispatcher: this.dispatcher,
       calls: this.calls,
@@ -78,6 +78,12 @@ export class QueueCore {
         if (!this.claimed.congested) void this.claimed.send(message);
       },
       report: tell,
+      reportUnmatched: (name) => {
+        reportUnmatched(options.onError, name);
+      },
+      fail: (error) => {
+        this.claimed.fail(error);
+      },
       over: (error) => {
         this.#onOver(error);
       },
@@ -188,7 +194,10 @@ export class QueueCore {
   }
 
   /** The connection is no more, whatever still waits here to be given out. */
-  #onGone(info: CloseInfo): CloseInfo {
+  #onGone(info: CloseInfo): CloseInfo | Promise<CloseInfo> {
+    const { catchingUp } = this.#router;
+    // The answers that came before are still to be given to their calls.
+    if (catchingUp) return catchingUp.then(() => this.#onGone(info));
     this.#stopWatches();
     const error = info.error ?? closedError('the socket is closed');
     this.calls.end(error);

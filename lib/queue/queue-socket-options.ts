@@ -13,8 +13,8 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * `message`: a callback for a message failed, or there was none (with `unmatched: 'error'`, the default). `request`: a callback
-   * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer sent a control message that is not well formed. `hook`:
-   * another function of the options failed.
+   * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer
+   * sent a malformed control message; the 32nd ends the connection. `hook`: another function of the options failed.
    */
   readonly kind: 'message' | 'request' | 'control' | 'hook';
 }
@@ -47,9 +47,10 @@ export interface QueueSocketOptions {
   /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
   readonly concurrency?: number | undefined;
   /**
-   * Callbacks of requests that run at a time, apart from those of messages, and until their answers have gone out. Default
-   * 1024. Where callbacks at both ends wait for answers of each other, more than that at once can wait for ever: then give
-   * those that answer them a `concurrency` of their own, see `registerCallback`.
+   * Request callbacks that are in flight at a time, each until its answer has gone out, apart from the callbacks of messages.
+   * Default 64. While the send queue is above the `highWaterMark` of the socket, at most 8. Where callbacks at both ends wait
+   * for answers of each other, more than that at once can wait for ever: then raise the number, or give those that answer
+   * them a `concurrency` of their own, see `registerCallback`.
    */
   readonly requestConcurrency?: number | undefined;
   /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
@@ -57,7 +58,8 @@ export interface QueueSocketOptions {
   /**
    * Bytes that wait in a queue before reading stops: the messages for `recv`, those for callbacks, and the requests of each
    * name that have no answer yet. Calls of one name keep within the same limit: further ones wait to be sent. Each message
-   * counts 64 bytes more than it has. Default 1048576 (1 MiB). Should be the same at both ends.
+   * counts 64 bytes more than it has, each request 512 bytes more than its name and its payload. Default 1048576 (1 MiB).
+   * Should be the same at both ends.
    */
   readonly maxQueuedBytes?: number | undefined;
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
@@ -107,7 +109,7 @@ export interface DrainOptions {
 /** How full a queue is. */
 export interface QueueDepth {
   readonly messages: number;
-  /** Each message with 64 bytes more than it has. */
+  /** Each message counts 64 bytes more than it has, each request 512 bytes more than its name and its payload. */
   readonly bytes: number;
 }
 
@@ -184,7 +186,7 @@ export function checkedQueueOptions(given: QueueSocketOptions | undefined): Chec
     manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
     unmatched: choice('unmatched', options.unmatched, ['error', 'queue', 'drop']),
     concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
-    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 1024, 1, Infinity),
+    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 64, 1, Infinity),
     callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),
     maxQueuedBytes: integer('maxQueuedBytes', options.maxQueuedBytes, 1024 * 1024, 1, unlimited),
     maxQueuedMessages: integer('maxQueuedMessages', options.maxQueuedMessages, 16_384, 1, unlimited),

@@ -5,6 +5,8 @@ import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-soc
 
 /** What the process was warned of: once a name, however many sockets there are. */
 const warned = new Set<string>();
+/** Names without a callback are the peer's to make up: the process is warned of the first one only. */
+const unmatchedKey = 'K4NET_NO_CALLBACK';
 
 /** Tells of an error: whoever asked for it, or else the operator. Never throws. */
 export function report(onError: QueueSocketOptions['onError'], error: unknown, info: QueueErrorInfo): void {
@@ -24,6 +26,13 @@ export function report(onError: QueueSocketOptions['onError'], error: unknown, i
   } catch (thrown) {
     warnOnce(thrown, { name: 'onError', kind: 'hook' });
   }
+}
+
+/** Reports a message whose name has no callback. A peer can send many: the error is made only if somebody sees it. */
+export function reportUnmatched(onError: QueueSocketOptions['onError'], name: string): void {
+  if (!onError && warned.has(unmatchedKey)) return;
+  const error = new K4netError(unmatchedKey, `a message came for '${name}', which has no callback`);
+  report(onError, error, { name, kind: 'message' });
 }
 
 /** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
@@ -51,8 +60,7 @@ export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void 
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   const { code, text } = describe(error);
-  // Names that have no callback here are the peer's to make up: they are warned of as one.
-  const key = code === 'K4NET_NO_CALLBACK' ? code : `${kind} ${name}`;
+  const key = code === unmatchedKey ? code : `${kind} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;

@@ -1,7 +1,8 @@
 import type { Bytes } from '../bytes.js';
-import { K4netError, MalformedError } from '../errors.js';
+import { MalformedError, type K4netError } from '../errors.js';
 import { nextTurn } from '../runtime.js';
 import type { ClaimedMessages } from '../sockets/claim.js';
+import { Deferred } from '../waiting.js';
 import type { Budget } from './budget.js';
 import type { Calls } from './calls.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -15,8 +16,12 @@ import {
   nameText,
   requestName,
 } from './envelope.js';
+import { fairTurns } from './fair-turns.js';
 import type { QueueErrorInfo } from './queue-socket-options.js';
 import type { ReceiveQueue } from './receive-queue.js';
+
+/** Malformed control messages after which the connection is given up: a sound peer sends none. */
+const maxMalformed = 32;
 
 /** Where messages go, and who is told of what is not in order. */
 export interface Routes {
@@ -28,6 +33,10 @@ export interface Routes {
   /** Sends a refusal, unless the peer does not take any. */
   refuse(message: Bytes): void;
   report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void;
+  /** A message came for a name that has no callback. */
+  reportUnmatched(name: string): void;
+  /** Breaks the connection. */
+  fail(error: K4netError): void;
   /** No more will come, and everything that came has gone where it belongs. */
   over(error: K4netError): void;
 }
@@ -41,11 +50,15 @@ export class Router {
   readonly #messages: ClaimedMessages;
   readonly #routes: Routes;
   #pumping = false;
+  /** Whether this goes on in a later turn. */
+  #yielded = false;
   #full: Budget | undefined;
   #over = false;
   #draining = false;
   #stopped = false;
   #arrived = 0;
+  #malformed = 0;
+  #caughtUp: Deferred<void> | undefined;
 
   constructor(messages: ClaimedMessages, routes: Routes) {
     this.#messages = messages;
@@ -60,6 +73,13 @@ export class Router {
   /** Whether a message waits because its place is full. */
   get stalled(): boolean {
     return this.#full?.full === true;
+  }
+
+  /** Undefined when all that came so far was looked at; else it resolves after the next attempt. */
+  get catchingUp(): Promise<void> | undefined {
+    if (!this.#yielded) return undefined;
+    this.#caughtUp ??= new Deferred();
+    return this.#caughtUp.promise;
   }
 
   /** From here on nothing new is taken on: only answers are. */
@@ -87,7 +107,11 @@ export class Router {
 
   /** Takes what is here. */
   pump(): void {
-    if (this.#pumping || this.#stopped) return;
+    if (this.#pumping || this.#stopped || this.#yielded) return;
+    if (fairTurns.exhausted) {
+      this.#yield();
+      return;
+    }
     this.#pumping = true;
     do {
       this.#full = this.#pull();
@@ -103,13 +127,28 @@ export class Router {
     }
   }
 
-  /** Takes messages until there are no more, or one has no place: then it says where. */
+  /** Takes messages until there are no more, or this turn is over, or one has no place: then it says where. */
   #pull(): Budget | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
+      if (fairTurns.step()) {
+        this.#yield();
+        return undefined;
+      }
       const full = this.#route(size);
       if (full) return full;
     }
     return undefined;
+  }
+
+  #yield(): void {
+    this.#yielded = true;
+    fairTurns.wait(() => {
+      const caughtUp = this.#caughtUp;
+      this.#caughtUp = undefined;
+      this.#yielded = false;
+      this.pump();
+      caughtUp?.resolve();
+    });
   }
 
   #route(size: number): Budget | undefined {
@@ -149,9 +188,7 @@ export class Router {
   }
 
   #unmatched(name: string): void {
-    if (this.#routes.unmatched !== 'error') return;
-    const error = new K4netError('K4NET_NO_CALLBACK', `a message came for '${name}', which has no callback`);
-    this.#routes.report(error, name, 'message');
+    if (this.#routes.unmatched === 'error') this.#routes.reportUnmatched(name);
   }
 
   #enqueue(size: number): Budget | undefined {
@@ -189,7 +226,8 @@ export class Router {
         const registration = dispatcher.find(message, nameStart, length);
         const name = registration?.name ?? nameText(message, nameStart, length);
         if (this.#draining) this.#routes.refuse(encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
-        else dispatcher.request(id, name, registration, payload);
+        else if (!dispatcher.request(id, name, registration, payload))
+          this.#onMalformed('a request has the id of one without an answer', message, name, 'request');
         break;
       }
       case 'answer':
@@ -204,11 +242,23 @@ export class Router {
       case 'keepalive':
         break;
       case 'malformed': {
-        const error = new MalformedError(control.why, message);
-        if (control.id !== undefined) calls.spoil(control.id, error);
-        this.#routes.report(error, '', 'control');
+        const { id, why } = control;
+        if (id !== undefined) calls.spoil(id, () => new MalformedError(why, message));
+        this.#onMalformed(why, message, '', 'control');
       }
     }
     return undefined;
+  }
+
+  /** Reports a message that breaks the protocol, and gives the connection up when there were too many. */
+  #onMalformed(why: string, message: Bytes, name: string, kind: 'request' | 'control'): void {
+    this.#malformed += 1;
+    // Messages that came before the connection broke are still looked at.
+    if (this.#malformed > maxMalformed) return;
+    this.#routes.report(new MalformedError(why, message), name, kind);
+    if (this.#malformed < maxMalformed) return;
+    this.#routes.fail(
+      new MalformedError(`the peer sent ${maxMalformed} malformed control messages: ${why}`, message),
+    );
   }
 }

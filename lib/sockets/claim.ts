@@ -24,6 +24,8 @@ export interface ClaimedSocket {
   readonly received: number;
   /** Whether a sender would have to wait. */
   readonly congested: boolean;
+  /** Resolves when the messages that wait now have room; rejects when the socket has failed. */
+  room(): Promise<void>;
   send(message: Bytes, options?: SendOptions): Promise<void>;
   /** Sends a message that begins with a head. */
   sendHeaded(head: MessageHead, message: Bytes): Promise<void>;

@@ -390,6 +390,7 @@ export class LockedSocket {
       get congested() {
         return outbox.congested;
       },
+      room: () => outbox.room(),
       send: (message, options) => this.#send(message, options),
       sendHeaded: (head, message) => this.#sendHeaded(head, message, false),
       sendCopy: (head, message) => this.#sendHeaded(head, message, true),

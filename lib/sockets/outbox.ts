@@ -21,9 +21,9 @@ const turnBudget = 1024 * 1024;
 /** What an outbox writes to. */
 export type Outlet = Pick<Transport, 'write' | 'end'>;
 
-/** One who stands in line: with a message, or to know when all before is written, or to end. */
+/** An entry of the line: a message, or a wait until all before it is written or has room, or the end. */
 interface Entry {
-  readonly kind: 'message' | 'flush' | 'end';
+  readonly kind: 'message' | 'flush' | 'room' | 'end';
   readonly head: MessageHead;
   readonly data: Bytes;
   readonly deferred: Deferred<void>;
@@ -147,6 +147,11 @@ export class Outbox {
     return this.#inLine('flush', nothing, wait, 'the messages were not written');
   }
 
+  /** Resolves when the messages that wait now are accepted and the queue is below the high-water mark. */
+  room(): Promise<void> {
+    return this.#inLine('room', nothing, {}, 'room');
+  }
+
   /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */
   end(): Promise<void> {
     return this.#inLine('end', nothing, noOptions, 'the end was not written');
@@ -210,12 +215,15 @@ export class Outbox {
   /** Takes from the line what there is room for. */
   #admit(): void {
     for (let entry = this.#line.peek(); entry; entry = this.#line.peek()) {
-      if (entry.kind === 'message' && this.#queued() >= this.#highWaterMark) return;
+      const needsRoom = entry.kind === 'message' || entry.kind === 'room';
+      if (needsRoom && this.#queued() >= this.#highWaterMark) return;
       this.#line.shift();
       this.#lineBytes -= costOf(entry);
       if (entry.kind === 'message') {
         this.#put(entry.data, entry.head);
         this.#settleLater(entry.data, entry.deferred);
+      } else if (entry.kind === 'room') {
+        entry.deferred.resolve();
       } else {
         if (entry.kind === 'end') this.#ending = true;
         this.#marks.push({ upTo: this.#accepted, lender: false, deferred: entry.deferred });

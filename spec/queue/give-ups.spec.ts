@@ -34,7 +34,10 @@ it('requests that were given up before their turn make room for others, so that 
     abort.abort('given up');
     expect(new Set(await Promise.all(given))).toEqual(new Set(['given up']));
     await until(() => far.stats().requestQueue.messages === 4);
-    expect(far.stats()).toMatchObject({ requestQueue: { bytes: 4 * 64 }, requestsInFlight: 4 });
+    expect(far.stats()).toMatchObject({
+      requestQueue: { bytes: 4 * (512 + 'work'.length) },
+      requestsInFlight: 4,
+    });
   }
   const others = Array.from({ length: 96 }, () =>
     near.call('work', undefined, { signal: controller.signal }),

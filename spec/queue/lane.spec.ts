@@ -4,6 +4,7 @@ import { Lane, type Task } from '../../lib/queue/lane.js';
 import { Deferred } from '../../lib/waiting.js';
 import { Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { watch } from '../support/sockets.js';
 
 interface Job extends Task {
   readonly name: string;
@@ -19,7 +20,7 @@ const gated = (name: string, priority: number = 0): Job & { gate: Deferred<void>
 });
 
 /** A lane that writes down which tasks begin. */
-function open(concurrency: number) {
+function open(concurrency: number, mayBegin?: (job: Job) => boolean) {
   const begun: string[] = [];
   let runs = 0;
   const lane = new Lane<Job>(
@@ -29,6 +30,7 @@ function open(concurrency: number) {
       return gate?.promise;
     },
     () => (runs += 1),
+    mayBegin,
   );
   return { lane, begun, runs: () => runs };
 }
@@ -188,6 +190,37 @@ describe('a lane', () => {
     await lane.idle();
     expect(begun).toEqual(['running', 'new']);
     expect(lane.busy).toBe(false);
+  });
+
+  it('stands still at a task that may not begin, until it is kicked', async () => {
+    let held = 'b';
+    const { lane, begun } = open(2, ({ name }) => name !== held);
+    for (const name of 'abc') lane.push(sync(name));
+    lane.push(sync('urgent', 1));
+    lane.kick();
+    await turns();
+    expect(begun).toEqual(['urgent', 'a']);
+    expect(lane.busy).toBe(true);
+    const idle = watch(lane.idle());
+    await turns();
+    expect(idle.state).toBe('pending');
+    held = '';
+    lane.kick();
+    await turns();
+    expect(begun).toEqual(['urgent', 'a', 'b', 'c']);
+    expect(idle.state).toBe('resolved');
+  });
+
+  it('is idle when what it holds back is dropped', async () => {
+    const { lane } = open(1, () => false);
+    lane.push(sync('never'));
+    lane.kick();
+    const idle = watch(lane.idle());
+    await turns();
+    expect(idle.state).toBe('pending');
+    lane.clear();
+    await turns();
+    expect(idle.state).toBe('resolved');
   });
 
   it('is idle when what runs has ended, and not before', async () => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
-import { decodeControl, encodeCancel, encodeFailure } from '../../lib/queue/envelope.js';
+import { decodeControl, encodeCancel, encodeFailure, isControl } from '../../lib/queue/envelope.js';
 import type { Payload } from '../../lib/queue/payload.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
@@ -19,7 +19,7 @@ import {
 } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { drain, failure, failureOf, fill, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
 const textIn = (reader: BinaryReader): string => textOf(reader.read());
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
@@ -437,6 +437,29 @@ describe('QueueSocket: a peer that breaks the rules of requests', () => {
   });
 });
 
+describe('QueueSocket: malformed control messages', () => {
+  const field = new QueueField();
+  afterEach(() => field.clear());
+
+  it('are reported up to the 32nd, which ends the connection', async () => {
+    const errors = new Errors();
+    const { queue, peer } = await field.alone(errors);
+    queue.start();
+    const call = watch(queue.call('x'));
+    for (let i = 0; i < 31; i += 1) void peer.send(hex('00 4b 51 09 00000000'));
+    void peer.send('still here');
+    expect(textOf(await queue.recv())).toBe('still here');
+    expect([errors.heard.length, queue.readyState]).toEqual([31, 'open']);
+    for (let i = 0; i < 1000; i += 1) void peer.send(hex('00 4b 51 09 00000000'));
+    const { code, error } = await queue.closed;
+    expect(code).toBe('K4NET_MALFORMED');
+    expect(error?.message).toContain('32 malformed control messages');
+    expect(errors.heard.length).toBe(32);
+    await failure(queue.recv(), 'K4NET_MALFORMED');
+    expect(call.reason).toBe(error);
+  });
+});
+
 describe('QueueSocket: limits', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
@@ -550,6 +573,26 @@ describe('QueueSocket: limits', () => {
     }
   });
 
+  it('starts few request callbacks while the send queue is full, and the others as soon as it is not', async () => {
+    const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
+    const gate = new Deferred<void>();
+    queue.registerCallback('wait', () => gate.promise);
+    queue.start();
+    // These wait for the peer to read, so the send queue stays full.
+    await fill(queue, pattern(1000), 4000);
+    for (let id = 1; id <= 64; id += 1) void peer.send(encodeRequest(id, 'wait', new Uint8Array(0)));
+    await until(() => queue.stats().requestsInFlight === 64);
+    await turns(20);
+    expect(queue.stats().callbacksRun).toBe(8);
+    const reading = drain(peer);
+    await until(() => queue.stats().callbacksRun === 64);
+    gate.resolve();
+    await until(() => queue.stats().requestsInFlight === 0);
+    await queue.close();
+    const types = (await reading).filter((each) => isControl(each)).map((each) => decodeControl(each).type);
+    expect(types).toEqual(Array.from({ length: 64 }, () => 'answer'));
+  });
+
   it('one message of any size is let in', async () => {
     const { near, far } = await field.started({ near: limits, far: limits });
     far.registerCallback('x', (reader) => reader.read());
@@ -572,7 +615,7 @@ describe('QueueSocket: limits', () => {
     expect(queue.stats()).toMatchObject({
       receiveQueue: { messages: 2, bytes: 3 + 128 },
       callbackQueue: { messages: 1, bytes: 4 + 64 },
-      requestQueue: { messages: 1, bytes: 5 + 64 },
+      requestQueue: { messages: 1, bytes: 512 + 1 + 5 },
       callbacksRun: 0,
       callsInFlight: 1,
       requestsInFlight: 1,

@@ -94,7 +94,7 @@ export function arrived(sock: LockedSocket, bytes: number): Promise<void> {
  * loop, which serves both ends, turns and turns.
  */
 export async function fill(
-  sock: LockedSocket,
+  sock: Pick<LockedSocket, 'send' | 'bufferedAmount'>,
   message: Uint8Array = new Uint8Array(32 * 1024),
   waiting: number = 256 * 1024,
 ): Promise<{ sent: number; last: Watched<void> }> {

@@ -1,0 +1,60 @@
+import type { ClaimedSocket } from '../sockets/claim.js';
+import { afterTick } from '../runtime.js';
+
+/** Request callbacks that may be in flight although the send queue is full, and that start at once otherwise. */
+const few = 8;
+
+/**
+ * Says whether a request callback may start. While the send queue is above its high-water mark only a few are in flight,
+ * until their answers have gone out: a peer that reads no answers gets no more callbacks run for it.
+ *
+ * Callbacks that do not answer at once start a few at a time, so that the first answers can fill the send queue before
+ * all callbacks have started.
+ */
+export class AnswerGate {
+  readonly #outlet: Pick<ClaimedSocket, 'congested' | 'room'>;
+  readonly #onOpen: () => void;
+  #running = 0;
+  #limit = few;
+  #waiting: Promise<void> | undefined;
+
+  /** @param onOpen - called when the gate opens after it was closed. */
+  constructor(outlet: Pick<ClaimedSocket, 'congested' | 'room'>, onOpen: () => void) {
+    this.#outlet = outlet;
+    this.#onOpen = onOpen;
+  }
+
+  /** Whether no further callback may start; `onOpen` follows in that case. */
+  get closed(): boolean {
+    if (this.#running < few) return false;
+    if (this.#outlet.congested) {
+      this.#wait(this.#outlet.room());
+      return true;
+    }
+    if (this.#running < this.#limit) return false;
+    // In a tick of its own: what the callbacks so far answer at once has been sent by then.
+    this.#wait(Promise.resolve().then(() => new Promise(afterTick)));
+    return true;
+  }
+
+  begin(): void {
+    this.#running += 1;
+  }
+
+  /** The answer has gone out. Returns whether that lets a callback start that had to wait. */
+  finish(): boolean {
+    this.#running -= 1;
+    this.#limit = Math.min(this.#limit, this.#running + few);
+    return this.#waiting !== undefined && this.#running < few;
+  }
+
+  #wait(opened: Promise<void>): void {
+    if (this.#waiting) return;
+    const open = (): void => {
+      this.#waiting = undefined;
+      this.#limit = this.#running + few;
+      this.#onOpen();
+    };
+    this.#waiting = opened.then(open, open);
+  }
+}

@@ -1,0 +1,51 @@
+import { beforeAll, expect, it } from 'vitest';
+import { decodeControl } from '../../lib/queue/envelope.js';
+import { needDist } from '../support/dist.js';
+import { encodeRequest } from '../support/queue.js';
+import { Victim } from '../support/victim.js';
+
+beforeAll(needDist);
+
+const MiB = 1024 * 1024;
+
+it.each([
+  ['plain', 'at once', 2000],
+  ['plain', 'async', 2000],
+  ['encrypted', 'at once', 500],
+] as const)(
+  'a peer (%s) that reads no answers of 1 MB (made %s) to %i requests gets few callbacks run and all answers once it reads',
+  async (kind, name, requests) => {
+    const victim = await Victim.start(kind);
+    try {
+      // Nobody receives on this socket yet, so it stops reading.
+      const peer = await victim.connect();
+      for (let id = 1; id <= requests; id += 1) void peer.send(encodeRequest(id, name, new Uint8Array(0)));
+      await victim.reportUntil(({ stats: [socket] }) => socket?.messagesReceived === requests);
+      // Each report takes turns of both event loops: whatever was about to run has run.
+      let { stats, most } = await victim.report();
+      for (let quiet = 0, before = -1; quiet < 50; quiet += 1) {
+        ({ stats, most } = await victim.report());
+        const run = stats[0]?.callbacksRun ?? 0;
+        if (run !== before) quiet = 0;
+        before = run;
+      }
+      expect(stats[0]?.callbacksRun).toBeLessThan(32);
+      expect(most.rss).toBeLessThan(64 * MiB);
+      expect(most.arrayBuffers).toBeLessThan(64 * MiB);
+
+      const answered = new Set<number>();
+      while (answered.size < requests) {
+        const answer = decodeControl(await peer.recv());
+        if (answer.type !== 'answer') return expect.fail(answer.type);
+        expect(answer.payload.length).toBe(1_000_000);
+        answered.add(answer.id);
+      }
+      ({ stats, most } = await victim.report());
+      expect(stats[0]).toMatchObject({ callbacksRun: requests, requestsInFlight: 0 });
+      await peer.close();
+    } finally {
+      await victim.stop();
+    }
+  },
+  120_000,
+);

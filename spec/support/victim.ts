@@ -1,0 +1,89 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { connect } from '../../lib/net/connect.js';
+import type { QueueSocketStats } from '../../lib/queue/queue-socket-options.js';
+import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
+import type { Kind } from './queue-pairs.js';
+
+const program = fileURLToPath(new URL('../queue/programs/victim.mjs', import.meta.url));
+
+/** What a victim says of itself. */
+export interface VictimReport {
+  /** Of the sockets that are open. */
+  readonly stats: readonly QueueSocketStats[];
+  /** The most memory that it has used so far, in bytes over what it used before the first connection. */
+  readonly most: { readonly rss: number; readonly arrayBuffers: number };
+  /** The code of each socket that is closed, in the order of their ends. */
+  readonly ends: readonly string[];
+  /** Of a session of its own that makes calls all the time. */
+  readonly session: {
+    /** Milliseconds that a call took at most, without those in which the process did not run. */
+    readonly longest: number;
+    /** How it was closed, if it was. */
+    readonly code?: string;
+  };
+}
+
+/** A server of queue sockets in a process of its own, which a test can attack. */
+export class Victim {
+  readonly #child: ChildProcess;
+  readonly #port: number;
+  readonly #pin: string | undefined;
+  readonly #streams: Socket[] = [];
+
+  private constructor(child: ChildProcess, port: number, pin: string | undefined) {
+    this.#child = child;
+    this.#port = port;
+    this.#pin = pin;
+  }
+
+  /** @param session - whether it has a session of its own, which makes calls all the time. */
+  static async start(kind: Kind, session: boolean = false): Promise<Victim> {
+    const child = fork(program, session ? [kind, 'session'] : [kind], { execArgv: ['--expose-gc'] });
+    const [{ port, fingerprint }] = (await once(child, 'message')) as [
+      { port: number; fingerprint?: string },
+    ];
+    return new Victim(child, port, fingerprint);
+  }
+
+  async report(): Promise<VictimReport> {
+    const answer = once(this.#child, 'message');
+    this.#child.send('report');
+    const [report] = (await answer) as [VictimReport];
+    return report;
+  }
+
+  /** Asks again and again until the report is as it should be. */
+  async reportUntil(condition: (report: VictimReport) => boolean): Promise<VictimReport> {
+    for (;;) {
+      const report = await this.report();
+      if (condition(report)) return report;
+    }
+  }
+
+  /** A socket of messages to it. */
+  connect(): Promise<LockedSocket> {
+    const where = { port: this.#port, host: '127.0.0.1' };
+    return this.#pin === undefined
+      ? connect({ ...where, plain: true })
+      : connect({ ...where, pin: this.#pin });
+  }
+
+  /** A bare connection to it. */
+  async stream(): Promise<Socket> {
+    const stream = connectTcp(this.#port, '127.0.0.1');
+    stream.on('error', () => undefined);
+    this.#streams.push(stream);
+    await once(stream, 'connect');
+    return stream;
+  }
+
+  async stop(): Promise<void> {
+    for (const stream of this.#streams) stream.destroy();
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exited;
+  }
+}
