@@ -1,6 +1,6 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
-import { TimeoutError } from './errors.js';
+import { K4netError, TimeoutError } from './errors.js';
 import { allowListeners, nextTurn } from './runtime.js';
 
 /** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
@@ -194,15 +194,44 @@ export function bounded<T>(
   return result;
 }
 
-/** Marks a promise as looked after: whoever forgets it learns the outcome elsewhere, not from a crash of the process. */
+// The rule for promises that the program forgets. An error of the connection is quiet: `closed` tells it. An error of the
+// program (a wrong argument, a constructor that throws, a call at the wrong time) is loud: an unhandled rejection.
+
+/** A promise that rejects with errors of the connection and abort reasons only: quiet when the program forgets it. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
 
-/** A rejected promise that nobody has to look at. */
-export function rejected(reason: unknown): Promise<never> {
+/** A rejected promise for an error of the connection or the reason of a signal: quiet when the program forgets it. */
+export function quietly(reason: unknown): Promise<never> {
   return quiet(Promise.reject(reason as Error));
+}
+
+/** A rejected promise for an error of the program, whatever its class: a payload constructor can throw anything. */
+export function loudly(error: unknown): Promise<never> {
+  const reason = error as Error;
+  return Promise.reject(reason);
+}
+
+/** A rejected promise, loud or quiet by the class of its error. */
+export function rejected(error: unknown): Promise<never> {
+  return isProgramError(error) ? loudly(error) : quietly(error);
+}
+
+/** A promise that may reject with errors of both kinds: loud or quiet by the class of its error. */
+export function guarded<T>(promise: Promise<T>, signal?: AbortSignalLike): Promise<T> {
+  const result = new Deferred<T>();
+  promise.then(result.resolve, (error: unknown) => {
+    const aborted = signal?.aborted === true && signal.reason === error;
+    if (aborted || !isProgramError(error)) void quiet(result.promise);
+    result.reject(error);
+  });
+  return result.promise;
+}
+
+function isProgramError(error: unknown): boolean {
+  return !K4netError.is(error) || error.code === 'K4NET_STATE';
 }
 
 /** Whether a value is a promise, perhaps of another library. */

@@ -2,7 +2,8 @@ import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../bytes.js';
 import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { Deferred, quiet, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
+import { noHead } from '../framing/encoder.js';
+import { Deferred, quiet, quietly, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
 import type { ClaimedSocket } from '../sockets/claim.js';
 import { requestSize, type Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
@@ -36,7 +37,7 @@ interface Call extends Timed {
 }
 
 /** Where requests go. */
-export type CallOutlet = Pick<ClaimedSocket, 'send' | 'sendCopy'>;
+export type CallOutlet = Pick<ClaimedSocket, 'sendCopy'>;
 
 /**
  * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
@@ -81,7 +82,7 @@ export class Calls {
   /** @param payload - the caller's again when this returns. */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
     if (this.#over) return rejected(this.#over);
-    if (signal?.aborted) return rejected(signal.reason);
+    if (signal?.aborted) return quietly(signal.reason);
     if (timeout === 0) return rejected(new TimeoutError(`'${name}' was not answered`, 0));
     const id = this.#freeId();
     const call: Call = {
@@ -222,7 +223,7 @@ export class Calls {
       this.#tidy(call.line);
     } else {
       call.abandoned = true;
-      void this.#outlet.send(encodeCancel(call.id));
+      void this.#outlet.sendCopy(noHead, encodeCancel(call.id));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Bytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
+import { noHead } from '../framing/encoder.js';
 import type { ClaimedSocket } from '../sockets/claim.js';
 import { IncomingRequest } from './contexts.js';
 import { answerHead, encodeFailure } from './envelope.js';
@@ -9,7 +10,7 @@ import type { QueueSocket } from './queue-socket.js';
 const givenUp = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
 
 /** Where answers go. */
-export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'send' | 'sendCopy'>;
+export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'sendCopy'>;
 
 /** The peer's requests that have no answer yet. */
 export class IncomingRequests {
@@ -68,7 +69,7 @@ export class IncomingRequests {
 
   #fail(request: IncomingRequest, code: string, message: string): Promise<void> | undefined {
     if (!this.#requests.delete(request.id)) return undefined;
-    return this.#slowed(this.#outlet.send(encodeFailure(request.id, code, message)));
+    return this.#slowed(this.#outlet.sendCopy(noHead, encodeFailure(request.id, code, message)));
   }
 
   #slowed(sent: Promise<void>): Promise<void> | undefined {

@@ -1,6 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { kindOf, toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
+import { noHead } from '../framing/encoder.js';
 import { nextTurn } from '../runtime.js';
 import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
@@ -75,7 +76,7 @@ export class QueueCore {
       queueBudget: this.queueBudget,
       unmatched: options.unmatched,
       refuse: (message) => {
-        if (!this.claimed.congested) void this.claimed.send(message);
+        if (!this.claimed.congested) void this.claimed.sendCopy(noHead, message);
       },
       report: tell,
       reportUnmatched: (name) => {
@@ -104,8 +105,9 @@ export class QueueCore {
     if (!this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
   }
 
-  checkOpen(): void {
-    if (this.#closing) throw this.#reason;
+  /** Why nothing can be sent any more, once this side closes. */
+  get closing(): K4netError | undefined {
+    return this.#closing && this.#reason;
   }
 
   start(): void {
@@ -148,7 +150,7 @@ export class QueueCore {
       });
       const speak = (): void => {
         // Bytes that still wait to go out are a sign of life themselves.
-        if (this.#socket.bufferedAmount === 0) void this.claimed.send(encodeKeepalive());
+        if (this.#socket.bufferedAmount === 0) void this.claimed.sendCopy(noHead, encodeKeepalive());
       };
       const dead = (): void => {
         this.claimed.fail(new TimeoutError('the peer gave no sign of life', heartbeat.timeout));

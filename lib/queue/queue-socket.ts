@@ -13,7 +13,7 @@ import {
   type ReadyState,
   type SendOptions,
 } from '../sockets/locked-socket-options.js';
-import { checkSignal, quiet, rejected, type WaitOptions } from '../waiting.js';
+import { checkSignal, guarded, loudly, quiet, quietly, rejected, type WaitOptions } from '../waiting.js';
 import type { Budget } from './budget.js';
 import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
 import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
@@ -176,7 +176,12 @@ export class QueueSocket {
    * Rejects with `K4NET_STATE` before `start()`, and when nothing is queued and nothing will come any more like `recv`.
    */
   recvRegistered(): Promise<number> {
-    return quiet(this.#recvRegistered());
+    try {
+      this.#core.checkStarted();
+      return quiet(this.#recvRegistered());
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**
@@ -184,7 +189,7 @@ export class QueueSocket {
    * with what it threw, and like `send`.
    */
   performTasks(): Promise<void> {
-    return quiet(this.#performTasks());
+    return guarded(this.#performTasks());
   }
 
   /**
@@ -197,10 +202,10 @@ export class QueueSocket {
       const bytes = payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
-      this.#core.checkOpen();
-      return this.#claimed.sendHeaded(registeredHead(name), bytes);
+      const { closing } = this.#core;
+      return closing ? quietly(closing) : this.#claimed.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
-      return rejected(error);
+      return loudly(error);
     }
   }
 
@@ -225,7 +230,7 @@ export class QueueSocket {
       this.#options.log?.(`Calling ${name}`);
       return this.#core.call(name, bytes, timeout, given.signal);
     } catch (error) {
-      return rejected(error);
+      return loudly(error);
     }
   }
 
@@ -294,7 +299,7 @@ export class QueueSocket {
       }
     };
     return {
-      next: () => quiet(next()),
+      next: () => guarded(next()),
       return: () => Promise.resolve({ done: true, value: undefined }),
       [Symbol.asyncIterator]() {
         return this;
@@ -352,8 +357,8 @@ export class QueueSocket {
   }
 
   #send(message: Bytes, options?: SendOptions): Promise<void> {
-    this.#core.checkOpen();
-    return this.#claimed.send(message, options);
+    const { closing } = this.#core;
+    return closing ? quietly(closing) : this.#claimed.send(message, options);
   }
 
   async #performTasks(): Promise<void> {
@@ -364,7 +369,6 @@ export class QueueSocket {
   }
 
   async #recvRegistered(): Promise<number> {
-    this.#core.checkStarted();
     const { dispatcher, over } = this.#core;
     const { performed } = dispatcher;
     const called = this.#options.manual ? 0 : performed - this.#counted;

@@ -1,7 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { kindOf } from '../bytes.js';
-import { isPromiseLike, rejected, type WaitOptions } from '../waiting.js';
+import { guarded, isPromiseLike, rejected, type WaitOptions } from '../waiting.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from './codec/messages.js';
 import type { Payload } from './codec/payload.js';
 import type { Input, Output } from './codec/types.js';
@@ -160,9 +160,10 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     try {
       const { argument, answer } = this.#requestRoute(name);
       const [value, options] = rest;
-      return this.#queue
-        .call(name, writes(argument, value), options)
-        .then((reader) => answer.read(reader, itself, undefined) as Output<AnswerOf<M[N]>>);
+      const read = (reader: BinaryReader): Output<AnswerOf<M[N]>> =>
+        answer.read(reader, itself, undefined) as Output<AnswerOf<M[N]>>;
+      const called = this.#queue.call(name, writes(argument, value), options);
+      return guarded(called.then(read), options?.signal);
     } catch (error) {
       return rejected(error);
     }

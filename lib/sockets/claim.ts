@@ -29,7 +29,10 @@ export interface ClaimedSocket {
   send(message: Bytes, options?: SendOptions): Promise<void>;
   /** Sends a message that begins with a head. */
   sendHeaded(head: MessageHead, message: Bytes): Promise<void>;
-  /** As `sendHeaded`, and the bytes are the caller's again at once. */
+  /**
+   * As `sendHeaded`, and the bytes are the caller's again at once. For messages of the owner itself: any failure is quiet
+   * when nobody waits for it.
+   */
   sendCopy(head: MessageHead, message: Bytes): Promise<void>;
   /** Breaks the connection. */
   fail(error: K4netError): void;

@@ -83,11 +83,14 @@ export class EncryptedSocket extends LockedSocket {
    * Rejects with the error that ended the handshake: `docs/errors.md`, "The handshake".
    */
   handshake(options?: WaitOptions): Promise<Peer> {
-    return quiet(this.#shake(options));
+    try {
+      return quiet(this.#shake(checkedWait(ownOptions('handshake', options, ['timeout', 'signal']))));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  async #shake(options: WaitOptions | undefined): Promise<Peer> {
-    const wait = checkedWait(ownOptions('handshake', options, ['timeout', 'signal']));
+  async #shake(wait: WaitOptions): Promise<Peer> {
     if (wait.signal?.aborted) throw wait.signal.reason;
     this.#secure.start();
     const settled = new Deferred<Peer>();
@@ -102,12 +105,16 @@ export class EncryptedSocket extends LockedSocket {
    * themselves long before they are worn out.
    */
   rekey(options?: WaitOptions): Promise<void> {
-    const changed = async (): Promise<void> => {
-      await this.handshake(options);
+    const changed = async (wait: WaitOptions): Promise<void> => {
+      await this.handshake(wait);
       this.#secure.rekey();
-      await this.flush(options);
+      await this.flush(wait);
     };
-    return quiet(changed());
+    try {
+      return quiet(changed(checkedWait(ownOptions('rekey', options, ['timeout', 'signal']))));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**

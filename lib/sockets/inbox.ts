@@ -4,7 +4,7 @@ import { FrameDecoder } from '../framing/decoder.js';
 import { headerLength } from '../framing/encoder.js';
 import { Fifo } from '../fifo.js';
 import type { Transport } from '../transport/transport.js';
-import { rejected, type AbortHub } from '../waiting.js';
+import type { AbortHub } from '../waiting.js';
 import { encryptedPeer, foreignPeer } from './foreign.js';
 import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.js';
 
@@ -158,9 +158,14 @@ export class Inbox implements MessageSource {
     }
   }
 
-  /** The next message, or a wait for it in the order of the calls. */
+  /**
+   * The next message, or a wait for it in the order of the calls.
+   *
+   * @throws K4netError `K4NET_STATE` when the inbox has an owner.
+   */
   receive(options: ReceiveOptions): Promise<Bytes> {
-    return this.#owner ? rejected(claimedError()) : this.#receivers.receive(options);
+    if (this.#owner) throw claimedError();
+    return this.#receivers.receive(options);
   }
 
   size(): number {

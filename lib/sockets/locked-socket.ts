@@ -14,6 +14,7 @@ import {
   checkSignal,
   Deferred,
   quiet,
+  quietly,
   rejected,
   startTimer,
   type WaitOptions,
@@ -218,17 +219,20 @@ export class LockedSocket {
   recv(options?: RecvOptions): Promise<Bytes>;
   recv(maxSize?: number, timeout?: number): Promise<Bytes>;
   recv(first?: RecvOptions | number, timeout?: number): Promise<Bytes> {
-    if (first === undefined && timeout === undefined) return this.#inbox.receive(noOptions);
     try {
-      const given = typeof first === 'object' ? first : { maxSize: first, timeout };
-      const options = ownOptions('recv', given, ['maxSize', 'timeout', 'signal']);
-      return this.#inbox.receive({
-        maxSize: integer('maxSize', options.maxSize, Infinity, 0, Infinity),
-        ...checkedWait(options),
-      });
+      if (first === undefined && timeout === undefined) return this.#inbox.receive(noOptions);
+      return this.#recv(typeof first === 'object' ? first : { maxSize: first, timeout });
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  #recv(given: RecvOptions): Promise<Bytes> {
+    const options = ownOptions('recv', given, ['maxSize', 'timeout', 'signal']);
+    return this.#inbox.receive({
+      maxSize: integer('maxSize', options.maxSize, Infinity, 0, Infinity),
+      ...checkedWait(options),
+    });
   }
 
   /**
@@ -250,7 +254,11 @@ export class LockedSocket {
    * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which carries the bytes.
    */
   recvText(options?: RecvOptions): Promise<string> {
-    return quiet(this.recv(options).then(toText));
+    try {
+      return quiet(this.#recv(options ?? {}).then(toText));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /** The messages as UTF-8 text, for `for await`; see `recvText` for one that is not. */
@@ -355,7 +363,8 @@ export class LockedSocket {
       this.#checkSend(head.length + data.length);
       return copy ? this.#outbox.sendCopy(data, head) : this.#outbox.send(data, head);
     } catch (error) {
-      return rejected(error);
+      // The owner's own messages are not calls of the program: `closed` tells it why they fail.
+      return copy ? quietly(error) : rejected(error);
     }
   }
 

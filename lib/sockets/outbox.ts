@@ -4,7 +4,7 @@ import { headerLength, noHead, writeHeader, type MessageHead } from '../framing/
 import { noOptions } from '../options.js';
 import { afterTick, nextTurn } from '../runtime.js';
 import type { Transport } from '../transport/transport.js';
-import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
+import { bounded, Deferred, quiet, quietly, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 import { Fifo } from '../fifo.js';
 import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from './slabs.js';
 
@@ -193,7 +193,7 @@ export class Outbox {
   }
 
   #inLine(kind: Entry['kind'], data: Bytes, { timeout, signal }: WaitOptions, what: string): Promise<void> {
-    if (signal?.aborted) return rejected(signal.reason);
+    if (signal?.aborted) return quietly(signal.reason);
     if (this.#failed) return rejected(this.#failed);
     const entry = this.#stand(kind, data);
     this.#admit();

@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { TimeoutError, TooLargeError, type K4netError } from '../errors.js';
 import { Fifo } from '../fifo.js';
-import { bounded, Deferred, quiet, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
+import { bounded, Deferred, quiet, quietly, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
 
 /** How many milliseconds, whose signal, and the longest message that this caller takes. */
 export interface ReceiveOptions extends WaitOptions {
@@ -47,7 +47,7 @@ export class Receivers {
 
   /** The next message, or a wait for it. */
   receive({ maxSize = Infinity, timeout, signal }: ReceiveOptions): Promise<Bytes> {
-    if (signal?.aborted) return rejected(signal.reason);
+    if (signal?.aborted) return quietly(signal.reason);
     if (this.#waiters.length === 0) {
       const size = this.#source.size();
       if (size > maxSize) return rejected(new TooLargeError(size, maxSize));

@@ -26,7 +26,7 @@ function open(maxBytes: number = 1e6, maxMessages: number = 1000, highestId?: nu
     return Promise.resolve();
   };
   const calls = new Calls(
-    { send: take, sendCopy: (head, message) => take(joined(head, message)) },
+    { sendCopy: (head, message) => take(joined(head, message)) },
     () => window,
     new AbortHub(),
     highestId,
