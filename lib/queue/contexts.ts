@@ -28,6 +28,7 @@ export class IncomingRequest implements CallbackContext {
   /** The call of the callback. */
   work: Work | undefined;
   readonly #life = new LazySignal();
+  #dropped = false;
 
   constructor(socket: QueueSocket, name: string, id: number) {
     this.socket = socket;
@@ -39,13 +40,19 @@ export class IncomingRequest implements CallbackContext {
     return this.#life.signal;
   }
 
-  /** Whether nobody waits for the answer any more. */
+  /** Whether its callback is not called any more, because nobody waits for the answer. */
   get dropped(): boolean {
-    return this.#life.aborted;
+    return this.#dropped;
+  }
+
+  /** @param reasonOf - makes the reason that its signal has then. */
+  abort(reasonOf: () => unknown): void {
+    this.#life.abort(reasonOf);
   }
 
   /** @param reasonOf - makes the reason that its signal has then. */
   drop(reasonOf: () => unknown): void {
+    this.#dropped = true;
     this.#life.abort(reasonOf);
   }
 }

@@ -237,10 +237,15 @@ export class Dispatcher {
     }
   }
 
+  /** Tells requests that wait for `release` that the socket is about to close. */
+  abortHeld(reason: K4netError): void {
+    if (this.#limits.manual) this.#incoming.abortHeld(reason);
+  }
+
   /** Tells all callbacks that the socket is gone. Those that wait are still called. */
   abort(reason: K4netError): void {
     this.#life.abort(() => reason);
-    this.#incoming.dropAll(reason);
+    this.#incoming.dropAll(reason, this.#limits.manual);
   }
 
   /** Drops what has not begun. */

@@ -42,9 +42,21 @@ export class IncomingRequests {
     return request;
   }
 
-  /** Nobody waits for any answer any more. */
-  dropAll(reason: K4netError): void {
-    for (const request of this.#requests.values()) request.drop(() => reason);
+  /** Aborts the signals of requests whose callbacks only `recvRegistered` or `drain` can call: they are still called. */
+  abortHeld(reason: K4netError): void {
+    for (const request of this.#requests.values()) if (isHeld(request)) request.abort(() => reason);
+  }
+
+  /**
+   * Nobody waits for any answer any more.
+   *
+   * @param keepHeld - whether `recvRegistered` may still call callbacks, with a signal that is aborted.
+   */
+  dropAll(reason: K4netError, keepHeld: boolean): void {
+    for (const request of this.#requests.values()) {
+      if (keepHeld && isHeld(request)) request.abort(() => reason);
+      else request.drop(() => reason);
+    }
     this.#requests.clear();
   }
 
@@ -76,4 +88,8 @@ export class IncomingRequests {
     // What has become of the answer the socket tells.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
+}
+
+function isHeld({ work }: IncomingRequest): boolean {
+  return work !== undefined && !work.begun && !work.batch;
 }

@@ -219,6 +219,7 @@ export class QueueCore {
     const left = (): number => Math.max(0, until - performance.now());
     const settled = async (): Promise<void> => {
       this.#router.drain();
+      this.dispatcher.abortHeld(closedError('this side is closing the socket'));
       await this.dispatcher.release();
       await Promise.all([this.dispatcher.idle(), this.calls.idle()]);
       await this.#socket.flush();

@@ -310,7 +310,8 @@ export class QueueSocket {
   /**
    * Comes to an end in good order: drops messages and refuses requests that come from then on, finishes the callbacks
    * that wait or run and the calls that are under way, sends what there is to send, and closes, which drops what waits
-   * for `recv`. When the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
+   * for `recv`. With `dispatch: 'manual'` it calls the callbacks that wait, those of requests with a signal that is aborted. When
+   * the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
    * because of the peer.
    */
   drain(options?: DrainOptions): Promise<void> {

@@ -2,16 +2,31 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import type { K4netError } from '../../lib/errors.js';
+import { K4netError } from '../../lib/errors.js';
 import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { Deferred, type AbortSignalLike } from '../../lib/waiting.js';
-import { encodeRequest, Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
+import {
+  encodeRequest,
+  Errors,
+  hex,
+  QueueField,
+  queueCarriers,
+  registered,
+  type QueuePair,
+} from '../support/queue.js';
 import { pattern } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
 const none = new Uint8Array(0);
+
+/** Waits for the abort of a signal that has not aborted yet. */
+function aborted(signal: AbortSignalLike): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', resolve);
+  });
+}
 
 describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   const field = new QueueField(carrier);
@@ -212,6 +227,49 @@ describe('QueueSocket: a connection that breaks while the queues are full', () =
     await until(() => seen.length === 6);
     expect(seen).toEqual([0, 1, 2, 3, 4, 5]);
     await failure(sock.recv(), 'K4NET_CONNECTION');
+  });
+});
+
+describe.each(queueCarriers)('QueueSocket, %s: a request that dispatch: manual holds', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it.each([
+    ['the connection breaks', ({ cut }) => { cut(); }],
+    ['the peer closes', ({ near }) => near.close(undefined, { timeout: 0 })],
+  ] as readonly [string, (pair: QueuePair) => unknown][])('sees its signal abort when %s', async (_, end) => {
+    const pair = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = pair;
+    const seen: unknown[] = [];
+    far.registerCallback('x', async (reader, { signal }) => {
+      if (!signal.aborted) await aborted(signal);
+      seen.push(textOf(reader.read()), K4netError.is(signal.reason));
+      return 'nobody waits for this';
+    });
+    void near.call('x', 'held');
+    await until(() => far.stats().requestsInFlight === 1);
+    await end(pair);
+    await far.closed;
+    expect(await far.recvRegistered()).toBe(1);
+    expect(seen).toEqual(['held', true]);
+    expect(far.stats()).toMatchObject({ callbacksRun: 1, requestQueue: { messages: 0, bytes: 0 } });
+  });
+
+  it('sees its signal abort when the socket closes while recvRegistered performs it', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    let reason: unknown;
+    far.registerCallback('x', async (_, { signal }) => {
+      await aborted(signal);
+      ({ reason } = signal);
+    });
+    void near.call('x');
+    await until(() => far.stats().requestsInFlight === 1);
+    const performing = far.recvRegistered();
+    await until(() => far.stats().callbacksRun === 1);
+    await far.close();
+    await performing;
+    await until(() => reason !== undefined);
+    expect(reason).toMatchObject({ code: 'K4NET_CLOSED' });
   });
 });
 
@@ -421,6 +479,18 @@ describe('QueueSocket: drain', () => {
     await until(() => far.stats().callbackQueue.messages === 3);
     await far.drain();
     expect(runs).toBe(3);
+  });
+
+  it('aborts the signal of a request that dispatch: manual holds, and still sends its answer', async () => {
+    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    far.registerCallback('long', async (_, { signal }) => {
+      if (!signal.aborted) await aborted(signal);
+      return `stopped: ${(signal.reason as K4netError).code}`;
+    });
+    const answer = near.call('long');
+    await until(() => far.stats().requestsInFlight === 1);
+    await far.drain();
+    expect(textOf((await answer).read())).toBe('stopped: K4NET_CLOSED');
   });
 
   it('resolves for a peer that is gone, after close, and many times', async () => {
