@@ -28,7 +28,7 @@ interface Host {
   readonly process?: {
     readonly getBuiltinModule?: (name: string) => unknown;
     readonly nextTick?: (task: () => void) => void;
-    readonly emitWarning?: (message: string, options: { type: string; code: string }) => void;
+    readonly emitWarning?: (warning: Error) => void;
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly pid?: number;
     readonly geteuid?: () => number;
@@ -90,10 +90,16 @@ export function allowListeners(signal: AbortSignal): void {
   findBuiltin('node:events')?.setMaxListeners(0, signal);
 }
 
-/** Tells the operator something; a process warning with a code where there are such. */
-export function warn(message: string, code: string): void {
-  if (host.process?.emitWarning) host.process.emitWarning(message, { type: 'K4netWarning', code });
-  else host.console?.warn(`(${code}) ${message}`);
+/**
+ * Tells the operator something; a process warning with a code where there are such.
+ *
+ * @param cause - the error behind it, with its stack.
+ */
+export function warn(message: string, code: string, cause?: unknown): void {
+  if (host.process?.emitWarning) {
+    const warning = new Error(message, cause === undefined ? undefined : { cause });
+    host.process.emitWarning(Object.assign(warning, { name: 'K4netWarning', code }));
+  } else host.console?.warn(`(${code}) ${message}`);
 }
 
 /** What prints lines on standard error as Node's own modules do; undefined unless NODE_DEBUG names the section. */

@@ -33,7 +33,7 @@ const unset = (): void => undefined;
 /** A promise with its two ends in the hands of its owner. */
 export class Deferred<T> {
   readonly promise: Promise<T>;
-  resolve: (value: T) => void = unset;
+  resolve: (value: T | PromiseLike<T>) => void = unset;
   reject: (reason: unknown) => void = unset;
 
   constructor() {
@@ -221,13 +221,12 @@ export function rejected(error: unknown): Promise<never> {
 
 /** A promise that may reject with errors of both kinds: loud or quiet by the class of its error. */
 export function guarded<T>(promise: Promise<T>, signal?: AbortSignalLike): Promise<T> {
-  const result = new Deferred<T>();
-  promise.then(result.resolve, (error: unknown) => {
+  const result: Promise<T> = promise.then(undefined, (error: unknown) => {
     const aborted = signal?.aborted === true && signal.reason === error;
-    if (aborted || !isProgramError(error)) void quiet(result.promise);
-    result.reject(error);
+    if (aborted || !isProgramError(error)) void quiet(result);
+    throw error;
   });
-  return result.promise;
+  return result;
 }
 
 function isProgramError(error: unknown): boolean {

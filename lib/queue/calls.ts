@@ -8,6 +8,7 @@ import type { ClaimedSocket } from '../sockets/claim.js';
 import { requestSize, type Budget } from './budget.js';
 import { Deadlines, type Timed } from './deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
+import { describe } from './reporter.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
@@ -48,6 +49,7 @@ export class Calls {
   readonly #outlet: CallOutlet;
   readonly #newWindow: () => Budget;
   readonly #hub: AbortHub;
+  readonly #trace: ((line: string) => void) | undefined;
   readonly #highestId: number;
   readonly #calls = new Map<number, Call>();
   readonly #lines = new Map<string, Line>();
@@ -58,11 +60,21 @@ export class Calls {
   #roundTrip: number | undefined;
   #over: K4netError | undefined;
 
-  /** @param highestId - the number after which they come round again. */
-  constructor(outlet: CallOutlet, newWindow: () => Budget, hub: AbortHub, highestId: number = 2 ** 32 - 1) {
+  /**
+   * @param trace - called with a line for each call that fails.
+   * @param highestId - the number after which they come round again.
+   */
+  constructor(
+    outlet: CallOutlet,
+    newWindow: () => Budget,
+    hub: AbortHub,
+    trace?: (line: string) => void,
+    highestId: number = 2 ** 32 - 1,
+  ) {
     this.#outlet = outlet;
     this.#newWindow = newWindow;
     this.#hub = hub;
+    this.#trace = trace;
     this.#highestId = highestId;
     this.#deadlines = new Deadlines((call) => {
       this.#giveUp(call, new TimeoutError(`'${call.line.name}' was not answered`, call.timeout));
@@ -109,7 +121,7 @@ export class Calls {
     call.line.waiting.push(call);
     this.#admit(call.line);
     if (call.payload) call.payload = new Uint8Array(payload);
-    return quiet(call.deferred.promise);
+    return call.deferred.promise;
   }
 
   /** An answer has come. One that nobody waits for any more is nothing. */
@@ -121,12 +133,15 @@ export class Calls {
   /** A failure has come. */
   fail(id: number, code: string, text: string): void {
     const call = this.#answered(id);
-    call?.deferred.reject(new RemoteError(call.line.name, code, text));
+    if (!call) return;
+    this.#trace?.(`Call ${id} of ${call.line.name} failed at the other end: ${JSON.stringify(text)} ${code}`);
+    failLater(call, () => new RemoteError(call.line.name, code, text));
   }
 
   /** What has come is no answer. */
   spoil(id: number, error: () => K4netError): void {
-    this.#answered(id)?.deferred.reject(error());
+    const call = this.#answered(id);
+    if (call) this.#fail(call, error());
   }
 
   /** Resolves when no call waits. */
@@ -146,7 +161,7 @@ export class Calls {
     for (const call of calls) {
       if (call.abandoned) continue;
       this.#settle(call);
-      call.deferred.reject(error);
+      this.#fail(call, error);
     }
   }
 
@@ -214,9 +229,14 @@ export class Calls {
     return call.abandoned ? undefined : call;
   }
 
+  #fail(call: Call, reason: unknown): void {
+    this.#trace?.(`Call ${call.id} of ${call.line.name} failed: ${describe(reason).text}`);
+    fail(call, reason);
+  }
+
   #giveUp(call: Call, reason: unknown): void {
     this.#settle(call);
-    call.deferred.reject(reason);
+    this.#fail(call, reason);
     if (call.payload) {
       call.payload = undefined;
       this.#calls.delete(call.id);
@@ -236,4 +256,26 @@ export class Calls {
     this.#idle?.resolve();
     this.#idle = undefined;
   }
+}
+
+/** Not before: as long as the program's `await` is all that waits for the promise, a stack can follow it. */
+function fail(call: Call, reason: unknown): void {
+  void quiet(call.deferred.promise);
+  call.deferred.reject(reason);
+}
+
+/**
+ * Makes the error in a microtask on whose outcome the promise of the call depends: so its stack goes on, where the engine
+ * has asynchronous stacks, with the line that awaits the call. A stack that every call keeps would cost far more.
+ */
+function failLater(call: Call, error: () => K4netError): void {
+  const { promise, resolve } = call.deferred;
+  const failed = Promise.resolve()
+    .then(() => undefined)
+    .then((): never => {
+      const reason = error();
+      void quiet(promise);
+      throw reason;
+    });
+  resolve(failed);
 }

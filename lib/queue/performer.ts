@@ -6,6 +6,7 @@ import type { IncomingRequests } from './incoming-requests.js';
 import type { Lane } from './lane.js';
 import { payloadBytes, type Payload } from './payload.js';
 import type { Registration, Registry } from './registry.js';
+import { describe } from './reporter.js';
 import type { Work } from './work.js';
 
 /** Whom a performer tells what it does. */
@@ -13,6 +14,8 @@ export interface Audience {
   report(error: unknown, name: string, kind: 'message' | 'request'): void;
   /** Says what is done, if somebody wants to know. */
   readonly log: ((line: string) => void) | undefined;
+  /** Says what goes wrong with the peer, if somebody wants to know. */
+  readonly trace: ((line: string) => void) | undefined;
   /** A message whose callback was removed while it waited. */
   unmatched(name: string, payload: Bytes): void;
 }
@@ -68,10 +71,10 @@ export class Performer {
       const result = registration.callback(new BinaryReader(payload), registration.context);
       if (!isPromiseLike(result)) return undefined;
       return Promise.resolve(result).then(nothing, (error: unknown) => {
-        this.#fail(error, nameOf(work), 'message');
+        this.#fail(error, work);
       });
     } catch (error) {
-      this.#fail(error, nameOf(work), 'message');
+      this.#fail(error, work);
       return undefined;
     }
   }
@@ -79,13 +82,16 @@ export class Performer {
   #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
     if (request.dropped) return this.#incoming.fail(request, undefined);
     const callback = this.#callbackOf(work)?.callback;
-    if (!callback) return this.#incoming.refuse(request);
+    if (!callback) {
+      this.#audience.trace?.(`Refusing request ${request.id}: there is no callback ${request.name}`);
+      return this.#incoming.refuse(request);
+    }
     this.#begin(work);
     const answer = (result: unknown): Promise<void> | undefined =>
       this.#incoming.answer(request, payloadBytes(result as Payload | undefined));
     const fail = (error: unknown): Promise<void> | undefined => {
       // A callback that gives up because its caller did does what it was asked to.
-      if (!request.dropped) this.#fail(error, request.name, 'request');
+      if (!request.dropped) this.#fail(error, work);
       return this.#incoming.fail(request, error);
     };
     try {
@@ -96,9 +102,12 @@ export class Performer {
     }
   }
 
-  #fail(error: unknown, name: string, kind: 'message' | 'request'): void {
+  #fail(error: unknown, work: Work): void {
     this.#failed += 1;
-    this.#audience.report(error, name, kind);
+    const name = nameOf(work);
+    const what = work.request ? `request ${work.request.id}` : 'a message';
+    this.#audience.trace?.(`Callback ${name} failed for ${what}: ${describe(error).text}`);
+    this.#audience.report(error, name, work.request ? 'request' : 'message');
   }
 }
 

@@ -9,7 +9,7 @@ import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from
 import { Budget, requestBudget } from './budget.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
-import { checkRaw, encodeKeepalive } from './envelope.js';
+import { checkRaw, encodeFailure, encodeKeepalive } from './envelope.js';
 import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
@@ -51,6 +51,7 @@ export class QueueCore {
       this.#router.onRoom();
     };
     const tell = this.#report.bind(this);
+    const trace = tracer(options.log, socket);
     this.queueBudget = new Budget(maxQueuedBytes, maxQueuedMessages);
     this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom, () => {
       warnUnread(socket.remoteAddress, this.queueBudget);
@@ -61,6 +62,7 @@ export class QueueCore {
         outlet: this.claimed,
         report: tell,
         log: options.log,
+        trace,
         unmatched: (name, payload) => {
           this.#router.removed(name, payload);
         },
@@ -68,19 +70,30 @@ export class QueueCore {
       },
       options,
     );
-    this.calls = new Calls(this.claimed, () => requestBudget(maxQueuedBytes, maxQueuedMessages), this.hub);
+    this.calls = new Calls(
+      this.claimed,
+      () => requestBudget(maxQueuedBytes, maxQueuedMessages),
+      this.hub,
+      trace,
+    );
     this.#router = new Router(this.claimed.messages, {
       dispatcher: this.dispatcher,
       calls: this.calls,
       queue: this.queue,
       queueBudget: this.queueBudget,
       unmatched: options.unmatched,
-      refuse: (message) => {
-        if (!this.claimed.congested) void this.claimed.sendCopy(noHead, message);
+      refuse: (id, name) => {
+        trace?.(`Refusing request ${id} of ${name}: this side is closing`);
+        if (this.claimed.congested) return;
+        void this.claimed.sendCopy(noHead, encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
       },
-      report: tell,
-      reportUnmatched: (name) => {
-        reportUnmatched(options.onError, name);
+      reportMalformed: (error) => {
+        trace?.(`Dropping a control message: ${error.message}`);
+        tell(error, '', 'control');
+      },
+      onUnmatched: (name) => {
+        trace?.(`Dropping a message for ${name}, which has no callback`);
+        if (options.unmatched === 'error') reportUnmatched(options.onError, name);
       },
       fail: (error) => {
         this.claimed.fail(error);
@@ -302,6 +315,16 @@ export class QueueCore {
   #report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
     report(this.#options.onError, error, { name, kind });
   }
+}
+
+/** Adds the peer to each line: a server has many. */
+function tracer(log: CheckedQueueOptions['log'], socket: MessageSocket): CheckedQueueOptions['log'] {
+  return (
+    log &&
+    ((line) => {
+      log(`${line} (peer ${socket.remoteAddress || 'without an address'})`);
+    })
+  );
 }
 
 function takeOver(socket: MessageSocket, onChange: () => void): ClaimedSocket {

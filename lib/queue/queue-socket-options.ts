@@ -13,8 +13,8 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * `message`: a callback for a message failed, or there was none (with `unmatched: 'error'`, the default). `request`: a callback
-   * failed whose caller is told too, or the peer used the number of a request that has no answer yet. `control`: the peer
-   * sent a malformed control message; the 32nd ends the connection. `hook`: another function of the options failed.
+   * failed whose caller is told too. `control`: the peer sent a malformed control message, or used the id of a request
+   * that has no answer yet; the 32nd ends the connection. `hook`: another function of the options failed.
    */
   readonly kind: 'message' | 'request' | 'control' | 'hook';
 }
@@ -32,7 +32,11 @@ export interface HeartbeatOptions {
 
 /** Options of {@link QueueSocket}. */
 export interface QueueSocketOptions {
-  /** Prints a line for every callback, task and registered message, without what is in it. Default false. */
+  /**
+   * Prints a line for every callback, task, registered message and call, without what is in it, and one for everything
+   * that goes wrong, with the address of the peer and the ids of requests: unmatched messages, failures, refused
+   * requests. Default false.
+   */
   readonly debug?: boolean | undefined;
   /** Where those lines go. Default: the console. */
   readonly logger?: ((line: string) => void) | undefined;
@@ -65,8 +69,8 @@ export interface QueueSocketOptions {
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
   readonly maxQueuedMessages?: number | undefined;
   /**
-   * Hears of what callbacks and hooks throw, and of control messages that are not well formed. Default: one process
-   * warning a name; none for requests, whose caller is told.
+   * Called with what callbacks and hooks throw, with messages whose name has no callback, and with malformed control
+   * messages. Default: one process warning a name, whose `cause` is what was thrown.
    */
   readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
   /**

@@ -11,8 +11,7 @@ const unmatchedKey = 'K4NET_NO_CALLBACK';
 /** Tells of an error: whoever asked for it, or else the operator. Never throws. */
 export function report(onError: QueueSocketOptions['onError'], error: unknown, info: QueueErrorInfo): void {
   if (!onError) {
-    // The caller of a request is told, and the program that calls may have asked for it.
-    if (info.kind !== 'request') warnOnce(error, info);
+    warnOnce(error, info);
     return;
   }
   const tell: (error: unknown, info: QueueErrorInfo) => unknown = onError;
@@ -67,11 +66,12 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   warn(
     `${where} failed: ${text} (reported once a name: give QueueSocket an onError to hear of every one)`,
     code,
+    error,
   );
 }
 
 /** Anything can be thrown, also what throws when it is looked at. */
-function describe(error: unknown): { readonly code: string; readonly text: string } {
+export function describe(error: unknown): { readonly code: string; readonly text: string } {
   try {
     const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
     return { code, text: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };

@@ -9,7 +9,6 @@ import type { Dispatcher } from './dispatcher.js';
 import {
   controlType,
   decodeControl,
-  encodeFailure,
   encodeRegistered,
   isControl,
   nameLength,
@@ -17,7 +16,6 @@ import {
   requestName,
 } from './envelope.js';
 import { fairTurns } from './fair-turns.js';
-import type { QueueErrorInfo } from './queue-socket-options.js';
 import type { ReceiveQueue } from './receive-queue.js';
 
 /** Malformed control messages after which the connection is given up: a sound peer sends none. */
@@ -30,11 +28,11 @@ export interface Routes {
   readonly queue: ReceiveQueue;
   readonly queueBudget: Budget;
   readonly unmatched: 'error' | 'queue' | 'drop';
-  /** Sends a refusal, unless the peer does not take any. */
-  refuse(message: Bytes): void;
-  report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void;
+  /** Says that this side takes no more requests, unless the peer does not read that. */
+  refuse(id: number, name: string): void;
+  reportMalformed(error: MalformedError): void;
   /** A message came for a name that has no callback. */
-  reportUnmatched(name: string): void;
+  onUnmatched(name: string): void;
   /** Breaks the connection. */
   fail(error: K4netError): void;
   /** No more will come, and everything that came has gone where it belongs. */
@@ -188,7 +186,7 @@ export class Router {
   }
 
   #unmatched(name: string): void {
-    if (this.#routes.unmatched === 'error') this.#routes.reportUnmatched(name);
+    this.#routes.onUnmatched(name);
   }
 
   #enqueue(size: number): Budget | undefined {
@@ -225,9 +223,9 @@ export class Router {
         const { id, nameStart, nameLength: length, payload } = control;
         const registration = dispatcher.find(message, nameStart, length);
         const name = registration?.name ?? nameText(message, nameStart, length);
-        if (this.#draining) this.#routes.refuse(encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
+        if (this.#draining) this.#routes.refuse(id, name);
         else if (!dispatcher.request(id, name, registration, payload))
-          this.#onMalformed('a request has the id of one without an answer', message, name, 'request');
+          this.#onMalformed('a request has the id of one without an answer', message);
         break;
       }
       case 'answer':
@@ -244,18 +242,18 @@ export class Router {
       case 'malformed': {
         const { id, why } = control;
         if (id !== undefined) calls.spoil(id, () => new MalformedError(why, message));
-        this.#onMalformed(why, message, '', 'control');
+        this.#onMalformed(why, message);
       }
     }
     return undefined;
   }
 
   /** Reports a message that breaks the protocol, and gives the connection up when there were too many. */
-  #onMalformed(why: string, message: Bytes, name: string, kind: 'request' | 'control'): void {
+  #onMalformed(why: string, message: Bytes): void {
     this.#malformed += 1;
     // Messages that came before the connection broke are still looked at.
     if (this.#malformed > maxMalformed) return;
-    this.#routes.report(new MalformedError(why, message), name, kind);
+    this.#routes.reportMalformed(new MalformedError(why, message));
     if (this.#malformed < maxMalformed) return;
     this.#routes.fail(
       new MalformedError(`the peer sent ${maxMalformed} malformed control messages: ${why}`, message),

@@ -29,6 +29,7 @@ function open(maxBytes: number = 1e6, maxMessages: number = 1000, highestId?: nu
     { sendCopy: (head, message) => take(joined(head, message)) },
     () => window,
     new AbortHub(),
+    undefined,
     highestId,
   );
   const ids = (kind: 'request' | 'cancel' = 'request'): number[] =>

@@ -235,7 +235,12 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that dispatch: manual h
   afterEach(() => field.clear());
 
   it.each([
-    ['the connection breaks', ({ cut }) => { cut(); }],
+    [
+      'the connection breaks',
+      ({ cut }) => {
+        cut();
+      },
+    ],
     ['the peer closes', ({ near }) => near.close(undefined, { timeout: 0 })],
   ] as readonly [string, (pair: QueuePair) => unknown][])('sees its signal abort when %s', async (_, end) => {
     const pair = await field.started({ far: { dispatch: 'manual' } });

@@ -371,16 +371,24 @@ describe('QueueSocket: callbacks', () => {
       throw new Error('one is broken');
     });
     far.registerCallback('warn-two', () => Promise.reject(new TypeError('two is broken')));
+    far.registerCallback('warn-three', () => {
+      throw new Error('three is broken');
+    });
     for (let i = 0; i < 5; i += 1) {
       void near.sendRegistered('warn-one');
       void near.sendRegistered('warn-two');
+      void near.call('warn-three');
     }
-    await until(() => far.stats().callbacksFailed === 10);
+    await until(() => far.stats().callbacksFailed === 15);
     await turns(3);
     const heard = await takeWarnings();
-    expect(heard.map(({ name }) => name)).toEqual(['K4netWarning', 'K4netWarning']);
-    expect(heard[0]?.message).toContain("'warn-one' failed: Error: one is broken");
-    expect(heard[1]?.message).toContain("'warn-two' failed: TypeError: two is broken");
+    expect(heard.map(({ name }) => name)).toEqual(['K4netWarning', 'K4netWarning', 'K4netWarning']);
+    // The stack of what was thrown leads to the callback.
+    for (const { cause } of heard) expect((cause as Error).stack).toContain('queue-socket.spec.ts');
+    const messages = heard.map(({ message }) => message).sort();
+    expect(messages[0]).toContain("'warn-one' failed: Error: one is broken");
+    expect(messages[1]).toContain("'warn-three' failed: Error: three is broken");
+    expect(messages[2]).toContain("'warn-two' failed: TypeError: two is broken");
     expect(heard[0]).toMatchObject({ code: 'K4NET_CALLBACK' });
   });
 
@@ -831,7 +839,7 @@ describe('QueueSocket: debug', () => {
     const logger = (line: string): void => void lines.push(line);
     const { near, far } = await field.started({
       near: { debug: true, logger },
-      far: { debug: true, logger },
+      far: { debug: true, logger, unmatched: 'queue' },
     });
     far.registerCallback('chat', () => 'an answer');
     near.registerTask('task', (writer) => {
@@ -849,6 +857,44 @@ describe('QueueSocket: debug', () => {
       'Calling chat',
       'Performing callback chat',
     ]);
+  });
+
+  it('shows unmatched messages, failures and refused calls with the peer and ids, and no payload', async () => {
+    const lines: string[] = [];
+    const options = { debug: true, logger: (line: string) => lines.push(line), onError: () => undefined };
+    const { near, far } = await field.pair({ near: options, far: options });
+    far.registerCallback('fails', () => {
+      throw new Error('it fails');
+    });
+    near.start();
+    far.start();
+    await near.sendRegistered('misspelt', 'secret');
+    await near.sendRegistered('fails', 'secret');
+    await failure(near.call('fails', 'secret'), 'K4NET_REMOTE');
+    await failure(near.call('missing', 'secret'), 'K4NET_REMOTE');
+    await failure(near.call('fails', 'secret', { timeout: 0 }), 'K4NET_TIMEOUT');
+    const peer = '(peer without an address)';
+    expect(lines.filter((line) => line.endsWith(peer))).toEqual([
+      `Dropping a message for misspelt, which has no callback ${peer}`,
+      `Callback fails failed for a message: Error: it fails ${peer}`,
+      `Callback fails failed for request 1: Error: it fails ${peer}`,
+      `Call 1 of fails failed at the other end: "it fails"  ${peer}`,
+      `Refusing request 2: there is no callback missing ${peer}`,
+      `Call 2 of missing failed at the other end: "there is no callback 'missing'" K4NET_NO_CALLBACK ${peer}`,
+    ]);
+    expect(lines.join()).not.toContain('secret');
+  });
+
+  it('shows the address of the peer where there is one', async () => {
+    const overTcp = new QueueField('plain over TCP');
+    const lines: string[] = [];
+    const logger = (line: string): void => void lines.push(line);
+    const { near, far } = await overTcp.started({ far: { debug: true, logger, unmatched: 'drop' } });
+    await near.sendRegistered('misspelt');
+    await until(() => lines.length > 0);
+    expect(lines[0]).toContain(`(peer ${far.remoteAddress})`);
+    expect(far.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/);
+    await overTcp.clear();
   });
 
   it('is silent unless it is wanted, and goes to the console by itself', async () => {

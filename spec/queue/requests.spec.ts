@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
+import * as codec from '../../lib/queue/codec/index.js';
 import { decodeControl, encodeCancel, encodeFailure, isControl } from '../../lib/queue/envelope.js';
 import type { Payload } from '../../lib/queue/payload.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
@@ -94,6 +95,27 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     expect([other.remoteCode, other.remoteMessage]).toEqual(['', 'wrong']);
     const unknown = await failureOf(near.call('nobody'), RemoteError);
     expect(unknown.remoteCode).toBe('K4NET_NO_CALLBACK');
+  });
+
+  it('that fails has a stack that leads to the line that awaits it, typed or not', async () => {
+    const { near, far } = await field.started({ far: { onError: () => undefined } });
+    const typed = near.typed({ x: codec.request(codec.string, codec.string) });
+    far.registerCallback('x', () => {
+      throw new Error('no answer');
+    });
+    async function bare(): Promise<void> {
+      await near.call('x');
+    }
+    async function withTypes(): Promise<void> {
+      await typed.call('x', 'text');
+    }
+    async function many(): Promise<void> {
+      await Promise.all([near.call('x'), near.call('x')]);
+    }
+    for (const ask of [bare, withTypes, many]) {
+      const { stack } = await failureOf(ask(), RemoteError);
+      expect(stack).toMatch(new RegExp(`at (async )?${ask.name} .*requests\\.spec\\.ts`));
+    }
   });
 
   it('goes both ways at once, many at a time', async () => {
