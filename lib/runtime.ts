@@ -28,7 +28,7 @@ interface Host {
   readonly process?: {
     readonly getBuiltinModule?: (name: string) => unknown;
     readonly nextTick?: (task: () => void) => void;
-    readonly emitWarning?: (warning: Error) => void;
+    readonly emitWarning?: (warning: string | Error, options?: { type: string; code: string }) => void;
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly pid?: number;
     readonly geteuid?: () => number;
@@ -96,10 +96,10 @@ export function allowListeners(signal: AbortSignal): void {
  * @param cause - the error behind it, with its stack.
  */
 export function warn(message: string, code: string, cause?: unknown): void {
-  if (host.process?.emitWarning) {
-    const warning = new Error(message, cause === undefined ? undefined : { cause });
-    host.process.emitWarning(Object.assign(warning, { name: 'K4netWarning', code }));
-  } else host.console?.warn(`(${code}) ${message}`);
+  const type = 'K4netWarning';
+  if (!host.process?.emitWarning) host.console?.warn(`(${code}) ${message}`);
+  else if (cause === undefined) host.process.emitWarning(message, { type, code });
+  else host.process.emitWarning(Object.assign(new Error(message, { cause }), { name: type, code }));
 }
 
 /** What prints lines on standard error as Node's own modules do; undefined unless NODE_DEBUG names the section. */

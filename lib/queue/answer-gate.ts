@@ -1,5 +1,4 @@
 import type { ClaimedSocket } from '../sockets/claim.js';
-import { afterTick } from '../runtime.js';
 
 /** Request callbacks that may be in flight although the send queue is full, and that start at once otherwise. */
 const few = 8;
@@ -27,13 +26,10 @@ export class AnswerGate {
   /** Whether no further callback may start; `onOpen` follows in that case. */
   get closed(): boolean {
     if (this.#running < few) return false;
-    if (this.#outlet.congested) {
-      this.#wait(this.#outlet.room());
-      return true;
-    }
-    if (this.#running < this.#limit) return false;
-    // In a tick of its own: what the callbacks so far answer at once has been sent by then.
-    this.#wait(Promise.resolve().then(() => new Promise(afterTick)));
+    const { congested } = this.#outlet;
+    if (!congested && this.#running < this.#limit) return false;
+    // If there is room: a microtask later the callbacks whose promises are settled already have answered.
+    if (!this.#waiting) this.#wait(congested ? this.#outlet.room() : Promise.resolve());
     return true;
   }
 
@@ -49,7 +45,6 @@ export class AnswerGate {
   }
 
   #wait(opened: Promise<void>): void {
-    if (this.#waiting) return;
     const open = (): void => {
       this.#waiting = undefined;
       this.#limit = this.#running + few;

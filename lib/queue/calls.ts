@@ -258,7 +258,7 @@ export class Calls {
   }
 }
 
-/** Not before: as long as the program's `await` is all that waits for the promise, a stack can follow it. */
+/** Marks the promise as quiet here and not in `call`: an asynchronous stack ends at a promise with two reactions. */
 function fail(call: Call, reason: unknown): void {
   void quiet(call.deferred.promise);
   call.deferred.reject(reason);

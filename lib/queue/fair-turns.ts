@@ -5,7 +5,7 @@ import { nextTurn } from '../runtime.js';
 const turnTime = 10;
 const visitTime = 1;
 /** Steps between two looks at the clock. */
-const stepsPerLook = 16;
+const stepsPerLook = 32;
 
 /**
  * Shares the event loop between all sockets that have much to do. They count their steps; after about 10 ms in one
