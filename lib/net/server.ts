@@ -361,7 +361,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (this.#warned.has(code)) return;
     this.#warned.add(code);
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    warn(`${text} (reported once a kind: give listen an onError to hear of every one)`, code);
+    warn(`${text} (reported once a kind: give listen an onError to hear of every one)`, code, error);
   }
 }
 

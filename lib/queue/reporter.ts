@@ -59,7 +59,9 @@ export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void 
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   const { code, text } = describe(error);
-  const key = code === unmatchedKey ? code : `${kind} ${name}`;
+  // A callback serves the messages and the requests of its name.
+  const source = kind === 'request' ? 'message' : kind;
+  const key = code === unmatchedKey ? code : `${source} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;

@@ -265,7 +265,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that dispatch: manual h
     let reason: unknown;
     far.registerCallback('x', async (_, { signal }) => {
       await aborted(signal);
-      ({ reason } = signal);
+      reason = signal.reason as unknown;
     });
     void near.call('x');
     await until(() => far.stats().requestsInFlight === 1);

@@ -43,12 +43,12 @@ describe('a request that manual dispatch holds', () => {
     expect(near.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0 } });
   });
 
-  it('is called when this side drains, and its signal aborts when the time for that is over', async () => {
+  it('is called with an aborted signal when this side drains, and its answer still goes out', async () => {
     const { near, seen, call } = await holding();
-    await near.drain({ timeout: 50 });
+    await near.drain();
     await until(() => call.state !== 'pending');
     expect(seen).toEqual({ called: 1, aborted: 1 });
-    expect(call.state).toBe('rejected');
+    expect(call.state).toBe('resolved');
   });
 
   it('sees its signal abort when the connection breaks while recvRegistered waits for it', async () => {
