@@ -22,5 +22,7 @@ export function nameOf({ remoteAddress }: { readonly remoteAddress: string }): s
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : error.name;
-  return `${code}: ${error.message}`;
+  // Most messages quote what is behind them already.
+  const behind = error.cause instanceof Error && !error.message.includes(error.cause.message);
+  return `${code}: ${error.message}${behind ? `: ${causeOf(error.cause)}` : ''}`;
 }

@@ -1,4 +1,4 @@
-import { escapeText } from './escape.js';
+import { escapeText, quoteText } from './escape.js';
 
 /**
  * What went wrong, as a stable word. Codes never change their meaning; new ones may be added.
@@ -199,8 +199,11 @@ export class PeerAlertError extends K4netError implements PeerAlert {
   readonly authenticated: boolean;
 
   constructor(reason: string, { alert, app, text, authenticated }: PeerAlert) {
-    const source = authenticated ? 'the peer ended the session' : 'somebody, perhaps the peer, refused';
-    super('K4NET_PEER_ALERT', `${source}: ${reason}${text === '' ? '' : ` ("${escapeText(text)}")`}`);
+    const source = authenticated
+      ? 'the peer ended the session'
+      : 'the handshake was refused, perhaps not by the peer (the alert is not authenticated)';
+    const said = text === '' || text === reason ? '' : ` (${quoteText(text)})`;
+    super('K4NET_PEER_ALERT', `${source}: ${reason}${said}`);
     this.alert = alert;
     this.reason = reason;
     this.app = app;
@@ -236,7 +239,7 @@ export class RemoteError extends K4netError {
   readonly remoteMessage: string;
 
   constructor(callback: string, remoteCode: string, remoteMessage: string) {
-    const code = remoteCode === '' ? '' : ` (${remoteCode})`;
+    const code = remoteCode === '' ? '' : ` (${escapeText(remoteCode)})`;
     super('K4NET_REMOTE', `'${callback}' failed at the other end: ${escapeText(remoteMessage)}${code}`);
     this.callback = callback;
     this.remoteCode = remoteCode;

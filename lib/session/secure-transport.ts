@@ -19,6 +19,9 @@ export interface SessionPlan {
   readonly timeout: number;
 }
 
+/** Bytes of the shortest unit: its length and the head of a message. */
+const shortestUnit = 4 + 6;
+
 /** How long a side that has said its last word lets the other one read it, in milliseconds. */
 const lingerTime = 1_000;
 
@@ -330,6 +333,11 @@ export class SecureTransport implements Transport {
     else gone();
   }
 
+  /** A plain socket resets the connection when it has read the first unit. */
+  get #heardNothing(): boolean {
+    return this.#state === 'handshake' && this.#received < shortestUnit;
+  }
+
   #onGone(cause: K4netError | undefined): void {
     if (this.#state === 'handshake' && this.#channel && !this.#channel.awaitingConfirm) {
       // The peer's part of the handshake has succeeded: its messages and its end are delivered first.
@@ -340,7 +348,7 @@ export class SecureTransport implements Transport {
       this.#state = 'over';
       this.#delivery.close();
     } else {
-      this.#fail(cause ?? new K4netError('K4NET_CONNECTION', 'the connection is gone'));
+      this.#fail(this.#heardNothing ? unanswered(cause) : (cause ?? goneError()));
     }
     this.#stopTimer();
   }
@@ -398,4 +406,15 @@ export class SecureTransport implements Transport {
       this.#above.#settle();
     }
   };
+}
+
+function goneError(): K4netError {
+  return new K4netError('K4NET_CONNECTION', 'the connection is gone');
+}
+
+/** @param cause - the system's error, if there is one. */
+function unanswered(cause: K4netError | undefined): K4netError {
+  const text =
+    'the connection broke before the peer said anything: it may be a plain socket (plain: true), or not k4net at all';
+  return new K4netError('K4NET_CONNECTION', text, { cause: cause?.cause ?? cause });
 }

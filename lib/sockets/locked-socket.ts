@@ -510,5 +510,5 @@ export class LockedSocket {
 }
 
 function describeStats({ messagesSent, bytesSent, messagesReceived, bytesReceived }: SocketStats): string {
-  return `sent ${messagesSent} messages, ${bytesSent} bytes; received ${messagesReceived} messages, ${bytesReceived} bytes`;
+  return `messages: ${messagesSent} sent (${bytesSent} bytes), ${messagesReceived} taken (${bytesReceived} bytes)`;
 }

@@ -43,7 +43,7 @@ describe('NODE_DEBUG', () => {
     const { told, lines: found } = await lines('k4net');
     const { address, server, client } = told;
     const time = String.raw`\d+\.\d ms`;
-    const counts = 'sent 1 messages, 15 bytes; received 1 messages, 15 bytes';
+    const counts = String.raw`messages: 1 sent \(15 bytes\), 1 taken \(15 bytes\)`;
     const expected = [
       `dial ${address}, attempt 1`,
       `handshake with ${address} begun`,
@@ -57,7 +57,7 @@ describe('NODE_DEBUG', () => {
       `handshake with ${address} failed after ${time}, K4NET_KEY_MISMATCH: .*${server}.*${client}.*`,
       `dial ${address}, attempt 1 failed, K4NET_KEY_MISMATCH: .*`,
       `handshake with 127\\.0\\.0\\.1:\\d+ failed after ${time}, K4NET_PEER_CLOSED: .*`,
-      `dial ${address}, attempt 1 failed, K4NET_CONNECT: .*ECONNREFUSED`,
+      `dial ${address}, attempt 1 failed, K4NET_CONNECT: .*ECONNREFUSED.*`,
       `dial ${address} again after \\d+ ms`,
       `dial ${address}, attempt 2`,
       `turned away 127\\.0\\.0\\.1: too many wait to be taken`,

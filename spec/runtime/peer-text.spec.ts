@@ -7,7 +7,7 @@ import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 
 const hostile = 'ok\u001b[2J\r\nroot: granted\u0085\u009b31m \u202egnp.exe\u2066\u2028\ufeff\u200b\ud800';
-const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/u;
+const unsafe = /(?![ \ufe0f])[\p{C}\p{Z}\p{DI}]/u;
 
 describe('text of a peer in an error message', () => {
   it('has its control, bidirectional and invisible characters escaped', () => {
