@@ -54,7 +54,7 @@ export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
 
-/** What a buffer may be longer than twice the bytes that are kept of it. */
+/** Bytes by which a buffer may exceed twice the kept bytes before they are copied. */
 const spareBytes = 64;
 
 /**

@@ -23,7 +23,7 @@ export class HandshakePlace implements HandshakeHooks {
     this.origin = origin;
   }
 
-  /** From now on the place goes to no newer connection. */
+  /** From now on a newer connection cannot take this place. */
   onHello(): void {
     this.#gate.keep(this);
   }

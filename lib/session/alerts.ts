@@ -38,7 +38,7 @@ const names = [
   'application',
 ];
 
-/** What another attempt would meet again: the offer, the key or the protocol has to change first. */
+/** Alerts that are not retried: the same offer gets the same answer. */
 const permanent: readonly number[] = [
   alertNumber.unsupported,
   alertNumber.unknownServerKey,

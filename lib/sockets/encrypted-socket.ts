@@ -135,7 +135,7 @@ export class EncryptedSocket extends LockedSocket {
   override close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
       const { timeout } = checkedWait(ownOptions('close', options, ['timeout']));
-      // What was never used need not shake hands to say goodbye. A cut is not softened by an end before it.
+      // An unused socket closes without a handshake. A cut sends no end first.
       const unused = closingMessage === undefined && this.bufferedAmount === 0;
       if (unused && timeout !== 0) this.#secure.dismiss();
     } catch (error) {
