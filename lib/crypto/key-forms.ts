@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes, toHex } from '../bytes.js';
+import { type Bytes, concatBytes, equalBytes } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import { type DerElement, derElements, derTag, encodeDer } from './der.js';
 import { publicPointOf } from './suite.js';
@@ -11,6 +11,7 @@ const ecAlgorithm = hex('301306072a8648ce3d020106082a8648ce3d030107');
 const rsaOid = hex('06092a864886f70d010101');
 const ecOid = hex('06072a8648ce3d0201');
 const p256Oid = hex('06082a8648ce3d030107');
+const rsaExponent = hex('010001');
 
 /** What stands before the point, 04 X Y, in the one DER form of a public P-256 key. */
 const p256Prefix = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200');
@@ -36,19 +37,62 @@ export function toSpki(der: Bytes): Bytes {
 }
 
 /**
- * Length of the modulus of an RSA key in bits, read from its SPKI without a look at the rest.
+ * Checks the SPKI of a public RSA key, and returns the length of its modulus in bits.
  *
- * @throws K4netError `K4NET_MALFORMED` for anything but an RSA key.
+ * @throws K4netError `K4NET_MALFORMED` for another kind of key, for a modulus that is even or not
+ * 2048 to 4096 bits long, for another exponent than 65537, and for another DER form than the one
+ * that is legal.
  */
-export function rsaBits(spki: Bytes): number {
+export function checkRsaSpki(spki: Bytes): number {
   const [algorithm, wrapped] = sequence(spki, 'a public key');
   const [oid] = algorithm ? derElements(algorithm.content) : [];
   if (!oid || wrapped?.tag !== derTag.bits || !equalBytes(oid.whole, rsaOid)) {
-    throw new K4netError('K4NET_MALFORMED', 'the public key is not an RSA key');
+    throw new K4netError('K4NET_MALFORMED', 'a public key is neither RSA nor P-256');
   }
-  const [modulus] = sequence(wrapped.content.subarray(1), 'a public RSA key');
-  const digits = toHex(modulus?.tag === derTag.integer ? modulus.content : new Uint8Array(0));
-  return digits === '' ? 0 : BigInt(`0x${digits}`).toString(2).length;
+  const [modulus, exponent] = sequence(wrapped.content.subarray(1), 'a public RSA key');
+  if (modulus?.tag !== derTag.integer || exponent?.tag !== derTag.integer) {
+    throw new K4netError('K4NET_MALFORMED', 'a public RSA key has no modulus and exponent');
+  }
+  const digits = withoutZeros(modulus.content);
+  const bits = Math.max(0, digits.length * 8 + 24 - Math.clz32(digits[0] ?? 0));
+  checkRsaNumbers(bits, exponent.content);
+  if (((digits.at(-1) ?? 0) & 1) === 0) {
+    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is odd');
+  }
+  // Several encodings import as the same key. Only one of them is legal, so that a key has one
+  // fingerprint.
+  const pkcs1 = encodeDer(derTag.sequence, encodeInteger(digits), encodeInteger(rsaExponent));
+  if (!equalBytes(toSpki(pkcs1), spki)) {
+    throw new K4netError('K4NET_MALFORMED', 'a public key is not in its one DER form');
+  }
+  return bits;
+}
+
+/**
+ * Checks the numbers that a public RSA key states about itself.
+ *
+ * @throws K4netError `K4NET_MALFORMED` for a modulus that is not 2048 to 4096 bits long, and for
+ * another exponent than 65537.
+ */
+export function checkRsaNumbers(bits: number, exponent: Bytes): void {
+  if (!(bits >= 2048 && bits <= 4096)) {
+    throw new K4netError('K4NET_MALFORMED', `an RSA key has 2048 to 4096 bits, not ${bits}`);
+  }
+  if (!equalBytes(withoutZeros(exponent), rsaExponent)) {
+    throw new K4netError('K4NET_MALFORMED', 'an RSA key has the public exponent 65537');
+  }
+}
+
+function withoutZeros(number: Bytes): Bytes {
+  const first = number.findIndex((byte) => byte !== 0);
+  return first < 0 ? new Uint8Array(0) : number.subarray(first);
+}
+
+/** A positive integer of DER from digits that begin with no zero. */
+function encodeInteger(digits: Bytes): Bytes {
+  // The first bit is the sign.
+  const sign = new Uint8Array((digits[0] ?? 0) >= 0x80 ? 1 : 0);
+  return encodeDer(derTag.integer, sign, digits);
 }
 
 /** PKCS#8 from PKCS#8 or from PKCS#1, as the DER itself tells. */
@@ -58,19 +102,31 @@ export function toPkcs8(der: Bytes): Bytes {
   return encodeDer(derTag.sequence, versionZero, rsaAlgorithm, encodeDer(derTag.octets, der));
 }
 
-/** The kind of a private key and the SPKI of its public half, read from its PKCS#8. */
-export async function publicHalf(pkcs8: Bytes): Promise<{ type: 'rsa' | 'p256'; spki: Bytes }> {
+/**
+ * The SPKI of the public half of a private key, read from its PKCS#8; undefined for a P-256 key that
+ * leaves it out.
+ *
+ * @throws K4netError `K4NET_MALFORMED` for anything that is no private key, `K4NET_UNSUPPORTED` for
+ * one that is neither RSA nor P-256.
+ */
+export function storedPublicHalf(pkcs8: Bytes): Bytes | undefined {
   const [, algorithm, wrapped] = sequence(pkcs8, 'a private key');
-  const [oid, parameters] = algorithm ? derElements(algorithm.content) : [];
-  if (wrapped?.tag !== derTag.octets || !oid) {
+  if (wrapped?.tag !== derTag.octets || !algorithm) {
     throw new K4netError('K4NET_MALFORMED', 'a private key is neither PKCS#8 nor PKCS#1');
   }
+  const [oid, parameters] = derElements(algorithm.content);
   const inner = () => sequence(wrapped.content, 'a private key');
-  if (equalBytes(oid.whole, rsaOid)) return { type: 'rsa', spki: rsaSpki(inner()) };
-  if (equalBytes(oid.whole, ecOid) && parameters && equalBytes(parameters.whole, p256Oid)) {
-    return { type: 'p256', spki: p256Spki(storedPoint(inner()) ?? (await pointOf(pkcs8))) };
+  if (oid && equalBytes(oid.whole, rsaOid)) return rsaSpki(inner());
+  if (oid && equalBytes(oid.whole, ecOid) && parameters && equalBytes(parameters.whole, p256Oid)) {
+    const point = storedPoint(inner());
+    return point && p256Spki(point);
   }
   throw new K4netError('K4NET_UNSUPPORTED', 'a private key is neither RSA nor P-256');
+}
+
+/** The SPKI of the public half of a private key. */
+export async function publicHalf(pkcs8: Bytes): Promise<Bytes> {
+  return storedPublicHalf(pkcs8) ?? p256Spki(await pointOf(pkcs8));
 }
 
 async function pointOf(pkcs8: Bytes): Promise<Bytes> {

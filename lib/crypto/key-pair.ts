@@ -3,9 +3,9 @@ import { K4netError } from '../errors.js';
 import { ownOptions } from '../options.js';
 import { nextTurn } from '../runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
-import { publicHalf, toPkcs8 } from './key-forms.js';
+import { checkRsaSpki, isP256Spki, publicHalf, storedPublicHalf, toPkcs8 } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';
-import { PublicKey, importPublicKey } from './public-key.js';
+import { PublicKey, checkPublicCryptoKey, importPublicKey, pathHint } from './public-key.js';
 import {
   type CryptoKeyLike,
   type CryptoKeyPairLike,
@@ -15,6 +15,7 @@ import {
   generateEcdsa,
   generateRsa,
   importKey,
+  isCryptoKey,
   oaepDecrypt,
   pssSign,
   purposeOf,
@@ -59,18 +60,13 @@ export class KeyPair {
   /** The pair of a private key's PKCS#8. */
   static async fromPkcs8(source: Bytes): Promise<KeyPair> {
     const pkcs8 = source.slice();
-    const { spki } = await publicHalf(pkcs8);
-    return checked(new KeyPair(await PublicKey.fromSpki(spki), { pkcs8, key: undefined }));
+    const publicKey = await PublicKey.fromSpki(await publicHalf(pkcs8));
+    return checked(new KeyPair(publicKey, { pkcs8, key: undefined }));
   }
 
   /** The pair of a `CryptoKeyPair`, whose private half may be one that cannot be exported. */
   static async fromCryptoKeys({ privateKey, publicKey }: CryptoKeyPairLike): Promise<KeyPair> {
-    const purpose = purposeOf(privateKey);
-    if (purpose !== 'decrypt' && purpose !== 'pss-sign' && purpose !== 'ecdsa-sign') {
-      throw new TypeError(
-        'a private CryptoKey is for RSA-OAEP (decrypt) with SHA-256, RSA-PSS (sign) with SHA-256 or ECDSA (sign) over P-256',
-      );
-    }
+    const purpose = privatePurpose(privateKey);
     const half = privateKey.extractable
       ? { pkcs8: await exportKey(privateKey), key: undefined }
       : { key: privateKey, purpose };
@@ -167,19 +163,55 @@ async function checked(pair: KeyPair): Promise<KeyPair> {
 /**
  * Checks an option that holds a private key, as far as that goes without a wait.
  *
- * @param name - of the option.
- * @throws TypeError for anything but PEM with a private key, DER, a `CryptoKeyPair` or a `KeyPair`.
+ * @param name - of the option: `key` is a server's and must decrypt, `clientKey` must sign.
+ * @throws TypeError for anything but PEM with a private key, DER, a `CryptoKeyPair` or a `KeyPair`,
+ * and for a key that cannot do what the option needs.
  */
-export function checkKeyPairSource(name: string, source: unknown): void {
+export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
-    if (typeof source === 'string') privateBlock(source);
-    else if (source instanceof Uint8Array) toPkcs8(source);
-    else if (!(source instanceof KeyPair)) checkCryptoKeyPair(source);
-  } catch (error) {
-    throw new TypeError(`${name}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    const { canDecrypt, canSign } = abilities(source as KeyPairSource);
+    if (name === 'key' && !canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
+    if (name === 'clientKey' && !canSign) throw new TypeError('the key of a client must be able to sign');
+  } catch (cause) {
+    const hint = name === 'key' ? pathHint(source) : '';
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TypeError(`${name}: ${why}${hint}`, { cause });
   }
+}
+
+/** What a key pair can do, as far as that is to be seen without a wait. */
+function abilities(source: KeyPairSource): Pick<KeyPair, 'canDecrypt' | 'canSign'> {
+  if (source instanceof KeyPair) return source;
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return cryptoKeyAbilities(source);
+  const spki = storedPublicHalf(typeof source === 'string' ? privateBlock(source) : toPkcs8(source));
+  const isRsa = spki !== undefined && !isP256Spki(spki);
+  if (isRsa) checkRsaSpki(spki);
+  return { canDecrypt: isRsa, canSign: true };
+}
+
+function cryptoKeyAbilities(source: CryptoKeyPairLike): Pick<KeyPair, 'canDecrypt' | 'canSign'> {
+  checkCryptoKeyPair(source);
+  const { privateKey, publicKey } = source;
+  const purpose = privatePurpose(privateKey);
+  const type = checkPublicCryptoKey(publicKey);
+  if ((type === 'p256') !== (purpose === 'ecdsa-sign')) {
+    throw new TypeError('the halves of a CryptoKeyPair are keys of different kinds');
+  }
+  // The private half of an extractable pair is imported again for each purpose.
+  const any = privateKey.extractable;
+  return {
+    canDecrypt: type === 'rsa' && (any || purpose === 'decrypt'),
+    canSign: any || purpose !== 'decrypt',
+  };
+}
+
+/** @throws TypeError for a `CryptoKey` that is not private, or of another kind or purpose. */
+function privatePurpose(key: unknown): PrivatePurpose {
+  const purpose = isCryptoKey(key, 'private') ? purposeOf(key) : undefined;
+  if (purpose === 'decrypt' || purpose === 'pss-sign' || purpose === 'ecdsa-sign') return purpose;
+  throw new TypeError(
+    'a private CryptoKey is for RSA-OAEP (decrypt) with SHA-256, RSA-PSS (sign) with SHA-256 or ECDSA (sign) over P-256',
+  );
 }
 
 /** A key pair from any of its forms: PKCS#8 or PKCS#1, PEM or DER, or a `CryptoKeyPair`. */

@@ -1,13 +1,14 @@
 import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../bytes.js';
 import { K4netError } from '../errors.js';
 import type { Backend, SyncBackend } from './backend.js';
-import { isP256Spki, rsaBits, toSpki } from './key-forms.js';
+import { checkRsaNumbers, checkRsaSpki, isP256Spki, toSpki } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';
 import {
   type CryptoKeyLike,
   ecdsaVerify,
   exportKey,
   importKey,
+  isCryptoKey,
   oaepEncrypt,
   pssVerify,
   sha256,
@@ -122,31 +123,14 @@ async function checkP256(spki: Bytes): Promise<{ type: 'p256'; bits: number }> {
 }
 
 async function checkRsa(spki: Bytes): Promise<{ type: 'rsa'; bits: number }> {
-  const key = await imported('encrypt', spki);
-  const { modulusLength, publicExponent } = key.algorithm as unknown as {
-    modulusLength: number;
-    publicExponent: Bytes;
-  };
-  if (modulusLength < 2048 || modulusLength > 4096) {
-    throw new K4netError('K4NET_MALFORMED', `an RSA key has 2048 to 4096 bits, not ${modulusLength}`);
-  }
-  if (toHex(publicExponent) !== '010001') {
-    throw new K4netError('K4NET_MALFORMED', 'an RSA key has the public exponent 65537');
-  }
-  // Several encodings import as the same key; only one of them is legal, so that a key has one fingerprint.
-  if (!equalBytes(await exportKey(key), spki)) {
-    throw new K4netError('K4NET_MALFORMED', 'a public key is not in its one DER form');
-  }
-  // Some runtimes import an even modulus and fail only when the key is used. The exponent takes the last five bytes.
-  if (((spki[spki.length - 6] ?? 0) & 1) === 0) {
-    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is odd');
-  }
-  return { type: 'rsa', bits: modulusLength };
+  const bits = checkRsaSpki(spki);
+  await imported('encrypt', spki);
+  return { type: 'rsa', bits };
 }
 
-async function imported(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<CryptoKeyLike> {
+async function imported(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<void> {
   try {
-    return await importKey(purpose, spki);
+    await importKey(purpose, spki);
   } catch (error) {
     if (K4netError.is(error)) throw error;
     throw new K4netError('K4NET_MALFORMED', 'a public key is neither RSA nor P-256', { cause: error });
@@ -175,27 +159,29 @@ export function parseFingerprint(text: string): string {
  * @throws TypeError for anything but a public RSA key of 2048 to 4096 bits.
  */
 export function checkServerKeySource(name: string, source: unknown): void {
-  const refuse = (why: string, cause?: unknown): never => {
-    throw new TypeError(
-      `${name} is the public RSA key of a server: ${why}`,
-      cause === undefined ? {} : { cause },
-    );
-  };
-  if (source instanceof PublicKey) {
-    if (source.type !== 'rsa') refuse('this one is a P-256 key');
-  } else if (typeof source === 'string' || source instanceof Uint8Array) {
-    let bits: number;
-    try {
-      bits = rsaBits(publicDer(source));
-    } catch (error) {
-      return refuse(error instanceof Error ? error.message : String(error), error);
-    }
-    if (bits < 2048 || bits > 4096) refuse(`it has 2048 to 4096 bits, not ${bits}`);
-  } else {
-    checkCryptoKey(source as CryptoKeyLike);
-    if (!(source as CryptoKeyLike).algorithm.name.startsWith('RSA'))
-      refuse('this CryptoKey is another kind of key');
+  try {
+    if (publicKind(source as PublicKeySource) === 'rsa') return;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const hint = name === 'key' ? pathHint(source) : '';
+    throw new TypeError(`${name} is the public RSA key of a server: ${why}${hint}`, { cause });
   }
+  throw new TypeError(`${name} is the public RSA key of a server: this one is a P-256 key`);
+}
+
+/** The end of an error message for a text in the place of a key that may be the path of its file. */
+export function pathHint(source: unknown): string {
+  return typeof source === 'string' && !source.includes('-----BEGIN ') ? ' (a path? use keyPath)' : '';
+}
+
+/** The kind of a public key, checked as far as that goes without a wait. */
+function publicKind(source: PublicKeySource): PublicKey['type'] {
+  if (source instanceof PublicKey) return source.type;
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) return checkPublicCryptoKey(source);
+  const spki = publicDer(source);
+  if (isP256Spki(spki)) return 'p256';
+  checkRsaSpki(spki);
+  return 'rsa';
 }
 
 /** A public key from any of its forms: SPKI or PKCS#1, PEM or DER, or a `CryptoKey` that can be exported. */
@@ -203,7 +189,7 @@ export async function importPublicKey(source: PublicKeySource): Promise<PublicKe
   if (source instanceof PublicKey) return source;
   if (typeof source === 'string' || source instanceof Uint8Array)
     return PublicKey.fromSpki(publicDer(source));
-  checkCryptoKey(source);
+  checkPublicCryptoKey(source);
   return PublicKey.fromSpki(await exportKey(source));
 }
 
@@ -215,9 +201,27 @@ function publicDer(source: string | Bytes): Bytes {
   throw new K4netError('K4NET_MALFORMED', "a PEM text has no block 'PUBLIC KEY' or 'RSA PUBLIC KEY'");
 }
 
-function checkCryptoKey(source: CryptoKeyLike): void {
-  if (typeof source !== 'object' || (source as unknown) === null || source.type !== 'public') {
+/**
+ * The kind of a public `CryptoKey`.
+ *
+ * @throws TypeError for anything else, for one that cannot be exported, and for one of another kind
+ * than RSA and P-256; K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
+ */
+export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
+  if (!isCryptoKey(source, 'public')) {
     throw new TypeError(`a public key is PEM, DER or a public CryptoKey, not ${kindOf(source)}`);
   }
   if (!source.extractable) throw new TypeError('a public CryptoKey must be extractable');
+  const { name, namedCurve, modulusLength, publicExponent } = source.algorithm as {
+    readonly name: string;
+    readonly namedCurve?: string;
+    readonly modulusLength?: number;
+    readonly publicExponent?: Bytes;
+  };
+  if (namedCurve === 'P-256') return 'p256';
+  if (!name.startsWith('RSA') || !modulusLength || !publicExponent) {
+    throw new TypeError('a public CryptoKey is an RSA or P-256 key');
+  }
+  checkRsaNumbers(modulusLength, publicExponent);
+  return 'rsa';
 }

@@ -216,6 +216,14 @@ export function importKey(purpose: KeyPurpose, der: Bytes): Promise<CryptoKeyLik
   return subtle().importKey(format, der, algorithm, format === 'spki', usages);
 }
 
+/** Whether a value is a `CryptoKey` of a type, as far as the library looks at it. */
+export function isCryptoKey(value: unknown, type: 'private' | 'public'): value is CryptoKeyLike {
+  if (typeof value !== 'object' || value === null) return false;
+  const key = value as { readonly [name in keyof CryptoKeyLike]?: unknown };
+  const algorithm = key.algorithm as { readonly name?: unknown } | null | undefined;
+  return key.type === type && typeof algorithm?.name === 'string' && Array.isArray(key.usages);
+}
+
 /** The purpose that a `CryptoKey` of the caller was made for, or undefined where k4net has no use for it. */
 export function purposeOf(key: CryptoKeyLike): KeyPurpose | undefined {
   const algorithm = key.algorithm as { name: string; hash?: { name?: string }; namedCurve?: string };

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '../bytes.js';
+import { type Bytes, concatBytes, kindOf } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
@@ -31,9 +31,20 @@ export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher
   ) {
     throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
   }
+  checkAppProtocols(appProtocols ?? []);
+  createPadding(padding);
+}
+
+function checkAppProtocols(names: unknown): void {
+  if (!Array.isArray(names)) {
+    throw new TypeError(`appProtocols is a list of strings, not ${kindOf(names)}`);
+  }
   let total = 0;
-  for (const name of appProtocols ?? []) {
-    const length = typeof name === 'string' ? new TextEncoder().encode(name).length : 0;
+  for (const name of names as readonly unknown[]) {
+    if (typeof name !== 'string') {
+      throw new TypeError(`appProtocols is a list of strings, not of ${kindOf(name)}`);
+    }
+    const { length } = new TextEncoder().encode(name);
     if (length < 1 || length > 255) {
       throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
     }
@@ -41,12 +52,13 @@ export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher
   }
   if (total > 1024)
     throw new RangeError('the names of the application protocols are over 1024 bytes together');
-  createPadding(padding);
 }
 
 /** Refuses a server name that could not be said on the wire. */
-export function checkServerName(name: string | undefined): void {
-  if (name !== undefined && !isServerName(name)) {
+export function checkServerName(name: unknown): void {
+  if (name === undefined) return;
+  if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
+  if (!isServerName(name)) {
     throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
   }
 }

@@ -53,9 +53,9 @@ export class ClientPlan implements PeerPlan {
     this.timeout = handshakeTimeout(choices);
     this.#choices = choices;
     this.#storeName = storeName;
-    checkTrust(choices, storeName);
     flag('identifyToUnknownServer', choices.identifyToUnknownServer, false);
     checkClientOptions({ ...sessionOptions(choices), serverName: choices.serverName });
+    checkTrust(choices, storeName);
   }
 
   async begin(): Promise<Handshake> {
@@ -190,8 +190,15 @@ function checkPins(pins: readonly PublicKeySource[]): void {
   }
   for (const pin of pins) {
     if (isFingerprint(pin)) parseFingerprint(pin);
+    else if (typeof pin === 'string' && !pin.includes('-----BEGIN ')) throw new TypeError(notPin(pin));
     else checkServerKeySource('pin', pin);
   }
+}
+
+/** Without the text itself: it may be a secret that got into the wrong option. */
+function notPin(text: string): string {
+  if (text === '') return 'pin is an empty string';
+  return "pin is neither a fingerprint ('sha256:' and 64 hexadecimal digits) nor a public key in PEM";
 }
 
 function checkStore(store: unknown): void {
@@ -212,7 +219,7 @@ function listOf(pin: PublicKeySource | readonly PublicKeySource[]): readonly Pub
   return Array.isArray(pin) ? (pin as readonly PublicKeySource[]) : [pin as PublicKeySource];
 }
 
-function isFingerprint(source: PublicKeySource): source is string {
+function isFingerprint(source: PublicKeySource): source is `sha256:${string}` {
   return typeof source === 'string' && source.startsWith('sha256:');
 }
 

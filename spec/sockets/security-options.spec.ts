@@ -1,5 +1,6 @@
+import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
 import { K4netError, KeyMismatchError } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
@@ -191,6 +192,104 @@ describe('a wrong key in the options', () => {
       new EncryptedSocket(memoryPair()[0], options as unknown as EncryptedSocketOptions);
     expect(make).toThrow(TypeError);
     expect(make).not.toThrow(/BEGIN/);
+  });
+});
+
+describe('a key or name that no handshake could use', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const { publicKey: exponentThree } = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 });
+  const der = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: 'spki', format: 'der' }));
+  const even = right.spki;
+  // The exponent takes the last five bytes.
+  even[even.length - 6] = 0;
+  // The length of the outer sequence in one byte more than it needs.
+  const longer = Uint8Array.of(0x30, 0x83, 0, ...right.spki.subarray(2));
+
+  const { subtle } = webcrypto;
+  const rsa = { modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' };
+  const generated = (algorithm: object, extractable: boolean, usages: readonly string[]) =>
+    subtle.generateKey(algorithm as webcrypto.EcKeyGenParams, extractable, usages as webcrypto.KeyUsage[]);
+  const oaep = { ...rsa, name: 'RSA-OAEP' };
+  const ecdsa = { name: 'ECDSA', namedCurve: 'P-256' };
+
+  const make = (options: object) => () => {
+    new EncryptedSocket(memoryPair()[0], options);
+  };
+
+  it.each<[string, object, string | RegExp]>([
+    ['a text as appProtocols', { appProtocols: 'x/1' }, 'appProtocols is a list of strings, not string'],
+    [
+      'a list of numbers as appProtocols',
+      { appProtocols: [5] },
+      'appProtocols is a list of strings, not of number',
+    ],
+    ['a number as serverName', { serverName: 5 }, 'serverName is a string, not number'],
+    [
+      'a number as serverName for a store',
+      { serverName: 5, knownHosts: true },
+      'serverName is a string, not number',
+    ],
+    ['an empty pin', { pin: '' }, /^pin is an empty string$/],
+    [
+      'a pin of other text',
+      { pin: 'abc' },
+      /^pin is neither a fingerprint \('sha256:' .*\) nor a public key in PEM$/,
+    ],
+    ['an exponent of 3 as pin', { pin: der(exponentThree) }, 'exponent 65537'],
+    ['an even modulus as pin', { pin: even }, 'modulus of an RSA key is odd'],
+    ['another DER form as key', { key: longer }, 'not in its one DER form'],
+    ['1024 bits as key', { key: der(publicKey) }, '2048 to 4096 bits, not 1024'],
+    ['a path as key', { key: './server' }, /\(a path\? use keyPath\)$/],
+    ['a path as key of a server', { isServer: true, key: './server' }, /^key: .* \(a path\? use keyPath\)$/],
+    ['half a CryptoKey as key', { key: { type: 'public', extractable: true } }, 'not Object'],
+    ['a P-256 key of a server', { isServer: true, key: keys.ec }, 'an RSA key that can decrypt'],
+    [
+      'a P-256 key of a server in PEM',
+      { isServer: true, key: keys.ec.toPem() },
+      'an RSA key that can decrypt',
+    ],
+    ['a public key as clientKey', { clientKey: right.spki }, 'neither PKCS#8 nor PKCS#1'],
+    [
+      '1024 bits as clientKey',
+      { clientKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) },
+      '2048 to 4096 bits, not 1024',
+    ],
+    ['numbers as clientKey', { clientKey: { privateKey: 1, publicKey: 2 } }, 'a private CryptoKey is for'],
+  ])('is a TypeError at once: %s', (_, options, message) => {
+    expect(make(options)).toThrow(TypeError);
+    expect(make(options)).toThrow(message);
+    expect(make(options)).not.toThrow(/abc|BEGIN|\.\/server/);
+  });
+
+  it('is a TypeError when connect and listen are called', async () => {
+    const bare = { port: 1, retry: false, pin: right.fingerprint } as const;
+    for (const options of [{ appProtocols: 'x/1' }, { serverName: 5 }, { clientKey: right.spki }]) {
+      expect(await failure(connect({ ...bare, ...options } as never))).toBeInstanceOf(TypeError);
+    }
+    for (const options of [{ key: keys.ec }, { ephemeralKey: true, appProtocols: 'x/1' }]) {
+      expect(await failure(listen({ port: 0, ...options } as never))).toBeInstanceOf(TypeError);
+    }
+  });
+
+  it('is a TypeError at once: a CryptoKey of another kind, size or purpose', async () => {
+    const small = await generated(oaep, true, ['encrypt', 'decrypt']);
+    expect(make({ key: small.publicKey })).toThrow('2048 to 4096 bits, not 1024');
+    expect(make({ pin: small.publicKey })).toThrow('2048 to 4096 bits, not 1024');
+
+    const decrypting = await generated({ ...oaep, modulusLength: 2048 }, false, ['encrypt', 'decrypt']);
+    const p384 = await generated({ ...ecdsa, namedCurve: 'P-384' }, true, ['sign', 'verify']);
+    const p256 = await generated(ecdsa, false, ['sign', 'verify']);
+    const mixed = { privateKey: p256.privateKey, publicKey: decrypting.publicKey };
+    const swapped = { privateKey: p256.publicKey, publicKey: p256.privateKey };
+    const imported = await importKeyPair(decrypting);
+    for (const clientKey of [decrypting, imported, p384, mixed, swapped, small]) {
+      expect(make({ clientKey })).toThrow(TypeError);
+    }
+    for (const key of [p256, p384, mixed, small]) {
+      expect(make({ isServer: true, key })).toThrow(TypeError);
+    }
+    expect(make({ clientKey: p256 })).not.toThrow();
+    for (const key of [decrypting, imported]) expect(make({ isServer: true, key })).not.toThrow();
   });
 });
 
