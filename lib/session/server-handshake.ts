@@ -299,7 +299,9 @@ export class ServerHandshake extends Handshake {
 async function decide(authorize: () => boolean | Promise<boolean>): Promise<unknown> {
   try {
     return await authorize();
-  } catch (cause) {
+  } catch (thrown) {
+    // Without a cause it would be the refusal of an `authorize` that answered.
+    const cause = thrown === undefined ? new TypeError("'authorize' threw undefined") : thrown;
     throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "'authorize' failed, so the client is refused", {
       cause,
     });

@@ -9,7 +9,7 @@ import {
   type PublicKey,
   type PublicKeySource,
 } from '../crypto/keys.js';
-import { toK4netError } from '../errors.js';
+import { K4netError, toK4netError } from '../errors.js';
 import { flag, withOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { ClientHandshake } from '../session/client-handshake.js';
@@ -18,7 +18,13 @@ import type { Handshake } from '../session/handshake.js';
 import type { Session } from '../session/session.js';
 import { hostName } from '../trust/host-name.js';
 import { keyFile, loadClientPin, saveClientPin } from '../trust/key-file.js';
-import { checkKnownHost, fileKnownHosts, type KnownHost, type KnownHosts } from '../trust/known-hosts.js';
+import {
+  checkKnownHost,
+  checkState,
+  fileKnownHosts,
+  type KnownHost,
+  type KnownHosts,
+} from '../trust/known-hosts.js';
 import type { ClientChoices, Peer } from './encrypted-socket-options.js';
 import {
   describePeer,
@@ -137,20 +143,20 @@ async function byStore(store: KnownHosts, name: string): Promise<Trust> {
     how: 'first-use',
     firstUse: true,
     succeeded: async ({ fingerprint }) => {
-      await fromStore(async () => {
-        const stored = await store.addIfAbsent(name, fingerprint);
-        checkKnownHost(stored, fingerprint);
-        return stored;
-      });
+      const stored = await fromStore(() => store.addIfAbsent(name, fingerprint));
+      if (!stored) throw new K4netError('K4NET_STORE', 'the known-hosts store did not keep a new key');
+      checkKnownHost(stored, fingerprint);
     },
   });
 }
 
 /** What a store answers, checked: a store may be the program's own. */
-async function fromStore<T extends KnownHost | undefined>(ask: () => Promise<T>): Promise<T> {
+async function fromStore(ask: () => Promise<KnownHost | null | undefined>): Promise<KnownHost | undefined> {
   try {
     const known = await ask();
-    if (known) parseFingerprint(known.fingerprint);
+    if (known === undefined || known === null) return undefined;
+    parseFingerprint(known.fingerprint);
+    checkState(known.state);
     return known;
   } catch (error) {
     throw toK4netError(error, 'K4NET_STORE', 'the known-hosts store failed');

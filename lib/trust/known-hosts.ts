@@ -1,3 +1,4 @@
+import { kindOf } from '../bytes.js';
 import { parseFingerprint } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { builtin, environment, platform } from '../runtime.js';
@@ -12,7 +13,7 @@ export type { KnownHost } from './host-lines.js';
 
 /** Remembers the keys of servers. Any object with these methods will do. */
 export interface KnownHosts {
-  /** What is known of a server, a revoked key included. */
+  /** What is known of a server, a revoked key included; undefined (or `null`) for an unknown one. */
   get(name: string): Promise<KnownHost | undefined>;
   /** Remembers a key unless one is known; resolves with what is known afterwards, which may be another one. */
   addIfAbsent(name: string, fingerprint: string): Promise<KnownHost>;
@@ -42,14 +43,19 @@ export function checkKnownHost(known: KnownHost, actual: string = known.fingerpr
   if (known.fingerprint !== actual) throw new KeyMismatchError(known.fingerprint, actual);
 }
 
+/** @throws TypeError for anything but a state of a {@link KnownHost}. */
+export function checkState(state: unknown): void {
+  if (state === 'pinned' || state === 'revoked') return;
+  const given = typeof state === 'string' ? JSON.stringify(state) : kindOf(state);
+  throw new TypeError(`the state of a known key is 'pinned' or 'revoked', not ${given}`);
+}
+
 function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
 function newHost(name: string, fingerprint: string, state: KnownHost['state'] = 'pinned'): KnownHost {
-  if (state !== 'pinned' && (state as string) !== 'revoked') {
-    throw new TypeError(`the state of a known key is 'pinned' or 'revoked', not ${JSON.stringify(state)}`);
-  }
+  checkState(state);
   const day = today();
   return {
     name: hostName(name),

@@ -335,10 +335,43 @@ describe('functions of the program that fail', () => {
     expect(errors).toEqual([broken]);
   });
 
+  it('gives onError an error of its own for an authorize that throws undefined', async () => {
+    const { port, errors } = await open({
+      clientAuth: 'required',
+      authorize: () => Promise.reject(undefined),
+    });
+    await failure(dial({ port, pin: right.fingerprint, clientKey: keys.ec }));
+    expect(errors).toEqual([new TypeError("'authorize' threw undefined")]);
+  });
+
+  it('takes a null of a known-hosts store for a server that is not known', async () => {
+    const { port } = await open();
+    const memory = memoryKnownHosts();
+    const store = {
+      get: () => Promise.resolve(null as unknown as undefined),
+      addIfAbsent: (name: string, fingerprint: string) => memory.addIfAbsent(name, fingerprint),
+      replace: (): Promise<void> => Promise.resolve(),
+    };
+    const sock = await dial({ port, knownHosts: store, serverName: 'inn' });
+    expect(sock.peer.how).toBe('first-use');
+    expect(await memory.get('inn')).toMatchObject({ fingerprint: right.fingerprint });
+  });
+
   const host = { name: 'inn', state: 'pinned', firstSeen: '2026-01-01', lastSeen: '2026-01-01' } as const;
   it.each([
     ['get rejects', { get: () => Promise.reject(new Error('offline')) }],
     ['get answers with no fingerprint', { get: () => Promise.resolve({ ...host, fingerprint: 'x' }) }],
+    [
+      'get answers with another state',
+      { get: () => Promise.resolve({ ...host, fingerprint: right.fingerprint, state: 'weird' as never }) },
+    ],
+    [
+      'addIfAbsent answers with another state',
+      {
+        addIfAbsent: (name: string, fingerprint: string) =>
+          Promise.resolve({ ...host, name, fingerprint, state: 'Revoked' as never }),
+      },
+    ],
     ['addIfAbsent throws', { addIfAbsent: () => Promise.reject(new Error('full')) }],
     ['addIfAbsent answers nothing', { addIfAbsent: () => Promise.resolve(undefined as never) }],
   ])('reports K4NET_STORE for a known-hosts store whose %s', async (_, changes) => {
