@@ -5,7 +5,7 @@ export class UsageError extends Error {}
 
 /** The arguments of a command, once they have been counted. */
 export interface Arguments {
-  /** One for each name that was asked for. */
+  /** One for each name that was asked for, in that order. */
   readonly positionals: readonly string[];
   /** Values of the options that were given. */
   readonly options: Readonly<Record<string, string | undefined>>;
@@ -14,7 +14,7 @@ export interface Arguments {
 /**
  * Reads the arguments of a command.
  *
- * @param names - what the positional arguments are, all of which must be there.
+ * @param names - what the positional arguments are. One in square brackets, at the end, may be missing.
  * @param options - names of options, each with a value, which may be missing.
  * @throws UsageError for arguments that are missing, too many or unknown.
  */
@@ -33,7 +33,8 @@ export function readArguments(
   };
   const found = checked(read);
   const { length } = found.positionals;
-  if (length < names.length) throw new UsageError(`${names[length] ?? ''} is missing`);
+  const needed = names.filter((name) => !name.startsWith('['));
+  if (length < needed.length) throw new UsageError(`${names[length] ?? ''} is missing`);
   if (length > names.length)
     throw new UsageError(`'${found.positionals[names.length] ?? ''}' is one argument too many`);
   return found;

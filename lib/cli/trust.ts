@@ -1,11 +1,14 @@
+import { isIPv6 } from 'node:net';
 import { parseFingerprint } from '../crypto/keys.js';
 import { FileError } from '../errors.js';
 import { toStoreName } from '../net/address.js';
 import { hostName } from '../trust/host-name.js';
 import {
   defaultKnownHostsPath,
+  editKnownHosts,
   fileKnownHosts,
   listKnownHosts,
+  newHost,
   type KnownHost,
 } from '../trust/known-hosts.js';
 import { checked, readArguments, UsageError } from './arguments.js';
@@ -14,6 +17,7 @@ import { checked, readArguments, UsageError } from './arguments.js';
 interface Task {
   readonly file: string;
   readonly name: string;
+  /** Empty where the command names none. */
   readonly fingerprint: string;
 }
 
@@ -26,7 +30,7 @@ const actions: Readonly<Record<string, Action>> = {
   list: { names: [], run: list },
   add: { names: ['NAME', 'FINGERPRINT'], run: add },
   replace: { names: ['NAME', 'FINGERPRINT'], run: replace },
-  revoke: { names: ['NAME'], run: revoke },
+  revoke: { names: ['NAME', '[FINGERPRINT]'], run: revoke },
   remove: { names: ['NAME'], run: remove },
 };
 
@@ -45,10 +49,18 @@ export async function trust([word, ...args]: readonly string[]): Promise<number>
   checked(() => fileKnownHosts(file));
   return action.run({
     file,
-    // The name as connect looks it up.
-    name: name === undefined ? '' : checked(() => hostName(toStoreName(name))),
+    name: name === undefined ? '' : checked(() => lookedUp(name)),
     fingerprint: fingerprint === undefined ? '' : checked(() => parseFingerprint(fingerprint)),
   });
+}
+
+/** The name as `connect` looks it up. */
+function lookedUp(name: string): string {
+  const [, address = '', port = ''] = /^(.*):(\d+)$/.exec(name) ?? [];
+  if (isIPv6(address)) {
+    throw new UsageError(`'${name}' is an IPv6 address without brackets: write '[${address}]:${port}'`);
+  }
+  return hostName(toStoreName(name));
 }
 
 /** Prints all servers. A line that is not understood is reported, and makes the exit code 1. */
@@ -64,7 +76,13 @@ async function list({ file }: Task): Promise<number> {
 }
 
 async function add({ file, name, fingerprint }: Task): Promise<number> {
-  const known = await fileKnownHosts(file).addIfAbsent(name, fingerprint);
+  const known = await editKnownHosts(file, (lines) => {
+    const found = lines.find(name);
+    if (found) return found;
+    const host = newHost(name, fingerprint);
+    lines.set(host);
+    return host;
+  });
   if (known.state === 'revoked' || known.fingerprint !== fingerprint) {
     const key = `${known.state === 'revoked' ? 'revoked' : 'other'} key ${known.fingerprint}`;
     throw new FileError(file, `has the ${key} for '${name}': 'trust replace' puts another in its place`);
@@ -74,22 +92,30 @@ async function add({ file, name, fingerprint }: Task): Promise<number> {
 }
 
 async function replace({ file, name, fingerprint }: Task): Promise<number> {
-  const store = fileKnownHosts(file);
-  await store.replace(name, fingerprint);
-  show((await store.get(name)) ?? gone(file, name));
+  const host = newHost(name, fingerprint);
+  await editKnownHosts(file, (lines) => {
+    lines.set(host);
+  });
+  show(host);
   return 0;
 }
 
-async function revoke({ file, name }: Task): Promise<number> {
-  const store = fileKnownHosts(file);
-  const known = (await store.get(name)) ?? gone(file, name);
-  await store.replace(name, known.fingerprint, 'revoked');
-  show({ ...known, state: 'revoked' });
+async function revoke({ file, name, fingerprint }: Task): Promise<number> {
+  const revoked = await editKnownHosts(file, (lines) => {
+    const known = lines.find(name) ?? (fingerprint === '' ? gone(file, name) : newHost(name, fingerprint));
+    if (fingerprint !== '' && known.fingerprint !== fingerprint) {
+      throw new FileError(file, `has the other key ${known.fingerprint} for '${name}'`);
+    }
+    const host: KnownHost = { ...known, state: 'revoked' };
+    lines.set(host);
+    return host;
+  });
+  show(revoked);
   return 0;
 }
 
 async function remove({ file, name }: Task): Promise<number> {
-  if (!(await fileKnownHosts(file).remove(name))) gone(file, name);
+  if (!(await editKnownHosts(file, (lines) => lines.delete(name)))) gone(file, name);
   return 0;
 }
 

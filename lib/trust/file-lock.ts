@@ -74,7 +74,8 @@ async function acquire(lock: string, patience: Patience): Promise<string> {
       since = now;
     } else if (holder !== undefined && now - since >= patience.staleAfter) {
       await remove(lock, holder, patience);
-      continue;
+      // A holder with the same token that comes back is a new one.
+      seen = undefined;
     }
     await pause();
   }

@@ -89,6 +89,20 @@ export class HostLines {
   }
 
   /**
+   * Checks all lines, before a person's command changes any of them.
+   *
+   * @throws FileError for a line that is neither blank, a comment nor a server's.
+   */
+  check(): void {
+    for (const [index, line] of this.#lines.entries()) {
+      const [word] = words(line);
+      if (word === undefined || word.startsWith('#')) continue;
+      if (hostOf(line)) continue;
+      throw new FileError(this.#path, `is not a known-hosts file: line ${index + 1} is not understood`);
+    }
+  }
+
+  /**
    * Removes the line of a name.
    *
    * @returns whether there was one.
@@ -138,27 +152,34 @@ export class HostLines {
   }
 
   #read(index: number): KnownHost {
-    const [name = '', type, fingerprint = '', state, firstSeen = '', lastSeen = '', ...rest] = words(
-      this.#lines[index] ?? '',
-    );
-    if (
-      type !== kind ||
-      !fingerprintForm.test(fingerprint) ||
-      (state !== 'pinned' && state !== 'revoked') ||
-      !isDay(firstSeen) ||
-      !isDay(lastSeen) ||
-      rest.length > 0
-    ) {
-      throw new FileError(this.#path, `has a line for '${name}' that is not understood: line ${index + 1}`);
-    }
-    return {
-      name: oneSpelling(name),
-      fingerprint: fingerprint.toLowerCase(),
-      state,
-      firstSeen,
-      lastSeen,
-    };
+    const line = this.#lines[index] ?? '';
+    const host = hostOf(line);
+    if (host) return host;
+    const [name = ''] = words(line);
+    throw new FileError(this.#path, `has a line for '${name}' that is not understood: line ${index + 1}`);
   }
+}
+
+/** The server of a line; undefined for a line that is not understood. */
+function hostOf(line: string): KnownHost | undefined {
+  const [name = '', type, fingerprint = '', state, firstSeen = '', lastSeen = '', ...rest] = words(line);
+  if (
+    type !== kind ||
+    !fingerprintForm.test(fingerprint) ||
+    (state !== 'pinned' && state !== 'revoked') ||
+    !isDay(firstSeen) ||
+    !isDay(lastSeen) ||
+    rest.length > 0
+  ) {
+    return undefined;
+  }
+  return {
+    name: oneSpelling(name),
+    fingerprint: fingerprint.toLowerCase(),
+    state,
+    firstSeen,
+    lastSeen,
+  };
 }
 
 function words(line: string): string[] {

@@ -18,16 +18,18 @@ export function hostName(name: string): string {
 }
 
 /**
- * The one spelling of a name: lower case, no dot at the end of a host, and an IPv6 address in the
- * short form of RFC 5952. The spelling of that is the same name again.
+ * The one spelling of a name: lower case, no dot at the end of a host, no zeros before a port, and an
+ * IPv6 address in the short form of RFC 5952. The spelling of that is the same name again.
  */
 export function oneSpelling(name: string): string {
   const lower = name.toLowerCase();
   const inBrackets = /^\[([^\]]+)\](.*)$/.exec(lower);
-  if (inBrackets) return `[${shortIpv6(inBrackets[1] ?? '')}]${inBrackets[2] ?? ''}`;
+  if (inBrackets) {
+    return `[${shortIpv6(inBrackets[1] ?? '')}]${(inBrackets[2] ?? '').replace(/^:0+(?=\d+$)/, ':')}`;
+  }
   if (/:.*:/.test(lower)) return shortIpv6(lower);
   // A colon that no port follows makes it the name of something else, such as `unix:` and a path.
-  return lower.replace(/^([^:]*[^:.])\.+(:\d+)?$/, '$1$2');
+  return lower.replace(/^([^:]*[^:.])\.+(:\d+)?$/, '$1$2').replace(/^(?!unix:)([^:]+:)0+(?=\d+$)/, '$1');
 }
 
 /** The short form of an IPv6 address, with its zone; anything else stays as it is. */

@@ -54,7 +54,12 @@ function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-function newHost(name: string, fingerprint: string, state: KnownHost['state'] = 'pinned'): KnownHost {
+/**
+ * A server that was first seen today.
+ *
+ * @throws TypeError for text that is no name, no fingerprint or no state.
+ */
+export function newHost(name: string, fingerprint: string, state: KnownHost['state'] = 'pinned'): KnownHost {
   checkState(state);
   const day = today();
   return {
@@ -231,16 +236,30 @@ export async function listKnownHosts(path: string): Promise<(KnownHost | FileErr
   return (await readLines(path)).list();
 }
 
-async function readLines(path: string): Promise<HostLines> {
+/** @param name - the path as the caller wrote it, for errors. */
+async function readLines(path: string, name: string = path): Promise<HostLines> {
   const file = await readSmallFile(path, maxFile);
-  return new HostLines(path, file?.bytes ?? new Uint8Array());
+  return new HostLines(name, file?.bytes ?? new Uint8Array());
+}
+
+/**
+ * Changes a known-hosts file for a person, in one step: no other process changes it meanwhile.
+ *
+ * @param change - may run again when the lock was lost.
+ * @throws FileError for a file with a line that is not understood, which is perhaps another file.
+ */
+export function editKnownHosts<T>(path: string, change: (lines: HostLines) => T): Promise<T> {
+  return changeFile(path, (lines) => {
+    lines.check();
+    return change(lines);
+  });
 }
 
 async function changeFile<T>(path: string, change: (lines: HostLines) => T): Promise<T> {
   const target = await attempt(path, 'cannot be written', () => placeOf(path));
   for (;;) {
     const done = await withFileLock(target, async (held) => {
-      const lines = await readLines(target);
+      const lines = await readLines(target, path);
       const value = change(lines);
       if (!lines.changed) return { value };
       const bytes = lines.toBytes();

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +9,7 @@ import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import { fileKnownHosts } from '../../lib/trust/known-hosts.js';
-import { runCli, type Outcome } from '../support/cli.js';
+import { main, runCli, type Outcome } from '../support/cli.js';
 import { needDist } from '../support/dist.js';
 import { keys } from '../support/encrypted.js';
 
@@ -40,8 +42,32 @@ describe('k4net', () => {
     for (const args of [[], ['nonsense'], ['toString'], ['demo', 'a', 'b']]) {
       const wrong = await k4net(...args);
       expect(wrong).toMatchObject({ code: 2, stdout: '' });
-      expect(wrong.stderr).toMatch(/^k4net: .+\n\nusage: k4net COMMAND/);
+      expect(wrong.stderr).toMatch(/^usage: k4net COMMAND/);
+      expect(wrong.stderr).toMatch(/\n\nk4net: .+\n$/);
     }
+  });
+
+  it('prints the usage of one command only when that one is misused', async () => {
+    const { stderr } = await k4net('keygen');
+    expect(stderr).toContain('keygen PATH');
+    expect(stderr).not.toMatch(/trust list|demo/);
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe('k4net: PATH is missing');
+  });
+
+  it('prints the version of the package', async () => {
+    const { version } = JSON.parse(
+      await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
+    ) as { version: string };
+    expect(await k4net('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('ends in silence when nobody reads its output', async () => {
+    const child = spawn(process.execPath, [main, 'help'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
   it.each([
@@ -59,12 +85,15 @@ describe('k4net', () => {
     [['trust', 'add', 'a:1'], 'FINGERPRINT is missing'],
     [['trust', 'add', 'a:1', 'sha256:12'], "a fingerprint is 'sha256:' and 64 hexadecimal digits"],
     [['trust', 'add', '#a', one], 'the name of a server'],
-    [['trust', 'revoke', 'a:1', one], 'one argument too many'],
+    [['trust', 'revoke', 'a:1', one, 'b'], 'one argument too many'],
+    [['trust', 'revoke'], 'NAME is missing'],
+    [['trust', 'replace', 'a:1'], 'FINGERPRINT is missing'],
+    [['trust', 'add', '::1:9000', one], "'::1:9000' is an IPv6 address without brackets: write '[::1]:9000'"],
     [['trust', 'list', '--file', ''], 'the path of a known-hosts file'],
   ])('says what is wrong with %j', async (args, what) => {
     const { code, stdout, stderr } = await k4net(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr.split('\n')[0]).toContain(what);
+    expect(stderr.trimEnd().split('\n').at(-1)).toContain(what);
     expect(await readdir(folder)).toEqual([]);
   });
 });
@@ -199,6 +228,51 @@ describe('k4net trust', () => {
       stdout: `a:1 ${one} pinned 2026-01-31 2026-02-01\nc:1 ${one} pinned 2026-01-31 2026-02-01\n`,
       stderr: "k4net: 'mine' has a line for 'b:1' that is not understood: line 3\n",
     });
+  });
+
+  it.each([
+    ['add', 'a:1', two],
+    ['replace', 'a:1', two],
+    ['revoke', 'a:1'],
+    ['revoke', 'a:1', one],
+    ['remove', 'a:1'],
+  ])('%s refuses a file with a line that is not understood', async (...args) => {
+    const line = `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
+    for (const [text, number] of [
+      [keys.server.toPem(), 1],
+      [`# mine\n\n${line}b:1 what\n`, 4],
+    ] as const) {
+      await writeFile(path.join(folder, 'vic.sk'), text);
+      expect(await k4net('trust', ...args, '--file', './vic.sk')).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `k4net: './vic.sk' is not a known-hosts file: line ${number} is not understood\n`,
+      });
+      expect(await readFile(path.join(folder, 'vic.sk'), 'utf8')).toBe(text);
+    }
+    expect(await readdir(folder)).toEqual(['vic.sk']);
+  });
+
+  it('keeps the days of a key that it revokes, and prints what the file has then', async () => {
+    const file = path.join(folder, 'mine');
+    await writeFile(file, `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`);
+    const wrong = await k4net('trust', 'revoke', 'a:1', two, '--file', file);
+    expect(wrong).toMatchObject({ code: 1, stdout: '' });
+    expect(wrong.stderr).toContain(`has the other key ${one} for 'a:1'`);
+    expect(await k4net('trust', 'revoke', 'a:1', '--file', file)).toEqual({
+      code: 0,
+      stdout: `a:1 ${one} revoked 2026-01-31 2026-02-01\n`,
+      stderr: '',
+    });
+    expect(await readFile(file, 'utf8')).toBe(`a:1 k4net1 ${one} revoked 2026-01-31 2026-02-01\n`);
+  });
+
+  it('revokes the key of a server that the file does not know', async () => {
+    const file = path.join(folder, 'mine');
+    const { code, stdout } = await k4net('trust', 'revoke', 'A:01', one, '--file', file);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`a:1 ${one} revoked`);
+    expect(await fileKnownHosts(file).get('a:1')).toMatchObject({ fingerprint: one, state: 'revoked' });
   });
 
   it('takes the name that connect looks up', async () => {

@@ -336,9 +336,12 @@ describe('functions of the program that fail', () => {
   });
 
   it('gives onError an error of its own for an authorize that throws undefined', async () => {
+    function* never(): Generator<boolean> {
+      yield false;
+    }
     const { port, errors } = await open({
       clientAuth: 'required',
-      authorize: () => Promise.reject(undefined),
+      authorize: () => never().throw(undefined).done === true,
     });
     await failure(dial({ port, pin: right.fingerprint, clientKey: keys.ec }));
     expect(errors).toEqual([new TypeError("'authorize' threw undefined")]);

@@ -426,6 +426,24 @@ describe('the lock of a file', () => {
     }
   });
 
+  it('waits for a lock again when a dead holder comes back with the same token', async () => {
+    const [lock, token] = [`${path}.lock`, '0123456789abcdef'];
+    writeFileSync(lock, token);
+    const rm = promises.rm.bind(promises);
+    let removals = 0;
+    vi.spyOn(promises, 'rm').mockImplementation(async (target, options) => {
+      await rm(target, options);
+      if (target !== lock) return;
+      removals += 1;
+      writeFileSync(lock, token);
+    });
+    await expect(
+      withFileLock(path, () => Promise.resolve(), { staleAfter: 50, timeout: 200 }),
+    ).rejects.toBeInstanceOf(FileError);
+    expect(removals).toBeGreaterThan(0);
+    expect(removals).toBeLessThanOrEqual(4);
+  });
+
   it('pauses between attempts while the lock can neither be made nor read', async () => {
     const attempts = vi.spyOn(promises, 'writeFile').mockRejectedValue(systemError('EEXIST'));
     await expect(withFileLock(path, () => Promise.resolve(), { timeout: 100 })).rejects.toBeInstanceOf(

@@ -189,6 +189,17 @@ describe.each<[string, () => KnownHosts]>([
 });
 
 describe('the one spelling of a name', () => {
+  it.each([
+    ['host:080', 'host:80'],
+    ['host.:080', 'host:80'],
+    ['[::1]:0443', '[::1]:443'],
+    ['host:0', 'host:0'],
+    ['unix:007', 'unix:007'],
+    ['unix:/a:007', 'unix:/a:007'],
+  ])('has no zeros before a port: %s is %s', (given, spelling) => {
+    expect(hostName(given)).toBe(spelling);
+  });
+
   it('is the one spelling of itself, and of its capitals', () => {
     const part = fc.constantFrom(
       '[',
