@@ -8,7 +8,12 @@ const few = 8;
  * until their answers have gone out: a peer that reads no answers gets no more callbacks run for it.
  *
  * Callbacks that do not answer at once start a few at a time, so that the first answers can fill the send queue before
- * all callbacks have started.
+ * all callbacks have started. This does not bound the answers of callbacks that take a timer or I/O: all of them have
+ * started before the first answer. A limit that grows as the peer reads would not help, since a hostile peer can read at
+ * first and stop later. The bound on those is the `requestConcurrency`.
+ *
+ * Each time the queue has had room, one callback may start even if other senders have filled the queue again: the peer
+ * reads. Otherwise a steady stream of messages would keep requests waiting behind a few slow callbacks for ever.
  */
 export class AnswerGate {
   readonly #outlet: Pick<ClaimedSocket, 'congested' | 'room'>;
@@ -16,6 +21,8 @@ export class AnswerGate {
   #running = 0;
   #limit = few;
   #waiting: Promise<void> | undefined;
+  /** Whether the queue has had room since the last callback started. */
+  #granted = false;
 
   /** @param onOpen - called when the gate opens after it was closed. */
   constructor(outlet: Pick<ClaimedSocket, 'congested' | 'room'>, onOpen: () => void) {
@@ -25,7 +32,7 @@ export class AnswerGate {
 
   /** Whether no further callback may start; `onOpen` follows in that case. */
   get closed(): boolean {
-    if (this.#running < few) return false;
+    if (this.#running < few || this.#granted) return false;
     const { congested } = this.#outlet;
     if (!congested && this.#running < this.#limit) return false;
     // If there is room: a microtask later the callbacks whose promises are settled already have answered.
@@ -35,6 +42,7 @@ export class AnswerGate {
 
   begin(): void {
     this.#running += 1;
+    this.#granted = false;
   }
 
   /** The answer has gone out. Returns whether that lets a callback start that had to wait. */
@@ -48,6 +56,7 @@ export class AnswerGate {
     const open = (): void => {
       this.#waiting = undefined;
       this.#limit = this.#running + few;
+      this.#granted = this.#outlet.congested;
       this.#onOpen();
     };
     this.#waiting = opened.then(open, open);

@@ -52,7 +52,8 @@ export interface QueueSocketOptions {
   readonly concurrency?: number | undefined;
   /**
    * Request callbacks that are in flight at a time, each until its answer has gone out, apart from the callbacks of messages.
-   * Default 64. While the send queue is above the `highWaterMark` of the socket, at most 8. Where callbacks at both ends wait
+   * Default 64. While the send queue is above the `highWaterMark` of the socket, at most 8, and one more each time the queue
+   * has had room. A peer that reads nothing can make this side hold that many answers. Where callbacks at both ends wait
    * for answers of each other, more than that at once can wait for ever: then raise the number, or give those that answer
    * them a `concurrency` of their own, see `registerCallback`.
    */

@@ -58,3 +58,18 @@ it('lets callbacks that do not answer at once begin eight at a time while there 
   for (let i = 0; i < 32; i += 1) gate.finish();
   expect(begin()).toBe(8);
 });
+
+it('lets one more callback begin each time the queue has had room, also if it is full again by then', async () => {
+  const { gate, outlet, begin, opened } = open(true);
+  expect(begin()).toBe(8);
+  for (let round = 0; round < 4; round += 1) {
+    expect(gate.closed).toBe(true);
+    outlet.rooms[round]?.resolve();
+    await turns();
+    expect(opened()).toBe(round + 1);
+    expect(begin()).toBe(1);
+    await turns();
+    expect(gate.closed).toBe(true);
+  }
+  expect(outlet.rooms.length).toBe(5);
+});

@@ -615,6 +615,34 @@ describe('QueueSocket: limits', () => {
     expect(types).toEqual(Array.from({ length: 64 }, () => 'answer'));
   });
 
+  it('answers a request behind eight slow ones while a steady stream of messages fills the send queue', async () => {
+    const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
+    const gate = new Deferred<void>();
+    queue.registerCallback('slow', () => gate.promise);
+    queue.registerCallback('quick', () => 'done');
+    queue.start();
+    let streaming = true;
+    const stream = async (): Promise<void> => {
+      while (streaming) await queue.send(pattern(1000));
+    };
+    // So many senders that others wait whenever one of them has room.
+    const streams = Array.from({ length: 100 }, stream);
+    for (let id = 1; id <= 8; id += 1) void peer.send(encodeRequest(id, 'slow', new Uint8Array(0)));
+    void peer.send(encodeRequest(9, 'quick', new Uint8Array(0)));
+    let answer: Uint8Array | undefined;
+    for (let left = 20_000; !answer && left > 0; left -= 1) {
+      const message = await peer.recv();
+      if (isControl(message)) answer = message;
+    }
+    expect(answer && decodeControl(answer)).toMatchObject({ type: 'answer', id: 9 });
+    streaming = false;
+    gate.resolve();
+    const rest = drain(peer);
+    await Promise.all(streams);
+    await queue.close();
+    expect((await rest).filter((each) => isControl(each)).length).toBe(8);
+  });
+
   it('one message of any size is let in', async () => {
     const { near, far } = await field.started({ near: limits, far: limits });
     far.registerCallback('x', (reader) => reader.read());

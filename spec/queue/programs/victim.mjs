@@ -2,6 +2,7 @@
 // Usage: node --expose-gc victim.mjs KIND [session], with a channel to its parent: says its port, and answers each message
 // of the parent with the counters of the sockets that are open, the most memory that it has used, and how long a call of
 // a session of its own has taken at most.
+import { setTimeout } from 'node:timers/promises';
 import { connect, listen, QueueSocket } from '../../../dist/index.js';
 
 const [kind, withSession] = process.argv.slice(2);
@@ -33,6 +34,10 @@ void server.serve(async (socket) => {
   queues.add(queue);
   queue.registerCallback('at once', answer);
   queue.registerCallback('async', async () => answer());
+  queue.registerCallback('after a timer', async () => {
+    await setTimeout(1);
+    return answer();
+  });
   queue.registerCallback('never', () => new Promise(() => undefined));
   queue.registerCallback('fails', () => {
     throw new Error('it fails');
