@@ -8,12 +8,13 @@ const few = 8;
  * until their answers have gone out: a peer that reads no answers gets no more callbacks run for it.
  *
  * Callbacks that do not answer at once start a few at a time, so that the first answers can fill the send queue before
- * all callbacks have started. This does not bound the answers of callbacks that take a timer or I/O: all of them have
- * started before the first answer. A limit that grows as the peer reads would not help, since a hostile peer can read at
- * first and stop later. The bound on those is the `requestConcurrency`.
+ * all callbacks have started. This does not bound the answers of callbacks that take a timer or
+ * I/O: all of them have started before the first answer, so `requestConcurrency` is their bound. A
+ * limit that grows as the peer reads would not help: a hostile peer can read first and stop later.
  *
- * Each time the queue has had room, one callback may start even if other senders have filled the queue again: the peer
- * reads. Otherwise a steady stream of messages would keep requests waiting behind a few slow callbacks for ever.
+ * Each time the queue has had room, one callback may start even if other senders have filled the
+ * queue again: the peer reads. Otherwise a steady stream of messages would keep requests waiting
+ * behind a few slow callbacks for ever.
  */
 export class AnswerGate {
   readonly #outlet: Pick<ClaimedSocket, 'congested' | 'room'>;

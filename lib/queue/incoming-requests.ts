@@ -17,6 +17,8 @@ export class IncomingRequests {
   readonly #socket: QueueSocket;
   readonly #outlet: AnswerOutlet;
   readonly #requests = new Map<number, IncomingRequest>();
+  /** Set once nobody waits for any answer. Requests that came before can still be read after that. */
+  #gone: { readonly reason: K4netError; readonly keepHeld: boolean } | undefined;
 
   constructor(socket: QueueSocket, outlet: AnswerOutlet) {
     this.#socket = socket;
@@ -31,7 +33,8 @@ export class IncomingRequests {
   open(id: number, name: string): IncomingRequest | undefined {
     if (this.#requests.has(id)) return undefined;
     const request = new IncomingRequest(this.#socket, name, id);
-    this.#requests.set(id, request);
+    if (this.#gone) end(request, this.#gone.reason, this.#gone.keepHeld);
+    else this.#requests.set(id, request);
     return request;
   }
 
@@ -53,10 +56,8 @@ export class IncomingRequests {
    * @param keepHeld - whether `recvRegistered` may still call callbacks, with a signal that is aborted.
    */
   dropAll(reason: K4netError, keepHeld: boolean): void {
-    for (const request of this.#requests.values()) {
-      if (keepHeld && isHeld(request)) request.abort(() => reason);
-      else request.drop(() => reason);
-    }
+    this.#gone ??= { reason, keepHeld };
+    for (const request of this.#requests.values()) end(request, reason, keepHeld && isHeld(request));
     this.#requests.clear();
   }
 
@@ -88,6 +89,11 @@ export class IncomingRequests {
     // What has become of the answer the socket tells.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
+}
+
+function end(request: IncomingRequest, reason: K4netError, keep: boolean): void {
+  if (keep) request.abort(() => reason);
+  else request.drop(() => reason);
 }
 
 function isHeld({ work }: IncomingRequest): boolean {

@@ -59,4 +59,26 @@ describe('a request that manual dispatch holds', () => {
     await until(() => call.state !== 'pending');
     expect(seen).toEqual({ called: 1, aborted: 1 });
   });
+
+  it('sees its signal aborted when it waited behind a full queue while the connection broke', async () => {
+    const queues = { callTimeout: Infinity, maxQueuedMessages: 1 };
+    const { near, far, cut } = await field.started({ near: { ...queues, dispatch: 'manual' }, far: queues });
+    const signals: boolean[] = [];
+    near.registerCallback('note', () => undefined);
+    near.registerCallback('ask', (_, { signal }) => void signals.push(signal.aborted));
+    for (let i = 0; i < 3; i += 1) void far.sendRegistered('note');
+    const call = watch(far.call('ask'));
+    // The signal must not be live while the last of these still waits.
+    for (let i = 0; i < 3; i += 1) void far.sendRegistered('note');
+    await far.flush();
+    await until(() => near.stats().callbackQueue.messages === 1);
+    cut();
+    await near.closed;
+    while (signals.length === 0) await near.recvRegistered();
+    expect(signals).toEqual([true]);
+    await until(() => call.state === 'rejected');
+    while (near.stats().callbacksRun < 7) await near.recvRegistered();
+    await failure(near.recvRegistered(), 'K4NET_CLOSED');
+    expect(near.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0 } });
+  });
 });
