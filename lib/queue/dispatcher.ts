@@ -15,6 +15,8 @@ import { Registry, type Callback, type CallbackOptions, type Registration } from
 import type { Batch, Work } from './work.js';
 
 const none: Bytes = new Uint8Array(0);
+/** Bytes up to which the payload of a request is copied: beyond that a copy costs too much. */
+const smallPayload = 64;
 
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost extends Audience {
@@ -172,7 +174,7 @@ export class Dispatcher {
     if (this.#limits.manual && !work.batch) return;
     work.begun = true;
     if (work.request) void this.#incoming.fail(work.request, undefined);
-    this.#finish(work, work.payload);
+    this.#finish(work, sizeOf(work));
     work.payload = none;
     this.#laneOf(work).skip(work);
   }
@@ -321,7 +323,7 @@ export class Dispatcher {
     const priority = registration?.priority ?? 0;
     const work: Work = { priority, begun: false, registration, request, payload, batch: undefined };
     if (request) request.work = work;
-    this.#budgetOf(work).take(request ? requestSize(request.name, payload) : payload.length);
+    this.#budgetOf(work).take(sizeOf(work));
     this.#fresh.push(work);
     if (this.#limits.manual) this.#held.push(work);
     else this.#laneOf(work).push(work);
@@ -332,32 +334,48 @@ export class Dispatcher {
   }
 
   #perform(work: Work): PromiseLike<void> | undefined {
-    const { payload, request } = work;
+    const { request } = work;
+    const payload = request ? ownPayload(work.payload) : work.payload;
+    const size = sizeOf(work);
     work.begun = true;
     work.payload = none;
     if (request) this.#gate.begin();
-    else this.#budgetOf(work).give(payload.length);
+    else this.#budgetOf(work).give(size);
     const done = this.#performer.perform(work, payload);
     if (!request && !work.batch) return done;
     if (done) {
       return done.then(() => {
-        this.#finish(work, payload);
+        this.#finish(work, size);
         if (request && this.#gate.finish()) this.#kickAll();
         this.#host.onRoom();
       });
     }
-    this.#finish(work, payload);
+    this.#finish(work, size);
     // Nothing else may start now that could not before: the lane that called goes on by itself.
     if (request) this.#gate.finish();
     return undefined;
   }
 
   /** A request keeps its room until it has its answer, as it does at the other end. */
-  #finish(work: Work, payload: Bytes): void {
+  #finish(work: Work, size: number): void {
     const { request, batch } = work;
-    if (request && !this.#stopped) this.#budgetOf(work).give(requestSize(request.name, payload));
+    if (request && !this.#stopped) this.#budgetOf(work).give(size);
     if (!batch) return;
     batch.left -= 1;
     if (batch.left === 0) batch.done.resolve();
   }
+}
+
+/** Bytes that a queue counts for a call of a callback, without the overhead. */
+function sizeOf({ request, payload }: Work): number {
+  return request ? requestSize(request.name, payload) : payload.length;
+}
+
+/**
+ * A callback may take long: a small payload must not keep the whole run of received bytes in memory.
+ * A copy of a larger one would slow callbacks that answer at once.
+ */
+function ownPayload(payload: Bytes): Bytes {
+  if (payload.length === 0) return none;
+  return payload.length > smallPayload ? payload : detached(payload);
 }

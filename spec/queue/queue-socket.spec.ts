@@ -1081,3 +1081,22 @@ describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (ca
     expect(kept).toBe(0);
   });
 });
+
+describe.each(queueCarriers)('QueueSocket, %s: a callback of a request', (carrier) => {
+  const field = new QueueField(carrier);
+  afterEach(() => field.clear());
+
+  it.each([0, 1, 64])('keeps no other received bytes in memory for a payload of %i bytes', async (size) => {
+    const { near, far } = await field.started();
+    const kept: number[] = [];
+    far.registerCallback('ask', (reader) => {
+      kept.push(reader.data.buffer.byteLength);
+    });
+    // All of them and the message come in one run of bytes.
+    const answers = Array.from({ length: 4 }, () => near.call('ask', new Uint8Array(size)));
+    void near.send(new Uint8Array(10_000));
+    await Promise.all(answers);
+    expect(kept.length).toBe(4);
+    for (const bytes of kept) expect(bytes).toBeLessThanOrEqual(size === 0 ? 0 : 2 * size + 64);
+  });
+});
