@@ -5,7 +5,7 @@ import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/r
 import { startTimer, type AbortHub } from '../waiting.js';
 import { detached, type Budget } from './budget.js';
 
-/** Milliseconds that a queue is full without a `recv` before it counts as unread. */
+/** Milliseconds that a queue is full before it counts as unread. */
 const unreadAfter = 1000;
 
 /** The messages that no callback takes, and those who wait for one. */
@@ -16,12 +16,11 @@ export class ReceiveQueue implements MessageSource {
   readonly #onRoom: () => void;
   #onUnread: (() => void) | undefined;
   #watch: { stop(): void } | undefined;
-  #taken = 0;
   #over: K4netError | undefined;
 
   /**
    * @param onRoom - called when a message was taken.
-   * @param onUnread - called at most once: the queue has been full for a second, and nobody has taken a message.
+   * @param onUnread - called at most once: the queue has been full for a second, and nobody has ever taken a message.
    */
   constructor(budget: Budget, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
     this.#budget = budget;
@@ -80,7 +79,7 @@ export class ReceiveQueue implements MessageSource {
   cut(): Bytes {
     const message = this.#messages.shift() ?? new Uint8Array(0);
     this.#budget.give(message.length);
-    this.#taken += 1;
+    this.#onUnread = undefined;
     this.#onRoom();
     return message;
   }
@@ -89,20 +88,9 @@ export class ReceiveQueue implements MessageSource {
     // The queue is filled whether somebody waits or not.
   }
 
-  /** One timer at a time, however often the queue becomes full. */
+  /** A program that has taken a message reads, however long its work on one message takes. */
   #watchUnread(): void {
     if (this.#watch || !this.#onUnread) return;
-    const before = this.#taken;
-    const check = (): void => {
-      this.#watch = undefined;
-      if (!this.#budget.full) return;
-      if (this.#taken !== before) {
-        this.#watchUnread();
-        return;
-      }
-      this.#onUnread?.();
-      this.#onUnread = undefined;
-    };
-    this.#watch = startTimer(check, unreadAfter, false);
+    this.#watch = startTimer(() => this.#onUnread?.(), unreadAfter, false);
   }
 }

@@ -47,11 +47,12 @@ export function attempt(hook: () => unknown, name: string, onError: QueueSocketO
   }
 }
 
-/** Warns of a full receive queue whose messages nobody takes. */
+/** Warns of a full receive queue of which nobody has taken a message yet. */
 export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void {
   const where = peer === '' ? 'a QueueSocket' : `the QueueSocket of ${peer}`;
   warn(
-    `nobody calls recv() and the receive queue of ${where} is full (${messages} messages, ${bytes} bytes): ` +
+    `nobody has received a message yet, and the receive queue of ${where} is full ` +
+      `(${messages} messages, ${bytes} bytes): ` +
       'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
     'K4NET_UNREAD',
   );
