@@ -189,7 +189,8 @@ export class QueueSocket {
    * with what it threw, and like `send`.
    */
   performTasks(): Promise<void> {
-    return guarded(this.#performTasks());
+    const performed: Promise<void> = this.#performTasks(() => void quiet(performed));
+    return performed;
   }
 
   /**
@@ -362,10 +363,17 @@ export class QueueSocket {
     return closing ? quietly(closing) : this.#claimed.send(message, options);
   }
 
-  async #performTasks(): Promise<void> {
+  /** @param onLost - called when a message cannot be sent: what a constructor throws is no such error. */
+  async #performTasks(onLost: () => void): Promise<void> {
     for (const [name, constructor] of [...this.#tasks]) {
       this.#options.log?.(`Performing task ${name}`);
-      await this.sendRegistered(name, constructor);
+      const payload = payloadBytes(constructor);
+      try {
+        await this.sendRegistered(name, payload);
+      } catch (error) {
+        onLost();
+        throw error;
+      }
     }
   }
 

@@ -162,8 +162,15 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
       const [value, options] = rest;
       const read = (reader: BinaryReader): Output<AnswerOf<M[N]>> =>
         answer.read(reader, itself, undefined) as Output<AnswerOf<M[N]>>;
-      const called = this.#queue.call(name, writes(argument, value), options);
-      return guarded(called.then(read), options?.signal);
+      const encoding = { failed: false };
+      const write = (writer: BinaryWriter): void => {
+        encoding.failed = true;
+        argument.write(writer, value);
+        encoding.failed = false;
+      };
+      const answered = this.#queue.call(name, write, options).then(read);
+      // A codec of the program can throw an error of any class.
+      return encoding.failed ? answered : guarded(answered, options?.signal);
     } catch (error) {
       return rejected(error);
     }

@@ -1,7 +1,7 @@
 import { decodeUtf8, type Bytes } from '../bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
 import { noOptions } from '../options.js';
-import { quiet } from '../waiting.js';
+import { quiet, rejected } from '../waiting.js';
 import type { Inbox } from './inbox.js';
 
 /** A batch of empty messages is many times what its bytes were, so there is a limit. */
@@ -16,8 +16,12 @@ const mostAtOnce = 1024;
 export function iterate(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes, void> {
   return {
     next(): Promise<IteratorResult<Bytes, void>> {
-      const value = inbox.take();
-      return value === undefined ? quiet(wait(inbox, onEnd)) : Promise.resolve({ done: false, value });
+      try {
+        const value = inbox.take();
+        return value === undefined ? quiet(wait(inbox, onEnd)) : Promise.resolve({ done: false, value });
+      } catch (error) {
+        return rejected(error);
+      }
     },
     return: () => Promise.resolve({ done: true, value: undefined }),
     [Symbol.asyncIterator]() {
@@ -39,8 +43,12 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
   };
   return {
     next(): Promise<IteratorResult<Bytes[], void>> {
-      const message = inbox.take();
-      return message === undefined ? quiet(waitForBatch()) : Promise.resolve(batch(message));
+      try {
+        const message = inbox.take();
+        return message === undefined ? quiet(waitForBatch()) : Promise.resolve(batch(message));
+      } catch (error) {
+        return rejected(error);
+      }
     },
     return: () => Promise.resolve({ done: true, value: undefined }),
     [Symbol.asyncIterator]() {

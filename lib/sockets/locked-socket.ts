@@ -13,6 +13,7 @@ import {
   bounded,
   checkSignal,
   Deferred,
+  guarded,
   quiet,
   quietly,
   rejected,
@@ -262,7 +263,13 @@ export class LockedSocket {
   }
 
   /** The messages as UTF-8 text, for `for await`; see `recvText` for one that is not. */
-  async *texts(): AsyncGenerator<string, void, undefined> {
+  texts(): AsyncGenerator<string, void, undefined> {
+    const texts = this.#texts();
+    const next = texts.next.bind(texts);
+    return Object.assign(texts, { next: () => guarded(next()) });
+  }
+
+  async *#texts(): AsyncGenerator<string, void, undefined> {
     for await (const message of this) yield toText(message);
   }
 

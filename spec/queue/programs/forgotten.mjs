@@ -2,7 +2,14 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codec, EncryptedSocket, generateKeyPair, LockedSocket, QueueSocket } from '../../../dist/index.js';
+import {
+  codec,
+  EncryptedSocket,
+  generateKeyPair,
+  K4netError,
+  LockedSocket,
+  QueueSocket,
+} from '../../../dist/index.js';
 
 const loud = {};
 let current = '';
@@ -72,6 +79,8 @@ for (const kind of ['plain', 'encrypted']) {
     void socket.recv();
     void socket.recvText();
     void socket[Symbol.asyncIterator]().next();
+    void socket.batches().next();
+    void socket.texts().next();
     void socket.recv({ timeout: 0 });
     void socket.recv(aborted());
     void socket.send('x', aborted());
@@ -98,6 +107,9 @@ for (const kind of ['plain', 'encrypted']) {
   await sockets('a recv of a socket that has an owner', (socket) => {
     new QueueSocket(socket);
     void socket.recv();
+    void socket[Symbol.asyncIterator]().next();
+    void socket.batches().next();
+    void socket.texts().next();
   });
 
   await queues('a cut', async (queue, cut) => {
@@ -136,6 +148,18 @@ for (const kind of ['plain', 'encrypted']) {
   await queues('a task that throws', (queue) => {
     queue.registerTask('task', (writer) => writer.writeUint8(256));
     void queue.performTasks();
+  });
+  await queues('constructors and codecs that throw an error of this library', (queue) => {
+    const broken = () => {
+      throw new K4netError('K4NET_CONNECTION', 'of the program');
+    };
+    const typed = queue.typed({ ask: codec.request(codec.struct({ part: codec.string }), codec.string) });
+    const value = Object.defineProperty({}, 'part', { get: broken, enumerable: true });
+    queue.registerTask('task', broken);
+    void queue.performTasks();
+    void queue.call('x', broken);
+    void queue.sendRegistered('x', broken);
+    void typed.call('ask', value);
   });
   await queues('a typed message of a wrong type', (queue) => {
     void queue.typed(types).sendRegistered('note', 'text');
