@@ -134,7 +134,8 @@ export class Calls {
   fail(id: number, code: string, text: string): void {
     const call = this.#answered(id);
     if (!call) return;
-    this.#trace?.(`Call ${id} of ${call.line.name} failed at the other end: ${JSON.stringify(text)} ${code}`);
+    const suffix = code === '' ? '' : ` ${code}`;
+    this.#trace?.(`Call ${id} of ${call.line.name} failed at the other end: "${text}"${suffix}`);
     failLater(call, () => new RemoteError(call.line.name, code, text));
   }
 

@@ -169,11 +169,14 @@ export class Dispatcher {
    * take replies, or nobody counts it out of its line.
    */
   cancel(id: number): void {
-    const work = this.#incoming.cancel(id)?.work;
+    const request = this.#incoming.cancel(id);
+    if (!request) return;
+    this.#host.trace?.(`The caller of ${request.name} has given request ${id} up`);
+    const { work } = request;
     if (!work || work.begun || this.#host.outlet.congested) return;
     if (this.#limits.manual && !work.batch) return;
     work.begun = true;
-    if (work.request) void this.#incoming.fail(work.request, undefined);
+    void this.#incoming.fail(request, undefined);
     this.#finish(work, sizeOf(work));
     work.payload = none;
     this.#laneOf(work).skip(work);

@@ -1,6 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { kindOf, toBytes, type Bytes } from '../bytes.js';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
+import { escapeText } from '../escape.js';
 import { noHead } from '../framing/encoder.js';
 import { nextTurn } from '../runtime.js';
 import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
@@ -93,7 +94,7 @@ export class QueueCore {
       },
       onUnmatched: (name) => {
         trace?.(`Dropping a message for ${name}, which has no callback`);
-        if (options.unmatched === 'error') reportUnmatched(options.onError, name);
+        if (options.unmatched === 'error') reportUnmatched(options.onError, name, socket.remoteAddress);
       },
       fail: (error) => {
         this.claimed.fail(error);
@@ -317,12 +318,12 @@ export class QueueCore {
   }
 }
 
-/** Adds the peer to each line: a server has many. */
+/** Escapes each line, since a peer's text may be in it, and adds the peer: a server has many. */
 function tracer(log: CheckedQueueOptions['log'], socket: MessageSocket): CheckedQueueOptions['log'] {
   return (
     log &&
     ((line) => {
-      log(`${line} (peer ${socket.remoteAddress || 'without an address'})`);
+      log(`${escapeText(line)} (peer ${socket.remoteAddress || 'without an address'})`);
     })
   );
 }

@@ -5,8 +5,9 @@ import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-soc
 
 /** What the process was warned of: once a name, however many sockets there are. */
 const warned = new Set<string>();
-/** Names without a callback are the peer's to make up: the process is warned of the first one only. */
-const unmatchedKey = 'K4NET_NO_CALLBACK';
+/** Names without a callback that the process was warned of. */
+const unmatched = new Set<string>();
+const maxUnmatched = 16;
 
 /** Tells of an error: whoever asked for it, or else the operator. Never throws. */
 export function report(onError: QueueSocketOptions['onError'], error: unknown, info: QueueErrorInfo): void {
@@ -27,11 +28,24 @@ export function report(onError: QueueSocketOptions['onError'], error: unknown, i
   }
 }
 
-/** Reports a message whose name has no callback. A peer can send many: the error is made only if somebody sees it. */
-export function reportUnmatched(onError: QueueSocketOptions['onError'], name: string): void {
-  if (!onError && warned.has(unmatchedKey)) return;
-  const error = new K4netError(unmatchedKey, `a message came for '${name}', which has no callback`);
-  report(onError, error, { name, kind: 'message' });
+/**
+ * Reports a message whose name has no callback. A peer can make up any number of names, so the process
+ * is warned of the first 16; an error is made only if somebody sees it.
+ */
+export function reportUnmatched(onError: QueueSocketOptions['onError'], name: string, peer: string): void {
+  if (!onError && (unmatched.size === maxUnmatched || unmatched.has(name))) return;
+  const where = peer === '' ? '' : ` (peer ${peer})`;
+  const error = new K4netError(
+    'K4NET_NO_CALLBACK',
+    `a message came for '${name}', which has no callback${where}`,
+  );
+  if (onError) {
+    report(onError, error, { name, kind: 'message' });
+    return;
+  }
+  unmatched.add(name);
+  const last = unmatched.size === maxUnmatched ? '. Further unknown names are not reported' : '';
+  warn(`${error.message}${last}`, error.code, error);
 }
 
 /** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
@@ -62,7 +76,7 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   const { code, text } = describe(error);
   // A callback serves the messages and the requests of its name.
   const source = kind === 'request' ? 'message' : kind;
-  const key = code === unmatchedKey ? code : `${source} ${name}`;
+  const key = `${source} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;

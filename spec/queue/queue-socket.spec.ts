@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError, TooLargeError } from '../../lib/errors.js';
+import { encodeFailure } from '../../lib/queue/envelope.js';
 import type { CallbackContext } from '../../lib/queue/registry.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/waiting.js';
@@ -878,11 +879,43 @@ describe('QueueSocket: debug', () => {
       `Dropping a message for misspelt, which has no callback ${peer}`,
       `Callback fails failed for a message: Error: it fails ${peer}`,
       `Callback fails failed for request 1: Error: it fails ${peer}`,
-      `Call 1 of fails failed at the other end: "it fails"  ${peer}`,
+      `Call 1 of fails failed at the other end: "it fails" ${peer}`,
       `Refusing request 2: there is no callback missing ${peer}`,
       `Call 2 of missing failed at the other end: "there is no callback 'missing'" K4NET_NO_CALLBACK ${peer}`,
     ]);
     expect(lines.join()).not.toContain('secret');
+  });
+
+  it('shows text of the peer without control characters and bidirectional controls', async () => {
+    const lines: string[] = [];
+    const { queue, peer } = await field.alone({ debug: true, logger: (line) => void lines.push(line) });
+    queue.start();
+    const call = failure(queue.call('ask'), 'K4NET_REMOTE');
+    await peer.recv();
+    await peer.send(encodeFailure(1, 'CODE', 'one\n\u009b2J\u202etwo'));
+    await call;
+    expect(lines.at(-1)).toBe(
+      'Call 1 of ask failed at the other end: "one\\n\\u{9b}2J\\u{202e}two" CODE (peer without an address)',
+    );
+  });
+
+  it('shows that a caller has given its request up', async () => {
+    const lines: string[] = [];
+    const { near, far } = await field.started({ far: { debug: true, logger: (line) => lines.push(line) } });
+    far.registerCallback('ask', (_, { signal }) => {
+      return new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve();
+        });
+      });
+    });
+    const abort = new AbortController();
+    const call = watch(near.call('ask', '', { signal: abort.signal }));
+    await until(() => far.stats().callbacksRun === 1);
+    abort.abort();
+    await until(() => far.stats().requestsInFlight === 0);
+    expect(call.state).toBe('rejected');
+    expect(lines.at(-1)).toBe('The caller of ask has given request 1 up (peer without an address)');
   });
 
   it('shows the address of the peer where there is one', async () => {

@@ -1,0 +1,40 @@
+import { afterEach, expect, it } from 'vitest';
+import { Errors, QueueField } from '../support/queue.js';
+import { textOf } from '../support/sockets.js';
+import { takeWarnings } from '../support/warnings.js';
+
+const field = new QueueField('plain over TCP');
+afterEach(() => field.clear());
+
+it('warns once of each of the first 16 names without a callback, with the peer, and then of no more', async () => {
+  const { near, far } = await field.started();
+  for (let nth = 1; nth <= 20; nth += 1) {
+    for (let again = 0; again < 3; again += 1) void near.sendRegistered(`name-${nth}`);
+  }
+  void near.send('last');
+  expect(textOf(await far.recv())).toBe('last');
+  const given = await takeWarnings();
+  const texts = Array.from(
+    { length: 16 },
+    (_, i) => `a message came for 'name-${i + 1}', which has no callback (peer ${far.remoteAddress})`,
+  );
+  const last = `${texts.pop()}. Further unknown names are not reported`;
+  expect(given.map(({ message }) => message)).toEqual([...texts, last]);
+  for (const { code } of given) expect(code).toBe('K4NET_NO_CALLBACK');
+});
+
+it('gives each message for a name without a callback to onError, with the peer', async () => {
+  const errors = new Errors();
+  const { near, far } = await field.started({ far: { onError: errors.onError } });
+  for (let i = 0; i < 20; i += 1) void near.sendRegistered('misspelt');
+  void near.send('last');
+  await far.recv();
+  expect(errors.heard.length).toBe(20);
+  for (const { error, info } of errors.heard) {
+    expect(info).toEqual({ name: 'misspelt', kind: 'message' });
+    expect(error).toMatchObject({
+      code: 'K4NET_NO_CALLBACK',
+      message: `a message came for 'misspelt', which has no callback (peer ${far.remoteAddress})`,
+    });
+  }
+});
