@@ -56,6 +56,16 @@ export function withOptions<T extends object>(options: T, changes?: Partial<T>):
   return Object.assign(Object.create(null), options, changes) as T;
 }
 
+const unsetQueueOptions = { timeout: undefined, signal: undefined, id: undefined };
+
+/**
+ * Options for p-queue, of its constructor or of `add`. It copies options into an object of its own, from which it would
+ * read these three through `Object.prototype`.
+ */
+export function queueOptions<T extends object>(options: T): T {
+  return { ...unsetQueueOptions, ...options };
+}
+
 /**
  * Refuses a security option that is present but undefined. `pin: process.env.PIN` without that variable must not turn
  * into trust on first use.

@@ -1,6 +1,7 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { K4netError, TimeoutError } from './errors.js';
+import { withOptions } from './options.js';
 import { allowListeners, nextTurn } from './runtime.js';
 
 /** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
@@ -27,6 +28,9 @@ export interface WaitOptions {
   /** Ends the wait when it aborts; the call then rejects with the signal's `reason`. */
   readonly signal?: AbortSignalLike | undefined;
 }
+
+/** {@link WaitOptions} with both properties present, so that neither is read from `Object.prototype`. */
+export type WholeWait = Required<WaitOptions>;
 
 const unset = (): void => undefined;
 
@@ -164,7 +168,7 @@ const customTimers = {
  */
 export function bounded<T>(
   promise: Promise<T>,
-  { timeout = Infinity, signal }: WaitOptions,
+  { timeout = Infinity, signal }: WholeWait,
   hub: AbortHub,
   cancel: (reason: unknown) => void,
   what: string,
@@ -175,14 +179,15 @@ export function bounded<T>(
       cancel(new TimeoutError(what, 0));
     });
   } else if (timeout !== Infinity) {
-    result = pTimeout(promise, {
+    const options = {
       milliseconds: timeout,
       customTimers: customTimers as never,
       fallback: () => {
         cancel(new TimeoutError(what, timeout));
         return promise;
       },
-    });
+    };
+    result = pTimeout(promise, withOptions(options));
   }
   if (signal) {
     const unwatch = hub.watch(signal, cancel);

@@ -1,5 +1,5 @@
 import { kindOf, toBytes } from '../bytes.js';
-import { integer } from '../options.js';
+import { integer, withOptions } from '../options.js';
 import { platform } from '../runtime.js';
 
 /** Where a server listens: a TCP port, or the path of a Unix socket or Windows pipe. */
@@ -12,7 +12,10 @@ export interface AddressOptions {
   readonly path?: string | undefined;
 }
 
-/** A checked address, as `connect` takes it. */
+/**
+ * A checked address, as `connect` takes it. `toAddress` makes it without inherited properties, so that neither Node nor
+ * `'path' in address` sees a `path` that is not its own.
+ */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** Names of {@link AddressOptions}. */
@@ -27,7 +30,7 @@ export function toAddress(where: 'listen' | 'connect', { port, host, path }: Add
     }
     if (path === '' || path.includes('\0')) throw new TypeError('path is empty or has a NUL in it');
     checkLength(path);
-    return { path };
+    return withOptions({ path });
   }
   if (port === undefined) throw new TypeError(`${where} needs 'port' or 'path'`);
   if (host !== undefined && typeof host !== 'string')
@@ -35,7 +38,7 @@ export function toAddress(where: 'listen' | 'connect', { port, host, path }: Add
   if (host === '') throw new TypeError('host is empty: leave it out for 127.0.0.1');
   // Port 0 is a free one for a server, and nothing that a client could reach.
   const lowest = where === 'listen' ? 0 : 1;
-  return { host: host ?? '127.0.0.1', port: integer('port', port, lowest, lowest, 65_535) };
+  return withOptions({ host: host ?? '127.0.0.1', port: integer('port', port, lowest, lowest, 65_535) });
 }
 
 /** The system's address of a Unix socket is short, and some versions of Node cut off what does not fit. */

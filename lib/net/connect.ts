@@ -173,6 +173,6 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', stopped);
       resolve();
     }, milliseconds);
-    signal.addEventListener('abort', stopped, { once: true });
+    signal.addEventListener('abort', stopped);
   });
 }

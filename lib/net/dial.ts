@@ -1,10 +1,21 @@
 import { K4netError, PeerAlertError, systemCode } from '../errors.js';
+import { withOptions } from '../options.js';
 import { builtin, type NodeSocket } from '../runtime.js';
 import { mayRetryAfter } from '../session/alerts.js';
 import { describeAddress, type Address } from './address.js';
 
-/** How long an idle TCP connection lives before the system asks whether the peer does, in milliseconds. */
-export const keepAliveDelay = 60_000;
+/** Options of Node for the connections of both sides; the delay of keepalives is in milliseconds. */
+export const socketOptions: {
+  readonly allowHalfOpen: boolean;
+  readonly noDelay: boolean;
+  readonly keepAlive: boolean;
+  readonly keepAliveInitialDelay: number;
+} = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
 
 /** System errors that another attempt may not meet. */
 const passing = new Set([
@@ -28,13 +39,7 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
   const { connect } = builtin('node:net', 'a connection');
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = connect({
-      ...address,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveDelay,
-    });
+    const socket = connect(withOptions({ ...address, ...socketOptions }));
     const onAbort = (): void => {
       socket.destroy();
       reject(signal.reason as Error);

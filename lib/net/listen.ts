@@ -1,6 +1,6 @@
 import { kindOf } from '../bytes.js';
 import { FileError, K4netError, toK4netError } from '../errors.js';
-import { flag, integer, ownOptions, refuseUndefined } from '../options.js';
+import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../options.js';
 import { builtin, type NodeServer } from '../runtime.js';
 import {
   serverNames,
@@ -20,7 +20,7 @@ import { LockedSocket } from '../sockets/locked-socket.js';
 import { checkServerChoices, serverKeys, ServerPlan } from '../sockets/server-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
-import { keepAliveDelay } from './dial.js';
+import { socketOptions } from './dial.js';
 import { HandshakeGate, type HandshakePlace } from './handshake-gate.js';
 import { Server, type ServerParts } from './server.js';
 import { bindPath } from './unix-path.js';
@@ -131,7 +131,7 @@ async function encryption(
   );
   const keys = await serverKeys(options);
   const { handshakeTimeout, appProtocols, recordLimit, recvSize, padding, cipher } = options;
-  const choices = {
+  const choices = withOptions({
     key: keys,
     serverNames: options.serverNames,
     clientAuth,
@@ -142,7 +142,7 @@ async function encryption(
     recvSize,
     padding,
     cipher,
-  };
+  });
   const wrap = (stream: DuplexLike, place?: HandshakePlace): EncryptedSocket =>
     new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, place));
   const shake = async (socket: EncryptedSocket): Promise<void> => {
@@ -158,13 +158,11 @@ async function encryption(
 }
 
 async function start<S extends LockedSocket>(address: Address, parts: ServerParts<S>): Promise<Server<S>> {
-  const listener = builtin('node:net', 'a server').createServer({
-    allowHalfOpen: true,
-    pauseOnConnect: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveDelay,
-  });
+  const listener = builtin('node:net', 'a server').createServer(
+    withOptions({ ...socketOptions, pauseOnConnect: true }),
+  );
+  // Node reads this property of the listener through `Object.prototype`.
+  listener.maxConnections = Infinity;
   const server = new Server<S>(listener, address, parts);
   const open = (): Promise<void> => bind(listener, address);
   try {

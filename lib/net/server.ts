@@ -3,7 +3,7 @@ import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
 import { debug, nameOf } from '../debug.js';
 import { closedError, K4netError } from '../errors.js';
-import { integer, milliseconds, ownOptions } from '../options.js';
+import { integer, milliseconds, ownOptions, queueOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
@@ -118,7 +118,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   /** Where the server listens, in the form that `connect` takes. */
   address(): Address {
-    return this.#address ?? this.#asked;
+    return { ...(this.#address ?? this.#asked) };
   }
 
   /**
@@ -180,9 +180,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (typeof handler !== 'function') throw new TypeError(`a handler is a function, not ${kindOf(handler)}`);
     const { maxConnections } = ownOptions('serve', options, ['maxConnections']);
     const concurrency = integer('maxConnections', maxConnections, Infinity, 1, Infinity);
-    const handlers = new PQueue({ concurrency });
+    const handlers = new PQueue(queueOptions({ concurrency }));
     for await (const socket of this) {
-      void handlers.add(() => this.#handle(handler, socket));
+      void handlers.add(() => this.#handle(handler, socket), queueOptions({}));
       // A connection is taken when a handler is free for it: until then it counts for `maxPending`.
       while (handlers.pending >= concurrency) await once(handlers, 'next');
     }
@@ -339,7 +339,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
     const cutAll = (): void => {
       for (const socket of this.#live) cut(socket);
     };
-    await bounded(stopped, { timeout }, new AbortHub(), cutAll, 'the connections did not end');
+    const wait = { timeout, signal: undefined };
+    await bounded(stopped, wait, new AbortHub(), cutAll, 'the connections did not end');
   }
 
   #report(error: unknown, socket?: LockedSocket): void {

@@ -1,4 +1,5 @@
 import { systemCode } from '../errors.js';
+import { withOptions } from '../options.js';
 import { builtin, platform } from '../runtime.js';
 import { withFileLock, type Held } from '../trust/file-lock.js';
 import { dial } from './dial.js';
@@ -47,7 +48,7 @@ async function removeStale(path: string, held: Held): Promise<boolean> {
 /** Only a refused connection says that nobody listens; anything else may be a server with troubles of its own. */
 async function answers(path: string): Promise<boolean> {
   try {
-    const socket = await dial({ path }, new AbortController().signal);
+    const socket = await dial(withOptions({ path }), new AbortController().signal);
     socket.destroy();
     return true;
   } catch (error) {

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import { Fifo } from '../fifo.js';
+import { queueOptions } from '../options.js';
 import { Deferred } from '../waiting.js';
 
 const done: Promise<void> = Promise.resolve();
@@ -15,6 +16,8 @@ export interface Task {
 
 interface Line<T> {
   readonly priority: number;
+  /** How its jobs are added to the queue. */
+  readonly options: { readonly priority: number };
   readonly tasks: Fifo<T>;
   /** How many of the tasks are to have no turn. */
   skipped: number;
@@ -107,7 +110,8 @@ export class Lane<T extends Task> {
     const at = this.#lines.findIndex((line) => line.priority <= priority);
     const found = this.#lines[at];
     if (found?.priority === priority) return found;
-    const line: Line<T> = { priority, tasks: new Fifo(), skipped: 0, scheduled: false };
+    const options = queueOptions({ priority });
+    const line: Line<T> = { priority, options, tasks: new Fifo(), skipped: 0, scheduled: false };
     this.#lines.splice(at < 0 ? this.#lines.length : at, 0, line);
     return line;
   }
@@ -127,8 +131,8 @@ export class Lane<T extends Task> {
   #schedule(line: Line<T>): void {
     line.scheduled = true;
     this.#goOn();
-    this.#queue ??= new PQueue({ concurrency: this.#concurrency });
-    void this.#queue.add(() => this.#run(line), { priority: line.priority });
+    this.#queue ??= new PQueue(queueOptions({ concurrency: this.#concurrency }));
+    void this.#queue.add(() => this.#run(line), line.options);
   }
 
   #run(line: Line<T>): PromiseLike<void> {

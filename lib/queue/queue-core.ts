@@ -150,7 +150,7 @@ export class QueueCore {
     if (!this.#closing) return this.#close(last, timeout, undefined);
     const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
     if (timeout === 0) cut();
-    return bounded(this.#closing, { timeout }, this.hub, cut, 'the peer did not end');
+    return bounded(this.#closing, { timeout, signal: undefined }, this.hub, cut, 'the peer did not end');
   }
 
   #watch(): void {
@@ -250,7 +250,7 @@ export class QueueCore {
     };
     promise.then(resolve, resolve);
     void this.closed.then(resolve);
-    await bounded(over.promise, { timeout }, this.hub, resolve, '');
+    await bounded(over.promise, { timeout, signal: undefined }, this.hub, resolve, '');
   }
 
   /**

@@ -160,7 +160,8 @@ export interface CheckedQueueOptions {
   readonly onTimeout: QueueSocketOptions['onTimeout'];
 }
 
-const names: readonly string[] = [
+/** Names of {@link QueueSocketOptions}. */
+export const queueSocketNames: readonly string[] = [
   'debug',
   'logger',
   'dispatch',
@@ -181,7 +182,7 @@ const unlimited = Number.MAX_SAFE_INTEGER;
 
 /** Checks the options and fills in the defaults. */
 export function checkedQueueOptions(given: QueueSocketOptions | undefined): CheckedQueueOptions {
-  const options = ownOptions('QueueSocket', given, names);
+  const options = ownOptions('QueueSocket', given, queueSocketNames);
   const { logger = print, onError, onClose, onTimeout, heartbeat } = options;
   for (const [name, hook] of Object.entries({ logger, onError, onClose, onTimeout })) {
     if (hook !== undefined) checkFunction(name, hook);

@@ -5,6 +5,7 @@ import type { KeyPair } from '../crypto/key-pair.js';
 import { PublicKey, parseFingerprint } from '../crypto/public-key.js';
 import { randomBytes } from '../crypto/suite.js';
 import { K4netError, KeyMismatchError } from '../errors.js';
+import { noOptions } from '../options.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions, u16 } from './extensions.js';
@@ -54,7 +55,7 @@ export class ClientHandshake extends Handshake {
   #epochOne: EpochOne | undefined;
 
   /** @param inject - for tests only. */
-  constructor(options: ClientHandshakeOptions, inject: ClientInjection = {}) {
+  constructor(options: ClientHandshakeOptions, inject: ClientInjection = noOptions) {
     super();
     checkClientOptions(options);
     const { serverKey, pin = [] } = options;
@@ -242,7 +243,13 @@ export class ClientHandshake extends Handshake {
   }
 
   /** Step 7 of "Errors" in docs/protocol.md for ServerFinished, and whether the client shows its key. */
-  #settle(flags: number, { appProtocols }: Extensions): { identity?: KeyPair; appProtocol?: string } {
+  #settle(
+    flags: number,
+    { appProtocols }: Extensions,
+  ): {
+    readonly identity: KeyPair | undefined;
+    readonly appProtocol: string | undefined;
+  } {
     if (flags > 2) throw new K4netError('K4NET_MALFORMED', `the flags of ServerFinished are ${flags}`);
     const [appProtocol, ...more] = appProtocols ?? [];
     const offered = this.#options.appProtocols ?? [];
@@ -263,7 +270,7 @@ export class ClientHandshake extends Handshake {
           : 'the server requires a client with a key',
       );
     }
-    return { ...(shown && { identity: shown }), ...(appProtocol !== undefined && { appProtocol }) };
+    return { identity: shown, appProtocol };
   }
 
   async #encodeFinished(secrets: HandshakeSecrets, identity: KeyPair | undefined): Promise<Bytes> {

@@ -1,5 +1,6 @@
 import { type Bytes, concatBytes, decodeUtf8, readU32 } from '../bytes.js';
 import { K4netError } from '../errors.js';
+import { withOptions } from '../options.js';
 import { Scanner } from './scanner.js';
 
 /** The numbers of the extensions that this version knows: see "Units" in docs/protocol.md. */
@@ -56,11 +57,11 @@ export function readExtensions(found: readonly RawExtension[], known: readonly n
   const serverName = data(extensionId.serverName);
   const recordLimit = data(extensionId.recordLimit);
   const appProtocol = data(extensionId.appProtocol);
-  return {
+  return withOptions({
     ...(serverName && { serverName: readServerName(serverName) }),
     ...(recordLimit && { recordLimit: readRecordLimit(recordLimit) }),
     ...(appProtocol && { appProtocols: readAppProtocols(appProtocol) }),
-  };
+  });
 }
 
 /** Whether text can be a server name: what travels must be printable and without a space. */
@@ -103,9 +104,10 @@ function protocolText(name: Bytes): string {
 
 /** An extension block of what there is to say. Only tests send further extensions; one takes the place of its like. */
 export function encodeExtensions(
-  { serverName, recordLimit, appProtocols }: Extensions,
+  extensions: Extensions,
   further: readonly { readonly id: number; readonly data: Bytes }[] = [],
 ): Bytes {
+  const { serverName, recordLimit, appProtocols } = withOptions(extensions);
   const all = [...further];
   const add = (id: number, data: Bytes) => {
     if (!further.some((other) => (other.id & ~critical) === id)) all.push({ id, data });

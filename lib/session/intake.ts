@@ -1,5 +1,6 @@
 import { type Bytes, concatBytes, viewOf } from '../bytes.js';
 import { K4netError, TooLargeError } from '../errors.js';
+import { noOptions, withOptions } from '../options.js';
 import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
 import { ByteQueue } from './byte-queue.js';
 import { MessageBoundary } from './message-boundary.js';
@@ -67,7 +68,8 @@ export class RecordIntake {
   #closed = false;
   #stopped = false;
 
-  constructor(handler: RecordHandler, options: OpenerOptions = {}) {
+  constructor(handler: RecordHandler, given: OpenerOptions = noOptions) {
+    const options = withOptions(given);
     this.#handler = handler;
     this.#limit = options.limit ?? defaultRecordLimit;
     this.#seq = options.firstSeq ?? 0;

@@ -1,5 +1,6 @@
 import { type Bytes, ascii, concatBytes } from '../bytes.js';
 import type { Backend, KeyInfo, SyncBackend } from '../crypto/backend.js';
+import { withOptions } from '../options.js';
 import { u16, u32 } from './extensions.js';
 
 const empty = new Uint8Array(0);
@@ -30,7 +31,8 @@ export interface Derived {
 
 type EachBytes<T extends readonly unknown[]> = { [K in keyof T]: Bytes };
 
-function infoOf({ label, context = empty, length = 32 }: Derived): KeyInfo {
+function infoOf(derived: Derived): KeyInfo {
+  const { label, context = empty, length = 32 } = withOptions(derived);
   return { info: info(label, context, length), length };
 }
 

@@ -1,6 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import { K4netError } from '../errors.js';
+import { noOptions, withOptions } from '../options.js';
 import { alertNumber, encodeAlert } from './alerts.js';
 import { AsyncWriter } from './async-writer.js';
 import { type Padding, noPadding } from './padding.js';
@@ -56,7 +57,8 @@ export class RecordSealer {
   #ended = false;
 
   /** @param secret - the traffic secret of epoch 1; belongs to the sealer from here on. */
-  constructor(backend: Backend, secret: Bytes, options: SealerOptions = {}) {
+  constructor(backend: Backend, secret: Bytes, given: SealerOptions = noOptions) {
+    const options = withOptions(given);
     this.#writer = backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
     this.#limit = options.limit ?? defaultRecordLimit;
     this.#padding = options.padding ?? noPadding;

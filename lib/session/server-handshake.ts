@@ -6,6 +6,7 @@ import { PublicKey } from '../crypto/public-key.js';
 import { randomBytes } from '../crypto/suite.js';
 import { K4netError } from '../errors.js';
 import { escapeText } from '../escape.js';
+import { noOptions } from '../options.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from './alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
@@ -65,7 +66,7 @@ export class ServerHandshake extends Handshake {
   #alertText: string | undefined;
 
   /** @param inject - for tests only. */
-  constructor(options: ServerHandshakeOptions, inject: ServerInjection = {}) {
+  constructor(options: ServerHandshakeOptions, inject: ServerInjection = noOptions) {
     super();
     checkServerOptions(options);
     this.#options = options;

@@ -3,6 +3,7 @@ import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
+import { noOptions } from '../options.js';
 import { isServerName, recordLimitBounds } from './extensions.js';
 import type { OpenerOptions, RecordHandler } from './intake.js';
 import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
@@ -131,7 +132,7 @@ export class Session {
   }
 
   /** The receiving half. There is one, so this is called once. */
-  open(handler: RecordHandler, options: OpenerOptions = {}): RecordOpener {
+  open(handler: RecordHandler, options: OpenerOptions = noOptions): RecordOpener {
     const receiving = this.#receiving;
     if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
     this.#receiving = undefined;

@@ -60,7 +60,7 @@ export class ClientPlan implements PeerPlan {
     this.#choices = choices;
     this.#storeName = storeName;
     flag('identifyToUnknownServer', choices.identifyToUnknownServer, false);
-    checkClientOptions({ ...sessionOptions(choices), serverName: choices.serverName });
+    checkClientOptions(withOptions({ ...sessionOptions(choices), serverName: choices.serverName }));
     checkTrust(choices, storeName);
   }
 
@@ -68,15 +68,17 @@ export class ClientPlan implements PeerPlan {
     const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
     const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
     const { serverKey, pin, firstUse } = (this.#trust = await this.#decide());
-    return new ClientHandshake({
-      ...sessionOptions(this.#choices),
-      serverKey,
-      pin,
-      decideServerKey: firstUse && (() => 'new'),
-      identity,
-      serverName,
-      identifyToUnknownServer,
-    });
+    return new ClientHandshake(
+      withOptions({
+        ...sessionOptions(this.#choices),
+        serverKey,
+        pin,
+        decideServerKey: firstUse && (() => 'new' as const),
+        identity,
+        serverName,
+        identifyToUnknownServer,
+      }),
+    );
   }
 
   async succeeded(session: Session): Promise<void> {

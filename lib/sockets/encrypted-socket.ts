@@ -5,7 +5,15 @@ import { SecureTransport } from '../session/secure-transport.js';
 import { toTransport } from '../transport/carrier.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
-import { AbortHub, bounded, Deferred, quiet, rejected, type WaitOptions } from '../waiting.js';
+import {
+  AbortHub,
+  bounded,
+  Deferred,
+  quiet,
+  rejected,
+  type WaitOptions,
+  type WholeWait,
+} from '../waiting.js';
 import { ClientPlan } from './client-plan.js';
 import {
   clientNames,
@@ -90,7 +98,7 @@ export class EncryptedSocket extends LockedSocket {
     }
   }
 
-  async #shake(wait: WaitOptions): Promise<Peer> {
+  async #shake(wait: WholeWait): Promise<Peer> {
     if (wait.signal?.aborted) throw wait.signal.reason;
     this.#secure.start();
     const settled = new Deferred<Peer>();

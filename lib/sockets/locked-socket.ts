@@ -508,7 +508,7 @@ export class LockedSocket {
     const cut = (reason: unknown): void => {
       this.#cut(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
     };
-    await bounded(this.closed, { timeout }, this.#hub, cut, cutMessage);
+    await bounded(this.closed, { timeout, signal: undefined }, this.#hub, cut, cutMessage);
   }
 
   #endedError(): K4netError {

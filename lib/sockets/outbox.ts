@@ -149,7 +149,7 @@ export class Outbox {
 
   /** Resolves when the messages that wait now are accepted and the queue is below the high-water mark. */
   room(): Promise<void> {
-    return this.#inLine('room', nothing, {}, 'room');
+    return this.#inLine('room', nothing, noOptions, 'room');
   }
 
   /** Ends this direction after all that was sent so far; resolves when that is with the layer below. */

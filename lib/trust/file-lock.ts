@@ -1,6 +1,7 @@
 import { FileError, systemCode } from '../errors.js';
 import { ascii, toHex } from '../bytes.js';
 import { randomBytes } from '../crypto/suite.js';
+import { noOptions } from '../options.js';
 import { attempt } from './file-error.js';
 import { files, readSmallFile } from './small-file.js';
 
@@ -45,7 +46,7 @@ export type Held = () => Promise<boolean>;
 export async function withFileLock<T>(
   path: string,
   task: (held: Held) => Promise<T>,
-  { staleAfter = defaultStaleAfter, timeout = defaultTimeout }: LockTimes = {},
+  { staleAfter = defaultStaleAfter, timeout = defaultTimeout }: LockTimes = noOptions,
 ): Promise<T> {
   const lock = `${path}.lock`;
   const failed = 'cannot be used as a lock';

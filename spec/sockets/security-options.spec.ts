@@ -1,16 +1,27 @@
 import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
 import { K4netError, KeyMismatchError } from '../../lib/errors.js';
+import { addressNames } from '../../lib/net/address.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
+import { queueSocketNames } from '../../lib/queue/queue-socket-options.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
-import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
+import {
+  clientNames,
+  serverNames,
+  sessionNames,
+  type EncryptedSocketOptions,
+} from '../../lib/sockets/encrypted-socket-options.js';
+import { lockedSocketNames } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import { memoryKnownHosts, type KnownHost } from '../../lib/trust/known-hosts.js';
+import { memoryKnownHosts, type KnownHost, type KnownHosts } from '../../lib/trust/known-hosts.js';
 import { Ends, keys } from '../support/encrypted.js';
 import { textOf } from '../support/sockets.js';
 
@@ -20,7 +31,7 @@ const wrong = keys.other.publicKey;
 const polluted: string[] = [];
 
 afterEach(async () => {
-  for (const name of polluted.splice(0)) Reflect.deleteProperty(Object.prototype, name);
+  unpollute();
   await ends.clear();
 });
 
@@ -35,6 +46,10 @@ function pollute(values: Readonly<Record<string, unknown>>): void {
       configurable: true,
     });
   }
+}
+
+function unpollute(): void {
+  for (const name of polluted.splice(0)) Reflect.deleteProperty(Object.prototype, name);
 }
 
 async function open(
@@ -63,26 +78,140 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
+/** Hostile values, each of which some option would take. */
+const hostileValues: readonly unknown[] = [
+  true,
+  1,
+  '/no/such/folder/polluted',
+  wrong.fingerprint,
+  new Uint8Array(32),
+  keys.ec,
+  wrong,
+  (): string => 'known',
+];
+
+/**
+ * The only hostile values of these names that Node itself bears: `new Socket` and `new Server` copy their options into
+ * object literals, and so throw for an inherited `signal` that is no AbortSignal and a `highWaterMark` that is no number.
+ */
+const bearableValues: ReadonlyMap<string, readonly unknown[]> = new Map<string, readonly unknown[]>([
+  ['signal', [new AbortController().signal]],
+  ['highWaterMark', [1]],
+]);
+
+/** Options of the public functions, and what the library hands on inside, to Node and to its dependencies. */
+const optionNames: readonly string[] = [
+  ...new Set([
+    ...addressNames,
+    ...lockedSocketNames,
+    ...sessionNames,
+    ...clientNames,
+    ...serverNames,
+    ...queueSocketNames,
+    ...['plain', 'timeout', 'signal', 'retry', 'retries', 'minDelay', 'maxDelay', 'isServer'],
+    ...['maxPending', 'ephemeralKey', 'maxHandshakes', 'maxHandshakesPerAddress', 'maxConnections'],
+    ...['block', 'priority', 'type', 'interval', 'staleAfter', 'message', 'id'],
+    ...['random', 'premaster', 'ciphertext', 'ephemeral', 'signature', 'extensions', 'rejectPremaster'],
+    ...['identity', 'serverKey', 'decideServerKey', 'decryptQueue', 'onHello', 'appProtocol'],
+    ...['limit', 'awaitConfirm', 'maxKeyChanges', 'now', 'firstSeq', 'firstBytes'],
+    ...['rekeyRecords', 'rekeyBytes', 'context', 'length', 'firstUse', 'succeeded', 'confirmed'],
+    ...['carryoverConcurrencyCount', 'once', 'cause', 'exclusive', 'backlog', 'lookup', 'localPort'],
+  ]),
+];
+
+/** What a program does with encrypted sockets, as plain values. */
+async function everything(): Promise<unknown> {
+  const asked: string[] = [];
+  const errors: unknown[] = [];
+  const server = await listen({
+    port: 0,
+    key: keys.server,
+    clientAuth: 'wanted',
+    authorize: ({ fingerprint }) => fingerprint === keys.ec.fingerprint,
+    onError: (error) => void errors.push(K4netError.is(error) ? error.code : error),
+  });
+  const served = server.serve(async (sock) => {
+    await sock.send(await sock.recv());
+    const queue = new QueueSocket(sock);
+    queue.registerCallback('echo', (reader) => reader.read());
+    queue.start();
+    await queue.closed;
+  });
+  const { port } = server.address() as { port: number };
+  const sock = await connect({ port, pin: right.fingerprint, clientKey: keys.ec, retry: false });
+  await sock.send('hello');
+  const echo = textOf(await sock.recv({ timeout: 5_000 }));
+  const queue = new QueueSocket(sock);
+  queue.start();
+  const answer = textOf((await queue.call('echo', 'x', { timeout: 5_000 })).read());
+  await queue.close();
+  const mismatch = await failure(connect({ port, pin: wrong.fingerprint, retry: false }));
+  const store = memoryKnownHosts();
+  await store.addIfAbsent(`127.0.0.1:${port}`, wrong.fingerprint);
+  const knownHosts: KnownHosts = {
+    get: (name) => {
+      asked.push(name.replace(`${port}`, 'port'));
+      return store.get(name);
+    },
+    addIfAbsent: (name, fingerprint) => store.addIfAbsent(name, fingerprint),
+    replace: (name, fingerprint) => store.replace(name, fingerprint),
+  };
+  const unknown = await failure(connect({ port, knownHosts, retry: false }));
+  await server.close({ timeout: 1_000 });
+  await served;
+  const { peer } = sock;
+  return {
+    echo,
+    answer,
+    how: peer.how,
+    fingerprint: peer.fingerprint,
+    serverName: peer.serverName,
+    appProtocol: peer.appProtocol,
+    mismatch: codeOf(mismatch),
+    unknown: codeOf(unknown),
+    asked,
+    errors,
+  };
+}
+
+function codeOf(error: unknown): unknown {
+  return K4netError.is(error) ? error.code : error;
+}
+
 describe('a polluted Object.prototype', () => {
-  it.each([
-    ['plain', { plain: true }],
-    ['insecureAcceptAnyKey', { insecureAcceptAnyKey: true }],
-    ['pin', { pin: wrong.fingerprint }],
-    ['key', { key: wrong }],
-    ['clientKey', { clientKey: keys.ec }],
-    ['knownHosts', { knownHosts: false }],
-    ['maxSize', { maxSize: 1 }],
-    ['isServer', { isServer: true }],
-    ['serverKey', { serverKey: wrong }],
-    ['decideServerKey', { decideServerKey: () => 'known' }],
-  ] as const)('sets no %s for connect', async (_, values) => {
-    const { port } = await open();
-    pollute(values);
-    const sock = await dial({ port, pin: right.fingerprint });
-    expect(sock).toBeInstanceOf(EncryptedSocket);
-    expect(sock.peer).toMatchObject({ how: 'pin', fingerprint: right.fingerprint });
-    await sock.send('hello');
-    expect(textOf(await sock.recv())).toBe('hello');
+  it.each(optionNames)('changes nothing by the name %s', async (name) => {
+    for (const value of bearableValues.get(name) ?? hostileValues) {
+      pollute({ [name]: value });
+      const found = await everything().catch((error: unknown) => error);
+      unpollute();
+      expect(found, `${name}: ${String(value)}`).toEqual({
+        echo: 'hello',
+        answer: 'x',
+        how: 'pin',
+        fingerprint: right.fingerprint,
+        serverName: undefined,
+        appProtocol: undefined,
+        mismatch: 'K4NET_KEY_MISMATCH',
+        unknown: 'K4NET_KEY_MISMATCH',
+        asked: ['127.0.0.1:port'],
+        errors: ['K4NET_PEER_CLOSED', 'K4NET_PEER_CLOSED'],
+      });
+    }
+  });
+
+  it('changes neither the path of a Unix socket nor the address of its server', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'k4net-options-'));
+    ends.onClear(() => rm(folder, { recursive: true }));
+    const path = join(folder, 'socket');
+    pollute({ port: 1, host: 'nowhere.invalid', path: '/no/such/folder/polluted' });
+    const server = await listen({ path, plain: true });
+    const sock = await connect({ path, plain: true, retry: false });
+    const second = await failure(listen({ path, plain: true }));
+    unpollute();
+    expect(server.address()).toEqual({ path });
+    expect(second).toMatchObject({ code: 'K4NET_LISTEN', cause: { code: 'EADDRINUSE' } });
+    await sock.close(undefined, { timeout: 0 });
+    await server.close({ timeout: 0 });
   });
 
   it('accepts no other key than the known one because of insecureAcceptAnyKey or knownHosts', async () => {
@@ -109,6 +238,7 @@ describe('a polluted Object.prototype', () => {
 
   it('sets no option of a socket, a wait, a queue or a key', async () => {
     pollute({ maxSize: 0, recvSize: 1, timeout: 1, block: false, priority: 1, concurrency: 0, keySize: 1 });
+    pollute({ signal: AbortSignal.abort(new Error('of the prototype')), customTimers: {}, fallback: 1 });
     const [near, far] = memoryPair();
     const one = new LockedSocket(near);
     const queue = new QueueSocket(new LockedSocket(far), { unmatched: 'queue' });
