@@ -212,7 +212,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (this.#parts.handshakes) {
       this.#admit(stream, this.#parts.handshakes);
     } else if (this.#takers.length > 0 || this.#pending.length < this.#parts.maxPending) {
-      this.#offer(this.#adopt(stream));
+      const socket = this.#adopt(stream);
+      if (socket) this.#offer(socket);
     } else {
       this.#turnAway(stream, 'too many wait to be taken');
       destroy(stream);
@@ -230,6 +231,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       return;
     }
     const socket = this.#adopt(stream, place);
+    if (!socket) return;
     place.onDrop = () => {
       gate.dismiss(stream, () => {
         socket[fail](turnedAway('a newer one has taken its place, because it had sent no hello'));
@@ -271,8 +273,17 @@ export class Server<S extends LockedSocket = LockedSocket> {
     });
   }
 
-  #adopt(stream: ConnectionLike, place?: HandshakePlace): S {
-    const socket = this.#parts.wrap(stream, place);
+  /** Makes the socket of a connection. A failure is reported, and ends this connection only. */
+  #adopt(stream: ConnectionLike, place?: HandshakePlace): S | undefined {
+    let socket: S;
+    try {
+      socket = this.#parts.wrap(stream, place);
+    } catch (error) {
+      place?.leave();
+      destroy(stream);
+      this.#report(error);
+      return undefined;
+    }
     debug?.(`accepted ${nameOf(socket)}`);
     this.#live.add(socket);
     void socket.closed.then(() => {

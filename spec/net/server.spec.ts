@@ -1,12 +1,15 @@
+import { connect as rawConnect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
-import type { Server, ServerCloseOptions } from '../../lib/net/server.js';
+import { HandshakeGate } from '../../lib/net/handshake-gate.js';
+import { Server, type ServerCloseOptions, type ServerParts } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { needDist, run } from '../support/dist.js';
 import { carriers, Field, handles } from '../support/net.js';
 import { turns } from '../support/recorder.js';
+import { listening } from '../support/streams.js';
 import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 import { takeWarnings } from '../support/warnings.js';
 
@@ -336,5 +339,41 @@ describe('a server and the life of its process', () => {
     });
     await asked;
     expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^\d+\nexit\n$/) as string });
+  });
+});
+
+describe('a server whose sockets cannot be made', () => {
+  const connected = async (parts: Partial<ServerParts<LockedSocket>>): Promise<unknown[]> => {
+    const errors: unknown[] = [];
+    const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    const wrap = (): never => {
+      throw new Error('no socket');
+    };
+    const onError = (error: unknown): void => void errors.push(error);
+    const server = new Server(
+      listener,
+      { host: '127.0.0.1', port: 0 },
+      { maxPending: 1, onError, wrap, ...parts },
+    );
+    const port = await listening(listener, { port: 0, host: '127.0.0.1' });
+    for (let i = 0; i < 3; i += 1) {
+      const raw = rawConnect({ port, host: '127.0.0.1' });
+      raw.on('error', () => undefined);
+      await new Promise((resolve) => raw.on('close', resolve).resume());
+    }
+    expect(server.connections).toBe(0);
+    await server.close();
+    return errors;
+  };
+
+  it('ends the connection, reports the error and goes on, with plain sockets', async () => {
+    expect(await connected({})).toEqual(Array(3).fill(new Error('no socket')));
+  });
+
+  it('frees the place of the handshake as well, with encrypted sockets', async () => {
+    const gate = new HandshakeGate(1, 1);
+    const handshakes = { gate, shake: () => Promise.resolve() };
+    expect(await connected({ handshakes })).toEqual(Array(3).fill(new Error('no socket')));
+    expect(gate.pending).toBe(0);
   });
 });
