@@ -5,7 +5,7 @@ export const noOptions = Object.freeze(Object.create(null)) as Readonly<Record<s
 
 /**
  * The options that the caller gave, in an object that inherits nothing: a polluted `Object.prototype` sets no option.
- * Every public function reads its options from here.
+ * Every public function reads its options from here. Lists are copied: later changes of the caller's list have no effect.
  *
  * @param where - the function or class, as the errors name it.
  * @throws TypeError for a name nobody knows, since a misspelt option would silently not be set, and for an option
@@ -26,12 +26,15 @@ export function ownOptions<T extends object>(
       `${where} reads own properties only, but '${inherited}' is inherited: write { ${inherited} }`,
     );
   }
-  for (const name of Object.keys(options)) {
+  const own = Object.create(null) as Record<string, unknown>;
+  for (const name of Object.getOwnPropertyNames(options)) {
     if (!known.includes(name)) {
       throw new TypeError(`${where} has no option '${name}'; it knows ${known.join(', ')}`);
     }
+    const value: unknown = options[name as keyof T];
+    own[name] = Array.isArray(value) ? (value.slice() as unknown) : value;
   }
-  return withOptions(options);
+  return own as T;
 }
 
 /**

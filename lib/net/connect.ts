@@ -62,8 +62,11 @@ const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'timeout', '
 const secretNames = [...clientNames, ...sessionNames];
 const defaultTimeout = 10_000;
 
-/** Makes a socket of a connection; ends it when the signal says so. */
-type Opener<S> = (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
+/**
+ * Prepares one attempt. The result makes a socket of the connection, and ends it when the signal aborts. Options that are
+ * wrong throw in the preparation, when there is no connection that nobody would close.
+ */
+type Opener<S> = () => (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
 
 /**
  * Connects to a server, over TCP, a Unix socket or a Windows pipe, and resolves when the handshake has succeeded.
@@ -97,7 +100,7 @@ export async function connect(given: ConnectOptions): Promise<LockedSocket> {
 
 function plainOpener(given: PlainConnectOptions): Opener<LockedSocket> {
   const options = ownOptions('connect with plain: true', given, plainNames);
-  return (stream) => Promise.resolve(new LockedSocket(stream, lockedSocketOptions(options)));
+  return () => (stream) => Promise.resolve(new LockedSocket(stream, lockedSocketOptions(options)));
 }
 
 function encryptedOpener(options: EncryptedConnectOptions, address: Address): Opener<EncryptedSocket> {
@@ -112,16 +115,19 @@ function encryptedOpener(options: EncryptedConnectOptions, address: Address): Op
   const choices = none && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;
   const newPlan = (): ClientPlan => new ClientPlan(choices, options.serverName ?? storeName(address));
   newPlan();
-  return async (stream, signal) => {
-    const socket = new EncryptedSocket(stream, lockedSocketOptions(options), newPlan());
-    try {
-      await socket.handshake({ signal });
-      return socket;
-    } catch (error) {
-      // A failed handshake tells the server and leaves by itself; a cut would overtake the alert.
-      if (signal.aborted) void socket.close(undefined, { timeout: 0 });
-      throw error;
-    }
+  return () => {
+    const plan = newPlan();
+    return async (stream, signal) => {
+      const socket = new EncryptedSocket(stream, lockedSocketOptions(options), plan);
+      try {
+        await socket.handshake({ signal });
+        return socket;
+      } catch (error) {
+        // A failed handshake tells the server and leaves by itself; a cut would overtake the alert.
+        if (signal.aborted) void socket.close(undefined, { timeout: 0 });
+        throw error;
+      }
+    };
   };
 }
 
@@ -130,12 +136,13 @@ async function persist<S>(
   address: Address,
   plan: RetryPlan,
   signal: AbortSignal,
-  open: Opener<S>,
+  opener: Opener<S>,
 ): Promise<S> {
   let last: unknown;
   for (let nth = 0; ; nth += 1) {
     debug?.(`dial ${describeAddress(address)}, attempt ${nth + 1}`);
     try {
+      const open = opener();
       return await open(await dial(address, signal), signal);
     } catch (error) {
       debug?.(`dial ${describeAddress(address)}, attempt ${nth + 1} failed, ${causeOf(error)}`);

@@ -543,6 +543,16 @@ describe('options that are an instance of a class', () => {
     expect(new LockedSocket(memoryPair()[0], new Small()).readyState).toBe('open');
   });
 
+  it('are read in full: own options that are not enumerable count too', async () => {
+    const hidden = (options: object, name: string, value: unknown): object =>
+      Object.defineProperty(options, name, { value, enumerable: false });
+    const { port } = await open();
+    const options = hidden({ port, retry: false }, 'pin', wrong.fingerprint);
+    expect(await failure(connect(options as EncryptedConnectOptions))).toBeInstanceOf(KeyMismatchError);
+    expect(() => new LockedSocket(memoryPair()[0], hidden({}, 'maxsize', 1))).toThrow(/'maxsize'/);
+    expect(() => new EncryptedSocket(memoryPair()[0], hidden({}, 'pin', undefined))).toThrow(/'pin'/);
+  });
+
   it('are refused for an inherited getter, which would silently be no option', async () => {
     const [near] = memoryPair();
     const queue = new QueueSocket(new LockedSocket(near));
@@ -551,5 +561,40 @@ describe('options that are an instance of a class', () => {
     expect(await failure(queue.call('x', undefined, stop as never))).toBeInstanceOf(TypeError);
     expect(await failure(queue.recv(stop as never))).toBeInstanceOf(TypeError);
     await queue.close(undefined, { timeout: 0 });
+  });
+});
+
+describe('lists among the options', () => {
+  it('are copied by connect: the caller may change its own afterwards', async () => {
+    const { server, port } = await open({ appProtocols: ['notes/1'] });
+    const pin = [right.fingerprint];
+    const appProtocols = ['notes/1'];
+    const connecting = dial({ port, pin, appProtocols });
+    pin.length = 0;
+    appProtocols.length = 0;
+    expect((await connecting).peer).toMatchObject({ how: 'pin', appProtocol: 'notes/1' });
+    expect(server.connections).toBe(1);
+  });
+
+  it('are copied by EncryptedSocket: the caller may change its own afterwards', async () => {
+    const pin = [right.fingerprint];
+    const key = [keys.server];
+    const { client, server } = await ends.pair('memory', { pin }, { key });
+    pin.length = 0;
+    key.length = 0;
+    const [peer] = await Promise.all([client.handshake(), server.handshake()]);
+    expect(peer.how).toBe('pin');
+  });
+
+  it('are copied by listen: connections are as when the server began', async () => {
+    const key = [keys.server];
+    const serverNames = ['inn'];
+    const appProtocols = ['notes/1'];
+    const { port, errors } = await open({ key, serverNames, appProtocols });
+    for (const list of [key, serverNames, appProtocols]) list.length = 0;
+    const options = { port, pin: right.fingerprint, serverName: 'inn', appProtocols: ['notes/1'] };
+    expect((await dial(options)).peer).toMatchObject({ serverName: 'inn', appProtocol: 'notes/1' });
+    expect(await failure(dial({ ...options, serverName: 'pub' }))).toMatchObject({ alert: 6 });
+    expect(errors).toHaveLength(1);
   });
 });
