@@ -3,7 +3,7 @@ import PQueue from 'p-queue';
 import { kindOf } from '../bytes.js';
 import { debug, nameOf } from '../debug.js';
 import { closedError, K4netError } from '../errors.js';
-import { integer, milliseconds, ownOptions, queueOptions } from '../options.js';
+import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '../options.js';
 import { warn } from '../runtime.js';
 import { Fifo } from '../fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
@@ -103,7 +103,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
   constructor(listener: ListenerLike, asked: Address, parts: ServerParts<S>) {
     this.#listener = listener;
     this.#asked = asked;
-    this.#parts = parts;
+    this.#parts = withOptions(parts);
     listener.on('connection', (stream: ConnectionLike) => {
       this.#accept(stream);
     });

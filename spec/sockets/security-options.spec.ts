@@ -204,10 +204,15 @@ describe('a polluted Object.prototype', () => {
     ends.onClear(() => rm(folder, { recursive: true }));
     const path = join(folder, 'socket');
     pollute({ port: 1, host: 'nowhere.invalid', path: '/no/such/folder/polluted' });
+    pollute({ handshakes: true, fingerprints: [wrong.fingerprint] });
     const server = await listen({ path, plain: true });
     const sock = await connect({ path, plain: true, retry: false });
     const second = await failure(listen({ path, plain: true }));
+    const { value: accepted } = await server[Symbol.asyncIterator]().next();
+    const { fingerprint } = server;
     unpollute();
+    expect(accepted).toBeInstanceOf(LockedSocket);
+    expect(fingerprint).toBeUndefined();
     expect(server.address()).toEqual({ path });
     expect(second).toMatchObject({ code: 'K4NET_LISTEN', cause: { code: 'EADDRINUSE' } });
     await sock.close(undefined, { timeout: 0 });
