@@ -78,7 +78,7 @@ export function refuseUndefined(where: string, options: object, names: readonly 
   for (const [name, value] of given) {
     if (value === undefined && names.includes(name)) {
       throw new TypeError(
-        `${where}: '${name}' is present but undefined; leave a security option out if it is not meant`,
+        `${where}: '${name}' is undefined (an environment variable that is not set?): give it a value, or leave it out`,
       );
     }
   }
