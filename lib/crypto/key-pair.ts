@@ -198,10 +198,10 @@ function cryptoKeyAbilities(source: CryptoKeyPairLike): Pick<KeyPair, 'canDecryp
     throw new TypeError('the halves of a CryptoKeyPair are keys of different kinds');
   }
   // The private half of an extractable pair is imported again for each purpose.
-  const any = privateKey.extractable;
+  const reusable = privateKey.extractable;
   return {
-    canDecrypt: type === 'rsa' && (any || purpose === 'decrypt'),
-    canSign: any || purpose !== 'decrypt',
+    canDecrypt: type === 'rsa' && (reusable || purpose === 'decrypt'),
+    canSign: reusable || purpose !== 'decrypt',
   };
 }
 
