@@ -25,7 +25,7 @@ import { HandshakeGate, type HandshakePlace } from './handshake-gate.js';
 import { Server, type ServerParts } from './server.js';
 import { bindPath } from './unix-path.js';
 
-/** What every {@link listen} takes. */
+/** Options that {@link listen} has for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
   /**
    * Connections that may wait until they are taken; the next ones are turned away. Default 511. Each is read up to its

@@ -14,7 +14,7 @@ import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '
 import type { Address } from './address.js';
 import type { HandshakeGate, HandshakePlace } from './handshake-gate.js';
 
-/** What a handler of {@link Server.serve} gets beside its socket. */
+/** The second argument of a handler of {@link Server.serve}. */
 export interface HandlerContext {
   /**
    * Belongs to this connection: aborts when the server begins to close, and when the connection has ended. Its reason is
@@ -45,7 +45,7 @@ export interface ServerCloseOptions {
   readonly timeout?: number | undefined;
 }
 
-/** What a server needs of Node's listener. Spelt out: the public types must not need Node's. */
+/** The part of Node's listener that a server uses. Structural: the public types must not need Node's. */
 export interface ListenerLike {
   on(event: string, listener: (...args: never[]) => void): unknown;
   close(callback: () => void): unknown;
@@ -54,19 +54,19 @@ export interface ListenerLike {
   unref(): unknown;
 }
 
-/** What it needs of a connection that the listener gives. */
+/** The part of an accepted connection that a server uses. */
 export interface ConnectionLike extends DuplexLike {
   readonly remoteAddress?: string | undefined;
   resetAndDestroy(): unknown;
 }
 
-/** What `listen` gives a server besides its listener. */
+/** Options and functions that `listen` gives a server besides its listener. */
 export interface ServerParts<S extends LockedSocket> {
   readonly maxPending: number;
   readonly onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
   /** Makes the socket of an accepted connection. */
   readonly wrap: (stream: ConnectionLike, place?: HandshakePlace) => S;
-  /** How encrypted sockets are let in and shake hands before they are given out. */
+  /** Limits and runs the handshakes of encrypted sockets, before handlers get the sockets. */
   readonly handshakes?: {
     readonly gate: HandshakeGate;
     readonly shake: (socket: S) => Promise<unknown>;
