@@ -1,4 +1,4 @@
-import { escapeText, quoteText } from './escape.js';
+import { escapeText, quoteText } from './util/escape.js';
 
 /**
  * What went wrong, as a stable word. Codes never change their meaning; new ones may be added.

@@ -18,7 +18,7 @@ export type {
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
-export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './waiting.js';
+export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
 export { memoryPair } from './transport/memory.js';
@@ -43,7 +43,7 @@ export type {
   ServerChoices,
   SessionChoices,
 } from './sockets/encrypted-socket-options.js';
-export type { MessageSocket } from './sockets/claim.js';
+export type { MessageSocket } from './sockets/acquire.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type {
   CallOptions,
@@ -56,7 +56,12 @@ export type {
   QueueSocketOptions,
   QueueSocketStats,
 } from './queue/queue-socket-options.js';
-export type { Callback, CallbackAnswer, CallbackContext, CallbackOptions } from './queue/registry.js';
+export type {
+  Callback,
+  CallbackAnswer,
+  CallbackContext,
+  CallbackOptions,
+} from './queue/callback-registry.js';
 export type { Payload, PayloadConstructor } from './queue/payload.js';
 export {
   generateKeyPair,
@@ -71,7 +76,7 @@ export {
   type PublicKeySource,
 } from './crypto/keys.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
-export type { PaddingPolicy } from './session/padding.js';
+export type { PaddingPolicy } from './session/record/padding.js';
 export {
   checkKnownHost,
   fileKnownHosts,
@@ -94,13 +99,13 @@ export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.j
 export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
-export * as codec from './queue/codec/index.js';
-export type { AnyCodec, Codec, OptionalCodec } from './queue/codec/codec.js';
-export type { SchemaResult, StandardSchema } from './queue/codec/schema.js';
-export type { Fields, StructCodec, StructInput, StructOutput } from './queue/codec/struct.js';
-export type { Cases, UnionInput, UnionOutput } from './queue/codec/union.js';
-export type { TupleInput, TupleOutput } from './queue/codec/array.js';
-export type { Messages, PayloadType, RequestType } from './queue/codec/messages.js';
+export * as codec from './codec/index.js';
+export type { AnyCodec, Codec, OptionalCodec } from './codec/codec.js';
+export type { SchemaResult, StandardSchema } from './codec/schema.js';
+export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
+export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
+export type { TupleInput, TupleOutput } from './codec/array.js';
+export type { Messages, PayloadType, RequestType } from './codec/messages.js';
 export {
   TypedQueue,
   type MessageName,

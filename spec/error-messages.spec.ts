@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { PeerAlertError } from '../lib/errors.js';
 import { connect } from '../lib/net/connect.js';
 import { QueueSocket } from '../lib/queue/queue-socket.js';
-import { peerAlert } from '../lib/session/alerts.js';
+import { peerAlert } from '../lib/session/record/alerts.js';
 import { LockedSocket } from '../lib/sockets/locked-socket.js';
 import { memoryPair } from '../lib/transport/memory.js';
 import { Ends, keys, rawServer } from './support/encrypted.js';

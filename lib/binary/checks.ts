@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 
 /** The most bytes that a writer or an editor holds: the longest message that the wire can carry. */
 export const maxLength: number = 0xffff_ffff;

@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import { show } from './checks.js';
 
 /** For `seek`: the offset counts from the start of the data. */

@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../bytes.js';
+import { decodeUtf8 } from '../util/bytes.js';
 import { decodeShiftJis, isLead, shiftJisCode } from './shift-jis.js';
 
 /** The encodings of text, by name. */

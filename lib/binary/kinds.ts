@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import { show } from './checks.js';
 import { fromHalf, halfOverflow, toHalf } from './half-float.js';
 

@@ -1,5 +1,5 @@
-import { kindOf } from '../bytes.js';
-import { ownOptions } from '../options.js';
+import { kindOf } from '../util/bytes.js';
+import { ownOptions } from '../util/options.js';
 import { checkCount } from './checks.js';
 import { codecs, type Codec, type StringEncoding } from './encodings.js';
 

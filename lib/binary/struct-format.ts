@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import * as kinds from './kinds.js';
 
 /** What `readStruct` returns and `writeStruct` takes; which letter takes which is in `docs/binary.md`. */

@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import { ArrayWriter } from './array-writer.js';
 import { checkArray, checkCount, plainBytes } from './checks.js';
 import type { SeekWhence } from './cursor.js';

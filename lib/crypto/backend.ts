@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 
 /** What the synchronous cipher makes of a plaintext. All of it is new, and nobody else's. */
 export interface Sealed {

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '../bytes.js';
+import { type Bytes, concatBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 
 /** The tags of DER that keys are made of. */

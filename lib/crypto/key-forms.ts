@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes } from '../bytes.js';
+import { type Bytes, concatBytes, equalBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { type DerElement, derElements, derTag, encodeDer } from './der.js';
 import { publicPointOf } from './suite.js';

@@ -1,7 +1,7 @@
-import { type Bytes, ascii, equalBytes, kindOf } from '../bytes.js';
+import { type Bytes, ascii, equalBytes, kindOf } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { ownOptions } from '../options.js';
-import { nextTurn } from '../runtime.js';
+import { ownOptions } from '../util/options.js';
+import { nextTurn } from '../platform/runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaSpki, isP256Spki, publicHalf, storedPublicHalf, toPkcs8 } from './key-forms.js';
 import { decodePem, encodePem } from './pem.js';

@@ -1,5 +1,5 @@
-import type { Bytes } from '../bytes.js';
-import { findBuiltin } from '../runtime.js';
+import type { Bytes } from '../util/bytes.js';
+import { findBuiltin } from '../platform/runtime.js';
 import type { EphemeralShare, Sealed, SyncBackend, SyncGcm } from './backend.js';
 
 const cipherName = 'aes-256-gcm';

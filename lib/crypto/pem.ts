@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { K4netError, TooLargeError } from '../errors.js';
 
 /** A block of a PEM file. */

@@ -1,4 +1,4 @@
-import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../bytes.js';
+import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaNumbers, checkRsaSpki, isP256Spki, toSpki } from './key-forms.js';

@@ -1,4 +1,4 @@
-import { type Bytes, ascii } from '../bytes.js';
+import { type Bytes, ascii } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { AsyncBackend, AsyncGcm, EphemeralShare, KeyInfo } from './backend.js';
 

@@ -1,6 +1,6 @@
-import { kindOf, toBytes } from '../bytes.js';
-import { integer, withOptions } from '../options.js';
-import { platform } from '../runtime.js';
+import { kindOf, toBytes } from '../util/bytes.js';
+import { integer, withOptions } from '../util/options.js';
+import { platform } from '../platform/runtime.js';
 
 /** Where a server listens: a TCP port, or the path of a Unix socket or Windows pipe. */
 export interface AddressOptions {

@@ -1,5 +1,5 @@
-import { kindOf } from '../bytes.js';
-import { integer, milliseconds, ownOptions } from '../options.js';
+import { kindOf } from '../util/bytes.js';
+import { integer, milliseconds, ownOptions } from '../util/options.js';
 
 /** How often and when to try again. */
 export interface RetryOptions {

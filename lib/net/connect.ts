@@ -1,7 +1,7 @@
-import { causeOf, debug } from '../debug.js';
+import { causeOf, debug } from '../util/debug.js';
 import { TimeoutError } from '../errors.js';
-import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../options.js';
-import type { NodeSocket } from '../runtime.js';
+import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
+import type { NodeSocket } from '../platform/runtime.js';
 import { ClientPlan } from '../sockets/client-plan.js';
 import {
   clientNames,
@@ -18,7 +18,7 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { AbortHub, bounded, checkSignal, rejected, startTimer, type WaitOptions } from '../waiting.js';
+import { AbortHub, bounded, checkSignal, rejected, startTimer, type WaitOptions } from '../util/wait.js';
 import {
   addressNames,
   describeAddress,

@@ -1,7 +1,7 @@
 import { K4netError, PeerAlertError, systemCode } from '../errors.js';
-import { withOptions } from '../options.js';
-import { builtin, type NodeSocket } from '../runtime.js';
-import { mayRetryAfter } from '../session/alerts.js';
+import { withOptions } from '../util/options.js';
+import { builtin, type NodeSocket } from '../platform/runtime.js';
+import { mayRetryAfter } from '../session/record/alerts.js';
 import { describeAddress, type Address } from './address.js';
 
 /** Options of Node for the connections of both sides; the delay of keepalives is in milliseconds. */

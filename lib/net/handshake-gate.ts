@@ -1,10 +1,10 @@
-import { alertName, alertNumber } from '../session/alerts.js';
-import { unit } from '../session/handshake.js';
-import { encodeClearAlert } from '../session/messages.js';
+import { alertName, alertNumber } from '../session/record/alerts.js';
+import { unit } from '../session/handshake/machine.js';
+import { encodeClearAlert } from '../session/handshake/messages.js';
 import type { HandshakeHooks } from '../sockets/server-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
-import { startTimer } from '../waiting.js';
-import { DecryptTurns } from './decrypt-turns.js';
+import { startTimer } from '../util/wait.js';
+import { DecryptTurns } from './decrypt-queue.js';
 
 /** How long one that is turned away may take to read why, in milliseconds, and how many may at a time. */
 const lingerTime = 1_000;

@@ -1,7 +1,7 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import { FileError, K4netError, toK4netError } from '../errors.js';
-import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../options.js';
-import { builtin, type NodeServer } from '../runtime.js';
+import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
+import { builtin, type NodeServer } from '../platform/runtime.js';
 import {
   serverNames,
   serverSecurityNames,

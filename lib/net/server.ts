@@ -1,16 +1,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import PQueue from 'p-queue';
-import { kindOf } from '../bytes.js';
-import { debug, nameOf } from '../debug.js';
+import { kindOf } from '../util/bytes.js';
+import { debug, nameOf } from '../util/debug.js';
 import { closedError, K4netError } from '../errors.js';
-import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '../options.js';
-import { warn } from '../runtime.js';
-import { Fifo } from '../fifo.js';
+import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '../util/options.js';
+import { warn } from '../platform/runtime.js';
+import { Fifo } from '../util/fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import { fail, onEmptyEnd } from '../sockets/internal.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
-import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../waiting.js';
+import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../util/wait.js';
 import type { Address } from './address.js';
 import type { HandshakeGate, HandshakePlace } from './handshake-gate.js';
 

@@ -1,6 +1,6 @@
 import { systemCode } from '../errors.js';
-import { withOptions } from '../options.js';
-import { builtin, platform } from '../runtime.js';
+import { withOptions } from '../util/options.js';
+import { builtin, platform } from '../platform/runtime.js';
 import { withFileLock, type Held } from '../trust/file-lock.js';
 import { dial } from './dial.js';
 

@@ -1,4 +1,4 @@
-import type { ClaimedSocket } from '../sockets/claim.js';
+import type { ClaimedSocket } from '../sockets/acquire.js';
 
 /** Request callbacks that may be in flight although the send queue is full, and that start at once otherwise. */
 const few = 8;

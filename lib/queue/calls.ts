@@ -1,14 +1,14 @@
 import { BinaryReader } from '../binary/reader.js';
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
-import { Fifo } from '../fifo.js';
-import { noHead } from '../framing/encoder.js';
-import { Deferred, quiet, quietly, rejected, type AbortHub, type AbortSignalLike } from '../waiting.js';
-import type { ClaimedSocket } from '../sockets/claim.js';
-import { requestSize, type Budget } from './budget.js';
-import { Deadlines, type Timed } from './deadlines.js';
+import { Fifo } from '../util/fifo.js';
+import { noHead } from '../transport/framing/encoder.js';
+import { Deferred, quiet, quietly, rejected, type AbortHub, type AbortSignalLike } from '../util/wait.js';
+import type { ClaimedSocket } from '../sockets/acquire.js';
+import { requestSize, type Budget } from './flow-window.js';
+import { Deadlines, type Timed } from './call-deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
-import { describe } from './reporter.js';
+import { describe } from './error-hooks.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;

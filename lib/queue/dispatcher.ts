@@ -1,17 +1,17 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { Fifo } from '../fifo.js';
-import type { ClaimedSocket } from '../sockets/claim.js';
-import { Deferred, LazySignal } from '../waiting.js';
+import { Fifo } from '../util/fifo.js';
+import type { ClaimedSocket } from '../sockets/acquire.js';
+import { Deferred, LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
-import { Budget, detached, requestBudget, requestSize } from './budget.js';
-import { MessageContext, type IncomingRequest } from './contexts.js';
+import { Budget, detached, requestBudget, requestSize } from './flow-window.js';
+import { MessageContext, type IncomingRequest } from './callback-context.js';
 import { fairTurns } from './fair-turns.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
-import { Lane } from './lane.js';
-import { Performer, type Audience } from './performer.js';
+import { Lane } from './callback-queue.js';
+import { Performer, type Audience } from './callback-runner.js';
 import type { QueueSocket } from './queue-socket.js';
-import { Registry, type Callback, type CallbackOptions, type Registration } from './registry.js';
+import { Registry, type Callback, type CallbackOptions, type Registration } from './callback-registry.js';
 import type { Batch, Work } from './work.js';
 
 const none: Bytes = new Uint8Array(0);

@@ -1,5 +1,5 @@
-import { concatBytes, cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../bytes.js';
-import type { MessageHead } from '../framing/encoder.js';
+import { concatBytes, cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../util/bytes.js';
+import type { MessageHead } from '../transport/framing/encoder.js';
 
 /** The longest name, in bytes. */
 export const longestName = 255;

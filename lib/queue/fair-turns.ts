@@ -1,5 +1,5 @@
-import { Fifo } from '../fifo.js';
-import { nextTurn } from '../runtime.js';
+import { Fifo } from '../util/fifo.js';
+import { nextTurn } from '../platform/runtime.js';
 
 /** Milliseconds of work in one turn of the event loop, and in one visit of a socket. */
 const turnTime = 10;

@@ -1,5 +1,5 @@
-import { nextTurn } from '../runtime.js';
-import { startTimer } from '../waiting.js';
+import { nextTurn } from '../platform/runtime.js';
+import { startTimer } from '../util/wait.js';
 
 /** Signs of life of a connection, as counters: whatever has changed since the last look has happened since. */
 export interface Vitals {

@@ -1,8 +1,8 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { noHead } from '../framing/encoder.js';
-import type { ClaimedSocket } from '../sockets/claim.js';
-import { IncomingRequest } from './contexts.js';
+import { noHead } from '../transport/framing/encoder.js';
+import type { ClaimedSocket } from '../sockets/acquire.js';
+import { IncomingRequest } from './callback-context.js';
 import { answerHead, encodeFailure } from './envelope.js';
 import { describeFailure } from './failure.js';
 import type { QueueSocket } from './queue-socket.js';

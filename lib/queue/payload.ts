@@ -1,6 +1,6 @@
 import { BinaryWriter } from '../binary/writer.js';
-import { kindOf, toBytes, type Bytes } from '../bytes.js';
-import { isPromiseLike } from '../waiting.js';
+import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
+import { isPromiseLike } from '../util/wait.js';
 
 /** Writes the payload of a message; called at once, and not asynchronous. */
 export type PayloadConstructor = (writer: BinaryWriter) => void;

@@ -1,13 +1,13 @@
 import type { BinaryReader } from '../binary/reader.js';
-import { kindOf, toBytes, type Bytes } from '../bytes.js';
+import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
-import { escapeText } from '../escape.js';
-import { noHead } from '../framing/encoder.js';
-import { nextTurn } from '../runtime.js';
-import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/claim.js';
+import { escapeText } from '../util/escape.js';
+import { noHead } from '../transport/framing/encoder.js';
+import { nextTurn } from '../platform/runtime.js';
+import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/acquire.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
-import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from '../waiting.js';
-import { Budget, requestBudget } from './budget.js';
+import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from '../util/wait.js';
+import { Budget, requestBudget } from './flow-window.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { checkRaw, encodeFailure, encodeKeepalive } from './envelope.js';
@@ -15,7 +15,7 @@ import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { attempt, report, reportUnmatched, warnUnread } from './reporter.js';
+import { attempt, report, reportUnmatched, warnUnread } from './error-hooks.js';
 import { Router } from './router.js';
 
 /** Milliseconds for an end that nobody has set a time for. */

@@ -1,11 +1,11 @@
 import type { K4netError } from '../errors.js';
-import { choice, flag, integer, milliseconds, ownOptions } from '../options.js';
-import { print } from '../runtime.js';
+import { choice, flag, integer, milliseconds, ownOptions } from '../util/options.js';
+import { print } from '../platform/runtime.js';
 import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.js';
-import type { AbortSignalLike } from '../waiting.js';
+import type { AbortSignalLike } from '../util/wait.js';
 import { checkFunction } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
-import { attempt } from './reporter.js';
+import { attempt } from './error-hooks.js';
 
 /** Where an error came from: see {@link QueueSocketOptions.onError}. */
 export interface QueueErrorInfo {

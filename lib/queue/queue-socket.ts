@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import { toBytes, type Bytes } from '../bytes.js';
+import { toBytes, type Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { longestMessage } from '../framing/encoder.js';
-import { flag, integer, milliseconds, ownOptions } from '../options.js';
-import { nextTurn } from '../runtime.js';
-import type { ClaimedSocket, MessageSocket } from '../sockets/claim.js';
+import { longestMessage } from '../transport/framing/encoder.js';
+import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
+import { nextTurn } from '../platform/runtime.js';
+import type { ClaimedSocket, MessageSocket } from '../sockets/acquire.js';
 import {
   checkedWait,
   type CloseInfo,
@@ -13,8 +13,8 @@ import {
   type ReadyState,
   type SendOptions,
 } from '../sockets/locked-socket-options.js';
-import { checkSignal, guarded, loudly, quiet, quietly, rejected, type WaitOptions } from '../waiting.js';
-import type { Budget } from './budget.js';
+import { checkSignal, guarded, loudly, quiet, quietly, rejected, type WaitOptions } from '../util/wait.js';
+import type { Budget } from './flow-window.js';
 import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
 import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
@@ -28,8 +28,8 @@ import {
   type QueueSocketOptions,
   type QueueSocketStats,
 } from './queue-socket-options.js';
-import type { Messages } from './codec/messages.js';
-import type { Callback, CallbackContext, CallbackOptions } from './registry.js';
+import type { Messages } from '../codec/messages.js';
+import type { Callback, CallbackContext, CallbackOptions } from './callback-registry.js';
 import { TypedQueue } from './typed-queue.js';
 
 /**

@@ -1,9 +1,9 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { Fifo } from '../fifo.js';
-import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/receivers.js';
-import { startTimer, type AbortHub } from '../waiting.js';
-import { detached, type Budget } from './budget.js';
+import { Fifo } from '../util/fifo.js';
+import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
+import { startTimer, type AbortHub } from '../util/wait.js';
+import { detached, type Budget } from './flow-window.js';
 
 /** Milliseconds that a queue is full before it counts as unread. */
 const unreadAfter = 1000;

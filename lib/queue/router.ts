@@ -1,9 +1,9 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { MalformedError, type K4netError } from '../errors.js';
-import { nextTurn } from '../runtime.js';
-import type { ClaimedMessages } from '../sockets/claim.js';
-import { Deferred } from '../waiting.js';
-import type { Budget } from './budget.js';
+import { nextTurn } from '../platform/runtime.js';
+import type { ClaimedMessages } from '../sockets/acquire.js';
+import { Deferred } from '../util/wait.js';
+import type { Budget } from './flow-window.js';
 import type { Calls } from './calls.js';
 import type { Dispatcher } from './dispatcher.js';
 import {

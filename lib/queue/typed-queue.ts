@@ -1,10 +1,10 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
-import { kindOf } from '../bytes.js';
-import { guarded, isPromiseLike, rejected, type WaitOptions } from '../waiting.js';
-import { compile, type Messages, type PayloadType, type RequestType, type Route } from './codec/messages.js';
-import type { Payload } from './codec/payload.js';
-import type { Input, Output } from './codec/types.js';
+import { kindOf } from '../util/bytes.js';
+import { guarded, isPromiseLike, rejected, type WaitOptions } from '../util/wait.js';
+import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
+import type { Payload } from '../codec/payload.js';
+import type { Input, Output } from '../codec/types.js';
 
 /** What a typed view needs of the queue that it is a view of. */
 export interface UntypedQueue<Context, CallbackOptions> {

@@ -1,8 +1,8 @@
-import type { Bytes } from '../bytes.js';
-import type { Deferred } from '../waiting.js';
-import type { IncomingRequest } from './contexts.js';
-import type { Lane, Task } from './lane.js';
-import type { Registration } from './registry.js';
+import type { Bytes } from '../util/bytes.js';
+import type { Deferred } from '../util/wait.js';
+import type { IncomingRequest } from './callback-context.js';
+import type { Lane, Task } from './callback-queue.js';
+import type { Registration } from './callback-registry.js';
 
 /** One call of a callback, from the arrival of the message to its end. */
 export interface Work extends Task {

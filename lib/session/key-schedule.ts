@@ -1,7 +1,7 @@
-import { type Bytes, ascii, concatBytes } from '../bytes.js';
+import { type Bytes, ascii, concatBytes } from '../util/bytes.js';
 import type { Backend, KeyInfo, SyncBackend } from '../crypto/backend.js';
-import { withOptions } from '../options.js';
-import { u16, u32 } from './extensions.js';
+import { withOptions } from '../util/options.js';
+import { u16, u32 } from './handshake/extensions.js';
 
 const empty = new Uint8Array(0);
 const zeroSalt = new Uint8Array(32);

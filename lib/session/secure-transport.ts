@@ -1,12 +1,12 @@
-import type { Bytes } from '../bytes.js';
-import { causeOf, debug, nameOf } from '../debug.js';
+import type { Bytes } from '../util/bytes.js';
+import { causeOf, debug, nameOf } from '../util/debug.js';
 import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import { Deferred, quiet, startTimer } from '../waiting.js';
-import { Delivery } from './delivery.js';
-import { sealAlert, type Handshake } from './handshake.js';
-import { HandshakeDriver } from './handshake-driver.js';
-import { RecordChannel, type ChannelOwner } from './record-channel.js';
+import { Deferred, quiet, startTimer } from '../util/wait.js';
+import { Delivery } from './record/flow-gate.js';
+import { sealAlert, type Handshake } from './handshake/machine.js';
+import { HandshakeDriver } from './handshake/driver.js';
+import { RecordChannel, type ChannelOwner } from './record/channel.js';
 import type { Session } from './session.js';
 
 /** What a transport needs for its session. */

@@ -1,16 +1,16 @@
-import { type Bytes, concatBytes, kindOf } from '../bytes.js';
+import { type Bytes, concatBytes, kindOf } from '../util/bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
-import { noOptions } from '../options.js';
-import { isServerName, recordLimitBounds } from './extensions.js';
-import type { OpenerOptions, RecordHandler } from './intake.js';
+import { noOptions } from '../util/options.js';
+import { isServerName, recordLimitBounds } from './handshake/extensions.js';
+import type { OpenerOptions, RecordHandler } from './record/reader.js';
 import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
-import { type RecordOpener, createOpener } from './opener.js';
-import { type PaddingPolicy, createPadding } from './padding.js';
-import { defaultRecordLimit } from './record.js';
-import { RecordSealer, type SealerOptions } from './sealer.js';
+import { type RecordOpener, createOpener } from './record/opener.js';
+import { type PaddingPolicy, createPadding } from './record/padding.js';
+import { defaultRecordLimit } from './record/format.js';
+import { RecordSealer, type SealerOptions } from './record/sealer.js';
 
 /** What both sides may choose. */
 export interface SessionOptions {

@@ -1,5 +1,5 @@
-import { kindOf } from '../bytes.js';
-import { debug } from '../debug.js';
+import { kindOf } from '../util/bytes.js';
+import { debug } from '../util/debug.js';
 import {
   checkKeyPairSource,
   checkServerKeySource,
@@ -10,11 +10,11 @@ import {
   type PublicKeySource,
 } from '../crypto/keys.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { flag, withOptions } from '../options.js';
-import { warn } from '../runtime.js';
-import { ClientHandshake } from '../session/client-handshake.js';
-import { checkClientOptions } from '../session/client-options.js';
-import type { Handshake } from '../session/handshake.js';
+import { flag, withOptions } from '../util/options.js';
+import { warn } from '../platform/runtime.js';
+import { ClientHandshake } from '../session/handshake/client.js';
+import { checkClientOptions } from '../session/handshake/client-options.js';
+import type { Handshake } from '../session/handshake/machine.js';
 import type { Session } from '../session/session.js';
 import { hostName } from '../trust/host-name.js';
 import { keyFile, loadClientPin, saveClientPin } from '../trust/key-file.js';

@@ -1,6 +1,6 @@
 import type { KeyPairSource, PublicKey, PublicKeySource } from '../crypto/keys.js';
 import type { CipherChoice } from '../crypto/choose-backend.js';
-import type { PaddingPolicy } from '../session/padding.js';
+import type { PaddingPolicy } from '../session/record/padding.js';
 import type { KnownHosts } from '../trust/known-hosts.js';
 import type { LockedSocketOptions } from './locked-socket-options.js';
 

@@ -1,8 +1,8 @@
-import type { Bytes } from '../bytes.js';
-import { kindOf } from '../bytes.js';
-import { ownOptions, refuseUndefined } from '../options.js';
+import type { Bytes } from '../util/bytes.js';
+import { kindOf } from '../util/bytes.js';
+import { ownOptions, refuseUndefined } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
-import { toTransport } from '../transport/carrier.js';
+import { toTransport } from '../transport/to-transport.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import {
@@ -13,7 +13,7 @@ import {
   rejected,
   type WaitOptions,
   type WholeWait,
-} from '../waiting.js';
+} from '../util/wait.js';
 import { ClientPlan } from './client-plan.js';
 import {
   clientNames,

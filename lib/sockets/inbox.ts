@@ -1,12 +1,12 @@
-import { readU32, type Bytes } from '../bytes.js';
+import { readU32, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { FrameDecoder } from '../framing/decoder.js';
-import { headerLength } from '../framing/encoder.js';
-import { Fifo } from '../fifo.js';
+import { FrameDecoder } from '../transport/framing/decoder.js';
+import { headerLength } from '../transport/framing/encoder.js';
+import { Fifo } from '../util/fifo.js';
 import type { Transport } from '../transport/transport.js';
-import type { AbortHub } from '../waiting.js';
-import { encryptedPeer, foreignPeer } from './foreign.js';
-import { Receivers, type MessageSource, type ReceiveOptions } from './receivers.js';
+import type { AbortHub } from '../util/wait.js';
+import { encryptedPeer, foreignPeer } from './wrong-peer.js';
+import { Receivers, type MessageSource, type ReceiveOptions } from './pending-receives.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
 const chunkOverhead = 128;

@@ -1,7 +1,7 @@
-import { decodeUtf8, type Bytes } from '../bytes.js';
+import { decodeUtf8, type Bytes } from '../util/bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
-import { noOptions } from '../options.js';
-import { quiet, rejected } from '../waiting.js';
+import { noOptions } from '../util/options.js';
+import { quiet, rejected } from '../util/wait.js';
 import type { Inbox } from './inbox.js';
 
 /** A batch of empty messages is many times what its bytes were, so there is a limit. */

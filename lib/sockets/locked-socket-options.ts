@@ -1,7 +1,7 @@
 import type { K4netError, K4netErrorCode } from '../errors.js';
-import { longestMessage } from '../framing/encoder.js';
-import { flag, integer, milliseconds, ownOptions } from '../options.js';
-import { checkSignal, type AbortSignalLike, type WaitOptions, type WholeWait } from '../waiting.js';
+import { longestMessage } from '../transport/framing/encoder.js';
+import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
+import { checkSignal, type AbortSignalLike, type WaitOptions, type WholeWait } from '../util/wait.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {

@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { toBytes, type Bytes } from '../bytes.js';
-import { causeOf, debug, nameOf } from '../debug.js';
+import { toBytes, type Bytes } from '../util/bytes.js';
+import { causeOf, debug, nameOf } from '../util/debug.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
-import { longestMessage, type MessageHead } from '../framing/encoder.js';
-import { integer, milliseconds, noOptions, ownOptions } from '../options.js';
-import { nextTurn } from '../runtime.js';
-import { toTransport } from '../transport/carrier.js';
+import { longestMessage, type MessageHead } from '../transport/framing/encoder.js';
+import { integer, milliseconds, noOptions, ownOptions } from '../util/options.js';
+import { nextTurn } from '../platform/runtime.js';
+import { toTransport } from '../transport/to-transport.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import {
@@ -19,8 +19,8 @@ import {
   rejected,
   startTimer,
   type WaitOptions,
-} from '../waiting.js';
-import { claim, type ClaimedSocket } from './claim.js';
+} from '../util/wait.js';
+import { claim, type ClaimedSocket } from './acquire.js';
 import { claimedError, Inbox } from './inbox.js';
 import {
   checkedOptions,

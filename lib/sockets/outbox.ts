@@ -1,12 +1,20 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { headerLength, noHead, writeHeader, type MessageHead } from '../framing/encoder.js';
-import { noOptions } from '../options.js';
-import { afterTick, nextTurn } from '../runtime.js';
+import { headerLength, noHead, writeHeader, type MessageHead } from '../transport/framing/encoder.js';
+import { noOptions } from '../util/options.js';
+import { afterTick, nextTurn } from '../platform/runtime.js';
 import type { Transport } from '../transport/transport.js';
-import { bounded, Deferred, quiet, quietly, rejected, type AbortHub, type WaitOptions } from '../waiting.js';
-import { Fifo } from '../fifo.js';
-import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from './slabs.js';
+import {
+  bounded,
+  Deferred,
+  quiet,
+  quietly,
+  rejected,
+  type AbortHub,
+  type WaitOptions,
+} from '../util/wait.js';
+import { Fifo } from '../util/fifo.js';
+import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from './buffer-pool.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;

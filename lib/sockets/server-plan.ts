@@ -1,10 +1,14 @@
-import { equalBytes, kindOf } from '../bytes.js';
-import { debug } from '../debug.js';
+import { equalBytes, kindOf } from '../util/bytes.js';
+import { debug } from '../util/debug.js';
 import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from '../crypto/keys.js';
 import { K4netError } from '../errors.js';
-import type { Handshake } from '../session/handshake.js';
-import { ServerHandshake } from '../session/server-handshake.js';
-import { checkServerKey, checkServerOptions, type ServerKeyChoice } from '../session/server-options.js';
+import type { Handshake } from '../session/handshake/machine.js';
+import { ServerHandshake } from '../session/handshake/server.js';
+import {
+  checkServerKey,
+  checkServerOptions,
+  type ServerKeyChoice,
+} from '../session/handshake/server-options.js';
 import { checkServerName, type Session } from '../session/session.js';
 import { oneSpelling } from '../trust/host-name.js';
 import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';

@@ -1,5 +1,5 @@
-import { milliseconds } from '../options.js';
-import { defaultRecordLimit } from '../session/record.js';
+import { milliseconds } from '../util/options.js';
+import { defaultRecordLimit } from '../session/record/format.js';
 import type { Session, SessionOptions } from '../session/session.js';
 import type { SessionPlan } from '../session/secure-transport.js';
 import type { Peer, SessionChoices } from './encrypted-socket-options.js';

@@ -1,6 +1,6 @@
-import { kindOf, type Bytes } from '../bytes.js';
+import { kindOf, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { findBuiltin, nextTurn } from '../runtime.js';
+import { findBuiltin, nextTurn } from '../platform/runtime.js';
 import { turnBytes, type Sink, type Transport } from './transport.js';
 
 /** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */

@@ -1,6 +1,6 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { nextTurn } from '../runtime.js';
+import { nextTurn } from '../platform/runtime.js';
 import { turnBytes, type Sink, type Transport } from './transport.js';
 
 /** How many undelivered bytes one direction holds before `write()` returns false. */

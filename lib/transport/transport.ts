@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 
 /**

@@ -1,7 +1,7 @@
 import { FileError, systemCode } from '../errors.js';
-import { type Bytes, toHex } from '../bytes.js';
+import { type Bytes, toHex } from '../util/bytes.js';
 import { randomBytes } from '../crypto/suite.js';
-import { builtin } from '../runtime.js';
+import { builtin } from '../platform/runtime.js';
 import { attempt } from './file-error.js';
 import { type Held, withFileLock } from './file-lock.js';
 import { type FileHandle, files } from './small-file.js';

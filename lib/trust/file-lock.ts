@@ -1,7 +1,7 @@
 import { FileError, systemCode } from '../errors.js';
-import { ascii, toHex } from '../bytes.js';
+import { ascii, toHex } from '../util/bytes.js';
 import { randomBytes } from '../crypto/suite.js';
-import { noOptions } from '../options.js';
+import { noOptions } from '../util/options.js';
 import { attempt } from './file-error.js';
 import { files, readSmallFile } from './small-file.js';
 

@@ -1,4 +1,4 @@
-import type { Bytes } from '../bytes.js';
+import type { Bytes } from '../util/bytes.js';
 import { FileError } from '../errors.js';
 import { oneSpelling } from './host-name.js';
 

@@ -1,4 +1,4 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 
 const longestName = 512;
 

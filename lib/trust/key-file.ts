@@ -1,4 +1,4 @@
-import { type Bytes, ascii, decodeUtf8, kindOf } from '../bytes.js';
+import { type Bytes, ascii, decodeUtf8, kindOf } from '../util/bytes.js';
 import {
   type GenerateKeyPairOptions,
   type KeyPair,
@@ -8,7 +8,7 @@ import {
   importPublicKey,
 } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { platform, userId, warn } from '../runtime.js';
+import { platform, userId, warn } from '../platform/runtime.js';
 import { createOnce } from './atomic-file.js';
 import { type SmallFile, readSmallFile } from './small-file.js';
 

@@ -1,7 +1,7 @@
-import { kindOf } from '../bytes.js';
+import { kindOf } from '../util/bytes.js';
 import { parseFingerprint } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { builtin, environment, platform } from '../runtime.js';
+import { builtin, environment, platform } from '../platform/runtime.js';
 import { replaceFile } from './atomic-file.js';
 import { attempt } from './file-error.js';
 import { withFileLock } from './file-lock.js';

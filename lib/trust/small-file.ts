@@ -1,6 +1,6 @@
 import { FileError, systemCode } from '../errors.js';
-import { type Bytes, concatBytes } from '../bytes.js';
-import { builtin } from '../runtime.js';
+import { type Bytes, concatBytes } from '../util/bytes.js';
+import { builtin } from '../platform/runtime.js';
 import { attempt } from './file-error.js';
 
 /** Where the files of this folder come from: Node's own, looked up when they are needed. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Bytes, concatBytes } from '../../lib/bytes.js';
+import { type Bytes, concatBytes } from '../../lib/util/bytes.js';
 import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { PublicKey } from '../../lib/crypto/public-key.js';
 import { agree, importEphemeral, importKey, oaepDecrypt } from '../../lib/crypto/suite.js';

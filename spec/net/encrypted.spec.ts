@@ -8,9 +8,9 @@ import { K4netError, KeyMismatchError, PeerAlertError } from '../../lib/errors.j
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
-import { encodeExtensions } from '../../lib/session/extensions.js';
-import { unit } from '../../lib/session/handshake.js';
-import { encodeKeyRequest } from '../../lib/session/messages.js';
+import { encodeExtensions } from '../../lib/session/handshake/extensions.js';
+import { unit } from '../../lib/session/handshake/machine.js';
+import { encodeKeyRequest } from '../../lib/session/handshake/messages.js';
 import type { EncryptedSocket, EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
 import { Ends, expectDiscreet, keys, outcome, rawClient, rawServer, refused } from '../support/encrypted.js';

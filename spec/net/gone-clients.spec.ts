@@ -6,7 +6,7 @@ import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Deferred } from '../../lib/waiting.js';
+import { Deferred } from '../../lib/util/wait.js';
 import { keys } from '../support/encrypted.js';
 import { Field, Spy } from '../support/net.js';
 import { drain, textOf, until } from '../support/sockets.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DecryptTurns } from '../../lib/net/decrypt-turns.js';
+import { DecryptTurns } from '../../lib/net/decrypt-queue.js';
 import { HandshakeGate, type HandshakePlace } from '../../lib/net/handshake-gate.js';
 import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Deferred, rejected } from '../../lib/waiting.js';
+import { Deferred, rejected } from '../../lib/util/wait.js';
 import { needDist, run } from '../support/dist.js';
 import { carriers, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';

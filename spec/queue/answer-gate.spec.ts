@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { AnswerGate } from '../../lib/queue/answer-gate.js';
-import { Deferred } from '../../lib/waiting.js';
+import { Deferred } from '../../lib/util/wait.js';
 import { turns } from '../support/recorder.js';
 
 /** A gate before an outlet that is congested or not, as the test says. */

@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closedError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
-import { requestBudget } from '../../lib/queue/budget.js';
+import { requestBudget } from '../../lib/queue/flow-window.js';
 import { Calls } from '../../lib/queue/calls.js';
 import { decodeControl } from '../../lib/queue/envelope.js';
-import { AbortHub } from '../../lib/waiting.js';
+import { AbortHub } from '../../lib/util/wait.js';
 import { joined } from '../support/queue.js';
 import { pattern, Random, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';

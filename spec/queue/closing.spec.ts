@@ -5,7 +5,7 @@ import { memoryPair } from '../../lib/transport/memory.js';
 import { K4netError } from '../../lib/errors.js';
 import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
-import { Deferred, type AbortSignalLike } from '../../lib/waiting.js';
+import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import {
   encodeRequest,
   Errors,

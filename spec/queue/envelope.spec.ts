@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toHex } from '../../lib/bytes.js';
+import { toHex } from '../../lib/util/bytes.js';
 import {
   checkName,
   checkRaw,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedError, TooLargeError } from '../../lib/errors.js';
-import { Budget, detached } from '../../lib/queue/budget.js';
+import { Budget, detached } from '../../lib/queue/flow-window.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
-import { AbortHub } from '../../lib/waiting.js';
+import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
 import { failure, failureOf, watch } from '../support/sockets.js';
 import { turns } from '../support/recorder.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../lib/errors.js';
-import * as codec from '../../lib/queue/codec/index.js';
+import * as codec from '../../lib/codec/index.js';
 import { TypedQueue } from '../../lib/queue/typed-queue.js';
-import { type MemoryContext, queuePair } from './codec/memory-queue.js';
-import { slowSchema } from './codec/schemas.js';
+import { type MemoryContext, queuePair } from '../codec/memory-queue.js';
+import { slowSchema } from '../codec/schemas.js';
 
 const messages = {
   said: codec.struct({ who: codec.string, text: codec.string }),

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { DecodeError, RemoteError } from '../../lib/errors.js';
-import * as codec from '../../lib/queue/codec/index.js';
+import * as codec from '../../lib/codec/index.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { QueueErrorInfo } from '../../lib/queue/queue-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PeerAlertError, RemoteError } from '../../lib/errors.js';
-import { escapeText } from '../../lib/escape.js';
+import { escapeText } from '../../lib/util/escape.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';

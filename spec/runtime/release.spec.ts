@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { release } from '../../lib/runtime.js';
+import { release } from '../../lib/platform/runtime.js';
 
 describe('release', () => {
   it('takes a buffer from everybody who has a view of it', () => {

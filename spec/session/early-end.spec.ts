@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { K4netError } from '../../lib/errors.js';
-import { ClientHandshake } from '../../lib/session/client-handshake.js';
+import { ClientHandshake } from '../../lib/session/handshake/client.js';
 import { SecureTransport } from '../../lib/session/secure-transport.js';
-import { ServerHandshake } from '../../lib/session/server-handshake.js';
+import { ServerHandshake } from '../../lib/session/handshake/server.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { DuplexTransport } from '../../lib/transport/duplex.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
-import { Deferred } from '../../lib/waiting.js';
+import { Deferred } from '../../lib/util/wait.js';
 import { Ends, keys, outcome, wires } from '../support/encrypted.js';
 import { frame } from '../support/frames.js';
 import { same } from '../support/random.js';

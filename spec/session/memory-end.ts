@@ -1,10 +1,10 @@
-import { type Bytes, concatBytes, readU32 } from '../../lib/bytes.js';
+import { type Bytes, concatBytes, readU32 } from '../../lib/util/bytes.js';
 import { K4netError, toK4netError } from '../../lib/errors.js';
-import { type Handshake, type HandshakeStep, sealAlert } from '../../lib/session/handshake.js';
-import type { OpenerOptions } from '../../lib/session/intake.js';
-import type { RecordOpener } from '../../lib/session/opener.js';
+import { type Handshake, type HandshakeStep, sealAlert } from '../../lib/session/handshake/machine.js';
+import type { OpenerOptions } from '../../lib/session/record/reader.js';
+import type { RecordOpener } from '../../lib/session/record/opener.js';
 import type { Session } from '../../lib/session/session.js';
-import { UnitReader } from '../../lib/session/units.js';
+import { UnitReader } from '../../lib/session/handshake/unit-reader.js';
 
 /** The smallest driver there is: one side of a session, whose bytes go where the test wants them. */
 export class MemoryEnd {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { generateKeyPair } from '../../lib/crypto/keys.js';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
-import { ClientHandshake } from '../../lib/session/client-handshake.js';
+import { ClientHandshake } from '../../lib/session/handshake/client.js';
 import { SecureTransport } from '../../lib/session/secure-transport.js';
-import { ServerHandshake } from '../../lib/session/server-handshake.js';
+import { ServerHandshake } from '../../lib/session/handshake/server.js';
 import { DuplexTransport } from '../../lib/transport/duplex.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import type { Transport } from '../../lib/transport/transport.js';

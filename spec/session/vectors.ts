@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import type { Bytes } from '../../lib/bytes.js';
+import type { Bytes } from '../../lib/util/bytes.js';
 import { KeyPair } from '../../lib/crypto/key-pair.js';
 import type { EphemeralShare } from '../../lib/crypto/backend.js';
 import { agree, importEphemeral } from '../../lib/crypto/suite.js';
-import { ClientHandshake } from '../../lib/session/client-handshake.js';
-import type { FurtherExtensions } from '../../lib/session/injection.js';
-import type { PaddingPolicy } from '../../lib/session/padding.js';
-import { ServerHandshake } from '../../lib/session/server-handshake.js';
+import { ClientHandshake } from '../../lib/session/handshake/client.js';
+import type { FurtherExtensions } from '../../lib/session/handshake/injection.js';
+import type { PaddingPolicy } from '../../lib/session/record/padding.js';
+import { ServerHandshake } from '../../lib/session/handshake/server.js';
 import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';
 
 type Role = 'client' | 'server';

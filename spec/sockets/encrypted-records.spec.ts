@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PeerAlertError, TooLargeError } from '../../lib/errors.js';
-import type { PaddingPolicy } from '../../lib/session/padding.js';
+import type { PaddingPolicy } from '../../lib/session/record/padding.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Outbox, type Outlet } from '../../lib/sockets/outbox.js';
-import { AbortHub } from '../../lib/waiting.js';
+import { AbortHub } from '../../lib/util/wait.js';
 import { unframe } from '../support/frames.js';
 import { concat, pattern, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';

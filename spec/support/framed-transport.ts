@@ -1,5 +1,5 @@
-import { headerLength, writeHeader } from '../../lib/framing/encoder.js';
-import { readU32 } from '../../lib/bytes.js';
+import { headerLength, writeHeader } from '../../lib/transport/framing/encoder.js';
+import { readU32 } from '../../lib/util/bytes.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 
 /**

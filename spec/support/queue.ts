@@ -1,5 +1,5 @@
-import { concatBytes } from '../../lib/bytes.js';
-import type { MessageHead } from '../../lib/framing/encoder.js';
+import { concatBytes } from '../../lib/util/bytes.js';
+import type { MessageHead } from '../../lib/transport/framing/encoder.js';
 import { answerHead, encodeRegistered, requestHead } from '../../lib/queue/envelope.js';
 import type { QueueErrorInfo, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';

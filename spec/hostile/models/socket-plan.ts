@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PaddingPolicy } from '../../../lib/session/padding.js';
+import type { PaddingPolicy } from '../../../lib/session/record/padding.js';
 
 export const wires = ['memory', 'TCP', 'Unix socket'] as const;
 export type Wire = (typeof wires)[number];

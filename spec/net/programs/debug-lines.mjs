@@ -1,6 +1,6 @@
 // Lets connections succeed and fail in several ways, and prints what a test has to know of them as JSON. What NODE_DEBUG
 // makes of it is on standard error.
-import { debug } from '../../../dist/debug.js';
+import { debug } from '../../../dist/util/debug.js';
 import { connect, generateKeyPair, listen, memoryKnownHosts } from '../../../dist/index.js';
 
 const failed = (promise) =>

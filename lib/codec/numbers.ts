@@ -1,0 +1,151 @@
+import { fromHalf, toHalf } from '../binary/half-float.js';
+import * as kinds from '../binary/kinds.js';
+import type { BinaryReader } from '../binary/reader.js';
+import type { BinaryWriter } from '../binary/writer.js';
+import { kindOf } from '../util/bytes.js';
+import type { Codec } from './codec.js';
+import { readFlag } from './read-helpers.js';
+
+function scalar<T>(
+  minSize: number,
+  encode: (writer: BinaryWriter, value: T) => void,
+  decode: (reader: BinaryReader) => T,
+): Codec<T> {
+  return { minSize, encode, decode };
+}
+
+/** A whole number from -128 to 127; 1 byte. */
+export const int8: Codec<number> = /* @__PURE__ */ scalar(
+  1,
+  (writer, value) => {
+    writer.writeInt8(value);
+  },
+  (reader) => reader.readInt8(),
+);
+
+/** A whole number from -32768 to 32767; 2 bytes. */
+export const int16: Codec<number> = /* @__PURE__ */ scalar(
+  2,
+  (writer, value) => {
+    writer.writeInt16(value);
+  },
+  (reader) => reader.readInt16(),
+);
+
+/** A whole number from -8388608 to 8388607; 3 bytes. */
+export const int24: Codec<number> = /* @__PURE__ */ scalar(
+  3,
+  (writer, value) => {
+    writer.writeInt24(value);
+  },
+  (reader) => reader.readInt24(),
+);
+
+/** A whole number from -2147483648 to 2147483647; 4 bytes. */
+export const int32: Codec<number> = /* @__PURE__ */ scalar(
+  4,
+  (writer, value) => {
+    writer.writeInt32(value);
+  },
+  (reader) => reader.readInt32(),
+);
+
+/** A bigint from -2^63 to 2^63 - 1; 8 bytes. */
+export const int64: Codec<bigint> = /* @__PURE__ */ scalar(
+  8,
+  (writer, value) => {
+    writer.writeInt64(value);
+  },
+  (reader) => reader.readInt64(),
+);
+
+/** A whole number from 0 to 255; 1 byte. */
+export const uint8: Codec<number> = /* @__PURE__ */ scalar(
+  1,
+  (writer, value) => {
+    writer.writeUint8(value);
+  },
+  (reader) => reader.readUint8(),
+);
+
+/** A whole number from 0 to 65535; 2 bytes. */
+export const uint16: Codec<number> = /* @__PURE__ */ scalar(
+  2,
+  (writer, value) => {
+    writer.writeUint16(value);
+  },
+  (reader) => reader.readUint16(),
+);
+
+/** A whole number from 0 to 16777215; 3 bytes. */
+export const uint24: Codec<number> = /* @__PURE__ */ scalar(
+  3,
+  (writer, value) => {
+    writer.writeUint24(value);
+  },
+  (reader) => reader.readUint24(),
+);
+
+/** A whole number from 0 to 4294967295; 4 bytes. */
+export const uint32: Codec<number> = /* @__PURE__ */ scalar(
+  4,
+  (writer, value) => {
+    writer.writeUint32(value);
+  },
+  (reader) => reader.readUint32(),
+);
+
+/** A bigint from 0 to 2^64 - 1; 8 bytes. */
+export const uint64: Codec<bigint> = /* @__PURE__ */ scalar(
+  8,
+  (writer, value) => {
+    writer.writeUint64(value);
+  },
+  (reader) => reader.readUint64(),
+);
+
+/** A number, sent as the nearest 32-bit float; 4 bytes. A finite one that has none is a RangeError. */
+export const float32: Codec<number> = /* @__PURE__ */ scalar(
+  4,
+  (writer, value) => {
+    writer.writeFloat(value);
+  },
+  (reader) => reader.readFloat(),
+);
+
+/** Any number; 8 bytes. */
+export const float64: Codec<number> = /* @__PURE__ */ scalar(
+  8,
+  (writer, value) => {
+    writer.writeDouble(value);
+  },
+  (reader) => reader.readDouble(),
+);
+
+/** A number, sent as the nearest half-precision float; 2 bytes. A finite one that has none is a RangeError. */
+export const float16: Codec<number> = /* @__PURE__ */ scalar(
+  2,
+  (writer, value) => {
+    writer.writeUint16(toHalf(kinds.half.check(value)));
+  },
+  (reader) => fromHalf(reader.readUint16()),
+);
+
+/** A boolean, as the byte 0 or 1. Any other byte does not decode. */
+export const bool: Codec<boolean> = /* @__PURE__ */ scalar(
+  1,
+  (writer, value) => {
+    writer.writeBool(value);
+  },
+  (reader) => readFlag(reader, 'a bool'),
+);
+
+/** No value, in no bytes: for requests without an argument or an answer. */
+export const nothing: Codec<void> = {
+  minSize: 0,
+  encode(_writer, value) {
+    const given: unknown = value;
+    if (given !== undefined) throw new TypeError(`nothing is undefined, not ${kindOf(given)}`);
+  },
+  decode: () => undefined,
+};

@@ -1,0 +1,105 @@
+import { kindOf } from '../util/bytes.js';
+import type { Codec } from './codec.js';
+import { FieldList, type Fields, type StructInput, type StructOutput } from './struct.js';
+import type { Flat } from './types.js';
+import { readOneOf } from './read-helpers.js';
+
+/** The cases of a union: their names, and the fields of each. */
+export type Cases = Readonly<Record<string, Fields>>;
+
+/** What a union takes: an object with the name of its case under `Tag`, beside the fields of that case. */
+export type UnionInput<Tag extends string, C extends Cases> = {
+  [K in keyof C]: Flat<Readonly<Record<Tag, K>> & StructInput<C[K]>>;
+}[keyof C];
+
+/** What a union gives: an object with the name of its case under `Tag`, beside the fields of that case. */
+export type UnionOutput<Tag extends string, C extends Cases> = {
+  [K in keyof C]: Flat<Record<Tag, K> & StructOutput<C[K]>>;
+}[keyof C];
+
+const maxCases = 256;
+
+/**
+ * One of several structs, told apart by the property `tag`: a byte with the number of the case, in the order of their
+ * declaration, then its fields. New cases at the end leave the numbers of the others as they are.
+ *
+ * @param cases - 1 to 256, each an object of fields; of a struct, these are its `fields`.
+ */
+export function union<const Tag extends string, const C extends Cases>(
+  tag: Tag,
+  cases: C,
+): Codec<UnionInput<Tag, C>, UnionOutput<Tag, C>> {
+  if (typeof tag !== 'string') throw new TypeError(`the tag of a union is a string, not ${kindOf(tag)}`);
+  if (tag === '__proto__') throw new TypeError("the tag of a union cannot be '__proto__'");
+  const given: unknown = cases;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TypeError(`the cases of a union are an object, not ${kindOf(given)}`);
+  }
+  const all = Object.entries(cases).map(([name, fields], index) => {
+    const layout = new FieldList(`the case '${name}'`, fields);
+    if (!Object.hasOwn(fields, tag)) return { name, index, layout };
+    throw new TypeError(`the case '${name}' has a field '${tag}', which is the tag`);
+  });
+  checkNumber('cases', all.length);
+  const byName = new Map<unknown, (typeof all)[number]>(all.map((one) => [one.name, one]));
+  return {
+    minSize: 1 + Math.min(...all.map(({ layout }) => layout.minSize)),
+    encode(writer, value) {
+      const whole: unknown = value;
+      if (typeof whole !== 'object' || whole === null) {
+        throw new TypeError(`a union is an object, not ${kindOf(whole)}`);
+      }
+      const name = (whole as Readonly<Record<string, unknown>>)[tag];
+      const found = byName.get(name);
+      if (found === undefined) throw unknownName(`the '${tag}' of a union`, name, [...byName.keys()]);
+      writer.writeUint8(found.index);
+      found.layout.encode(writer, whole);
+    },
+    decode(reader) {
+      const { name, layout } = readOneOf(reader, all, 'the case of a union');
+      const value: Record<string, unknown> = { [tag]: name };
+      layout.decode(reader, value);
+      return value as UnionOutput<Tag, C>;
+    },
+  };
+}
+
+/**
+ * One of some strings: a byte with its number, in the order in which they are given. New ones at the end leave the numbers
+ * of the others as they are.
+ *
+ * @param names - 1 to 256, all different.
+ */
+export function enumeration<const Names extends readonly string[]>(...names: Names): Codec<Names[number]> {
+  checkNumber('strings', names.length);
+  const numbers = new Map<unknown, number>();
+  for (const [index, name] of names.entries()) {
+    const given: unknown = name;
+    if (typeof given !== 'string') {
+      throw new TypeError(`an enumeration is made of strings, not of ${kindOf(given)}`);
+    }
+    if (numbers.has(given)) throw new TypeError(`an enumeration has each string once, but '${given}' twice`);
+    numbers.set(given, index);
+  }
+  const known: readonly Names[number][] = names;
+  return {
+    minSize: 1,
+    encode(writer, value) {
+      const index = numbers.get(value);
+      if (index === undefined) throw unknownName('the value of an enumeration', value, names);
+      writer.writeUint8(index);
+    },
+    decode: (reader) => readOneOf(reader, known, 'the number of an enumeration'),
+  };
+}
+
+function checkNumber(what: string, count: number): void {
+  if (count >= 1 && count <= maxCases) return;
+  throw new RangeError(`there are 1 to ${maxCases} ${what}, not ${count}`);
+}
+
+function unknownName(what: string, value: unknown, names: readonly unknown[]): Error {
+  if (typeof value !== 'string') return new TypeError(`${what} is a string, not ${kindOf(value)}`);
+  const all = names.map((name) => `'${String(name)}'`).join(', ');
+  return new RangeError(`${what} is one of ${all}, not '${value.slice(0, 40)}'`);
+}

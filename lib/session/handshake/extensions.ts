@@ -1,0 +1,135 @@
+import { type Bytes, concatBytes, decodeUtf8, readU32 } from '../../util/bytes.js';
+import { K4netError } from '../../errors.js';
+import { withOptions } from '../../util/options.js';
+import { Scanner } from './field-reader.js';
+
+/** The numbers of the extensions that this version knows: see "Units" in docs/protocol.md. */
+export const extensionId = { serverName: 2, recordLimit: 3, appProtocol: 5 } as const;
+
+/** The bounds of the extension `record_limit`. */
+export const recordLimitBounds: { readonly minimum: number; readonly maximum: number } = {
+  minimum: 2 ** 14,
+  maximum: 2 ** 20,
+};
+
+const critical = 0x8000;
+
+/** An extension as it stands in its block. */
+export interface RawExtension {
+  /** The number, without the critical bit. */
+  readonly number: number;
+  readonly critical: boolean;
+  readonly data: Bytes;
+}
+
+/** What the extensions of one message say. */
+export interface Extensions {
+  readonly serverName?: string;
+  readonly recordLimit?: number;
+  readonly appProtocols?: readonly string[];
+}
+
+/** Reads an extension block: its structure only. */
+export function scanExtensions(scanner: Scanner, what: string): RawExtension[] {
+  const block = new Scanner(scanner.take(scanner.u16()), 0, `the extension block of ${what}`);
+  const found: RawExtension[] = [];
+  let previous = -1;
+  while (block.left > 0) {
+    const id = block.u16();
+    const number = id & ~critical;
+    if (number <= previous) {
+      throw new K4netError('K4NET_MALFORMED', `the extensions of ${what} are not in order`);
+    }
+    previous = number;
+    found.push({ number, critical: id >= critical, data: block.take(block.u16()) });
+  }
+  return found;
+}
+
+/** What the extensions mean to a message that knows the numbers in `known`. */
+export function readExtensions(found: readonly RawExtension[], known: readonly number[]): Extensions {
+  const unknown = found.find((extension) => extension.critical && !known.includes(extension.number));
+  if (unknown) {
+    throw new K4netError('K4NET_UNSUPPORTED', `the peer insists on extension ${unknown.number}`);
+  }
+  const data = (number: number) =>
+    known.includes(number) ? found.find((extension) => extension.number === number)?.data : undefined;
+  const serverName = data(extensionId.serverName);
+  const recordLimit = data(extensionId.recordLimit);
+  const appProtocol = data(extensionId.appProtocol);
+  return withOptions({
+    ...(serverName && { serverName: readServerName(serverName) }),
+    ...(recordLimit && { recordLimit: readRecordLimit(recordLimit) }),
+    ...(appProtocol && { appProtocols: readAppProtocols(appProtocol) }),
+  });
+}
+
+/** Whether text can be a server name: what travels must be printable and without a space. */
+export function isServerName(text: string): boolean {
+  return /^[\x21-\x7e]{1,255}$/.test(text);
+}
+
+function readServerName(data: Bytes): string {
+  const text = String.fromCharCode(...data.subarray(0, 256));
+  if (isServerName(text)) return text;
+  throw new K4netError('K4NET_MALFORMED', 'a server name is 1 to 255 printable ASCII characters');
+}
+
+function readRecordLimit(data: Bytes): number {
+  const limit = data.length === 4 ? readU32(data, 0) : 0;
+  if (limit >= recordLimitBounds.minimum && limit <= recordLimitBounds.maximum) return limit;
+  throw new K4netError('K4NET_MALFORMED', 'a record limit is a number from 2^14 to 2^20');
+}
+
+function readAppProtocols(data: Bytes): string[] {
+  const scanner = new Scanner(data, 0, 'the list of application protocols');
+  const protocols: string[] = [];
+  do {
+    const name = scanner.take(scanner.u8());
+    if (name.length === 0)
+      throw new K4netError('K4NET_MALFORMED', 'an application protocol has an empty name');
+    protocols.push(protocolText(name));
+  } while (scanner.left > 0);
+  return protocols;
+}
+
+// A name is bytes on the wire. One that is not UTF-8 is nobody's here, but it is not malformed either.
+function protocolText(name: Bytes): string {
+  try {
+    return decodeUtf8(name);
+  } catch {
+    return `\0${String.fromCharCode(...name)}`;
+  }
+}
+
+/** An extension block of what there is to say. Only tests send further extensions; one takes the place of its like. */
+export function encodeExtensions(
+  extensions: Extensions,
+  further: readonly { readonly id: number; readonly data: Bytes }[] = [],
+): Bytes {
+  const { serverName, recordLimit, appProtocols } = withOptions(extensions);
+  const all = [...further];
+  const add = (id: number, data: Bytes) => {
+    if (!further.some((other) => (other.id & ~critical) === id)) all.push({ id, data });
+  };
+  const encoder = new TextEncoder();
+  if (serverName !== undefined) add(extensionId.serverName, encoder.encode(serverName));
+  if (recordLimit !== undefined) add(extensionId.recordLimit, u32(recordLimit));
+  if (appProtocols !== undefined) {
+    const names = appProtocols.map((name) => encoder.encode(name));
+    add(extensionId.appProtocol, concatBytes(names.flatMap((name) => [new Uint8Array([name.length]), name])));
+  }
+  all.sort((a, b) => (a.id & ~critical) - (b.id & ~critical));
+  const block = concatBytes(all.flatMap(({ id, data }) => [u16(id), u16(data.length), data]));
+  return concatBytes([u16(block.length), block]);
+}
+
+/** A 16-bit field of a message. */
+export function u16(value: number): Bytes {
+  return new Uint8Array([value, value >>> 8]);
+}
+
+/** A 32-bit field of a message. */
+export function u32(value: number): Bytes {
+  return new Uint8Array([value, value >>> 8, value >>> 16, value >>> 24]);
+}

@@ -1,0 +1,255 @@
+import { type Bytes, ascii, concatBytes } from '../../util/bytes.js';
+import { K4netError } from '../../errors.js';
+import { type RawExtension, scanExtensions, u16 } from './extensions.js';
+import { handshakeUnitLimit } from '../record/format.js';
+import { Scanner } from './field-reader.js';
+
+/** The types of the handshake bodies: see "Units" in docs/protocol.md. */
+export const messageType = {
+  keyRequest: 1,
+  keyOffer: 2,
+  clientHello: 3,
+  serverHello: 4,
+  serverFinished: 5,
+  clientFinished: 6,
+  alert: 15,
+} as const;
+
+/** The one suite that this version speaks. */
+export const suiteId = 0x0001;
+
+/** The signature algorithms of ClientFinished. */
+export const sigalg = { none: 0, ecdsa: 0x0403, pss: 0x0804 } as const;
+
+const verifyLength = 32;
+const headerLength = 6;
+const image = 1;
+
+function header(type: number): Bytes {
+  return new Uint8Array([0x4b, 0x34, 0x4e, image, type, 0]);
+}
+
+/** What an encrypted peer sends first: as a client, or as a server to a client that is not encrypted. */
+const firstTypes: readonly (number | undefined)[] = [
+  messageType.keyRequest,
+  messageType.clientHello,
+  messageType.alert,
+];
+
+/** Whether a body is the first unit of a k4net/1 peer. */
+export function isFirstUnit(body: Bytes): boolean {
+  return (
+    body.length <= handshakeUnitLimit &&
+    firstTypes.includes(body[4]) &&
+    header(body[4] ?? 0).every((byte, index) => body[index] === byte)
+  );
+}
+
+const legacyRequest = 'get_key';
+const legacyKey = 'session_k';
+
+/**
+ * The type of a handshake body, its header checked.
+ *
+ * @param allowed - the types that may come now.
+ * @param first - whether this is the first unit that a server receives: only there can the seed's client be told.
+ */
+export function checkHeader(body: Bytes, allowed: readonly number[], first: boolean = false): number {
+  if (body[0] !== 0x4b || body[1] !== 0x34 || body[2] !== 0x4e) throw foreign(body, first);
+  if (body.length < headerLength)
+    throw new K4netError('K4NET_MALFORMED', 'a handshake message has no whole header');
+  if (body[3] !== image) {
+    throw new K4netError('K4NET_UNSUPPORTED', `the peer speaks another version of k4net (${body[3] ?? 0})`);
+  }
+  const type = body[4] ?? 0;
+  if (!allowed.includes(type)) {
+    throw new K4netError('K4NET_UNEXPECTED', `a handshake message of type ${type} is out of place`);
+  }
+  if (body[5] !== 0)
+    throw new K4netError('K4NET_MALFORMED', 'the reserved byte of a handshake message is set');
+  return type;
+}
+
+function foreign(body: Bytes, first: boolean): K4netError {
+  const start = String.fromCharCode(...body.subarray(0, legacyKey.length));
+  if (first && (start === legacyKey || (start === legacyRequest && body.length === legacyRequest.length))) {
+    return new K4netError(
+      'K4NET_LEGACY_PEER',
+      'the peer is a client of the Python library, whose encryption is not spoken here',
+    );
+  }
+  return new K4netError('K4NET_NOT_K4NET', 'the peer does not speak k4net/1');
+}
+
+export interface KeyRequest {
+  readonly extensions: readonly RawExtension[];
+}
+
+export function encodeKeyRequest(extensions: Bytes): Bytes {
+  return concatBytes([header(messageType.keyRequest), extensions]);
+}
+
+export function decodeKeyRequest(body: Bytes): KeyRequest {
+  const scanner = new Scanner(body, headerLength, 'KeyRequest');
+  const extensions = scanExtensions(scanner, 'KeyRequest');
+  scanner.end();
+  return { extensions };
+}
+
+export interface KeyOffer {
+  readonly spki: Bytes;
+  readonly extensions: readonly RawExtension[];
+}
+
+export function encodeKeyOffer(spki: Bytes, extensions: Bytes): Bytes {
+  return concatBytes([header(messageType.keyOffer), u16(spki.length), spki, extensions]);
+}
+
+export function decodeKeyOffer(body: Bytes): KeyOffer {
+  const scanner = new Scanner(body, headerLength, 'KeyOffer');
+  const spki = scanner.take(scanner.u16());
+  const extensions = scanExtensions(scanner, 'KeyOffer');
+  scanner.end();
+  return { spki, extensions };
+}
+
+export interface ClientHello {
+  readonly random: Bytes;
+  readonly keyId: Bytes;
+  readonly share: Bytes;
+  readonly suites: readonly number[];
+  readonly ciphertext: Bytes;
+  readonly extensions: readonly RawExtension[];
+}
+
+export function encodeClientHello(
+  { random, keyId, share, suites, ciphertext }: Omit<ClientHello, 'extensions'>,
+  extensions: Bytes,
+): Bytes {
+  return concatBytes([
+    header(messageType.clientHello),
+    random,
+    keyId,
+    share,
+    new Uint8Array([suites.length]),
+    ...suites.map(u16),
+    u16(ciphertext.length),
+    ciphertext,
+    extensions,
+  ]);
+}
+
+export function decodeClientHello(body: Bytes): ClientHello {
+  const scanner = new Scanner(body, headerLength, 'ClientHello');
+  const random = scanner.take(32);
+  const keyId = scanner.take(32);
+  const share = scanner.take(65);
+  const suites = Array.from({ length: scanner.u8() }, () => scanner.u16());
+  const ciphertext = scanner.take(scanner.u16());
+  const extensions = scanExtensions(scanner, 'ClientHello');
+  scanner.end();
+  return { random, keyId, share, suites, ciphertext, extensions };
+}
+
+export interface ServerHello {
+  readonly random: Bytes;
+  readonly share: Bytes;
+  readonly suite: number;
+  readonly extensions: readonly RawExtension[];
+}
+
+export function encodeServerHello(
+  { random, share, suite }: Omit<ServerHello, 'extensions'>,
+  extensions: Bytes,
+): Bytes {
+  return concatBytes([header(messageType.serverHello), random, share, u16(suite), extensions]);
+}
+
+export function decodeServerHello(body: Bytes): ServerHello {
+  const scanner = new Scanner(body, headerLength, 'ServerHello');
+  const random = scanner.take(32);
+  const share = scanner.take(65);
+  const suite = scanner.u16();
+  const extensions = scanExtensions(scanner, 'ServerHello');
+  scanner.end();
+  return { random, share, suite, extensions };
+}
+
+/** What a Finished has in common: the part of the body that its `verify` covers, and `verify`. */
+interface Finished {
+  readonly covered: Bytes;
+  readonly verify: Bytes;
+}
+
+export interface ServerFinished extends Finished {
+  readonly flags: number;
+  readonly extensions: readonly RawExtension[];
+}
+
+/** ServerFinished up to, not with, `verify`. */
+export function encodeServerFinished(flags: number, extensions: Bytes): Bytes {
+  return concatBytes([header(messageType.serverFinished), new Uint8Array([flags]), extensions]);
+}
+
+export function decodeServerFinished(body: Bytes): ServerFinished {
+  const scanner = new Scanner(body, headerLength, 'ServerFinished');
+  const flags = scanner.u8();
+  const extensions = scanExtensions(scanner, 'ServerFinished');
+  const covered = body.subarray(0, scanner.offset);
+  const verify = scanner.take(verifyLength);
+  scanner.end();
+  return { flags, extensions, covered, verify };
+}
+
+export interface ClientFinished extends Finished {
+  readonly sigalg: number;
+  readonly spki: Bytes;
+  readonly extensions: readonly RawExtension[];
+  readonly signature: Bytes;
+  /** The part of the body that the signature covers. */
+  readonly signed: Bytes;
+}
+
+/** ClientFinished up to, not with, the length field of the signature. */
+export function encodeClientFinished(algorithm: number, spki: Bytes, extensions: Bytes): Bytes {
+  return concatBytes([
+    header(messageType.clientFinished),
+    u16(algorithm),
+    u16(spki.length),
+    spki,
+    extensions,
+  ]);
+}
+
+/** Length of a whole ClientFinished, from that of its signed part and of its signature. */
+export function clientFinishedLength(signedLength: number, signatureLength: number): number {
+  return signedLength + 2 + signatureLength + verifyLength;
+}
+
+export function decodeClientFinished(body: Bytes): ClientFinished {
+  const scanner = new Scanner(body, headerLength, 'ClientFinished');
+  const algorithm = scanner.u16();
+  const spki = scanner.take(scanner.u16());
+  const extensions = scanExtensions(scanner, 'ClientFinished');
+  const signed = body.subarray(0, scanner.offset);
+  const signature = scanner.take(scanner.u16());
+  const covered = body.subarray(0, scanner.offset);
+  const verify = scanner.take(verifyLength);
+  scanner.end();
+  return { sigalg: algorithm, spki, extensions, signature, signed, covered, verify };
+}
+
+/** An alert in the clear. Its text is ASCII. */
+export function encodeClearAlert(code: number, text: string): Bytes {
+  const words = ascii(text.replace(/[^\x20-\x7e]/g, '?')).subarray(0, 255);
+  return concatBytes([header(messageType.alert), new Uint8Array([code, words.length]), words]);
+}
+
+export function decodeClearAlert(body: Bytes): { readonly code: number; readonly text: string } {
+  const scanner = new Scanner(body, headerLength, 'an alert in the clear');
+  const code = scanner.u8();
+  const words = scanner.take(scanner.u8());
+  scanner.end();
+  const text = Array.from(words, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?'));
+  return { code, text: text.join('') };
+}

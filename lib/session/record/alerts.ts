@@ -1,0 +1,121 @@
+import { type Bytes, concatBytes, cutUtf8, readU16, readU32 } from '../../util/bytes.js';
+import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../../errors.js';
+
+/** The numbers of the alerts: see "Errors" in docs/protocol.md. */
+export const alertNumber = {
+  close: 0,
+  unexpected: 1,
+  decrypt: 2,
+  malformed: 3,
+  tooLarge: 4,
+  unsupported: 5,
+  unknownServerKey: 6,
+  handshakeFailed: 7,
+  clientKeyRequired: 8,
+  clientKeyRefused: 9,
+  busy: 10,
+  timeout: 11,
+  notK4net: 12,
+  internal: 13,
+  application: 14,
+} as const;
+
+const names = [
+  'close',
+  'unexpected',
+  'decrypt',
+  'malformed',
+  'too-large',
+  'unsupported',
+  'unknown-server-key',
+  'handshake-failed',
+  'client-key-required',
+  'client-key-refused',
+  'busy',
+  'timeout',
+  'not-k4net',
+  'internal',
+  'application',
+];
+
+/** Alerts that are not retried: the same offer gets the same answer. */
+const permanent: readonly number[] = [
+  alertNumber.unsupported,
+  alertNumber.unknownServerKey,
+  alertNumber.clientKeyRequired,
+  alertNumber.clientKeyRefused,
+  alertNumber.notK4net,
+];
+
+/** Whether another attempt may succeed after this alert. */
+export function mayRetryAfter(alert: number): boolean {
+  return !permanent.includes(alert);
+}
+
+const maxText = 1024;
+
+const told: Partial<Record<K4netErrorCode, number>> = {
+  K4NET_UNEXPECTED: alertNumber.unexpected,
+  K4NET_DECRYPT: alertNumber.decrypt,
+  K4NET_MALFORMED: alertNumber.malformed,
+  K4NET_TOO_LARGE: alertNumber.tooLarge,
+  K4NET_UNSUPPORTED: alertNumber.unsupported,
+  K4NET_UNKNOWN_SERVER_KEY: alertNumber.unknownServerKey,
+  K4NET_HANDSHAKE_FAILED: alertNumber.handshakeFailed,
+  K4NET_CLIENT_KEY_REQUIRED: alertNumber.clientKeyRequired,
+  K4NET_CLIENT_KEY_REFUSED: alertNumber.clientKeyRefused,
+  K4NET_BUSY: alertNumber.busy,
+  K4NET_TIMEOUT: alertNumber.timeout,
+  K4NET_NOT_K4NET: alertNumber.notK4net,
+  K4NET_LEGACY_PEER: alertNumber.notK4net,
+  K4NET_APPLICATION: alertNumber.application,
+};
+
+const untold: readonly K4netErrorCode[] = [
+  'K4NET_SERVER_AUTH',
+  'K4NET_KEY_MISMATCH',
+  'K4NET_PEER_CLOSED',
+  'K4NET_TRUNCATED',
+  'K4NET_PEER_ALERT',
+  'K4NET_CONNECTION',
+];
+
+/**
+ * The alert that tells the peer of an error, or undefined where the peer is told nothing: it is told nothing that
+ * would help an impostor, and nothing about an alert of its own or about an end that it made itself.
+ */
+export function alertFor(code: K4netErrorCode): number | undefined {
+  return untold.includes(code) ? undefined : (told[code] ?? alertNumber.internal);
+}
+
+/** The word for an alert, which is also all the text that the library itself puts into one. */
+export function alertName(alert: number): string {
+  return names[alert] ?? `alert ${alert}`;
+}
+
+/** The error for an alert that the peer sent. */
+export function peerAlert(alert: PeerAlert): PeerAlertError {
+  return new PeerAlertError(alertName(alert.alert), alert);
+}
+
+/** The content of an alert record. */
+export function encodeAlert(alert: number, app: number = 0, text: string = ''): Bytes {
+  const words = cutUtf8(text, maxText);
+  const head = new Uint8Array(8);
+  const view = new DataView(head.buffer);
+  view.setUint8(0, alert);
+  view.setUint32(2, app, true);
+  view.setUint16(6, words.length, true);
+  return concatBytes([head, words]);
+}
+
+/** What the content of an alert record says. */
+export function decodeAlert(content: Bytes): PeerAlert {
+  const length = content.length < 8 ? -1 : readU16(content, 6);
+  if (content[1] !== 0 || length > maxText || content.length !== 8 + length) {
+    throw new K4netError('K4NET_MALFORMED', 'an alert is not well formed');
+  }
+  // A byte order mark is no text.
+  const text = new TextDecoder('utf-8').decode(content.subarray(8));
+  return { alert: content[0] ?? 0, app: readU32(content, 2), text, authenticated: true };
+}

@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Deadlines, type Timed } from '../../lib/queue/call-deadlines.js';
+
+interface Item extends Timed {
+  readonly id: number;
+}
+
+// Time is what is tested here: it goes as the tests want it.
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const item = (id: number, after: number): Item => ({ id, deadline: performance.now() + after, place: -1 });
+
+describe('deadlines', () => {
+  it('come due in the order of their times, each once, out of its place by then', () => {
+    const due: number[] = [];
+    const deadlines = new Deadlines<Item>(({ id, place }) => due.push(place === -1 ? id : NaN));
+    for (const after of [50, 10, 40, 10.5, 30, 20]) deadlines.add(item(after, after));
+    vi.advanceTimersByTime(9);
+    expect(due).toEqual([]);
+    vi.advanceTimersByTime(3);
+    expect(due).toEqual([10, 10.5]);
+    vi.advanceTimersByTime(100);
+    expect(due).toEqual([10, 10.5, 20, 30, 40, 50]);
+  });
+
+  it('are never early, and late by no more than the timer of the platform is coarse', () => {
+    const started = performance.now();
+    const at: number[] = [];
+    const deadlines = new Deadlines<Item>(() => at.push(performance.now() - started));
+    for (const after of [0, 0.2, 1, 1.4, 99.5]) deadlines.add(item(0, after));
+    vi.advanceTimersByTime(200);
+    expect(at.length).toBe(5);
+    for (const [i, after] of [0, 0.2, 1, 1.4, 99.5].entries()) {
+      expect(at[i]).toBeGreaterThanOrEqual(after);
+      expect(at[i]).toBeLessThanOrEqual(after + 2);
+    }
+  });
+
+  it('share one timer, and need none when there are none', () => {
+    const deadlines = new Deadlines<Item>(() => undefined);
+    const items = Array.from({ length: 1000 }, (_, i) => item(i, 1000 - i));
+    for (const each of items) {
+      deadlines.add(each);
+      expect(vi.getTimerCount()).toBe(1);
+    }
+    for (const each of items) {
+      expect(vi.getTimerCount()).toBe(1);
+      deadlines.remove(each);
+    }
+    expect(vi.getTimerCount()).toBe(0);
+    deadlines.add(item(0, 5));
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(10);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('beyond what a timer of the platform holds are kept', () => {
+    let due = 0;
+    const deadlines = new Deadlines<Item>(() => (due += 1));
+    deadlines.add(item(0, 2 ** 31 + 5000));
+    vi.advanceTimersByTime(2 ** 31);
+    expect(due).toBe(0);
+    vi.advanceTimersByTime(6000);
+    expect(due).toBe(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('may be added and removed by what a deadline does', () => {
+    const due: number[] = [];
+    const other = item(2, 10);
+    const deadlines = new Deadlines<Item>(({ id }) => {
+      due.push(id);
+      if (id !== 1) return;
+      deadlines.remove(other);
+      deadlines.add(item(3, 0));
+      deadlines.add(item(4, 5));
+    });
+    deadlines.add(item(1, 10));
+    deadlines.add(other);
+    vi.advanceTimersByTime(100);
+    expect(due).toEqual([1, 3, 4]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('do what a sorted list would, whatever is added, removed and waited for', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('add' as const), value: fc.nat(60) }),
+      fc.record({ kind: fc.constant('add' as const), value: fc.nat(60) }),
+      fc.record({ kind: fc.constant('remove' as const), value: fc.nat(1000) }),
+      fc.record({ kind: fc.constant('wait' as const), value: fc.nat(20) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const due: Item[] = [];
+        let model: Item[] = [];
+        const expected: number[] = [];
+        const deadlines = new Deadlines<Item>((each) => due.push(each));
+        const wait = (time: number): void => {
+          vi.advanceTimersByTime(time);
+          const now = performance.now();
+          const past = model.filter(({ deadline }) => deadline <= now);
+          model = model.filter(({ deadline }) => deadline > now);
+          for (const { deadline } of past.sort((one, two) => one.deadline - two.deadline))
+            expected.push(deadline);
+        };
+        for (const [id, { kind, value }] of steps.entries()) {
+          if (kind === 'wait') wait(value);
+          else if (kind === 'add') {
+            // A time that is over is due at the next millisecond: one that is not is comparable.
+            const each = item(id, value + 1);
+            model.push(each);
+            deadlines.add(each);
+          } else if (model.length > 0) {
+            const [each] = model.splice(value % model.length, 1);
+            deadlines.remove(each!);
+            expect(each!.place).toBe(-1);
+          }
+          expect(vi.getTimerCount()).toBe(model.length > 0 ? 1 : 0);
+          expect(due.map(({ deadline }) => deadline)).toEqual(expected);
+        }
+        wait(100);
+        expect(due.map(({ deadline }) => deadline)).toEqual(expected);
+        expect(new Set(due).size).toBe(due.length);
+        expect(vi.getTimerCount()).toBe(0);
+      }),
+      { seed: 21, numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { K4netError } from '../../../lib/errors.js';
+import { Delivery } from '../../../lib/session/record/flow-gate.js';
+import { pattern } from '../../support/random.js';
+import { Recorder, turns } from '../../support/recorder.js';
+
+/** A sink that is told which chunks are its own. */
+class Owner extends Recorder {
+  readonly owned: Uint8Array[] = [];
+
+  own(chunk: Uint8Array): boolean {
+    this.owned.push(chunk);
+    return this.onData(chunk);
+  }
+}
+
+async function attached<S extends Recorder>(sink: S, surplus?: Uint8Array): Promise<[Delivery, S]> {
+  const delivery = new Delivery();
+  delivery.attach(sink, surplus, () => undefined);
+  delivery.release();
+  await turns();
+  return [delivery, sink];
+}
+
+describe('Delivery: whose chunks are', () => {
+  const [one, two, three] = [pattern(10, 1), pattern(20, 2), pattern(30, 3)];
+
+  it('opened ones are the sink’s own, what another sink had left over is not', async () => {
+    const [delivery, sink] = await attached(new Owner(), one);
+    delivery.push(two);
+    expect([sink.chunks, sink.owned]).toEqual([[one], [two]]);
+  });
+
+  it('also those that go out before a failure is told', async () => {
+    const [delivery, sink] = await attached(new Owner());
+    sink.onData = () => false;
+    for (const chunk of [one, two, three]) delivery.push(chunk);
+    expect(sink.owned).toEqual([one]);
+    delivery.fail(new K4netError('K4NET_DECRYPT', 'a record was changed'));
+    expect([sink.chunks, sink.owned]).toEqual([[], [one, two, three]]);
+    expect(sink.closes).toBe(1);
+  });
+
+  it('a sink that knows nothing of it gets them as all others', async () => {
+    const [delivery, sink] = await attached(new Recorder(), one);
+    delivery.push(two);
+    expect(sink.chunks).toEqual([one, two]);
+  });
+});
