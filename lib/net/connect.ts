@@ -18,7 +18,7 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { AbortHub, bounded, checkSignal, rejected, startTimer, type WaitOptions } from '../util/wait.js';
+import { AbortHub, withDeadline, checkSignal, rejected, startTimer, type WaitOptions } from '../util/wait.js';
 import {
   addressNames,
   describeAddress,
@@ -95,7 +95,7 @@ export async function connect(given: ConnectOptions): Promise<LockedSocket> {
     stop.abort(reason);
   };
   const wait = { timeout, signal: options.signal };
-  return bounded(attempts, wait, new AbortHub(), cancel, noConnectionTo(address));
+  return withDeadline(attempts, wait, new AbortHub(), cancel, noConnectionTo(address));
 }
 
 function plainOpener(given: PlainConnectOptions): Opener<LockedSocket> {

@@ -4,7 +4,7 @@ import { encodeClearAlert } from '../session/handshake/messages.js';
 import type { HandshakeHooks } from '../sockets/server-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { startTimer } from '../util/wait.js';
-import { DecryptTurns } from './decrypt-queue.js';
+import { HandshakeDecryptQueue } from './decrypt-queue.js';
 
 /** How long one that is turned away may take to read why, in milliseconds, and how many may at a time. */
 const lingerTime = 1_000;
@@ -40,7 +40,7 @@ export class HandshakePlace implements HandshakeHooks {
 
 /** Limits the handshakes under way, in all and by origin, and the RSA decryptions among them. */
 export class HandshakeGate {
-  readonly turns: DecryptTurns = new DecryptTurns();
+  readonly turns: HandshakeDecryptQueue = new HandshakeDecryptQueue();
   readonly #max: number;
   readonly #maxPerOrigin: number;
   readonly #places = new Set<HandshakePlace>();

@@ -4,13 +4,13 @@ import { kindOf } from '../util/bytes.js';
 import { debug, nameOf } from '../util/debug.js';
 import { closedError, K4netError } from '../errors.js';
 import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '../util/options.js';
-import { warn } from '../platform/runtime.js';
+import { emitWarning } from '../platform/runtime.js';
 import { Fifo } from '../util/fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import { fail, onEmptyEnd } from '../sockets/internal.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
-import { AbortHub, bounded, Deferred, LazySignal, type GivenAbortSignal } from '../util/wait.js';
+import { AbortHub, withDeadline, Deferred, LazySignal, type GivenAbortSignal } from '../util/wait.js';
 import type { Address } from './address.js';
 import type { HandshakeGate, HandshakePlace } from './handshake-gate.js';
 
@@ -351,7 +351,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       for (const socket of this.#live) cut(socket);
     };
     const wait = { timeout, signal: undefined };
-    await bounded(stopped, wait, new AbortHub(), cutAll, 'the connections did not end');
+    await withDeadline(stopped, wait, new AbortHub(), cutAll, 'the connections did not end');
   }
 
   #report(error: unknown, socket?: LockedSocket): void {
@@ -373,7 +373,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (this.#warned.has(code)) return;
     this.#warned.add(code);
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    warn(`${text} (reported once a kind: give listen an onError to hear of every one)`, code, error);
+    emitWarning(`${text} (reported once a kind: give listen an onError to hear of every one)`, code, error);
   }
 }
 

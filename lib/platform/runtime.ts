@@ -95,7 +95,7 @@ export function allowListeners(signal: AbortSignal): void {
  *
  * @param cause - the error behind it, with its stack.
  */
-export function warn(message: string, code: string, cause?: unknown): void {
+export function emitWarning(message: string, code: string, cause?: unknown): void {
   const type = 'K4netWarning';
   if (!host.process?.emitWarning) host.console?.warn(`(${code}) ${message}`);
   else if (cause === undefined) host.process.emitWarning(message, { type, code });
@@ -120,16 +120,16 @@ export function print(line: string): void {
 /**
  * A buffer whose content is arbitrary, where the runtime has such: for bytes that are all written before any is read.
  */
-export function allocate(length: number): Uint8Array {
+export function allocateUnsafe(length: number): Uint8Array {
   const unsafe = host.Buffer?.allocUnsafeSlow(length);
   return unsafe ? new Uint8Array(unsafe.buffer, 0, length) : new Uint8Array(length);
 }
 
-type Giver = (buffer: ArrayBufferLike) => void;
+type Detacher = (buffer: ArrayBufferLike) => void;
 
-let giver: Giver | undefined;
+let detacher: Detacher | undefined;
 
-function findGiver(): Giver {
+function findDetacher(): Detacher {
   const { transfer } = ArrayBuffer.prototype as {
     transfer?: (this: ArrayBufferLike, length: number) => unknown;
   };
@@ -144,25 +144,25 @@ function findGiver(): Giver {
 }
 
 /** For shorter buffers giving back costs more than it saves. */
-export const worthReleasing: number = 16 * 1024;
+export const minFreedBytes: number = 16 * 1024;
 
 /**
  * What is given back once, before anything else is: many allocators hand memory back to the system page by page, only to
  * ask for it again, until they have seen that buffers of some size come and go.
  */
-const lesson = 8 * 1024 * 1024;
+const allocatorWarmUp = 8 * 1024 * 1024;
 
 /**
  * Gives the memory of a buffer back now, which takes its bytes from whoever still has a view of it. The next collection
  * of garbage would do it too, but until then each new buffer is memory that the processor has not seen lately: that
  * costs as much as what is done with it.
  */
-export function release(buffer: ArrayBufferLike): void {
-  if (!giver) {
-    giver = findGiver();
-    giver(allocate(lesson).buffer);
+export function freeBuffer(buffer: ArrayBufferLike): void {
+  if (!detacher) {
+    detacher = findDetacher();
+    detacher(allocateUnsafe(allocatorWarmUp).buffer);
   }
-  giver(buffer);
+  detacher(buffer);
 }
 
 const posted: (() => void)[] = [];

@@ -1,4 +1,4 @@
-import type { ClaimedSocket } from '../sockets/acquire.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
 
 /** Request callbacks that may be in flight although the send queue is full, and that start at once otherwise. */
 const few = 8;
@@ -17,7 +17,7 @@ const few = 8;
  * behind a few slow callbacks for ever.
  */
 export class AnswerGate {
-  readonly #outlet: Pick<ClaimedSocket, 'congested' | 'room'>;
+  readonly #outlet: Pick<OwnedSocket, 'congested' | 'room'>;
   readonly #onOpen: () => void;
   #running = 0;
   #limit = few;
@@ -26,7 +26,7 @@ export class AnswerGate {
   #granted = false;
 
   /** @param onOpen - called when the gate opens after it was closed. */
-  constructor(outlet: Pick<ClaimedSocket, 'congested' | 'room'>, onOpen: () => void) {
+  constructor(outlet: Pick<OwnedSocket, 'congested' | 'room'>, onOpen: () => void) {
     this.#outlet = outlet;
     this.#onOpen = onOpen;
   }

@@ -4,7 +4,7 @@ import { startTimer } from '../util/wait.js';
 export interface Timed {
   /** Milliseconds on the clock of `performance.now()`. */
   readonly deadline: number;
-  /** Its place among the others, -1 when it is not there; for {@link Deadlines} only. */
+  /** Its place among the others, -1 when it is not there; for {@link CallDeadlines} only. */
   place: number;
 }
 
@@ -12,7 +12,7 @@ export interface Timed {
  * Many deadlines with one timer: a heap whose entries know their place, so that one that is met leaves at once. The
  * timer may be early for what is left, and is then set again; there is none while there is nothing to wait for.
  */
-export class Deadlines<T extends Timed> {
+export class CallDeadlines<T extends Timed> {
   readonly #heap: T[] = [];
   readonly #onDue: (item: T) => void;
   #timer: { stop(): void } | undefined;

@@ -29,7 +29,7 @@ interface Line<T> {
  * Performs tasks, so many at a time, in order within a priority. A run of tasks that are done at once is one job of the
  * queue; a run stops at the first task that has to be waited for, which keeps the job until it is done.
  */
-export class Lane<T extends Task> {
+export class CallbackQueue<T extends Task> {
   readonly #concurrency: number;
   /** Made for the first task: most sockets perform none of one kind. */
   #queue: PQueue | undefined;
@@ -83,7 +83,7 @@ export class Lane<T extends Task> {
   }
 
   /** Begins with what there is room for, before it returns. */
-  kick(): void {
+  start(): void {
     // A job that starts in here comes by again: the loop below has it, and the stack does not grow.
     if (this.#kicking) return;
     this.#kicking = true;
@@ -146,7 +146,7 @@ export class Lane<T extends Task> {
       else pending = this.#perform(task);
     }
     // Others may have what concurrency is left.
-    if (pending) this.kick();
+    if (pending) this.start();
     this.#onRun();
     return pending ?? done;
   }

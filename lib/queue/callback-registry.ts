@@ -1,7 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../util/bytes.js';
 import type { GivenAbortSignal } from '../util/wait.js';
-import type { Budget } from './flow-window.js';
+import type { FlowWindow } from './flow-window.js';
 import type { Payload } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
 
@@ -49,14 +49,14 @@ export interface Registration<L = unknown> {
   readonly priority: number;
   readonly lane: L | undefined;
   /** Requests of this name that have no answer yet. */
-  readonly requests: Budget;
+  readonly requests: FlowWindow;
   /** Undefined once it was removed or replaced. */
   callback: Callback | undefined;
   context: CallbackContext | undefined;
 }
 
 /** Callbacks by name, found by the bytes of a message: most messages need no string of their name. */
-export class Registry<L> {
+export class CallbackRegistry<L> {
   readonly #byHash = new Map<number, Registration<L>[]>();
   readonly #byName = new Map<string, Registration<L>>();
   /** The last one that was found: messages of a name come in crowds. */

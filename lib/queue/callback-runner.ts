@@ -3,14 +3,14 @@ import type { Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
 import type { IncomingRequest } from './callback-context.js';
 import type { IncomingRequests } from './incoming-requests.js';
-import type { Lane } from './callback-queue.js';
+import type { CallbackQueue } from './callback-queue.js';
 import { payloadBytes, type Payload } from './payload.js';
-import type { Registration, Registry } from './callback-registry.js';
-import { describe } from './error-hooks.js';
+import type { Registration, CallbackRegistry } from './callback-registry.js';
+import { describeError } from './error-hooks.js';
 import type { Work } from './work.js';
 
 /** Whom a performer tells what it does. */
-export interface Audience {
+export interface RunnerHost {
   report(error: unknown, name: string, kind: 'message' | 'request'): void;
   /** Says what is done, if somebody wants to know. */
   readonly log: ((line: string) => void) | undefined;
@@ -21,22 +21,26 @@ export interface Audience {
 }
 
 /** Calls a callback, and sees to what comes of it: an answer, an error, or nothing. */
-export class Performer {
-  readonly #audience: Audience;
-  readonly #registry: Registry<Lane<Work>>;
+export class CallbackRunner {
+  readonly #audience: RunnerHost;
+  readonly #registry: CallbackRegistry<CallbackQueue<Work>>;
   readonly #incoming: IncomingRequests;
-  #performed = 0;
+  #started = 0;
   #failed = 0;
 
-  constructor(audience: Audience, registry: Registry<Lane<Work>>, incoming: IncomingRequests) {
+  constructor(
+    audience: RunnerHost,
+    registry: CallbackRegistry<CallbackQueue<Work>>,
+    incoming: IncomingRequests,
+  ) {
     this.#audience = audience;
     this.#registry = registry;
     this.#incoming = incoming;
   }
 
   /** Callbacks that were called. */
-  get performed(): number {
-    return this.#performed;
+  get started(): number {
+    return this.#started;
   }
 
   /** Callbacks that threw or rejected. */
@@ -45,17 +49,17 @@ export class Performer {
   }
 
   /** Never throws; the promise of what takes longer never rejects. */
-  perform(work: Work, payload: Bytes): PromiseLike<void> | undefined {
+  run(work: Work, payload: Bytes): PromiseLike<void> | undefined {
     const { request } = work;
     return request ? this.#answer(work, payload, request) : this.#call(work, payload);
   }
 
   #begin(work: Work): void {
-    this.#performed += 1;
+    this.#started += 1;
     this.#audience.log?.(`Performing callback ${nameOf(work)}`);
   }
 
-  #callbackOf(work: Work): Registration<Lane<Work>> | undefined {
+  #callbackOf(work: Work): Registration<CallbackQueue<Work>> | undefined {
     const { registration } = work;
     return registration?.callback ? registration : this.#registry.get(nameOf(work));
   }
@@ -106,7 +110,7 @@ export class Performer {
     this.#failed += 1;
     const name = nameOf(work);
     const what = work.request ? `request ${work.request.id}` : 'a message';
-    this.#audience.trace?.(`Callback ${name} failed for ${what}: ${describe(error).text}`);
+    this.#audience.trace?.(`Callback ${name} failed for ${what}: ${describeError(error).text}`);
     this.#audience.report(error, name, work.request ? 'request' : 'message');
   }
 }

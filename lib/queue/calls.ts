@@ -3,20 +3,27 @@ import type { Bytes } from '../util/bytes.js';
 import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
 import { Fifo } from '../util/fifo.js';
 import { noHead } from '../transport/framing/encoder.js';
-import { Deferred, quiet, quietly, rejected, type AbortHub, type AbortSignalLike } from '../util/wait.js';
-import type { ClaimedSocket } from '../sockets/acquire.js';
-import { requestSize, type Budget } from './flow-window.js';
-import { Deadlines, type Timed } from './call-deadlines.js';
+import {
+  Deferred,
+  markHandled,
+  rejectHandled,
+  rejected,
+  type AbortHub,
+  type AbortSignalLike,
+} from '../util/wait.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
+import { requestSize, type FlowWindow } from './flow-window.js';
+import { CallDeadlines, type Timed } from './call-deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
-import { describe } from './error-hooks.js';
+import { describeError } from './error-hooks.js';
 
 /** Weight of the newest round trip in the mean. */
 const newest = 1 / 8;
 
 /** Calls of one name: what was sent, and those that wait until there is room. */
-interface Line {
+interface PendingCalls {
   readonly name: string;
-  readonly window: Budget;
+  readonly window: FlowWindow;
   readonly waiting: Fifo<Call>;
   /** How many of those were given up meanwhile. */
   dead: number;
@@ -24,7 +31,7 @@ interface Line {
 
 interface Call extends Timed {
   readonly id: number;
-  readonly line: Line;
+  readonly pendingCalls: PendingCalls;
   readonly timeout: number;
   readonly deferred: Deferred<BinaryReader>;
   /** What it counts in the window. */
@@ -38,7 +45,7 @@ interface Call extends Timed {
 }
 
 /** Where requests go. */
-export type CallOutlet = Pick<ClaimedSocket, 'sendCopy'>;
+export type CallOutlet = Pick<OwnedSocket, 'sendCopy'>;
 
 /**
  * Calls of the other end's callbacks, from here. What was sent and has no answer yet stays within the limits that the
@@ -47,13 +54,13 @@ export type CallOutlet = Pick<ClaimedSocket, 'sendCopy'>;
  */
 export class Calls {
   readonly #outlet: CallOutlet;
-  readonly #newWindow: () => Budget;
+  readonly #newWindow: () => FlowWindow;
   readonly #hub: AbortHub;
   readonly #trace: ((line: string) => void) | undefined;
   readonly #highestId: number;
   readonly #calls = new Map<number, Call>();
-  readonly #lines = new Map<string, Line>();
-  readonly #deadlines: Deadlines<Call>;
+  readonly #pendingByName = new Map<string, PendingCalls>();
+  readonly #deadlines: CallDeadlines<Call>;
   #idle: Deferred<void> | undefined;
   #pending = 0;
   #nextId = 0;
@@ -66,7 +73,7 @@ export class Calls {
    */
   constructor(
     outlet: CallOutlet,
-    newWindow: () => Budget,
+    newWindow: () => FlowWindow,
     hub: AbortHub,
     trace?: (line: string) => void,
     highestId: number = 2 ** 32 - 1,
@@ -76,8 +83,8 @@ export class Calls {
     this.#hub = hub;
     this.#trace = trace;
     this.#highestId = highestId;
-    this.#deadlines = new Deadlines((call) => {
-      this.#giveUp(call, new TimeoutError(`'${call.line.name}' was not answered`, call.timeout));
+    this.#deadlines = new CallDeadlines((call) => {
+      this.#giveUp(call, new TimeoutError(`'${call.pendingCalls.name}' was not answered`, call.timeout));
     });
   }
 
@@ -94,12 +101,12 @@ export class Calls {
   /** @param payload - the caller's again when this returns. */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
     if (this.#over) return rejected(this.#over);
-    if (signal?.aborted) return quietly(signal.reason);
+    if (signal?.aborted) return rejectHandled(signal.reason);
     if (timeout === 0) return rejected(new TimeoutError(`'${name}' was not answered`, 0));
     const id = this.#freeId();
     const call: Call = {
       id,
-      line: this.#lineOf(name),
+      pendingCalls: this.#pendingCallsOf(name),
       timeout,
       payload,
       deferred: new Deferred(),
@@ -118,8 +125,8 @@ export class Calls {
         this.#giveUp(call, reason);
       });
     }
-    call.line.waiting.push(call);
-    this.#admit(call.line);
+    call.pendingCalls.waiting.push(call);
+    this.#sendQueued(call.pendingCalls);
     if (call.payload) call.payload = new Uint8Array(payload);
     return call.deferred.promise;
   }
@@ -135,8 +142,8 @@ export class Calls {
     const call = this.#answered(id);
     if (!call) return;
     const suffix = code === '' ? '' : ` ${code}`;
-    this.#trace?.(`Call ${id} of ${call.line.name} failed at the other end: "${text}"${suffix}`);
-    failLater(call, () => new RemoteError(call.line.name, code, text));
+    this.#trace?.(`Call ${id} of ${call.pendingCalls.name} failed at the other end: "${text}"${suffix}`);
+    failLater(call, () => new RemoteError(call.pendingCalls.name, code, text));
   }
 
   /** What has come is no answer. */
@@ -155,8 +162,8 @@ export class Calls {
   /** No answer will come any more. */
   end(error: K4netError): void {
     this.#over ??= error;
-    for (const { waiting } of this.#lines.values()) waiting.clear();
-    this.#lines.clear();
+    for (const { waiting } of this.#pendingByName.values()) waiting.clear();
+    this.#pendingByName.clear();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const call of calls) {
@@ -173,17 +180,17 @@ export class Calls {
     return this.#nextId;
   }
 
-  #lineOf(name: string): Line {
-    let line = this.#lines.get(name);
+  #pendingCallsOf(name: string): PendingCalls {
+    let line = this.#pendingByName.get(name);
     if (!line) {
       line = { name, window: this.#newWindow(), waiting: new Fifo(), dead: 0 };
-      this.#lines.set(name, line);
+      this.#pendingByName.set(name, line);
     }
     return line;
   }
 
   /** Sends what there is room for. */
-  #admit(line: Line): void {
+  #sendQueued(line: PendingCalls): void {
     const { name, window, waiting } = line;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
       const { payload } = call;
@@ -194,17 +201,17 @@ export class Calls {
         line.dead -= 1;
         continue;
       }
-      window.take(call.size);
+      window.reserve(call.size);
       call.payload = undefined;
       call.sentAt = performance.now();
       void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     }
     // Names may be made up as they are needed: what is not in use is not kept.
-    if (window.messages === 0) this.#lines.delete(name);
+    if (window.messages === 0) this.#pendingByName.delete(name);
   }
 
   /** Forgets those in a line that were given up, once they are the most. */
-  #tidy(line: Line): void {
+  #removeAbandoned(line: PendingCalls): void {
     line.dead += 1;
     if (line.dead < 64 || line.dead * 2 < line.waiting.length) return;
     for (let left = line.waiting.length; left > 0; left -= 1) {
@@ -219,19 +226,19 @@ export class Calls {
     // An answer to what was not sent yet answers nothing.
     if (!call || call.payload) return undefined;
     this.#calls.delete(id);
-    call.line.window.give(call.size);
+    call.pendingCalls.window.release(call.size);
     if (!call.abandoned) {
       const trip = performance.now() - call.sentAt;
       this.#roundTrip ??= trip;
       this.#roundTrip += newest * (trip - this.#roundTrip);
       this.#settle(call);
     }
-    this.#admit(call.line);
+    this.#sendQueued(call.pendingCalls);
     return call.abandoned ? undefined : call;
   }
 
   #fail(call: Call, reason: unknown): void {
-    this.#trace?.(`Call ${call.id} of ${call.line.name} failed: ${describe(reason).text}`);
+    this.#trace?.(`Call ${call.id} of ${call.pendingCalls.name} failed: ${describeError(reason).text}`);
     fail(call, reason);
   }
 
@@ -241,7 +248,7 @@ export class Calls {
     if (call.payload) {
       call.payload = undefined;
       this.#calls.delete(call.id);
-      this.#tidy(call.line);
+      this.#removeAbandoned(call.pendingCalls);
     } else {
       call.abandoned = true;
       void this.#outlet.sendCopy(noHead, encodeCancel(call.id));
@@ -261,7 +268,7 @@ export class Calls {
 
 /** Marks the promise as quiet here and not in `call`: an asynchronous stack ends at a promise with two reactions. */
 function fail(call: Call, reason: unknown): void {
-  void quiet(call.deferred.promise);
+  void markHandled(call.deferred.promise);
   call.deferred.reject(reason);
 }
 
@@ -275,7 +282,7 @@ function failLater(call: Call, error: () => K4netError): void {
     .then(() => undefined)
     .then((): never => {
       const reason = error();
-      void quiet(promise);
+      void markHandled(promise);
       throw reason;
     });
   resolve(failed);

@@ -1,17 +1,22 @@
 import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { Fifo } from '../util/fifo.js';
-import type { ClaimedSocket } from '../sockets/acquire.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
 import { Deferred, LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
-import { Budget, detached, requestBudget, requestSize } from './flow-window.js';
+import { FlowWindow, compact, requestWindow, requestSize } from './flow-window.js';
 import { MessageContext, type IncomingRequest } from './callback-context.js';
 import { fairTurns } from './fair-turns.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
-import { Lane } from './callback-queue.js';
-import { Performer, type Audience } from './callback-runner.js';
+import { CallbackQueue } from './callback-queue.js';
+import { CallbackRunner, type RunnerHost } from './callback-runner.js';
 import type { QueueSocket } from './queue-socket.js';
-import { Registry, type Callback, type CallbackOptions, type Registration } from './callback-registry.js';
+import {
+  CallbackRegistry,
+  type Callback,
+  type CallbackOptions,
+  type Registration,
+} from './callback-registry.js';
 import type { Batch, Work } from './work.js';
 
 const none: Bytes = new Uint8Array(0);
@@ -19,9 +24,9 @@ const none: Bytes = new Uint8Array(0);
 const smallPayload = 64;
 
 /** What the dispatcher needs of its surroundings. */
-export interface DispatcherHost extends Audience {
+export interface DispatcherHost extends RunnerHost {
   readonly socket: QueueSocket;
-  readonly outlet: AnswerOutlet & Pick<ClaimedSocket, 'room'>;
+  readonly outlet: AnswerOutlet & Pick<OwnedSocket, 'room'>;
   /** There may be room for more. */
   onRoom(): void;
 }
@@ -42,20 +47,20 @@ export interface DispatcherLimits {
  * own has a lane of its own.
  */
 export class Dispatcher {
-  readonly messages: Budget;
+  readonly messages: FlowWindow;
   /** All requests without an answer. Each name has limits of its own, so this may be over them. */
-  readonly requests: Budget;
+  readonly requests: FlowWindow;
   /** Those of names without a callback. */
-  readonly #strange: Budget;
+  readonly #unknownNames: FlowWindow;
   readonly #host: DispatcherHost;
   readonly #limits: DispatcherLimits;
-  readonly #registry = new Registry<Lane<Work>>();
+  readonly #registry = new CallbackRegistry<CallbackQueue<Work>>();
   /** A set: a loop over it misses none when a callback adds or removes another. */
-  readonly #lanes: Set<Lane<Work>>;
-  readonly #messageLane: Lane<Work>;
-  readonly #requestLane: Lane<Work>;
+  readonly #queues: Set<CallbackQueue<Work>>;
+  readonly #messageQueue: CallbackQueue<Work>;
+  readonly #requestQueue: CallbackQueue<Work>;
   readonly #incoming: IncomingRequests;
-  readonly #performer: Performer;
+  readonly #runner: CallbackRunner;
   readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
   readonly #held = new Fifo<Work>();
@@ -71,26 +76,26 @@ export class Dispatcher {
     this.#host = host;
     this.#limits = limits;
     this.#incoming = new IncomingRequests(host.socket, host.outlet);
-    this.#performer = new Performer(host, this.#registry, this.#incoming);
+    this.#runner = new CallbackRunner(host, this.#registry, this.#incoming);
     this.#gate = new AnswerGate(host.outlet, () => {
-      this.#kickAll();
+      this.#startAll();
     });
-    this.messages = new Budget(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.requests = requestBudget(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.#strange = this.#newRequests();
-    this.#messageLane = this.#newLane(limits.concurrency);
-    this.#requestLane = this.#newLane(limits.requestConcurrency);
-    this.#lanes = new Set([this.#messageLane, this.#requestLane]);
+    this.messages = new FlowWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.requests = requestWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
+    this.#unknownNames = this.#newRequests();
+    this.#messageQueue = this.#newQueue(limits.concurrency);
+    this.#requestQueue = this.#newQueue(limits.requestConcurrency);
+    this.#queues = new Set([this.#messageQueue, this.#requestQueue]);
   }
 
   /** Callbacks that were called. */
   get performed(): number {
-    return this.#performer.performed;
+    return this.#runner.started;
   }
 
   /** Callbacks that threw or rejected. */
   get failed(): number {
-    return this.#performer.failed;
+    return this.#runner.failed;
   }
 
   /** Requests of the peer that were not answered yet. */
@@ -104,8 +109,8 @@ export class Dispatcher {
   }
 
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
-    const lane = concurrency === undefined ? undefined : this.#newLane(concurrency);
-    if (lane) this.#lanes.add(lane);
+    const lane = concurrency === undefined ? undefined : this.#newQueue(concurrency);
+    if (lane) this.#queues.add(lane);
     const requests = this.#registry.get(name)?.requests ?? this.#newRequests();
     this.remove(name);
     const context = new MessageContext(this.#host.socket, name, this.#life);
@@ -118,21 +123,21 @@ export class Dispatcher {
   }
 
   /** The callback that was found last, if these bytes begin with its name and a NUL. */
-  findAgain(bytes: Bytes, start: number, size: number): Registration<Lane<Work>> | undefined {
+  findAgain(bytes: Bytes, start: number, size: number): Registration<CallbackQueue<Work>> | undefined {
     return this.#registry.findAgain(bytes, start, size);
   }
 
   /** The callback whose name these bytes are. */
-  find(bytes: Bytes, start: number, length: number): Registration<Lane<Work>> | undefined {
+  find(bytes: Bytes, start: number, length: number): Registration<CallbackQueue<Work>> | undefined {
     return this.#registry.find(bytes, start, length);
   }
 
   /** The place that has no room for a request of the name in these bytes, if that is so. */
-  fullFor(bytes: Bytes, start: number, length: number): Budget | undefined {
+  fullFor(bytes: Bytes, start: number, length: number): FlowWindow | undefined {
     const registration = this.find(bytes, start, length);
     // Requests of unknown names that are too many are refused, unless the send queue is full.
     if (!registration && !this.#host.outlet.congested) return undefined;
-    const budget = registration?.requests ?? this.#strange;
+    const budget = registration?.requests ?? this.#unknownNames;
     return budget.full ? budget : undefined;
   }
 
@@ -142,7 +147,7 @@ export class Dispatcher {
   }
 
   /** Takes a message for a callback. */
-  message(registration: Registration<Lane<Work>>, payload: Bytes): void {
+  message(registration: Registration<CallbackQueue<Work>>, payload: Bytes): void {
     this.#take(registration, payload, undefined);
   }
 
@@ -153,13 +158,13 @@ export class Dispatcher {
   request(
     id: number,
     name: string,
-    registration: Registration<Lane<Work>> | undefined,
+    registration: Registration<CallbackQueue<Work>> | undefined,
     payload: Bytes,
   ): boolean {
     const request = this.#incoming.open(id, name);
     if (!request) return false;
     // The peer has a window for each name, so all unknown names together can be over the limit.
-    if (!registration && this.#strange.full) void this.#incoming.refuse(request);
+    if (!registration && this.#unknownNames.full) void this.#incoming.refuse(request);
     else this.#take(registration, payload, request);
     return true;
   }
@@ -179,7 +184,7 @@ export class Dispatcher {
     void this.#incoming.fail(request, undefined);
     this.#finish(work, sizeOf(work));
     work.payload = none;
-    this.#laneOf(work).skip(work);
+    this.#queueOf(work).skip(work);
   }
 
   /** Begins with what came in, as far as there is room. */
@@ -187,9 +192,9 @@ export class Dispatcher {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    if (!this.#limits.manual) this.#kickAll();
+    if (!this.#limits.manual) this.#startAll();
     // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
-    for (const work of fresh) work.payload = work.payload.length > 0 ? detached(work.payload) : none;
+    for (const work of fresh) work.payload = work.payload.length > 0 ? compact(work.payload) : none;
   }
 
   /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */
@@ -216,17 +221,17 @@ export class Dispatcher {
   #release(batch: Batch): void {
     batch.count += this.#held.length;
     batch.left += this.#held.length;
-    const retired: Lane<Work>[] = [];
+    const retired: CallbackQueue<Work>[] = [];
     for (let work = this.#held.shift(); work; work = this.#held.shift()) {
       work.batch = batch;
-      const lane = this.#laneOf(work);
+      const lane = this.#queueOf(work);
       lane.push(work);
       // The callback may have been removed while this was held, and its lane with it.
-      if (work.registration?.callback || this.#lanes.has(lane)) continue;
-      this.#lanes.add(lane);
+      if (work.registration?.callback || this.#queues.has(lane)) continue;
+      this.#queues.add(lane);
       retired.push(lane);
     }
-    this.#kickAll();
+    this.#startAll();
     for (const lane of retired) this.#retire(lane);
     this.#released.resolve();
     this.#released = new Deferred();
@@ -235,7 +240,7 @@ export class Dispatcher {
   /** Resolves when nothing waits and nothing is under way. */
   async idle(): Promise<void> {
     for (;;) {
-      const busy = [...this.#lanes].filter((lane) => lane.busy);
+      const busy = [...this.#queues].filter((lane) => lane.busy);
       if (busy.length > 0) await Promise.all(busy.map((lane) => lane.idle()));
       else if (this.#held.length > 0) await this.#released.promise;
       else return;
@@ -257,7 +262,7 @@ export class Dispatcher {
   stop(): void {
     this.#stopped = true;
     this.#held.clear();
-    for (const lane of this.#lanes) lane.clear();
+    for (const lane of this.#queues) lane.clear();
     this.messages.clear();
     this.requests.clear();
     for (const batch of this.#batches) batch.done.resolve();
@@ -265,25 +270,25 @@ export class Dispatcher {
   }
 
   /** Forgets a lane as soon as what waits there has had its turn. */
-  #retire(lane: Lane<Work>): void {
+  #retire(lane: CallbackQueue<Work>): void {
     if (lane.busy) {
       void lane.idle().then(() => {
         this.#retire(lane);
       });
       return;
     }
-    this.#lanes.delete(lane);
+    this.#queues.delete(lane);
   }
 
-  #newRequests(): Budget {
+  #newRequests(): FlowWindow {
     const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
-    return requestBudget(maxQueuedBytes, maxQueuedMessages, this.requests);
+    return requestWindow(maxQueuedBytes, maxQueuedMessages, this.requests);
   }
 
-  #newLane(concurrency: number): Lane<Work> {
-    return new Lane<Work>(
+  #newQueue(concurrency: number): CallbackQueue<Work> {
+    return new CallbackQueue<Work>(
       concurrency,
-      (work) => this.#perform(work),
+      (work) => this.#runWork(work),
       () => {
         this.#host.onRoom();
       },
@@ -291,8 +296,8 @@ export class Dispatcher {
     );
   }
 
-  #kickAll(): void {
-    for (const lane of this.#lanes) lane.kick();
+  #startAll(): void {
+    for (const lane of this.#queues) lane.start();
   }
 
   /** Whether a callback may start now; if not, `#kickAll` follows. */
@@ -310,46 +315,46 @@ export class Dispatcher {
     this.#yielded = true;
     fairTurns.wait(() => {
       this.#yielded = false;
-      this.#kickAll();
+      this.#startAll();
     });
   }
 
-  #laneOf({ registration, request }: Work): Lane<Work> {
-    return registration?.lane ?? (request ? this.#requestLane : this.#messageLane);
+  #queueOf({ registration, request }: Work): CallbackQueue<Work> {
+    return registration?.lane ?? (request ? this.#requestQueue : this.#messageQueue);
   }
 
   #take(
-    registration: Registration<Lane<Work>> | undefined,
+    registration: Registration<CallbackQueue<Work>> | undefined,
     payload: Bytes,
     request: IncomingRequest | undefined,
   ): void {
     const priority = registration?.priority ?? 0;
     const work: Work = { priority, begun: false, registration, request, payload, batch: undefined };
     if (request) request.work = work;
-    this.#budgetOf(work).take(sizeOf(work));
+    this.#windowOf(work).reserve(sizeOf(work));
     this.#fresh.push(work);
     if (this.#limits.manual) this.#held.push(work);
-    else this.#laneOf(work).push(work);
+    else this.#queueOf(work).push(work);
   }
 
-  #budgetOf({ registration, request }: Work): Budget {
-    return request ? (registration?.requests ?? this.#strange) : this.messages;
+  #windowOf({ registration, request }: Work): FlowWindow {
+    return request ? (registration?.requests ?? this.#unknownNames) : this.messages;
   }
 
-  #perform(work: Work): PromiseLike<void> | undefined {
+  #runWork(work: Work): PromiseLike<void> | undefined {
     const { request } = work;
     const payload = request ? ownPayload(work.payload) : work.payload;
     const size = sizeOf(work);
     work.begun = true;
     work.payload = none;
     if (request) this.#gate.begin();
-    else this.#budgetOf(work).give(size);
-    const done = this.#performer.perform(work, payload);
+    else this.#windowOf(work).release(size);
+    const done = this.#runner.run(work, payload);
     if (!request && !work.batch) return done;
     if (done) {
       return done.then(() => {
         this.#finish(work, size);
-        if (request && this.#gate.finish()) this.#kickAll();
+        if (request && this.#gate.finish()) this.#startAll();
         this.#host.onRoom();
       });
     }
@@ -362,7 +367,7 @@ export class Dispatcher {
   /** A request keeps its room until it has its answer, as it does at the other end. */
   #finish(work: Work, size: number): void {
     const { request, batch } = work;
-    if (request && !this.#stopped) this.#budgetOf(work).give(size);
+    if (request && !this.#stopped) this.#windowOf(work).release(size);
     if (!batch) return;
     batch.left -= 1;
     if (batch.left === 0) batch.done.resolve();
@@ -380,5 +385,5 @@ function sizeOf({ request, payload }: Work): number {
  */
 function ownPayload(payload: Bytes): Bytes {
   if (payload.length === 0) return none;
-  return payload.length > smallPayload ? payload : detached(payload);
+  return payload.length > smallPayload ? payload : compact(payload);
 }

@@ -1,5 +1,5 @@
 import { K4netError } from '../errors.js';
-import { warn } from '../platform/runtime.js';
+import { emitWarning } from '../platform/runtime.js';
 import { isPromiseLike } from '../util/wait.js';
 import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
 
@@ -10,7 +10,11 @@ const unmatched = new Set<string>();
 const maxUnmatched = 16;
 
 /** Tells of an error: whoever asked for it, or else the operator. Never throws. */
-export function report(onError: QueueSocketOptions['onError'], error: unknown, info: QueueErrorInfo): void {
+export function reportError(
+  onError: QueueSocketOptions['onError'],
+  error: unknown,
+  info: QueueErrorInfo,
+): void {
   if (!onError) {
     warnOnce(error, info);
     return;
@@ -40,18 +44,18 @@ export function reportUnmatched(onError: QueueSocketOptions['onError'], name: st
     `a message came for '${name}', which has no callback${where}`,
   );
   if (onError) {
-    report(onError, error, { name, kind: 'message' });
+    reportError(onError, error, { name, kind: 'message' });
     return;
   }
   unmatched.add(name);
   const last = unmatched.size === maxUnmatched ? '. Further unknown names are not reported' : '';
-  warn(`${error.message}${last}`, error.code, error);
+  emitWarning(`${error.message}${last}`, error.code, error);
 }
 
 /** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
-export function attempt(hook: () => unknown, name: string, onError: QueueSocketOptions['onError']): void {
+export function callHook(hook: () => unknown, name: string, onError: QueueSocketOptions['onError']): void {
   const fail = (error: unknown): void => {
-    report(onError, error, { name, kind: 'hook' });
+    reportError(onError, error, { name, kind: 'hook' });
   };
   try {
     const result = hook();
@@ -64,7 +68,7 @@ export function attempt(hook: () => unknown, name: string, onError: QueueSocketO
 /** Warns of a full receive queue of which nobody has taken a message yet. */
 export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void {
   const where = peer === '' ? 'a QueueSocket' : `the QueueSocket of ${peer}`;
-  warn(
+  emitWarning(
     `nobody has received a message yet, and the receive queue of ${where} is full ` +
       `(${messages} messages, ${bytes} bytes): ` +
       'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
@@ -73,14 +77,14 @@ export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void 
 }
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
-  const { code, text } = describe(error);
+  const { code, text } = describeError(error);
   // A callback serves the messages and the requests of its name.
   const source = kind === 'request' ? 'message' : kind;
   const key = `${source} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;
-  warn(
+  emitWarning(
     `${where} failed: ${text} (reported once a name: give QueueSocket an onError to hear of every one)`,
     code,
     error,
@@ -88,7 +92,7 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
 }
 
 /** Anything can be thrown, also what throws when it is looked at. */
-export function describe(error: unknown): { readonly code: string; readonly text: string } {
+export function describeError(error: unknown): { readonly code: string; readonly text: string } {
   try {
     const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
     return { code, text: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };

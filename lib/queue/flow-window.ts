@@ -1,6 +1,6 @@
 import type { Bytes } from '../util/bytes.js';
 
-export { detached } from '../util/bytes.js';
+export { compact } from '../util/bytes.js';
 
 /** Bytes that a queued message counts beside its own, so that a flood of empty ones is counted for what it is. */
 const messageOverhead = 64;
@@ -11,11 +11,11 @@ const messageOverhead = 64;
 const requestOverhead = 512;
 
 /** How much a queue holds, and whether that is enough. One message over the limit is let in, so that any fits. */
-export class Budget {
+export class FlowWindow {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
   readonly #overhead: number;
-  readonly #total: Budget | undefined;
+  readonly #total: FlowWindow | undefined;
   #bytes = 0;
   #messages = 0;
 
@@ -23,7 +23,7 @@ export class Budget {
    * @param overhead - bytes that each message counts beside its size.
    * @param total - counts what this one counts too, with the same overhead.
    */
-  constructor(maxBytes: number, maxMessages: number, overhead: number = messageOverhead, total?: Budget) {
+  constructor(maxBytes: number, maxMessages: number, overhead: number = messageOverhead, total?: FlowWindow) {
     this.#maxBytes = maxBytes;
     this.#maxMessages = maxMessages;
     this.#overhead = overhead;
@@ -49,10 +49,10 @@ export class Budget {
     return this.#bytes + size + this.#overhead <= this.#maxBytes && this.#messages < this.#maxMessages;
   }
 
-  take(size: number): void {
+  reserve(size: number): void {
     this.#bytes += size + this.#overhead;
     this.#messages += 1;
-    this.#total?.take(size);
+    this.#total?.reserve(size);
   }
 
   /** Everything that was taken is gone. */
@@ -61,16 +61,16 @@ export class Budget {
     this.#messages = 0;
   }
 
-  give(size: number): void {
+  release(size: number): void {
     this.#bytes -= size + this.#overhead;
     this.#messages -= 1;
-    this.#total?.give(size);
+    this.#total?.release(size);
   }
 }
 
 /** A queue of requests in flight: at the end that calls and at the one that answers. */
-export function requestBudget(maxBytes: number, maxMessages: number, total?: Budget): Budget {
-  return new Budget(maxBytes, maxMessages, requestOverhead, total);
+export function requestWindow(maxBytes: number, maxMessages: number, total?: FlowWindow): FlowWindow {
+  return new FlowWindow(maxBytes, maxMessages, requestOverhead, total);
 }
 
 /** Size of a request, as both ends count it. */

@@ -1,7 +1,7 @@
 import type { Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { noHead } from '../transport/framing/encoder.js';
-import type { ClaimedSocket } from '../sockets/acquire.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
 import { IncomingRequest } from './callback-context.js';
 import { answerHead, encodeFailure } from './envelope.js';
 import { describeFailure } from './failure.js';
@@ -10,7 +10,7 @@ import type { QueueSocket } from './queue-socket.js';
 const givenUp = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
 
 /** Where answers go. */
-export type AnswerOutlet = Pick<ClaimedSocket, 'congested' | 'sendCopy'>;
+export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 
 /** The peer's requests that have no answer yet. */
 export class IncomingRequests {

@@ -4,10 +4,10 @@ import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { escapeText } from '../util/escape.js';
 import { noHead } from '../transport/framing/encoder.js';
 import { nextTurn } from '../platform/runtime.js';
-import { claim, type Claimable, type ClaimedSocket, type MessageSocket } from '../sockets/acquire.js';
+import { acquire, type Acquirable, type OwnedSocket, type MessageSocket } from '../sockets/acquire.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
-import { AbortHub, bounded, Deferred, isPromiseLike, type AbortSignalLike } from '../util/wait.js';
-import { Budget, requestBudget } from './flow-window.js';
+import { AbortHub, withDeadline, Deferred, isPromiseLike, type AbortSignalLike } from '../util/wait.js';
+import { FlowWindow, requestWindow } from './flow-window.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { checkRaw, encodeFailure, encodeKeepalive } from './envelope.js';
@@ -15,7 +15,7 @@ import { Heartbeat, type Vitals } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
 import type { QueueSocket } from './queue-socket.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { attempt, report, reportUnmatched, warnUnread } from './error-hooks.js';
+import { callHook, reportError, reportUnmatched, warnUnread } from './error-hooks.js';
 import { Router } from './router.js';
 
 /** Milliseconds for an end that nobody has set a time for. */
@@ -24,9 +24,9 @@ export const defaultCloseTimeout = 5_000;
 /** The parts of a queue socket and its life, from the start to the end. */
 export class QueueCore {
   readonly closed: Promise<CloseInfo>;
-  readonly claimed: ClaimedSocket;
+  readonly claimed: OwnedSocket;
   readonly hub: AbortHub = new AbortHub();
-  readonly queueBudget: Budget;
+  readonly queueBudget: FlowWindow;
   readonly queue: ReceiveQueue;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
@@ -53,7 +53,7 @@ export class QueueCore {
     };
     const tell = this.#report.bind(this);
     const trace = tracer(options.log, socket);
-    this.queueBudget = new Budget(maxQueuedBytes, maxQueuedMessages);
+    this.queueBudget = new FlowWindow(maxQueuedBytes, maxQueuedMessages);
     this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom, () => {
       warnUnread(socket.remoteAddress, this.queueBudget);
     });
@@ -73,7 +73,7 @@ export class QueueCore {
     );
     this.calls = new Calls(
       this.claimed,
-      () => requestBudget(maxQueuedBytes, maxQueuedMessages),
+      () => requestWindow(maxQueuedBytes, maxQueuedMessages),
       this.hub,
       trace,
     );
@@ -150,7 +150,7 @@ export class QueueCore {
     if (!this.#closing) return this.#close(last, timeout, undefined);
     const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
     if (timeout === 0) cut();
-    return bounded(this.#closing, { timeout, signal: undefined }, this.hub, cut, 'the peer did not end');
+    return withDeadline(this.#closing, { timeout, signal: undefined }, this.hub, cut, 'the peer did not end');
   }
 
   #watch(): void {
@@ -175,7 +175,7 @@ export class QueueCore {
       const vitals = (): Vitals => ({
         received: this.#router.arrived,
         sent: 0,
-        paused: messages.full || this.#router.stalled,
+        paused: messages.full || this.#router.blocked,
       });
       const idle = (): void => {
         this.#onIdle(idleTimeout);
@@ -190,7 +190,7 @@ export class QueueCore {
 
   #onIdle(timeout: number): void {
     const { onTimeout, onError } = this.#options;
-    attempt(() => onTimeout?.(this.#owner), 'onTimeout', onError);
+    callHook(() => onTimeout?.(this.#owner), 'onTimeout', onError);
     if (this.#closing) return;
     this.#cause = new TimeoutError('the peer sent no message', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
@@ -250,7 +250,7 @@ export class QueueCore {
     };
     promise.then(resolve, resolve);
     void this.closed.then(resolve);
-    await bounded(over.promise, { timeout, signal: undefined }, this.hub, resolve, '');
+    await withDeadline(over.promise, { timeout, signal: undefined }, this.hub, resolve, '');
   }
 
   /**
@@ -314,7 +314,7 @@ export class QueueCore {
   }
 
   #report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
-    report(this.#options.onError, error, { name, kind });
+    reportError(this.#options.onError, error, { name, kind });
   }
 }
 
@@ -328,13 +328,13 @@ function tracer(log: CheckedQueueOptions['log'], socket: MessageSocket): Checked
   );
 }
 
-function takeOver(socket: MessageSocket, onChange: () => void): ClaimedSocket {
-  if (isClaimable(socket)) return socket[claim](onChange);
+function takeOver(socket: MessageSocket, onChange: () => void): OwnedSocket {
+  if (isClaimable(socket)) return socket[acquire](onChange);
   throw new TypeError(
     `a QueueSocket is made over a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`,
   );
 }
 
-function isClaimable(socket: MessageSocket): socket is Claimable {
-  return typeof socket === 'object' && (socket as unknown) !== null && claim in socket;
+function isClaimable(socket: MessageSocket): socket is Acquirable {
+  return typeof socket === 'object' && (socket as unknown) !== null && acquire in socket;
 }

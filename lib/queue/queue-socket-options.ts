@@ -5,7 +5,7 @@ import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.
 import type { AbortSignalLike } from '../util/wait.js';
 import { checkFunction } from './payload.js';
 import type { QueueSocket } from './queue-socket.js';
-import { attempt } from './error-hooks.js';
+import { callHook } from './error-hooks.js';
 
 /** Where an error came from: see {@link QueueSocketOptions.onError}. */
 export interface QueueErrorInfo {
@@ -210,7 +210,7 @@ function safely(
   onError: QueueSocketOptions['onError'],
 ): (line: string) => void {
   return (line) => {
-    attempt(() => logger(line), 'logger', onError);
+    callHook(() => logger(line), 'logger', onError);
   };
 }
 

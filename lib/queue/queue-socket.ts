@@ -5,7 +5,7 @@ import { K4netError } from '../errors.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { ClaimedSocket, MessageSocket } from '../sockets/acquire.js';
+import type { OwnedSocket, MessageSocket } from '../sockets/acquire.js';
 import {
   checkedWait,
   type CloseInfo,
@@ -13,8 +13,16 @@ import {
   type ReadyState,
   type SendOptions,
 } from '../sockets/locked-socket-options.js';
-import { checkSignal, guarded, loudly, quiet, quietly, rejected, type WaitOptions } from '../util/wait.js';
-import type { Budget } from './flow-window.js';
+import {
+  checkSignal,
+  markHandledByClass,
+  rejectUnhandled,
+  markHandled,
+  rejectHandled,
+  rejected,
+  type WaitOptions,
+} from '../util/wait.js';
+import type { FlowWindow } from './flow-window.js';
 import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
 import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
@@ -46,7 +54,7 @@ export class QueueSocket {
    */
   readonly closed: Promise<CloseInfo>;
   readonly #socket: MessageSocket;
-  readonly #claimed: ClaimedSocket;
+  readonly #claimed: OwnedSocket;
   readonly #options: CheckedQueueOptions;
   readonly #core: QueueCore;
   readonly #tasks = new Map<string, PayloadConstructor>();
@@ -101,7 +109,7 @@ export class QueueSocket {
   /** What went through this socket so far, and what waits in it now. */
   stats(): QueueSocketStats {
     const { dispatcher, calls, queueBudget } = this.#core;
-    const depth = ({ messages, bytes }: Budget): QueueDepth => ({ messages, bytes });
+    const depth = ({ messages, bytes }: FlowWindow): QueueDepth => ({ messages, bytes });
     return {
       ...this.#socket.stats(),
       sendQueue: this.#socket.bufferedAmount,
@@ -178,7 +186,7 @@ export class QueueSocket {
   recvRegistered(): Promise<number> {
     try {
       this.#core.checkStarted();
-      return quiet(this.#recvRegistered());
+      return markHandled(this.#recvRegistered());
     } catch (error) {
       return rejected(error);
     }
@@ -189,7 +197,7 @@ export class QueueSocket {
    * with what it threw, and like `send`.
    */
   performTasks(): Promise<void> {
-    const performed: Promise<void> = this.#performTasks(() => void quiet(performed));
+    const performed: Promise<void> = this.#performTasks(() => void markHandled(performed));
     return performed;
   }
 
@@ -204,9 +212,9 @@ export class QueueSocket {
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
       const { closing } = this.#core;
-      return closing ? quietly(closing) : this.#claimed.sendHeaded(registeredHead(name), bytes);
+      return closing ? rejectHandled(closing) : this.#claimed.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
-      return loudly(error);
+      return rejectUnhandled(error);
     }
   }
 
@@ -231,7 +239,7 @@ export class QueueSocket {
       this.#options.log?.(`Calling ${name}`);
       return this.#core.call(name, bytes, timeout, given.signal);
     } catch (error) {
-      return loudly(error);
+      return rejectUnhandled(error);
     }
   }
 
@@ -300,7 +308,7 @@ export class QueueSocket {
       }
     };
     return {
-      next: () => guarded(next()),
+      next: () => markHandledByClass(next()),
       return: () => Promise.resolve({ done: true, value: undefined }),
       [Symbol.asyncIterator]() {
         return this;
@@ -360,7 +368,7 @@ export class QueueSocket {
 
   #send(message: Bytes, options?: SendOptions): Promise<void> {
     const { closing } = this.#core;
-    return closing ? quietly(closing) : this.#claimed.send(message, options);
+    return closing ? rejectHandled(closing) : this.#claimed.send(message, options);
   }
 
   /** @param onLost - called when a message cannot be sent: what a constructor throws is no such error. */

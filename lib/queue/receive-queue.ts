@@ -1,9 +1,9 @@
 import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { Fifo } from '../util/fifo.js';
-import { Receivers, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
+import { PendingReceives, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
 import { startTimer, type AbortHub } from '../util/wait.js';
-import { detached, type Budget } from './flow-window.js';
+import { compact, type FlowWindow } from './flow-window.js';
 
 /** Milliseconds that a queue is full before it counts as unread. */
 const unreadAfter = 1000;
@@ -11,8 +11,8 @@ const unreadAfter = 1000;
 /** The messages that no callback takes, and those who wait for one. */
 export class ReceiveQueue implements MessageSource {
   readonly #messages = new Fifo<Bytes>();
-  readonly #receivers: Receivers;
-  readonly #budget: Budget;
+  readonly #receivers: PendingReceives;
+  readonly #budget: FlowWindow;
   readonly #onRoom: () => void;
   #onUnread: (() => void) | undefined;
   #watch: { stop(): void } | undefined;
@@ -22,18 +22,18 @@ export class ReceiveQueue implements MessageSource {
    * @param onRoom - called when a message was taken.
    * @param onUnread - called at most once: the queue has been full for a second, and nobody has ever taken a message.
    */
-  constructor(budget: Budget, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
+  constructor(budget: FlowWindow, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
     this.#budget = budget;
     this.#onRoom = onRoom;
     this.#onUnread = onUnread;
-    this.#receivers = new Receivers(this, hub);
+    this.#receivers = new PendingReceives(this, hub);
   }
 
   push(message: Bytes): void {
     // One who waits takes the view; what has to stay does not keep its neighbours.
-    const kept = this.#receivers.length > 0 ? message : detached(message);
+    const kept = this.#receivers.length > 0 ? message : compact(message);
     this.#messages.push(kept);
-    this.#budget.take(kept.length);
+    this.#budget.reserve(kept.length);
     this.#receivers.serve();
     if (this.#budget.full) this.#watchUnread();
   }
@@ -49,7 +49,7 @@ export class ReceiveQueue implements MessageSource {
   /** Drops what is here and ends. */
   discard(error: K4netError): void {
     for (let message = this.#messages.shift(); message; message = this.#messages.shift())
-      this.#budget.give(message.length);
+      this.#budget.release(message.length);
     this.#over = undefined;
     this.end(error);
   }
@@ -78,7 +78,7 @@ export class ReceiveQueue implements MessageSource {
 
   cut(): Bytes {
     const message = this.#messages.shift() ?? new Uint8Array(0);
-    this.#budget.give(message.length);
+    this.#budget.release(message.length);
     this.#onUnread = undefined;
     this.#onRoom();
     return message;

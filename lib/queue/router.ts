@@ -1,9 +1,9 @@
 import type { Bytes } from '../util/bytes.js';
 import { MalformedError, type K4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { ClaimedMessages } from '../sockets/acquire.js';
+import type { OwnedMessages } from '../sockets/acquire.js';
 import { Deferred } from '../util/wait.js';
-import type { Budget } from './flow-window.js';
+import type { FlowWindow } from './flow-window.js';
 import type { Calls } from './calls.js';
 import type { Dispatcher } from './dispatcher.js';
 import {
@@ -26,7 +26,7 @@ export interface Routes {
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
   readonly queue: ReceiveQueue;
-  readonly queueBudget: Budget;
+  readonly queueBudget: FlowWindow;
   readonly unmatched: 'error' | 'queue' | 'drop';
   /** Says that this side takes no more requests, unless the peer does not read that. */
   refuse(id: number, name: string): void;
@@ -45,12 +45,12 @@ export interface Routes {
  * dropped.
  */
 export class Router {
-  readonly #messages: ClaimedMessages;
+  readonly #messages: OwnedMessages;
   readonly #routes: Routes;
   #pumping = false;
   /** Whether this goes on in a later turn. */
   #yielded = false;
-  #full: Budget | undefined;
+  #full: FlowWindow | undefined;
   #over = false;
   #draining = false;
   #stopped = false;
@@ -58,7 +58,7 @@ export class Router {
   #malformed = 0;
   #caughtUp: Deferred<void> | undefined;
 
-  constructor(messages: ClaimedMessages, routes: Routes) {
+  constructor(messages: OwnedMessages, routes: Routes) {
     this.#messages = messages;
     this.#routes = routes;
   }
@@ -69,7 +69,7 @@ export class Router {
   }
 
   /** Whether a message waits because its place is full. */
-  get stalled(): boolean {
+  get blocked(): boolean {
     return this.#full?.full === true;
   }
 
@@ -126,7 +126,7 @@ export class Router {
   }
 
   /** Takes messages until there are no more, or this turn is over, or one has no place: then it says where. */
-  #pull(): Budget | undefined {
+  #pull(): FlowWindow | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
       if (fairTurns.step()) {
         this.#yield();
@@ -149,7 +149,7 @@ export class Router {
     });
   }
 
-  #route(size: number): Budget | undefined {
+  #route(size: number): FlowWindow | undefined {
     const { run, start } = this.#messages;
     const { dispatcher, unmatched } = this.#routes;
     const again = dispatcher.findAgain(run, start, size);
@@ -171,7 +171,7 @@ export class Router {
     registration: Parameters<Dispatcher['message']>[0],
     size: number,
     length: number,
-  ): Budget | undefined {
+  ): FlowWindow | undefined {
     const { dispatcher } = this.#routes;
     if (dispatcher.messages.full && !this.#draining) return dispatcher.messages;
     const payload = this.#cut(size, length + 1);
@@ -189,7 +189,7 @@ export class Router {
     this.#routes.onUnmatched(name);
   }
 
-  #enqueue(size: number): Budget | undefined {
+  #enqueue(size: number): FlowWindow | undefined {
     const { queue, queueBudget } = this.#routes;
     if (queueBudget.full && !this.#draining) return queueBudget;
     const message = this.#cut(size);
@@ -203,7 +203,7 @@ export class Router {
   }
 
   /** The place that has no room for the request that is next, if it is one. */
-  #fullFor(size: number): Budget | undefined {
+  #fullFor(size: number): FlowWindow | undefined {
     const { run, start } = this.#messages;
     // The total is over the limits before any part of it is.
     if (!this.#routes.dispatcher.requests.full || run[start + 3] !== controlType.request) return undefined;
@@ -211,7 +211,7 @@ export class Router {
     return length < 0 ? undefined : this.#routes.dispatcher.fullFor(run, start + requestName, length);
   }
 
-  #control(size: number): Budget | undefined {
+  #control(size: number): FlowWindow | undefined {
     const { dispatcher, calls } = this.#routes;
     const full = this.#draining ? undefined : this.#fullFor(size);
     if (full) return full;

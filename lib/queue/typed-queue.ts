@@ -1,7 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { kindOf } from '../util/bytes.js';
-import { guarded, isPromiseLike, rejected, type WaitOptions } from '../util/wait.js';
+import { markHandledByClass, isPromiseLike, rejected, type WaitOptions } from '../util/wait.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
 import type { Payload } from '../codec/payload.js';
 import type { Input, Output } from '../codec/types.js';
@@ -170,7 +170,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
       };
       const answered = this.#queue.call(name, write, options).then(read);
       // A codec of the program can throw an error of any class.
-      return encoding.failed ? answered : guarded(answered, options?.signal);
+      return encoding.failed ? answered : markHandledByClass(answered, options?.signal);
     } catch (error) {
       return rejected(error);
     }

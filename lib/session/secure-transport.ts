@@ -2,8 +2,8 @@ import type { Bytes } from '../util/bytes.js';
 import { causeOf, debug, nameOf } from '../util/debug.js';
 import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import { Deferred, quiet, startTimer } from '../util/wait.js';
-import { Delivery } from './record/flow-gate.js';
+import { Deferred, markHandled, startTimer } from '../util/wait.js';
+import { FlowGate } from './record/flow-gate.js';
 import { sealAlert, type Handshake } from './handshake/machine.js';
 import { HandshakeDriver } from './handshake/driver.js';
 import { RecordChannel, type ChannelOwner } from './record/channel.js';
@@ -43,8 +43,8 @@ export class SecureTransport implements Transport {
   #ready: Deferred<Session> | undefined;
   readonly #inner: Transport;
   readonly #plan: SessionPlan;
-  readonly #delivery = new Delivery();
-  readonly #wiring: Sink & ChannelOwner;
+  readonly #delivery = new FlowGate();
+  readonly #transportSink: Sink & ChannelOwner;
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
   /** There until the handshake has made a session. */
   #driver: HandshakeDriver | undefined;
@@ -69,9 +69,9 @@ export class SecureTransport implements Transport {
   constructor(inner: Transport, plan: SessionPlan) {
     this.#inner = inner;
     this.#plan = plan;
-    this.#wiring = new SecureTransport.#Wiring(this);
+    this.#transportSink = new SecureTransport.#TransportSink(this);
     this.#ready = new Deferred();
-    this.ready = quiet(this.#ready.promise);
+    this.ready = markHandled(this.#ready.promise);
   }
 
   get remoteAddress(): string {
@@ -121,7 +121,7 @@ export class SecureTransport implements Transport {
   dismiss(): void {
     if (this.#state !== 'idle') return;
     this.#attachInner();
-    this.#over(new K4netError('K4NET_CLOSED', 'the socket was closed before its handshake'));
+    this.#finish(new K4netError('K4NET_CLOSED', 'the socket was closed before its handshake'));
     this.#linger();
     this.#delivery.cut();
   }
@@ -155,7 +155,7 @@ export class SecureTransport implements Transport {
   abort(cause?: K4netError): void {
     const error = cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
     const state = this.#state;
-    this.#over(error);
+    this.#finish(error);
     this.#delivery.cut(error);
     if (state === 'idle') this.#attachInner();
     // A deadline of our own is no news to the peer once the session is open: to it the connection is cut.
@@ -180,7 +180,7 @@ export class SecureTransport implements Transport {
   async #handshake(driver: HandshakeDriver): Promise<void> {
     try {
       const session = await driver.run(() => this.#plan.begin());
-      if (session && !this.#isOver()) await this.#establish(session, driver.rest());
+      if (session && !this.#isFinished()) await this.#establish(session, driver.rest());
     } catch (error) {
       this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
     }
@@ -189,7 +189,7 @@ export class SecureTransport implements Transport {
   async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
     this.#driver = undefined;
     this.#session = session;
-    const channel = new RecordChannel(this.#inner, session, this.#delivery, this.#wiring);
+    const channel = new RecordChannel(this.#inner, session, this.#delivery, this.#transportSink);
     this.#channel = channel;
     if (session.confirmPending) this.#confirmed = new Deferred();
     for (const chunk of surplus) channel.push(chunk);
@@ -197,9 +197,9 @@ export class SecureTransport implements Transport {
     this.#resumeInner();
     await this.#confirmed?.promise;
     this.#confirmed = undefined;
-    if (this.#isOver()) return;
+    if (this.#isFinished()) return;
     await this.#plan.succeeded(session);
-    if (this.#isOver()) return;
+    if (this.#isFinished()) return;
     this.#stopTimer();
     this.#state = 'open';
     this.#established = true;
@@ -218,7 +218,7 @@ export class SecureTransport implements Transport {
     this.#early = undefined;
     channel.begin();
     for (const { parts, done } of early) channel.write(parts, done);
-    if (early.length > 0) channel.owesDrain();
+    if (early.length > 0) channel.needDrain();
     if (this.#ended) channel.end();
     else channel.drain();
   }
@@ -236,15 +236,15 @@ export class SecureTransport implements Transport {
 
   /** What was received before the failure is still delivered, unless that was within the handshake. */
   #fail(error: K4netError): void {
-    if (this.#isOver()) return;
+    if (this.#isFinished()) return;
     const state = this.#state;
-    this.#over(error);
+    this.#finish(error);
     if (state === 'open') this.#delivery.fail(error);
     else this.#delivery.cut(error);
     void this.#tell(error, false);
   }
 
-  #over(error: K4netError): void {
+  #finish(error: K4netError): void {
     if (this.#state === 'handshake') {
       debug?.(`handshake with ${nameOf(this)} failed after ${this.#elapsed()} ms, ${causeOf(error)}`);
     }
@@ -289,7 +289,7 @@ export class SecureTransport implements Transport {
     return (performance.now() - this.#began).toFixed(1);
   }
 
-  #isOver(): boolean {
+  #isFinished(): boolean {
     return this.#state === 'over';
   }
 
@@ -306,12 +306,12 @@ export class SecureTransport implements Transport {
   // The transport below
 
   #attachInner(): void {
-    this.#inner.attach(this.#wiring);
+    this.#inner.attach(this.#transportSink);
   }
 
   #onEnd(): void {
     this.#innerEnded = true;
-    if (this.#isOver()) return;
+    if (this.#isFinished()) return;
     if (this.#channel?.peerEnded && this.#state === 'open') this.#stopTimer();
     if (this.#channel) this.#channel.endOfStream();
     else this.#driver?.end();
@@ -319,9 +319,9 @@ export class SecureTransport implements Transport {
 
   #onData(chunk: Bytes): boolean {
     this.#received += chunk.length;
-    if (this.#isOver()) return true;
+    if (this.#isFinished()) return true;
     const more = this.#channel ? this.#channel.push(chunk) : (this.#driver?.push(chunk) ?? true);
-    return more || this.#isOver();
+    return more || this.#isFinished();
   }
 
   #onClose(cause: K4netError | undefined): void {
@@ -355,7 +355,7 @@ export class SecureTransport implements Transport {
 
   #resumeInner(): void {
     if (this.#state === 'idle' || this.#innerGone) return;
-    if (this.#channel && !this.#isOver()) this.#channel.resume();
+    if (this.#channel && !this.#isFinished()) this.#channel.resume();
     else this.#inner.resume();
   }
 
@@ -371,7 +371,7 @@ export class SecureTransport implements Transport {
    * What the transport below and the records call. One object, and not a closure for every call, because every connection
    * has it as long as it lives.
    */
-  static readonly #Wiring = class implements Sink, ChannelOwner {
+  static readonly #TransportSink = class implements Sink, ChannelOwner {
     readonly #above: SecureTransport;
 
     constructor(above: SecureTransport) {

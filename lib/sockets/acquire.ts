@@ -6,7 +6,7 @@ import type { LockedSocket } from './locked-socket.js';
 import type { MessageSource } from './pending-receives.js';
 
 /** Messages as an owner takes them: looked at where they lie, and then cut out. */
-export interface ClaimedMessages extends MessageSource {
+export interface OwnedMessages extends MessageSource {
   /** The bytes among which the next message is, once `size` has found one. */
   readonly run: Bytes;
   /** Where it begins among them. */
@@ -18,8 +18,8 @@ export interface ClaimedMessages extends MessageSource {
 }
 
 /** What the owner of a claimed socket does with it. Its life goes on by the methods that everybody has. */
-export interface ClaimedSocket {
-  readonly messages: ClaimedMessages;
+export interface OwnedSocket {
+  readonly messages: OwnedMessages;
   /** Bytes that came from the peer so far, as the carrier saw them. */
   readonly received: number;
   /** Whether a sender would have to wait. */
@@ -42,7 +42,7 @@ export interface ClaimedSocket {
  * Gives a socket to an owner: sending and receiving by the socket's own methods is an error from then on. `onChange` is
  * called when messages have come, and at the end.
  */
-export const claim: unique symbol = Symbol('claim');
+export const acquire: unique symbol = Symbol('claim');
 
 /** A socket of messages: {@link LockedSocket}, EncryptedSocket, and what else can be given to an owner. */
 export type MessageSocket = Pick<
@@ -61,6 +61,6 @@ export type MessageSocket = Pick<
 >;
 
 /** @internal */
-export interface Claimable extends MessageSocket {
-  [claim](onChange: () => void): ClaimedSocket;
+export interface Acquirable extends MessageSocket {
+  [acquire](onChange: () => void): OwnedSocket;
 }

@@ -11,7 +11,7 @@ import {
 } from '../crypto/keys.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { flag, withOptions } from '../util/options.js';
-import { warn } from '../platform/runtime.js';
+import { emitWarning } from '../platform/runtime.js';
 import { ClientHandshake } from '../session/handshake/client.js';
 import { checkClientOptions } from '../session/handshake/client-options.js';
 import type { Handshake } from '../session/handshake/machine.js';
@@ -237,7 +237,7 @@ function warnUnauthenticated(): void {
   if (warned) return;
   warned = true;
   const mend = "give 'key', 'keyPath', 'pin' or 'knownHosts', or say insecureAcceptAnyKey: true";
-  warn(
+  emitWarning(
     `nothing says which key the server must have, so anybody in between could be it: ${mend}`,
     'K4NET_UNAUTHENTICATED',
   );

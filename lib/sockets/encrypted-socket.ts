@@ -7,12 +7,12 @@ import type { DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import {
   AbortHub,
-  bounded,
+  withDeadline,
   Deferred,
-  quiet,
+  markHandled,
   rejected,
   type WaitOptions,
-  type WholeWait,
+  type CheckedWait,
 } from '../util/wait.js';
 import { ClientPlan } from './client-plan.js';
 import {
@@ -92,20 +92,26 @@ export class EncryptedSocket extends LockedSocket {
    */
   handshake(options?: WaitOptions): Promise<Peer> {
     try {
-      return quiet(this.#shake(checkedWait(ownOptions('handshake', options, ['timeout', 'signal']))));
+      return markHandled(this.#shake(checkedWait(ownOptions('handshake', options, ['timeout', 'signal']))));
     } catch (error) {
       return rejected(error);
     }
   }
 
-  async #shake(wait: WholeWait): Promise<Peer> {
+  async #shake(wait: CheckedWait): Promise<Peer> {
     if (wait.signal?.aborted) throw wait.signal.reason;
     this.#secure.start();
     const settled = new Deferred<Peer>();
     this.#secure.ready.then((session) => {
       settled.resolve(this.#plan.peerOf(session));
     }, settled.reject);
-    return bounded(settled.promise, wait, new AbortHub(), settled.reject, 'the handshake did not succeed');
+    return withDeadline(
+      settled.promise,
+      wait,
+      new AbortHub(),
+      settled.reject,
+      'the handshake did not succeed',
+    );
   }
 
   /**
@@ -119,7 +125,7 @@ export class EncryptedSocket extends LockedSocket {
       await this.flush(wait);
     };
     try {
-      return quiet(changed(checkedWait(ownOptions('rekey', options, ['timeout', 'signal']))));
+      return markHandled(changed(checkedWait(ownOptions('rekey', options, ['timeout', 'signal']))));
     } catch (error) {
       return rejected(error);
     }

@@ -6,7 +6,7 @@ import { Fifo } from '../util/fifo.js';
 import type { Transport } from '../transport/transport.js';
 import type { AbortHub } from '../util/wait.js';
 import { encryptedPeer, foreignPeer } from './wrong-peer.js';
-import { Receivers, type MessageSource, type ReceiveOptions } from './pending-receives.js';
+import { PendingReceives, type MessageSource, type ReceiveOptions } from './pending-receives.js';
 
 /** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
 const chunkOverhead = 128;
@@ -25,7 +25,7 @@ export class Inbox implements MessageSource {
   readonly #decoder: FrameDecoder;
   readonly #limit: number;
   readonly #source: InboxSource;
-  readonly #receivers: Receivers;
+  readonly #receivers: PendingReceives;
   readonly #runs = new Fifo<Bytes>();
   readonly #arrived: Bytes[] = [];
   #owner: (() => void) | undefined;
@@ -40,7 +40,7 @@ export class Inbox implements MessageSource {
   #over: K4netError | undefined;
   #taken = 0;
   /** Whether the next message is the first one of a plain peer, or of something else. */
-  #judges: boolean;
+  #checksFirst: boolean;
 
   /**
    * @param maxSize - the longest message that is accepted, in bytes.
@@ -50,8 +50,8 @@ export class Inbox implements MessageSource {
     this.#decoder = new FrameDecoder(maxSize);
     this.#limit = limit;
     this.#source = source;
-    this.#judges = source.encrypted !== true;
-    this.#receivers = new Receivers(this, hub);
+    this.#checksFirst = source.encrypted !== true;
+    this.#receivers = new PendingReceives(this, hub);
   }
 
   /** Messages that were taken. */
@@ -74,8 +74,8 @@ export class Inbox implements MessageSource {
    *
    * @param onChange - called when messages have come, and at the end.
    */
-  claim(onChange: () => void): void {
-    if (this.#owner) throw claimedError();
+  acquire(onChange: () => void): void {
+    if (this.#owner) throw ownedError();
     if (this.#receivers.length > 0) {
       throw new K4netError(
         'K4NET_STATE',
@@ -99,7 +99,7 @@ export class Inbox implements MessageSource {
     } catch (error) {
       failure = toK4netError(error, 'K4NET_INTERNAL', 'reading failed');
     }
-    if (this.#judges) failure = this.#judge(failure);
+    if (this.#checksFirst) failure = this.#checkFirst(failure);
     for (const run of this.#arrived) {
       this.#held += run.length + chunkOverhead;
       this.#runs.push(run);
@@ -113,10 +113,10 @@ export class Inbox implements MessageSource {
   }
 
   /** Looks at the first message, once: what a peer of another kind sends is an error, and no message. */
-  #judge(failure: K4netError | undefined): K4netError | undefined {
+  #checkFirst(failure: K4netError | undefined): K4netError | undefined {
     const [first] = this.#arrived;
     if (!first) return failure && foreignPeer(failure);
-    this.#judges = false;
+    this.#checksFirst = false;
     const encrypted = encryptedPeer(first);
     if (encrypted) this.#arrived.length = 0;
     return encrypted ?? failure;
@@ -144,7 +144,7 @@ export class Inbox implements MessageSource {
 
   /** The next message if it is here. */
   take(): Bytes | undefined {
-    if (this.#owner) throw claimedError();
+    if (this.#owner) throw ownedError();
     const size = this.size();
     return size < 0 ? undefined : this.cut(size);
   }
@@ -164,7 +164,7 @@ export class Inbox implements MessageSource {
    * @throws K4netError `K4NET_STATE` when the inbox has an owner.
    */
   receive(options: ReceiveOptions): Promise<Bytes> {
-    if (this.#owner) throw claimedError();
+    if (this.#owner) throw ownedError();
     return this.#receivers.receive(options);
   }
 
@@ -224,6 +224,6 @@ export class Inbox implements MessageSource {
 }
 
 /** The answer to whoever uses a socket that was given to an owner. */
-export function claimedError(): K4netError {
+export function ownedError(): K4netError {
   return new K4netError('K4NET_STATE', 'this socket belongs to a QueueSocket: send and receive there');
 }

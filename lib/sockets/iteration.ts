@@ -1,7 +1,7 @@
 import { decodeUtf8, type Bytes } from '../util/bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
 import { noOptions } from '../util/options.js';
-import { quiet, rejected } from '../util/wait.js';
+import { markHandled, rejected } from '../util/wait.js';
 import type { Inbox } from './inbox.js';
 
 /** A batch of empty messages is many times what its bytes were, so there is a limit. */
@@ -18,7 +18,9 @@ export function iterate(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<
     next(): Promise<IteratorResult<Bytes, void>> {
       try {
         const value = inbox.take();
-        return value === undefined ? quiet(wait(inbox, onEnd)) : Promise.resolve({ done: false, value });
+        return value === undefined
+          ? markHandled(wait(inbox, onEnd))
+          : Promise.resolve({ done: false, value });
       } catch (error) {
         return rejected(error);
       }
@@ -45,7 +47,7 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
     next(): Promise<IteratorResult<Bytes[], void>> {
       try {
         const message = inbox.take();
-        return message === undefined ? quiet(waitForBatch()) : Promise.resolve(batch(message));
+        return message === undefined ? markHandled(waitForBatch()) : Promise.resolve(batch(message));
       } catch (error) {
         return rejected(error);
       }

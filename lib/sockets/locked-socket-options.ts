@@ -1,7 +1,7 @@
 import type { K4netError, K4netErrorCode } from '../errors.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
-import { checkSignal, type AbortSignalLike, type WaitOptions, type WholeWait } from '../util/wait.js';
+import { checkSignal, type AbortSignalLike, type WaitOptions, type CheckedWait } from '../util/wait.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
@@ -105,7 +105,7 @@ export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketO
  *
  * @param options - as `ownOptions` gave them.
  */
-export function checkedWait({ timeout, signal }: WaitOptions): WholeWait {
+export function checkedWait({ timeout, signal }: WaitOptions): CheckedWait {
   checkSignal(signal);
   return { timeout: milliseconds('timeout', timeout), signal };
 }

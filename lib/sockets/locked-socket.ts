@@ -10,18 +10,18 @@ import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import {
   AbortHub,
-  bounded,
+  withDeadline,
   checkSignal,
   Deferred,
-  guarded,
-  quiet,
-  quietly,
+  markHandledByClass,
+  markHandled,
+  rejectHandled,
   rejected,
   startTimer,
   type WaitOptions,
 } from '../util/wait.js';
-import { claim, type ClaimedSocket } from './acquire.js';
-import { claimedError, Inbox } from './inbox.js';
+import { acquire, type OwnedSocket } from './acquire.js';
+import { ownedError, Inbox } from './inbox.js';
 import {
   checkedOptions,
   checkedWait,
@@ -52,7 +52,7 @@ const resetDelay = 100;
  */
 export class LockedSocket {
   // One object, and not a closure for every call: a connection has it for as long as it lives.
-  static readonly #Below = class implements Sink {
+  static readonly #TransportSink = class implements Sink {
     readonly #above: LockedSocket;
 
     constructor(above: LockedSocket) {
@@ -91,7 +91,7 @@ export class LockedSocket {
   #state: ReadyState = 'open';
   #bytesReceived = 0;
   #ended: Promise<void> | undefined;
-  #claimed = false;
+  #owned = false;
   #failure: K4netError | undefined;
   #onEmptyEnd: (() => void) | undefined;
 
@@ -108,7 +108,7 @@ export class LockedSocket {
     this.#inbox = new Inbox(maxSize, recvSize, this.#hub, transport);
     this.#outbox = new Outbox(this.#transport, highWaterMark, this.#hub);
     this.closed = this.#gone.promise;
-    this.#transport.attach(new LockedSocket.#Below(this));
+    this.#transport.attach(new LockedSocket.#TransportSink(this));
   }
 
   /** Where the socket is in its life. */
@@ -163,7 +163,7 @@ export class LockedSocket {
    * for anything but bytes or text, or with the reason of the signal.
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
-    return this.#claimed ? rejected(claimedError()) : this.#send(data, options);
+    return this.#owned ? rejected(ownedError()) : this.#send(data, options);
   }
 
   #send(data: Bytes | string, options?: SendOptions): Promise<void> {
@@ -186,7 +186,7 @@ export class LockedSocket {
    * @throws what `send` would reject with.
    */
   trySend(data: Bytes | string): boolean {
-    if (this.#claimed) throw claimedError();
+    if (this.#owned) throw ownedError();
     const bytes = toBytes(data);
     this.#checkSend(bytes.length);
     return this.#outbox.offer(bytes);
@@ -256,7 +256,7 @@ export class LockedSocket {
    */
   recvText(options?: RecvOptions): Promise<string> {
     try {
-      return quiet(this.#recv(options ?? {}).then(toText));
+      return markHandled(this.#recv(options ?? {}).then(toText));
     } catch (error) {
       return rejected(error);
     }
@@ -266,7 +266,7 @@ export class LockedSocket {
   texts(): AsyncGenerator<string, void, undefined> {
     const texts = this.#texts();
     const next = texts.next.bind(texts);
-    return Object.assign(texts, { next: () => guarded(next()) });
+    return Object.assign(texts, { next: () => markHandledByClass(next()) });
   }
 
   async *#texts(): AsyncGenerator<string, void, undefined> {
@@ -300,7 +300,7 @@ export class LockedSocket {
    * system. Calling it again changes nothing.
    */
   end(): Promise<void> {
-    return this.#claimed ? rejected(claimedError()) : this.#end();
+    return this.#owned ? rejected(ownedError()) : this.#end();
   }
 
   #end(): Promise<void> {
@@ -371,7 +371,7 @@ export class LockedSocket {
       return copy ? this.#outbox.sendCopy(data, head) : this.#outbox.send(data, head);
     } catch (error) {
       // The owner's own messages are not calls of the program: `closed` tells it why they fail.
-      return copy ? quietly(error) : rejected(error);
+      return copy ? rejectHandled(error) : rejected(error);
     }
   }
 
@@ -393,9 +393,9 @@ export class LockedSocket {
   }
 
   /** @internal */
-  [claim](onChange: () => void): ClaimedSocket {
-    this.#inbox.claim(onChange);
-    this.#claimed = true;
+  [acquire](onChange: () => void): OwnedSocket {
+    this.#inbox.acquire(onChange);
+    this.#owned = true;
     const outbox = this.#outbox;
     const received = (): number => this.#transport.received ?? this.#bytesReceived;
     return {
@@ -508,7 +508,7 @@ export class LockedSocket {
     const cut = (reason: unknown): void => {
       this.#cut(toK4netError(reason, 'K4NET_INTERNAL', 'closing failed'));
     };
-    await bounded(this.closed, { timeout, signal: undefined }, this.#hub, cut, cutMessage);
+    await withDeadline(this.closed, { timeout, signal: undefined }, this.#hub, cut, cutMessage);
   }
 
   #endedError(): K4netError {

@@ -5,16 +5,23 @@ import { noOptions } from '../util/options.js';
 import { afterTick, nextTurn } from '../platform/runtime.js';
 import type { Transport } from '../transport/transport.js';
 import {
-  bounded,
+  withDeadline,
   Deferred,
-  quiet,
-  quietly,
+  markHandled,
+  rejectHandled,
   rejected,
   type AbortHub,
   type WaitOptions,
 } from '../util/wait.js';
 import { Fifo } from '../util/fifo.js';
-import { fullSlab, giveSlab, isFull, loseSlabs, smallestSlab, takeSlab } from './buffer-pool.js';
+import {
+  pooledSize,
+  returnBuffer,
+  isPooled,
+  forgetBuffers,
+  smallestBuffer,
+  takeBuffer,
+} from './buffer-pool.js';
 
 /** Longer messages are lent to the transport; shorter ones are copied into a slab with their neighbours. */
 const copyLimit = 16 * 1024;
@@ -22,7 +29,7 @@ const copyLimit = 16 * 1024;
 const slabsAtOnce = 2;
 /** How much waits for the end of the tick, at least and at most. */
 const smallestBatch = 2 * 1024;
-const largestBatch: number = slabsAtOnce * fullSlab;
+const largestBatch: number = slabsAtOnce * pooledSize;
 /** A sender that never has to wait gives way to the rest of the program after this many bytes. */
 const turnBudget = 1024 * 1024;
 
@@ -62,16 +69,16 @@ export class Outbox {
   readonly #room: Deferred<void>[] = [];
   #lineBytes = 0;
   /** The slab, and which of its bytes are filled but not yet among the parts. */
-  #slab: Bytes = nothing;
-  #slabStart = 0;
-  #slabEnd = 0;
+  #buffer: Bytes = nothing;
+  #bufferStart = 0;
+  #bufferEnd = 0;
   /** Whether it was begun in this tick. */
-  #slabIsFresh = false;
+  #bufferIsFresh = false;
   #parts: Bytes[] = [];
   /** Slabs that are full, and whose last bytes are among the parts. */
-  #usedSlabs: Bytes[] = [];
+  #usedBuffers: Bytes[] = [];
   /** Full slabs that are here or with the outlet. */
-  #fullSlabs = 0;
+  #pooledBuffers = 0;
   /** Bytes so far: taken from senders, given to the outlet, gone from the outlet. */
   #accepted = 0;
   #handedOver = 0;
@@ -116,12 +123,12 @@ export class Outbox {
   /** Sends one message. */
   send(data: Bytes, head: MessageHead = noHead): Promise<void> {
     if (this.#failed) return rejected(this.#failed);
-    if (this.congested) return this.#stand('message', data, kept(head)).deferred.promise;
+    if (this.congested) return this.#enqueue('message', data, kept(head)).deferred.promise;
     this.#put(data, head);
     if (data.length > copyLimit || this.#queued() >= this.#highWaterMark) {
       const deferred = new Deferred<void>();
       this.#settleLater(data, deferred);
-      return quiet(deferred.promise);
+      return markHandled(deferred.promise);
     }
     if (this.#turn < turnBudget) return sent;
     this.#turn = 0;
@@ -191,9 +198,9 @@ export class Outbox {
     this.#lineBytes = 0;
     this.#written = this.#accepted;
     this.#parts = [];
-    this.#usedSlabs = [];
-    this.#dropSlab();
-    loseSlabs(this.#fullSlabs);
+    this.#usedBuffers = [];
+    this.#dropBuffer();
+    forgetBuffers(this.#pooledBuffers);
   }
 
   #queued(): number {
@@ -201,27 +208,27 @@ export class Outbox {
   }
 
   #inLine(kind: Entry['kind'], data: Bytes, { timeout, signal }: WaitOptions, what: string): Promise<void> {
-    if (signal?.aborted) return quietly(signal.reason);
+    if (signal?.aborted) return rejectHandled(signal.reason);
     if (this.#failed) return rejected(this.#failed);
-    const entry = this.#stand(kind, data);
-    this.#admit();
+    const entry = this.#enqueue(kind, data);
+    this.#sendQueued();
     const cancel = (reason: unknown): void => {
       if (this.#line.remove(entry)) this.#lineBytes -= costOf(entry);
       entry.deferred.reject(reason);
     };
-    return quiet(bounded(entry.deferred.promise, { timeout, signal }, this.#hub, cancel, what));
+    return markHandled(withDeadline(entry.deferred.promise, { timeout, signal }, this.#hub, cancel, what));
   }
 
-  #stand(kind: Entry['kind'], data: Bytes, head: MessageHead = noHead): Entry {
+  #enqueue(kind: Entry['kind'], data: Bytes, head: MessageHead = noHead): Entry {
     const entry = { kind, head, data, deferred: new Deferred<void>() };
-    void quiet(entry.deferred.promise);
+    void markHandled(entry.deferred.promise);
     this.#line.push(entry);
     this.#lineBytes += costOf(entry);
     return entry;
   }
 
   /** Takes from the line what there is room for. */
-  #admit(): void {
+  #sendQueued(): void {
     for (let entry = this.#line.peek(); entry; entry = this.#line.peek()) {
       const needsRoom = entry.kind === 'message' || entry.kind === 'room';
       if (needsRoom && this.#queued() >= this.#highWaterMark) return;
@@ -253,16 +260,16 @@ export class Outbox {
     const lend = data.length > copyLimit;
     const start = headerLength + head.length;
     const size = start + (lend ? 0 : data.length);
-    if (this.#slab.length - this.#slabEnd < size) this.#newSlab(size);
-    const at = this.#slabEnd;
-    writeHeader(this.#slab, at, head.length + data.length);
-    for (let i = 0; i < head.length; i += 1) this.#slab[at + headerLength + i] = head.bytes[i] ?? 0;
-    this.#slabEnd = at + size;
+    if (this.#buffer.length - this.#bufferEnd < size) this.#newBuffer(size);
+    const at = this.#bufferEnd;
+    writeHeader(this.#buffer, at, head.length + data.length);
+    for (let i = 0; i < head.length; i += 1) this.#buffer[at + headerLength + i] = head.bytes[i] ?? 0;
+    this.#bufferEnd = at + size;
     if (lend) {
       this.#seal();
       this.#parts.push(data);
     } else {
-      this.#slab.set(data, at + start);
+      this.#buffer.set(data, at + start);
     }
     this.#messages += 1;
     this.#accepted += start + data.length;
@@ -280,34 +287,34 @@ export class Outbox {
   }
 
   /** A lone message should not pay for a large slab, a stream of them should not pay for many small ones. */
-  #newSlab(size: number): void {
+  #newBuffer(size: number): void {
     this.#seal();
-    if (this.#slab.length >= fullSlab) {
-      this.#usedSlabs.push(this.#slab);
-      this.#dropSlab();
+    if (this.#buffer.length >= pooledSize) {
+      this.#usedBuffers.push(this.#buffer);
+      this.#dropBuffer();
       // Before the first byte of the next one: fewer buffers are cheaper to write.
-      if (this.#usedSlabs.length >= slabsAtOnce) this.#write();
+      if (this.#usedBuffers.length >= slabsAtOnce) this.#write();
     }
-    this.#slab = takeSlab(Math.max(this.#slabIsFresh ? fullSlab : smallestSlab, size));
-    if (isFull(this.#slab)) this.#fullSlabs += 1;
-    this.#slabStart = 0;
-    this.#slabEnd = 0;
-    this.#slabIsFresh = true;
+    this.#buffer = takeBuffer(Math.max(this.#bufferIsFresh ? pooledSize : smallestBuffer, size));
+    if (isPooled(this.#buffer)) this.#pooledBuffers += 1;
+    this.#bufferStart = 0;
+    this.#bufferEnd = 0;
+    this.#bufferIsFresh = true;
   }
 
   #endOfTick(): void {
     const volume = this.#accepted - this.#tickStart;
     this.#tickStart = this.#accepted;
-    this.#slabIsFresh = false;
+    this.#bufferIsFresh = false;
     // The peer begins with the first half while this side still makes the second; a stream is cut as large as can be.
     this.#batch = volume >= largestBatch ? largestBatch : Math.max(volume / 2, smallestBatch);
     this.#write();
   }
 
   #seal(): void {
-    if (this.#slabEnd > this.#slabStart)
-      this.#parts.push(this.#slab.subarray(this.#slabStart, this.#slabEnd));
-    this.#slabStart = this.#slabEnd;
+    if (this.#bufferEnd > this.#bufferStart)
+      this.#parts.push(this.#buffer.subarray(this.#bufferStart, this.#bufferEnd));
+    this.#bufferStart = this.#bufferEnd;
   }
 
   #write(): void {
@@ -315,16 +322,16 @@ export class Outbox {
     this.#seal();
     if (this.#parts.length > 0) {
       const parts = this.#parts;
-      const slabs = this.#usedSlabs;
+      const slabs = this.#usedBuffers;
       const upTo = this.#accepted;
       this.#parts = [];
-      this.#usedSlabs = [];
+      this.#usedBuffers = [];
       this.#handedOver = upTo;
       const more = this.#outlet.write(parts, () => {
         // A stream that was cut may still say that it is done.
         if (this.#failed) return;
         this.#written = upTo;
-        for (const slab of slabs) this.#giveSlab(slab);
+        for (const slab of slabs) this.#returnBuffer(slab);
         this.#settle();
       });
       if (!more) this.#blocked = true;
@@ -347,22 +354,22 @@ export class Outbox {
     }
     if (this.#queued() >= this.#highWaterMark) return;
     for (const deferred of this.#room.splice(0)) deferred.resolve();
-    if (this.#line.length > 0) this.#admit();
-    else if (this.#queued() === 0 && this.#slab.length > 0) {
-      this.#giveSlab(this.#slab);
-      this.#dropSlab();
+    if (this.#line.length > 0) this.#sendQueued();
+    else if (this.#queued() === 0 && this.#buffer.length > 0) {
+      this.#returnBuffer(this.#buffer);
+      this.#dropBuffer();
     }
   }
 
-  #giveSlab(slab: Bytes): void {
-    if (isFull(slab)) this.#fullSlabs -= 1;
-    giveSlab(slab);
+  #returnBuffer(slab: Bytes): void {
+    if (isPooled(slab)) this.#pooledBuffers -= 1;
+    returnBuffer(slab);
   }
 
-  #dropSlab(): void {
-    this.#slab = nothing;
-    this.#slabStart = 0;
-    this.#slabEnd = 0;
+  #dropBuffer(): void {
+    this.#buffer = nothing;
+    this.#bufferStart = 0;
+    this.#bufferEnd = 0;
   }
 }
 

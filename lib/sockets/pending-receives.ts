@@ -2,10 +2,10 @@ import type { Bytes } from '../util/bytes.js';
 import { TimeoutError, TooLargeError, type K4netError } from '../errors.js';
 import { Fifo } from '../util/fifo.js';
 import {
-  bounded,
+  withDeadline,
   Deferred,
-  quiet,
-  quietly,
+  markHandled,
+  rejectHandled,
   rejected,
   type AbortHub,
   type WaitOptions,
@@ -38,7 +38,7 @@ interface Waiter {
 }
 
 /** Those who wait for a message, in the order of their calls. There is never a message and a waiter at the same time. */
-export class Receivers {
+export class PendingReceives {
   readonly #source: MessageSource;
   readonly #hub: AbortHub;
   readonly #waiters = new Fifo<Waiter>();
@@ -55,7 +55,7 @@ export class Receivers {
 
   /** The next message, or a wait for it. */
   receive({ maxSize = Infinity, timeout, signal }: ReceiveOptions): Promise<Bytes> {
-    if (signal?.aborted) return quietly(signal.reason);
+    if (signal?.aborted) return rejectHandled(signal.reason);
     if (this.#waiters.length === 0) {
       const size = this.#source.size();
       if (size > maxSize) return rejected(new TooLargeError(size, maxSize));
@@ -68,7 +68,7 @@ export class Receivers {
     if (timeout === 0) return rejected(new TimeoutError(noMessage, 0));
     const waiter: Waiter = { deferred: new Deferred(), maxSize };
     this.#waiters.push(waiter);
-    const promise = quiet(waiter.deferred.promise);
+    const promise = markHandled(waiter.deferred.promise);
     if (timeout === undefined && signal === undefined) return promise;
     const cancel = (reason: unknown): void => {
       if (!this.#waiters.remove(waiter)) return;
@@ -76,7 +76,7 @@ export class Receivers {
       // The next in line may be one who does not take the message that is coming in.
       this.serve();
     };
-    return quiet(bounded(promise, { timeout, signal }, this.#hub, cancel, noMessage));
+    return markHandled(withDeadline(promise, { timeout, signal }, this.#hub, cancel, noMessage));
   }
 
   /** Gives out what is there. */

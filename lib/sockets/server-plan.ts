@@ -10,7 +10,7 @@ import {
   type ServerKeyChoice,
 } from '../session/handshake/server-options.js';
 import { checkServerName, type Session } from '../session/session.js';
-import { oneSpelling } from '../trust/host-name.js';
+import { normalizeHostName } from '../trust/host-name.js';
 import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';
 import type { Peer, ServerChoices } from './encrypted-socket-options.js';
 import {
@@ -115,9 +115,9 @@ function listOf<T>(name: string, value: T | readonly T[]): readonly [T, ...T[]] 
  * foreign name.
  */
 function keyChoice(keys: ServerKeys, serverNames: readonly string[] | undefined): ServerKeyChoice {
-  const names = serverNames && new Set(serverNames.map(oneSpelling));
+  const names = serverNames && new Set(serverNames.map(normalizeHostName));
   return (serverName, keyId) => {
-    if (names && serverName !== undefined && !names.has(oneSpelling(serverName))) {
+    if (names && serverName !== undefined && !names.has(normalizeHostName(serverName))) {
       throw new K4netError(
         'K4NET_UNKNOWN_SERVER_KEY',
         `the client means the server '${serverName}', which is not among the serverNames of this server`,

@@ -1,7 +1,7 @@
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { findBuiltin, nextTurn } from '../platform/runtime.js';
-import { turnBytes, type Sink, type Transport } from './transport.js';
+import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
 /** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
 export interface DuplexLike {
@@ -274,7 +274,7 @@ export class DuplexTransport implements Transport {
         this.#paused = true;
         this.#stream.pause();
       }
-      if (this.#delivered >= turnBytes) this.#rest();
+      if (this.#delivered >= maxBytesPerTurn) this.#rest();
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import { turnBytes, type Sink, type Transport } from './transport.js';
+import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
 /** How many undelivered bytes one direction holds before `write()` returns false. */
 const highWaterMark = 64 * 1024;
@@ -119,7 +119,7 @@ class MemoryTransport implements Transport {
     }
     // A sink may call back into this object at any step, so each step looks anew.
     let delivered = 0;
-    while (!this.#paused && this.#sink === sink && !this.#stopped() && delivered < turnBytes) {
+    while (!this.#paused && this.#sink === sink && !this.#stopped() && delivered < maxBytesPerTurn) {
       const delivery = this.#queue.shift();
       if (!delivery) break;
       delivered += delivery.chunk.length;

@@ -5,7 +5,7 @@ import type { K4netError } from '../errors.js';
  * Bytes that a transport delivers before the rest of the program has a turn. The system gives a socket up to 2 MiB in one
  * turn of the event loop, which takes more than 100 ms to work through where messages or records are small.
  */
-export const turnBytes: number = 256 * 1024;
+export const maxBytesPerTurn: number = 256 * 1024;
 
 /** Where a transport delivers what it reads. All calls come in later turns than the call that caused them. */
 export interface Sink {

@@ -2,7 +2,7 @@ import { FileError, systemCode } from '../errors.js';
 import { type Bytes, toHex } from '../util/bytes.js';
 import { randomBytes } from '../crypto/suite.js';
 import { builtin } from '../platform/runtime.js';
-import { attempt } from './file-error.js';
+import { withFileErrors } from './file-error.js';
 import { type Held, withFileLock } from './file-lock.js';
 import { type FileHandle, files } from './small-file.js';
 
@@ -14,7 +14,7 @@ import { type FileHandle, files } from './small-file.js';
  * as safe between processes that do so, and every other way there would be a file seen half-written.
  */
 export async function createOnce(path: string, bytes: Bytes, mode: number): Promise<'made' | 'exists'> {
-  return attempt(path, 'cannot be made', () =>
+  return withFileErrors(path, 'cannot be made', () =>
     throughTemporary(path, bytes, mode, async (temporary) => {
       const made = await linkInto(temporary, path);
       if (made !== undefined) return made;
@@ -56,7 +56,7 @@ async function exists(path: string): Promise<boolean> {
  * @returns false, with nothing done, if the lock was lost meanwhile.
  */
 export async function replaceFile(path: string, bytes: Bytes, mode: number, held: Held): Promise<boolean> {
-  return attempt(path, 'cannot be written', () =>
+  return withFileErrors(path, 'cannot be written', () =>
     throughTemporary(path, bytes, mode, async (temporary) => {
       await copyStatus(path, temporary.handle);
       if (!(await held())) return false;

@@ -1,7 +1,7 @@
 import { FileError, K4netError, systemCode } from '../errors.js';
 
 /** Runs an operation on a file, and says of which file and in which attempt it failed. */
-export async function attempt<T>(path: string, what: string, operation: () => Promise<T>): Promise<T> {
+export async function withFileErrors<T>(path: string, what: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {

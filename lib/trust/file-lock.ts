@@ -2,7 +2,7 @@ import { FileError, systemCode } from '../errors.js';
 import { ascii, toHex } from '../util/bytes.js';
 import { randomBytes } from '../crypto/suite.js';
 import { noOptions } from '../util/options.js';
-import { attempt } from './file-error.js';
+import { withFileErrors } from './file-error.js';
 import { files, readSmallFile } from './small-file.js';
 
 /** Times for a lock, in milliseconds. */
@@ -51,11 +51,11 @@ export async function withFileLock<T>(
   const lock = `${path}.lock`;
   const failed = 'cannot be used as a lock';
   const patience = { staleAfter, timeout, deadline: performance.now() + timeout };
-  const token = await attempt(lock, failed, () => acquire(lock, patience));
+  const token = await withFileErrors(lock, failed, () => acquire(lock, patience));
   try {
     return await task(async () => (await tokenIn(lock)) === token);
   } finally {
-    await attempt(lock, failed, () => release(lock, token));
+    await withFileErrors(lock, failed, () => release(lock, token));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Bytes } from '../util/bytes.js';
 import { FileError } from '../errors.js';
-import { oneSpelling } from './host-name.js';
+import { normalizeHostName } from './host-name.js';
 
 /** What a store knows of a server. */
 export interface KnownHost {
@@ -74,7 +74,7 @@ export class HostLines {
     for (const [index, line] of this.#lines.entries()) {
       const [word] = words(line);
       if (word === undefined || word.startsWith('#')) continue;
-      const name = oneSpelling(word);
+      const name = normalizeHostName(word);
       const first = seen.get(name);
       seen.set(name, first ?? index);
       try {
@@ -140,7 +140,7 @@ export class HostLines {
     let found: number | undefined;
     for (const [index, line] of this.#lines.entries()) {
       const [word] = words(line);
-      if (word === undefined || oneSpelling(word) !== name) continue;
+      if (word === undefined || normalizeHostName(word) !== name) continue;
       if (found !== undefined) throw this.#twice(name, found, index);
       found = index;
     }
@@ -174,7 +174,7 @@ function hostOf(line: string): KnownHost | undefined {
     return undefined;
   }
   return {
-    name: oneSpelling(name),
+    name: normalizeHostName(name),
     fingerprint: fingerprint.toLowerCase(),
     state,
     firstSeen,

@@ -11,7 +11,8 @@ const longestName = 512;
 export function hostName(name: string): string {
   if (typeof name !== 'string') throw new TypeError(`the name of a server is a string, not ${kindOf(name)}`);
   // A line that begins with '#' is a comment.
-  if (name.length <= longestName && /^[!-~]+$/.test(name) && !name.startsWith('#')) return oneSpelling(name);
+  if (name.length <= longestName && /^[!-~]+$/.test(name) && !name.startsWith('#'))
+    return normalizeHostName(name);
   throw new TypeError(
     `the name of a server is 1 to ${longestName} visible ASCII characters, no '#' first, not ${JSON.stringify(name.slice(0, 80))}`,
   );
@@ -21,7 +22,7 @@ export function hostName(name: string): string {
  * The one spelling of a name: lower case, no dot at the end of a host, no zeros before a port, and an
  * IPv6 address in the short form of RFC 5952. The spelling of that is the same name again.
  */
-export function oneSpelling(name: string): string {
+export function normalizeHostName(name: string): string {
   const lower = name.toLowerCase();
   const inBrackets = /^\[([^\]]+)\](.*)$/.exec(lower);
   if (inBrackets) {

@@ -8,7 +8,7 @@ import {
   importPublicKey,
 } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { platform, userId, warn } from '../platform/runtime.js';
+import { platform, userId, emitWarning } from '../platform/runtime.js';
 import { createOnce } from './atomic-file.js';
 import { type SmallFile, readSmallFile } from './small-file.js';
 
@@ -129,7 +129,7 @@ function warnOnce(path: string, what: string, code: string): void {
   const warning = `${code} ${path}`;
   if (warned.has(warning)) return;
   warned.add(warning);
-  warn(`the private key '${path}' ${what}`, code);
+  emitWarning(`the private key '${path}' ${what}`, code);
 }
 
 /**

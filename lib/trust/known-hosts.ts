@@ -3,7 +3,7 @@ import { parseFingerprint } from '../crypto/keys.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
 import { builtin, environment, platform } from '../platform/runtime.js';
 import { replaceFile } from './atomic-file.js';
-import { attempt } from './file-error.js';
+import { withFileErrors } from './file-error.js';
 import { withFileLock } from './file-lock.js';
 import { HostLines, type KnownHost } from './host-lines.js';
 import { hostName } from './host-name.js';
@@ -256,7 +256,7 @@ export function editKnownHosts<T>(path: string, change: (lines: HostLines) => T)
 }
 
 async function changeFile<T>(path: string, change: (lines: HostLines) => T): Promise<T> {
-  const target = await attempt(path, 'cannot be written', () => placeOf(path));
+  const target = await withFileErrors(path, 'cannot be written', () => placeOf(path));
   for (;;) {
     const done = await withFileLock(target, async (held) => {
       const lines = await readLines(target, path);

@@ -1,7 +1,7 @@
 import { FileError, systemCode } from '../errors.js';
 import { type Bytes, concatBytes } from '../util/bytes.js';
 import { builtin } from '../platform/runtime.js';
-import { attempt } from './file-error.js';
+import { withFileErrors } from './file-error.js';
 
 /** Where the files of this folder come from: Node's own, looked up when they are needed. */
 type Files = ReturnType<typeof builtin<'node:fs'>>['promises'];
@@ -38,7 +38,7 @@ export async function readSmallFile(
   limit: number,
   links: 'follow' | 'refuse' = 'follow',
 ): Promise<SmallFile | undefined> {
-  return attempt(path, 'cannot be read', async () => {
+  return withFileErrors(path, 'cannot be read', async () => {
     const handle = await openToRead(path, links);
     if (!handle) return undefined;
     try {

@@ -61,7 +61,7 @@ const spareBytes = 64;
  * The bytes, or a copy of them where they would keep a much larger buffer alive: what a queue holds is what it counts,
  * up to a factor of two.
  */
-export function detached(bytes: Bytes): Bytes {
+export function compact(bytes: Bytes): Bytes {
   return bytes.buffer.byteLength > 2 * bytes.length + spareBytes ? new Uint8Array(bytes) : bytes;
 }
 

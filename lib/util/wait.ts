@@ -30,7 +30,7 @@ export interface WaitOptions {
 }
 
 /** {@link WaitOptions} with both properties present, so that neither is read from `Object.prototype`. */
-export type WholeWait = Required<WaitOptions>;
+export type CheckedWait = Required<WaitOptions>;
 
 const unset = (): void => undefined;
 
@@ -166,9 +166,9 @@ const customTimers = {
  * @param cancel - takes what waits out of its queue and rejects `promise` with the reason it is given.
  * @param what - what was not done in time, as a sentence that "within 50 ms" can follow.
  */
-export function bounded<T>(
+export function withDeadline<T>(
   promise: Promise<T>,
-  { timeout = Infinity, signal }: WholeWait,
+  { timeout = Infinity, signal }: CheckedWait,
   hub: AbortHub,
   cancel: (reason: unknown) => void,
   what: string,
@@ -203,32 +203,32 @@ export function bounded<T>(
 // program (a wrong argument, a constructor that throws, a call at the wrong time) is loud: an unhandled rejection.
 
 /** A promise that rejects with errors of the connection and abort reasons only: quiet when the program forgets it. */
-export function quiet<T>(promise: Promise<T>): Promise<T> {
+export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
 
 /** A rejected promise for an error of the connection or the reason of a signal: quiet when the program forgets it. */
-export function quietly(reason: unknown): Promise<never> {
-  return quiet(Promise.reject(reason as Error));
+export function rejectHandled(reason: unknown): Promise<never> {
+  return markHandled(Promise.reject(reason as Error));
 }
 
 /** A rejected promise for an error of the program, whatever its class: a payload constructor can throw anything. */
-export function loudly(error: unknown): Promise<never> {
+export function rejectUnhandled(error: unknown): Promise<never> {
   const reason = error as Error;
   return Promise.reject(reason);
 }
 
 /** A rejected promise, loud or quiet by the class of its error. */
 export function rejected(error: unknown): Promise<never> {
-  return isProgramError(error) ? loudly(error) : quietly(error);
+  return isProgramError(error) ? rejectUnhandled(error) : rejectHandled(error);
 }
 
 /** A promise that may reject with errors of both kinds: loud or quiet by the class of its error. */
-export function guarded<T>(promise: Promise<T>, signal?: AbortSignalLike): Promise<T> {
+export function markHandledByClass<T>(promise: Promise<T>, signal?: AbortSignalLike): Promise<T> {
   const result: Promise<T> = promise.then(undefined, (error: unknown) => {
     const aborted = signal?.aborted === true && signal.reason === error;
-    if (aborted || !isProgramError(error)) void quiet(result);
+    if (aborted || !isProgramError(error)) void markHandled(result);
     throw error;
   });
   return result;

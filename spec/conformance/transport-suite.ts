@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
-import { turnBytes, type Transport } from '../../lib/transport/transport.js';
+import { maxBytesPerTurn, type Transport } from '../../lib/transport/transport.js';
 import { concat, pattern, Random, same, split } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 
@@ -340,7 +340,7 @@ export function describeTransport(
         { what: 'pauses after every chunk and goes on in the same turn', pauses: true },
       ])('is given up before long although much waits, with a sink that $what', async ({ pauses }) => {
         const total = 8 * 1024 * kib;
-        const most = turnBytes + 384 * kib;
+        const most = maxBytesPerTurn + 384 * kib;
         let [inTurn, longest, counting] = [0, 0, true];
         const count = (): void => {
           longest = Math.max(longest, inTurn);

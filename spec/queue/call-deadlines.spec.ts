@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Deadlines, type Timed } from '../../lib/queue/call-deadlines.js';
+import { CallDeadlines, type Timed } from '../../lib/queue/call-deadlines.js';
 
 interface Item extends Timed {
   readonly id: number;
@@ -20,7 +20,7 @@ const item = (id: number, after: number): Item => ({ id, deadline: performance.n
 describe('deadlines', () => {
   it('come due in the order of their times, each once, out of its place by then', () => {
     const due: number[] = [];
-    const deadlines = new Deadlines<Item>(({ id, place }) => due.push(place === -1 ? id : NaN));
+    const deadlines = new CallDeadlines<Item>(({ id, place }) => due.push(place === -1 ? id : NaN));
     for (const after of [50, 10, 40, 10.5, 30, 20]) deadlines.add(item(after, after));
     vi.advanceTimersByTime(9);
     expect(due).toEqual([]);
@@ -33,7 +33,7 @@ describe('deadlines', () => {
   it('are never early, and late by no more than the timer of the platform is coarse', () => {
     const started = performance.now();
     const at: number[] = [];
-    const deadlines = new Deadlines<Item>(() => at.push(performance.now() - started));
+    const deadlines = new CallDeadlines<Item>(() => at.push(performance.now() - started));
     for (const after of [0, 0.2, 1, 1.4, 99.5]) deadlines.add(item(0, after));
     vi.advanceTimersByTime(200);
     expect(at.length).toBe(5);
@@ -44,7 +44,7 @@ describe('deadlines', () => {
   });
 
   it('share one timer, and need none when there are none', () => {
-    const deadlines = new Deadlines<Item>(() => undefined);
+    const deadlines = new CallDeadlines<Item>(() => undefined);
     const items = Array.from({ length: 1000 }, (_, i) => item(i, 1000 - i));
     for (const each of items) {
       deadlines.add(each);
@@ -63,7 +63,7 @@ describe('deadlines', () => {
 
   it('beyond what a timer of the platform holds are kept', () => {
     let due = 0;
-    const deadlines = new Deadlines<Item>(() => (due += 1));
+    const deadlines = new CallDeadlines<Item>(() => (due += 1));
     deadlines.add(item(0, 2 ** 31 + 5000));
     vi.advanceTimersByTime(2 ** 31);
     expect(due).toBe(0);
@@ -75,7 +75,7 @@ describe('deadlines', () => {
   it('may be added and removed by what a deadline does', () => {
     const due: number[] = [];
     const other = item(2, 10);
-    const deadlines = new Deadlines<Item>(({ id }) => {
+    const deadlines = new CallDeadlines<Item>(({ id }) => {
       due.push(id);
       if (id !== 1) return;
       deadlines.remove(other);
@@ -101,7 +101,7 @@ describe('deadlines', () => {
         const due: Item[] = [];
         let model: Item[] = [];
         const expected: number[] = [];
-        const deadlines = new Deadlines<Item>((each) => due.push(each));
+        const deadlines = new CallDeadlines<Item>((each) => due.push(each));
         const wait = (time: number): void => {
           vi.advanceTimersByTime(time);
           const now = performance.now();

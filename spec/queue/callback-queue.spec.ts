@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Lane, type Task } from '../../lib/queue/callback-queue.js';
+import { CallbackQueue, type Task } from '../../lib/queue/callback-queue.js';
 import { Deferred } from '../../lib/util/wait.js';
 import { Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
@@ -23,7 +23,7 @@ const gated = (name: string, priority: number = 0): Job & { gate: Deferred<void>
 function open(concurrency: number, mayBegin?: (job: Job) => boolean) {
   const begun: string[] = [];
   let runs = 0;
-  const lane = new Lane<Job>(
+  const lane = new CallbackQueue<Job>(
     concurrency,
     ({ name, gate }) => {
       begun.push(name);
@@ -44,7 +44,7 @@ describe('a lane', () => {
     const { lane, begun, runs } = open(1);
     for (const name of ['a', 'b', 'c']) lane.push(sync(name));
     expect(begun).toEqual([]);
-    lane.kick();
+    lane.start();
     expect(begun).toEqual(['a', 'b', 'c']);
     expect(runs()).toBe(1);
   });
@@ -56,7 +56,7 @@ describe('a lane', () => {
     for (let i = 0; i < 100; i += 1) lane.push(sync(`${i}`));
     lane.push(wait);
     for (let i = 0; i < 100; i += 1) lane.push(sync(`late ${i}`));
-    lane.kick();
+    lane.start();
     expect(begun.length).toBe(101);
     // The rest is one more job, which waits.
     expect(add).toHaveBeenCalledTimes(2);
@@ -72,7 +72,7 @@ describe('a lane', () => {
     const { lane, begun } = open(concurrency);
     const jobs = Array.from({ length: 20 }, (_, i) => gated(`${i}`));
     for (const job of jobs) lane.push(job);
-    lane.kick();
+    lane.start();
     for (const [i, { gate }] of jobs.entries()) {
       expect(begun).toEqual(jobs.slice(0, i + concurrency).map(({ name }) => name));
       gate.resolve();
@@ -85,7 +85,7 @@ describe('a lane', () => {
     const { lane, begun } = open(1);
     const first = gated('first', -5);
     lane.push(first);
-    lane.kick();
+    lane.start();
     for (const job of [
       sync('a'),
       sync('low', -1),
@@ -95,7 +95,7 @@ describe('a lane', () => {
       sync('high 2', 3),
     ])
       lane.push(job);
-    lane.kick();
+    lane.start();
     expect(begun).toEqual(['first']);
     first.gate.resolve();
     await lane.idle();
@@ -106,9 +106,9 @@ describe('a lane', () => {
     const { lane, begun } = open(1);
     const jobs = [gated('1'), gated('2'), gated('3')];
     for (const job of jobs) lane.push(job);
-    lane.kick();
+    lane.start();
     lane.push(sync('urgent', 1));
-    lane.kick();
+    lane.start();
     for (const { gate } of jobs) {
       gate.resolve();
       await turns();
@@ -122,7 +122,7 @@ describe('a lane', () => {
       const { lane, begun } = open(1);
       const blocker = gated('blocker', 100);
       lane.push(blocker);
-      lane.kick();
+      lane.start();
       const jobs = Array.from({ length: 40 }, (_, i) => {
         const job = random.below(2) === 0 ? sync(`${i}`, random.below(4)) : gated(`${i}`, random.below(4));
         job.gate?.resolve();
@@ -130,9 +130,9 @@ describe('a lane', () => {
       });
       for (const job of jobs) {
         lane.push(job);
-        if (random.below(3) === 0) lane.kick();
+        if (random.below(3) === 0) lane.start();
       }
-      lane.kick();
+      lane.start();
       blocker.gate.resolve();
       await lane.idle();
       const sorted = [...jobs].sort((one, other) => other.priority - one.priority);
@@ -145,7 +145,7 @@ describe('a lane', () => {
     const { lane, begun } = open(count);
     const gate = new Deferred<void>();
     for (let i = 0; i < count + 1; i += 1) lane.push({ name: `${i}`, priority: 0, gate });
-    lane.kick();
+    lane.start();
     expect(begun.length).toBe(count);
     gate.resolve();
     await lane.idle();
@@ -154,20 +154,20 @@ describe('a lane', () => {
 
   it('may be kicked and given more from inside a task', async () => {
     const begun: number[] = [];
-    const lane = new Lane<Task & { id: number }>(
+    const lane = new CallbackQueue<Task & { id: number }>(
       1,
       ({ id }) => {
         begun.push(id);
         if (id < 20_000) {
           lane.push({ priority: 0, id: id + 1 });
-          lane.kick();
+          lane.start();
         }
         return undefined;
       },
       () => undefined,
     );
     lane.push({ priority: 0, id: 1 });
-    lane.kick();
+    lane.start();
     await lane.idle();
     expect(begun.length).toBe(20_000);
     expect(begun.at(-1)).toBe(20_000);
@@ -178,14 +178,14 @@ describe('a lane', () => {
     const { lane, begun } = open(1);
     const running = gated('running');
     lane.push(running);
-    lane.kick();
+    lane.start();
     lane.push(sync('dropped'));
     lane.push(sync('dropped too', 9));
-    lane.kick();
+    lane.start();
     lane.clear();
     expect(lane.busy).toBe(true);
     lane.push(sync('new'));
-    lane.kick();
+    lane.start();
     running.gate.resolve();
     await lane.idle();
     expect(begun).toEqual(['running', 'new']);
@@ -197,7 +197,7 @@ describe('a lane', () => {
     const { lane, begun } = open(2, ({ name }) => name !== held);
     for (const name of 'abc') lane.push(sync(name));
     lane.push(sync('urgent', 1));
-    lane.kick();
+    lane.start();
     await turns();
     expect(begun).toEqual(['urgent', 'a']);
     expect(lane.busy).toBe(true);
@@ -205,7 +205,7 @@ describe('a lane', () => {
     await turns();
     expect(idle.state).toBe('pending');
     held = '';
-    lane.kick();
+    lane.start();
     await turns();
     expect(begun).toEqual(['urgent', 'a', 'b', 'c']);
     expect(idle.state).toBe('resolved');
@@ -214,7 +214,7 @@ describe('a lane', () => {
   it('is idle when what it holds back is dropped', async () => {
     const { lane } = open(1, () => false);
     lane.push(sync('never'));
-    lane.kick();
+    lane.start();
     const idle = watch(lane.idle());
     await turns();
     expect(idle.state).toBe('pending');
@@ -228,7 +228,7 @@ describe('a lane', () => {
     const [one, other] = [gated('one'), gated('other')];
     lane.push(one);
     lane.push(other);
-    lane.kick();
+    lane.start();
     let idle = false;
     const waited = lane.idle().then(() => (idle = true));
     one.gate.resolve();

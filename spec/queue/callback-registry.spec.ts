@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Budget } from '../../lib/queue/flow-window.js';
-import { Registry, type Registration } from '../../lib/queue/callback-registry.js';
+import { FlowWindow } from '../../lib/queue/flow-window.js';
+import { CallbackRegistry, type Registration } from '../../lib/queue/callback-registry.js';
 
 const entry = (name: string): Registration<never> => ({
   name,
   priority: 0,
   lane: undefined,
-  requests: new Budget(1, 1),
+  requests: new FlowWindow(1, 1),
   callback: () => undefined,
   context: undefined,
 });
 
-function find(registry: Registry<never>, name: string, before: string = ''): Registration<never> | undefined {
+function find(
+  registry: CallbackRegistry<never>,
+  name: string,
+  before: string = '',
+): Registration<never> | undefined {
   const bytes = Uint8Array.from(Buffer.from(`${before}${name}\0payload`, 'latin1'));
   return registry.find(bytes, before.length, name.length);
 }
@@ -23,7 +27,7 @@ const colliding = twins.flatMap((a) => twins.flatMap((b) => twins.map((c) => a +
 
 describe('a registry', () => {
   it('finds a callback by the bytes of its name, wherever they are', () => {
-    const registry = new Registry<never>();
+    const registry = new CallbackRegistry<never>();
     const one = entry('one');
     registry.set(one);
     expect(find(registry, 'one')).toBe(one);
@@ -33,7 +37,7 @@ describe('a registry', () => {
   });
 
   it('does not take one name for another of the same hash', () => {
-    const registry = new Registry<never>();
+    const registry = new CallbackRegistry<never>();
     const alone = entry(colliding[0]!);
     registry.set(alone);
     for (const name of colliding.slice(1)) expect(find(registry, name)).toBeUndefined();
@@ -43,7 +47,7 @@ describe('a registry', () => {
   });
 
   it('removes and replaces one of many with the same hash, and no other', () => {
-    const registry = new Registry<never>();
+    const registry = new CallbackRegistry<never>();
     const entries = colliding.map(entry);
     for (const each of entries) registry.set(each);
     for (const [i, each] of entries.entries()) {
@@ -72,7 +76,7 @@ describe('a registry', () => {
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), name), { maxLength: 60 }), (steps) => {
-        const registry = new Registry<never>();
+        const registry = new CallbackRegistry<never>();
         const model = new Map<string, Registration<never>>();
         for (const [add, word] of steps) {
           if (add) {

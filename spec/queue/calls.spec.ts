@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closedError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
-import { requestBudget } from '../../lib/queue/flow-window.js';
+import { requestWindow } from '../../lib/queue/flow-window.js';
 import { Calls } from '../../lib/queue/calls.js';
 import { decodeControl } from '../../lib/queue/envelope.js';
 import { AbortHub } from '../../lib/util/wait.js';
@@ -17,7 +17,7 @@ const none = new Uint8Array(0);
 /** Calls whose messages go nowhere: the test is the other end. */
 function open(maxBytes: number = 1e6, maxMessages: number = 1000, highestId?: number) {
   const sent: { kind: 'request' | 'cancel'; id: number; size: number }[] = [];
-  const window = requestBudget(maxBytes, maxMessages);
+  const window = requestWindow(maxBytes, maxMessages);
   const take = (message: Uint8Array): Promise<void> => {
     const control = decodeControl(message);
     if (control.type !== 'request' && control.type !== 'cancel') return expect.fail(control.type);

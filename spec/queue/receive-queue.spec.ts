@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedError, TooLargeError } from '../../lib/errors.js';
-import { Budget, detached } from '../../lib/queue/flow-window.js';
+import { FlowWindow, compact } from '../../lib/queue/flow-window.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
@@ -9,44 +9,44 @@ import { turns } from '../support/recorder.js';
 
 describe('a budget', () => {
   it('counts messages, and their bytes with 64 more for each', () => {
-    const budget = new Budget(1000, 10);
-    budget.take(0);
-    budget.take(100);
+    const budget = new FlowWindow(1000, 10);
+    budget.reserve(0);
+    budget.reserve(100);
     expect([budget.messages, budget.bytes]).toEqual([2, 228]);
-    budget.give(0);
+    budget.release(0);
     expect([budget.messages, budget.bytes]).toEqual([1, 164]);
-    budget.give(100);
+    budget.release(100);
     expect([budget.messages, budget.bytes]).toEqual([0, 0]);
   });
 
   it('is full at its bytes', () => {
-    const budget = new Budget(200, 10);
-    budget.take(71);
+    const budget = new FlowWindow(200, 10);
+    budget.reserve(71);
     expect(budget.fits(1)).toBe(true);
     expect(budget.fits(2)).toBe(false);
     expect(budget.full).toBe(false);
-    budget.take(1);
+    budget.reserve(1);
     expect(budget.full).toBe(true);
   });
 
   it('is full at its messages, however small', () => {
-    const budget = new Budget(1e6, 3);
+    const budget = new FlowWindow(1e6, 3);
     for (let i = 0; i < 3; i += 1) {
       expect(budget.full).toBe(false);
       expect(budget.fits(0)).toBe(true);
-      budget.take(0);
+      budget.reserve(0);
     }
     expect(budget.full).toBe(true);
     expect(budget.fits(0)).toBe(false);
   });
 
   it('has room for one message of any size, but for no other beside it', () => {
-    const budget = new Budget(100, 10);
+    const budget = new FlowWindow(100, 10);
     expect(budget.fits(1e9)).toBe(true);
-    budget.take(1e9);
+    budget.reserve(1e9);
     expect(budget.full).toBe(true);
     expect(budget.fits(0)).toBe(false);
-    budget.give(1e9);
+    budget.release(1e9);
     expect(budget.full).toBe(false);
   });
 });
@@ -55,19 +55,19 @@ describe('what a queue keeps', () => {
   it('does not hold a much larger buffer', () => {
     const large = pattern(10_000);
     const view = large.subarray(500, 600);
-    const kept = detached(view);
+    const kept = compact(view);
     expect(same(kept, view)).toBe(true);
     expect(kept.buffer.byteLength).toBe(100);
     const most = large.subarray(100);
-    expect(detached(most)).toBe(most);
-    const empty = detached(large.subarray(7, 7));
+    expect(compact(most)).toBe(most);
+    const empty = compact(large.subarray(7, 7));
     expect(empty.buffer.byteLength).toBe(0);
   });
 });
 
 describe('a receive queue', () => {
   function open() {
-    const budget = new Budget(1000, 3);
+    const budget = new FlowWindow(1000, 3);
     let room = 0;
     let unread = 0;
     const queue = new ReceiveQueue(

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { release } from '../../lib/platform/runtime.js';
+import { freeBuffer } from '../../lib/platform/runtime.js';
 
 describe('release', () => {
   it('takes a buffer from everybody who has a view of it', () => {
     const bytes = new Uint8Array(65_536);
     const view = bytes.subarray(10, 20);
-    release(bytes.buffer);
+    freeBuffer(bytes.buffer);
     expect([bytes.length, view.length, bytes.buffer.byteLength]).toEqual([0, 0, 0]);
   });
 });

@@ -1,45 +1,52 @@
 import { describe, expect, it } from 'vitest';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { fullSlab, giveSlab, loseSlabs, smallestSlab, takeSlab } from '../../lib/sockets/buffer-pool.js';
+import {
+  pooledSize,
+  returnBuffer,
+  forgetBuffers,
+  smallestBuffer,
+  takeBuffer,
+} from '../../lib/sockets/buffer-pool.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 
 describe('slabs', () => {
   it('are never shorter than what is wanted', () => {
-    for (const wanted of [1, smallestSlab, fullSlab - 1, fullSlab, fullSlab + 1, 1_048_576]) {
-      const slab = takeSlab(wanted);
+    for (const wanted of [1, smallestBuffer, pooledSize - 1, pooledSize, pooledSize + 1, 1_048_576]) {
+      const slab = takeBuffer(wanted);
       expect(slab.length).toBeGreaterThanOrEqual(wanted);
-      giveSlab(slab);
+      returnBuffer(slab);
     }
   });
 
   it('are full ones while there are some, each somebody else’s, and then as long as wanted', () => {
-    const taken = Array.from({ length: 20 }, () => takeSlab(smallestSlab));
+    const taken = Array.from({ length: 20 }, () => takeBuffer(smallestBuffer));
     expect(new Set(taken.map(({ buffer }) => buffer)).size).toBe(20);
-    const full = taken.filter(({ length }) => length === fullSlab);
+    const full = taken.filter(({ length }) => length === pooledSize);
     expect(full.length).toBe(8);
-    expect(taken.slice(full.length).every(({ length }) => length === smallestSlab)).toBe(true);
-    for (const slab of taken) giveSlab(slab);
-    const again = Array.from({ length: 8 }, () => takeSlab(smallestSlab));
+    expect(taken.slice(full.length).every(({ length }) => length === smallestBuffer)).toBe(true);
+    for (const slab of taken) returnBuffer(slab);
+    const again = Array.from({ length: 8 }, () => takeBuffer(smallestBuffer));
     expect(new Set(again)).toEqual(new Set(full));
-    for (const slab of again) giveSlab(slab);
+    for (const slab of again) returnBuffer(slab);
   });
 
   it('of another length, or more than are kept, are left to the collector of garbage', () => {
-    const full = Array.from({ length: 12 }, () => takeSlab(fullSlab));
-    for (const slab of [new Uint8Array(smallestSlab), new Uint8Array(2 * fullSlab), ...full]) giveSlab(slab);
-    const taken = Array.from({ length: 9 }, () => takeSlab(1));
-    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(fullSlab), 1]);
-    for (const slab of taken) giveSlab(slab);
+    const full = Array.from({ length: 12 }, () => takeBuffer(pooledSize));
+    for (const slab of [new Uint8Array(smallestBuffer), new Uint8Array(2 * pooledSize), ...full])
+      returnBuffer(slab);
+    const taken = Array.from({ length: 9 }, () => takeBuffer(1));
+    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
+    for (const slab of taken) returnBuffer(slab);
   });
 
   it('that do not come back are made anew', () => {
-    const lost = Array.from({ length: 8 }, () => takeSlab(1));
-    expect(takeSlab(1).length).toBe(1);
-    loseSlabs(lost.length);
-    const made = takeSlab(1);
-    expect(made.length).toBe(fullSlab);
+    const lost = Array.from({ length: 8 }, () => takeBuffer(1));
+    expect(takeBuffer(1).length).toBe(1);
+    forgetBuffers(lost.length);
+    const made = takeBuffer(1);
+    expect(made.length).toBe(pooledSize);
     expect(lost).not.toContain(made);
-    giveSlab(made);
+    returnBuffer(made);
   });
 
   it('come back, or are known to be lost, however a socket ends', async () => {
@@ -50,8 +57,8 @@ describe('slabs', () => {
       else await Promise.all([near.close(), far.close()]);
       await far.close(undefined, { timeout: 0 });
     }
-    const taken = Array.from({ length: 9 }, () => takeSlab(1));
-    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(fullSlab), 1]);
-    for (const slab of taken) giveSlab(slab);
+    const taken = Array.from({ length: 9 }, () => takeBuffer(1));
+    expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
+    for (const slab of taken) returnBuffer(slab);
   });
 });

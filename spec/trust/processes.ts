@@ -25,7 +25,7 @@ export function temporaryFolder(): { path: string; remove: () => void } {
  */
 export function compileTo(folder: string): void {
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  for (const layer of ['.', 'crypto', 'trust']) {
+  for (const layer of ['.', 'platform', 'util', 'crypto', 'trust']) {
     mkdirSync(join(folder, layer), { recursive: true });
     for (const name of readdirSync(join(lib, layer))) {
       if (!name.endsWith('.ts') || name === 'index.ts') continue;

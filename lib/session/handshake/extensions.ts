@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes, decodeUtf8, readU32 } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 import { withOptions } from '../../util/options.js';
-import { Scanner } from './field-reader.js';
+import { FieldReader } from './field-reader.js';
 
 /** The numbers of the extensions that this version knows: see "Units" in docs/protocol.md. */
 export const extensionId = { serverName: 2, recordLimit: 3, appProtocol: 5 } as const;
@@ -30,8 +30,8 @@ export interface Extensions {
 }
 
 /** Reads an extension block: its structure only. */
-export function scanExtensions(scanner: Scanner, what: string): RawExtension[] {
-  const block = new Scanner(scanner.take(scanner.u16()), 0, `the extension block of ${what}`);
+export function scanExtensions(scanner: FieldReader, what: string): RawExtension[] {
+  const block = new FieldReader(scanner.take(scanner.u16()), 0, `the extension block of ${what}`);
   const found: RawExtension[] = [];
   let previous = -1;
   while (block.left > 0) {
@@ -82,7 +82,7 @@ function readRecordLimit(data: Bytes): number {
 }
 
 function readAppProtocols(data: Bytes): string[] {
-  const scanner = new Scanner(data, 0, 'the list of application protocols');
+  const scanner = new FieldReader(data, 0, 'the list of application protocols');
   const protocols: string[] = [];
   do {
     const name = scanner.take(scanner.u8());

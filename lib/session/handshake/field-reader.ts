@@ -2,7 +2,7 @@ import { type Bytes, readU16 } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 
 /** Reads the fields of a handshake body in their order. Every read past the end is a malformed message. */
-export class Scanner {
+export class FieldReader {
   readonly #bytes: Bytes;
   readonly #what: string;
   #offset: number;

@@ -2,7 +2,7 @@ import { type Bytes, ascii, concatBytes } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 import { type RawExtension, scanExtensions, u16 } from './extensions.js';
 import { handshakeUnitLimit } from '../record/format.js';
-import { Scanner } from './field-reader.js';
+import { FieldReader } from './field-reader.js';
 
 /** The types of the handshake bodies: see "Units" in docs/protocol.md. */
 export const messageType = {
@@ -90,7 +90,7 @@ export function encodeKeyRequest(extensions: Bytes): Bytes {
 }
 
 export function decodeKeyRequest(body: Bytes): KeyRequest {
-  const scanner = new Scanner(body, headerLength, 'KeyRequest');
+  const scanner = new FieldReader(body, headerLength, 'KeyRequest');
   const extensions = scanExtensions(scanner, 'KeyRequest');
   scanner.end();
   return { extensions };
@@ -106,7 +106,7 @@ export function encodeKeyOffer(spki: Bytes, extensions: Bytes): Bytes {
 }
 
 export function decodeKeyOffer(body: Bytes): KeyOffer {
-  const scanner = new Scanner(body, headerLength, 'KeyOffer');
+  const scanner = new FieldReader(body, headerLength, 'KeyOffer');
   const spki = scanner.take(scanner.u16());
   const extensions = scanExtensions(scanner, 'KeyOffer');
   scanner.end();
@@ -140,7 +140,7 @@ export function encodeClientHello(
 }
 
 export function decodeClientHello(body: Bytes): ClientHello {
-  const scanner = new Scanner(body, headerLength, 'ClientHello');
+  const scanner = new FieldReader(body, headerLength, 'ClientHello');
   const random = scanner.take(32);
   const keyId = scanner.take(32);
   const share = scanner.take(65);
@@ -166,7 +166,7 @@ export function encodeServerHello(
 }
 
 export function decodeServerHello(body: Bytes): ServerHello {
-  const scanner = new Scanner(body, headerLength, 'ServerHello');
+  const scanner = new FieldReader(body, headerLength, 'ServerHello');
   const random = scanner.take(32);
   const share = scanner.take(65);
   const suite = scanner.u16();
@@ -192,7 +192,7 @@ export function encodeServerFinished(flags: number, extensions: Bytes): Bytes {
 }
 
 export function decodeServerFinished(body: Bytes): ServerFinished {
-  const scanner = new Scanner(body, headerLength, 'ServerFinished');
+  const scanner = new FieldReader(body, headerLength, 'ServerFinished');
   const flags = scanner.u8();
   const extensions = scanExtensions(scanner, 'ServerFinished');
   const covered = body.subarray(0, scanner.offset);
@@ -227,7 +227,7 @@ export function clientFinishedLength(signedLength: number, signatureLength: numb
 }
 
 export function decodeClientFinished(body: Bytes): ClientFinished {
-  const scanner = new Scanner(body, headerLength, 'ClientFinished');
+  const scanner = new FieldReader(body, headerLength, 'ClientFinished');
   const algorithm = scanner.u16();
   const spki = scanner.take(scanner.u16());
   const extensions = scanExtensions(scanner, 'ClientFinished');
@@ -246,7 +246,7 @@ export function encodeClearAlert(code: number, text: string): Bytes {
 }
 
 export function decodeClearAlert(body: Bytes): { readonly code: number; readonly text: string } {
-  const scanner = new Scanner(body, headerLength, 'an alert in the clear');
+  const scanner = new FieldReader(body, headerLength, 'an alert in the clear');
   const code = scanner.u8();
   const words = scanner.take(scanner.u8());
   scanner.end();

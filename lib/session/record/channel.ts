@@ -1,7 +1,7 @@
 import type { Bytes } from '../../util/bytes.js';
-import { release, worthReleasing } from '../../platform/runtime.js';
+import { freeBuffer, minFreedBytes } from '../../platform/runtime.js';
 import type { Transport } from '../../transport/transport.js';
-import type { Delivery } from './flow-gate.js';
+import type { FlowGate } from './flow-gate.js';
 import type { RecordHandler } from './reader.js';
 import type { RecordOpener } from './opener.js';
 import type { Session } from '../session.js';
@@ -23,7 +23,7 @@ export interface ChannelOwner {
 export class RecordChannel implements RecordHandler {
   readonly #inner: Transport;
   readonly #session: Session;
-  readonly #delivery: Delivery;
+  readonly #delivery: FlowGate;
   readonly #owner: ChannelOwner;
   readonly #opener: RecordOpener;
   /** Between `begin` and `stop`. */
@@ -39,7 +39,7 @@ export class RecordChannel implements RecordHandler {
   #endWritten = false;
   #peerEnded = false;
 
-  constructor(inner: Transport, session: Session, delivery: Delivery, owner: ChannelOwner) {
+  constructor(inner: Transport, session: Session, delivery: FlowGate, owner: ChannelOwner) {
     this.#inner = inner;
     this.#session = session;
     this.#delivery = delivery;
@@ -138,7 +138,7 @@ export class RecordChannel implements RecordHandler {
   }
 
   /** Somebody was told to wait before there was a channel. */
-  owesDrain(): void {
+  needDrain(): void {
     this.#full = true;
   }
 
@@ -201,7 +201,7 @@ export class RecordChannel implements RecordHandler {
     if (this.#gone || records.length === 0) return true;
     if (!records.some(isLarge)) return this.#inner.write(records, done);
     return this.#inner.write(records, () => {
-      for (const record of records) if (isLarge(record)) release(record.buffer);
+      for (const record of records) if (isLarge(record)) freeBuffer(record.buffer);
       done?.();
     });
   }
@@ -209,5 +209,5 @@ export class RecordChannel implements RecordHandler {
 
 /** Whether it has a buffer of its own, and one that is worth giving back. */
 function isLarge({ buffer, length }: Bytes): boolean {
-  return length >= worthReleasing && length === buffer.byteLength;
+  return length >= minFreedBytes && length === buffer.byteLength;
 }

@@ -8,7 +8,7 @@ import type { Sink } from '../../transport/transport.js';
  * Hands opened chunks to a sink at the pace the sink wants: one record may hold more than the sink takes before it asks
  * for a pause. The end and the close come when everything before them has been taken.
  */
-export class Delivery {
+export class FlowGate {
   readonly #queue = new Fifo<Bytes>();
   #sink: Sink | undefined;
   /** The sink is not ready, or wants a pause. */

@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes, viewOf } from '../../util/bytes.js';
 import type { AsyncBackend, Backend, SyncBackend } from '../../crypto/backend.js';
 import { K4netError } from '../../errors.js';
-import { type OpenerOptions, type RecordHandler, RecordIntake, type TakenRecord } from './reader.js';
+import { type OpenerOptions, type RecordHandler, RecordReader, type TakenRecord } from './reader.js';
 import { tagLength, writeNonce } from './format.js';
 import { AsyncEpoch, SyncEpoch } from './keys.js';
 
@@ -33,7 +33,7 @@ export function createOpener(
   handler: RecordHandler,
   options?: OpenerOptions,
 ): RecordOpener {
-  const intake = new RecordIntake(handler, options);
+  const intake = new RecordReader(handler, options);
   return backend.sync ? new SyncOpener(backend, secret, intake) : new AsyncOpener(backend, secret, intake);
 }
 
@@ -47,10 +47,10 @@ const headerOfAll = new Uint8Array(headerLength);
 const tagOfAll = new Uint8Array(tagLength);
 
 class SyncOpener implements RecordOpener {
-  readonly #intake: RecordIntake;
+  readonly #intake: RecordReader;
   #epoch: SyncEpoch;
 
-  constructor(backend: SyncBackend, secret: Bytes, intake: RecordIntake) {
+  constructor(backend: SyncBackend, secret: Bytes, intake: RecordReader) {
     this.#epoch = new SyncEpoch(backend, secret);
     this.#intake = intake;
   }
@@ -123,11 +123,11 @@ const batchRecords = 32;
 const batchBytes = 262_144;
 
 class AsyncOpener implements RecordOpener {
-  readonly #intake: RecordIntake;
+  readonly #intake: RecordReader;
   #epoch: AsyncEpoch;
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(backend: AsyncBackend, secret: Bytes, intake: RecordIntake) {
+  constructor(backend: AsyncBackend, secret: Bytes, intake: RecordReader) {
     this.#epoch = new AsyncEpoch(backend, Promise.resolve(secret));
     this.#intake = intake;
   }

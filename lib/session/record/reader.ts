@@ -54,7 +54,7 @@ const keyChangeWindow = 10_000;
 const clock = (): number => performance.now();
 
 /** The checks of every record, in the order of "Errors" in docs/protocol.md; opening one is left to the cipher. */
-export class RecordIntake {
+export class RecordReader {
   readonly #queue = new ByteQueue();
   readonly #boundary = new MessageBoundary();
   readonly #handler: RecordHandler;

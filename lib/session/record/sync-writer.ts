@@ -1,6 +1,6 @@
 import type { Bytes } from '../../util/bytes.js';
 import type { SyncBackend } from '../../crypto/backend.js';
-import { allocate } from '../../platform/runtime.js';
+import { allocateUnsafe } from '../../platform/runtime.js';
 import { plaintextHead, tagLength, writePlaintextHead, writeRecordHeader } from './format.js';
 import type { PlannedRecord, RecordWriter } from './sealer.js';
 import { SyncEpoch } from './keys.js';
@@ -24,9 +24,9 @@ let shelf: Bytes = new Uint8Array(0);
 let shelved = 0;
 
 function place(length: number): Bytes {
-  if (length > shortRecord) return allocate(length);
+  if (length > shortRecord) return allocateUnsafe(length);
   if (shelved + length > shelf.length) {
-    shelf = allocate(shelfLength);
+    shelf = allocateUnsafe(shelfLength);
     shelved = 0;
   }
   const found = new Uint8Array(shelf.buffer, shelved, length);

@@ -1,6 +1,6 @@
-import { detached, readU32, type Bytes } from '../../util/bytes.js';
+import { compact, readU32, type Bytes } from '../../util/bytes.js';
 import { TooLargeError } from '../../errors.js';
-import { allocate, release, worthReleasing } from '../../platform/runtime.js';
+import { allocateUnsafe, freeBuffer, minFreedBytes } from '../../platform/runtime.js';
 import { headerLength } from './encoder.js';
 
 /** A buffer for a part of a message is at most this many times what has come of it, and at least `smallest`. */
@@ -56,13 +56,13 @@ export class FrameDecoder {
     } finally {
       if (end > start) {
         const view = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
-        const run = detached(view);
+        const run = compact(view);
         copied = run !== view;
         runs.push(run);
       }
     }
     if (end < chunk.length) this.#gather(chunk, end, runs);
-    if (alone && copied && chunk.buffer.byteLength >= worthReleasing) release(chunk.buffer);
+    if (alone && copied && chunk.buffer.byteLength >= minFreedBytes) freeBuffer(chunk.buffer);
   }
 
   /** Takes what the unfinished frame still wants and returns where in the chunk it stopped. */
@@ -96,7 +96,7 @@ export class FrameDecoder {
 
   #grown(partial: Bytes, needed: number): Bytes {
     if (partial.length >= needed) return partial;
-    const grown = allocate(Math.min(this.#want, Math.max(smallest, growth * needed)));
+    const grown = allocateUnsafe(Math.min(this.#want, Math.max(smallest, growth * needed)));
     grown.set(partial.subarray(0, this.#have));
     return grown;
   }

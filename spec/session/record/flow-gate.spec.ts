@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../../lib/errors.js';
-import { Delivery } from '../../../lib/session/record/flow-gate.js';
+import { FlowGate } from '../../../lib/session/record/flow-gate.js';
 import { pattern } from '../../support/random.js';
 import { Recorder, turns } from '../../support/recorder.js';
 
@@ -14,8 +14,8 @@ class Owner extends Recorder {
   }
 }
 
-async function attached<S extends Recorder>(sink: S, surplus?: Uint8Array): Promise<[Delivery, S]> {
-  const delivery = new Delivery();
+async function attached<S extends Recorder>(sink: S, surplus?: Uint8Array): Promise<[FlowGate, S]> {
+  const delivery = new FlowGate();
   delivery.attach(sink, surplus, () => undefined);
   delivery.release();
   await turns();
