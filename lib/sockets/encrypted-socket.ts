@@ -38,7 +38,7 @@ import type { PeerPlan } from './session-choices.js';
 
 /**
  * A {@link LockedSocket} whose bytes are encrypted from end to end, without certificates: the server has an RSA key, and
- * the client knows it, remembers it or asks for it. See "k4net/1" in `docs/protocol.md` and `docs/security.md`.
+ * the client knows it, remembers it or asks for it. See "k4net/1" in `docs/protocol.md` and `docs/security-model.md`.
  *
  * The handshake begins with the first `send`, `recv` or `handshake`. A client needs a server at the other end, and
  * the other way round.
