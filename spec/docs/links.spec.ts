@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../support/dist.js';
+import { pages, sources, textOf } from './programs.js';
+
+/** A link to another page of the project, to a heading, or to both. */
+interface Link {
+  readonly line: number;
+  readonly target: string;
+  readonly anchor: string | undefined;
+}
+
+describe('a link on a page', () => {
+  it.each(pages)('%s leads to a file and a heading that exist', (page) => {
+    const dead = linksOn(textOf(page))
+      .filter((link) => !resolves(page, link))
+      .map(
+        ({ line, target, anchor }) => `${page}:${line}: ${target}${anchor === undefined ? '' : `#${anchor}`}`,
+      );
+    expect(dead).toEqual([]);
+  });
+
+  it('is found with its line and its anchor, but not in code or at another site', () => {
+    const text =
+      'see [a](a.md#b-c)\n```js\n[x](y)\n```\n`[x](z)` [web](https://example.org) ![i](i.svg) [h](#h)\n';
+    expect(linksOn(text)).toEqual([
+      { line: 1, target: 'a.md', anchor: 'b-c' },
+      { line: 5, target: 'i.svg', anchor: undefined },
+      { line: 5, target: '', anchor: 'h' },
+    ]);
+  });
+
+  it('has the anchors that code hosts give to headings', () => {
+    const text = "# The server's key\n## `call`, and more\n## The server's key\n```sh\n# no heading\n```\n";
+    expect(anchorsOf(text)).toEqual(['the-servers-key', 'call-and-more', 'the-servers-key-1']);
+  });
+});
+
+describe('a source file', () => {
+  it('names only pages of docs that exist', () => {
+    const dead = sources.flatMap((source) =>
+      [...textOf(source).matchAll(/\bdocs\/[\w-]+\.\w+/g)]
+        .map(([name]) => name)
+        .filter((name) => !existsSync(path.join(root, name)))
+        .map((name) => `${source}: ${name}`),
+    );
+    expect(dead).toEqual([]);
+  });
+});
+
+describe('the table of errors', () => {
+  it('has every code of the library, and no other', () => {
+    const codes = [...textOf('lib/errors.ts').matchAll(/^ {2}\| '(K4NET_\w+)'/gm)].map((match) => match[1]);
+    const rows = [...textOf('docs/errors.md').matchAll(/^\| `(K4NET_\w+)`/gm)].map((match) => match[1]);
+    expect(codes.length).toBeGreaterThan(10);
+    expect(rows.toSorted()).toEqual(codes.toSorted());
+  });
+});
+
+function linksOn(text: string): Link[] {
+  return withoutCode(text).flatMap((line, n) =>
+    [...line.replace(/`[^`]*`/g, '').matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)]
+      .map(([, target = '', anchor]) => ({ line: n + 1, target, anchor }))
+      .filter(({ target }) => !/^\w+:/.test(target)),
+  );
+}
+
+function resolves(page: string, { target, anchor }: Link): boolean {
+  const file = target === '' ? page : path.posix.join(path.posix.dirname(page), target);
+  if (!existsSync(path.join(root, file))) return false;
+  return anchor === undefined || anchorsOf(textOf(file)).includes(anchor);
+}
+
+function anchorsOf(text: string): string[] {
+  const seen = new Map<string, number>();
+  return withoutCode(text).flatMap((line) => {
+    const heading = /^#{1,6} (.*)$/.exec(line)?.[1];
+    if (heading === undefined) return [];
+    const slug = heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-');
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return [count === 0 ? slug : `${slug}-${count}`];
+  });
+}
+
+/** The lines of a page; those of code blocks are empty. */
+function withoutCode(text: string): string[] {
+  let inCode = false;
+  return text.split('\n').map((line) => {
+    if (!line.startsWith('```')) return inCode ? '' : line;
+    inCode = !inCode;
+    return '';
+  });
+}
