@@ -10,7 +10,8 @@ export const fileOf = ({ name, language }: Program): string =>
 /**
  * Writes the programs into the folder and checks all of them in one run of the compiler.
  *
- * @returns the messages of the compiler by the name of the program. Each begins with file and line in the documentation.
+ * @returns the messages of the compiler by the name of the program. Each begins with file and line
+ * in the documentation.
  */
 export async function compile(folder: string, programs: readonly Program[]): Promise<Map<string, string[]>> {
   const compilerOptions = {

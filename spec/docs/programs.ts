@@ -34,7 +34,7 @@ export const sources: readonly string[] = readdirSync(path.join(root, 'lib'), {
 
 export const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
-/** The programs on a page. A block of text directly after a program is the output of the program. */
+/** The programs on a page. A text block directly after a program is its output. */
 export function programsOnPage(page: string, text: string): Program[] {
   const pattern = /^```js\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;
   return [...text.matchAll(pattern)].map(([, code = '', output], n, all) =>
