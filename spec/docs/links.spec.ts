@@ -49,6 +49,25 @@ describe('a source file', () => {
   });
 });
 
+describe('the section "Where to look" of the architecture', () => {
+  const [, section = ''] = textOf('docs/architecture.md').split('\n## Where to look\n');
+  const rows = [...section.matchAll(/^\| (.+?) \| `([\w./-]+)` *\|(.*)\|$/gm)].map(
+    ([, entry = '', file = '', names = '']) => ({ entry: entry.trim(), file, names }),
+  );
+
+  it('names only files that exist and identifiers that they contain', () => {
+    expect(rows.length).toBeGreaterThan(20);
+    const stale = rows.flatMap(({ entry, file, names }) => {
+      if (!existsSync(path.join(root, file))) return [`${entry}: ${file} does not exist`];
+      const text = textOf(file);
+      return [...names.matchAll(/`(\w+)`/g)]
+        .filter(([, name = '']) => !new RegExp(`\\b${name}\\b`).test(text))
+        .map(([, name = '']) => `${entry}: ${file} has no ${name}`);
+    });
+    expect(stale).toEqual([]);
+  });
+});
+
 describe('the tables of error codes', () => {
   it('have every code of the library once, and no other', () => {
     const codes = [...textOf('lib/errors.ts').matchAll(/^ {2}\| '(K4NET_\w+)'/gm)].map((match) => match[1]);
