@@ -7,6 +7,10 @@ import type { Program } from './programs.js';
 export const fileOf = ({ name, language }: Program): string =>
   `${name.replace(/\W/g, '_')}.${language === 'ts' ? 'mts' : 'mjs'}`;
 
+/** The file that runs: TypeScript runs as the compiler translates it. */
+export const runnableOf = (program: Program): string =>
+  program.language === 'ts' ? path.join('out', fileOf(program).replace(/\.mts$/, '.mjs')) : fileOf(program);
+
 /**
  * Writes the programs into the folder and checks all of them in one run of the compiler.
  *
@@ -23,7 +27,8 @@ export async function compile(folder: string, programs: readonly Program[]): Pro
     checkJs: true,
     strict: true,
     skipLibCheck: true,
-    noEmit: true,
+    rootDir: '.',
+    outDir: 'out',
   };
   for (const program of programs) await writeFile(path.join(folder, fileOf(program)), program.code);
   const files = programs.map(fileOf);

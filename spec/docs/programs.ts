@@ -37,34 +37,31 @@ export const textOf = (file: string): string => readFileSync(path.join(root, fil
 /** The programs on a page. A text block directly after a program is its output. */
 export function programsOnPage(page: string, text: string): Program[] {
   const pattern = /^```js\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;
-  return [...text.matchAll(pattern)].map(([, code = '', output], n, all) =>
-    program(page, lineOf(text, all[n]?.index ?? 0) + 1, 'js', code, output),
+  return [...text.matchAll(pattern)].map(({ 1: code = '', 2: output, index }) =>
+    program(page, lineOf(text, index) + 1, 'js', code, output),
   );
 }
 
-/** The programs behind the `@example` tags of the doc comments of a source file. */
+/**
+ * The programs behind the `@example` tags of the doc comments of a source file. As on a page, a
+ * text block directly after a program is its output.
+ */
 export function examplesIn(source: string, text: string): Program[] {
-  const found: Program[] = [];
-  for (const comment of text.matchAll(/\/\*\*[\s\S]*?\*\//g)) {
+  return [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)].flatMap((comment) => {
     const lines = comment[0].split('\n').map((line) => line.replace(/^\s*\* ?/, ''));
-    const first = lineOf(text, comment.index);
-    let language: 'js' | 'ts' | undefined;
-    let code: string[] = [];
+    // Only the parts behind an `@example`, with the other lines left empty, so that line numbers stay.
     let isExample = false;
-    for (const [n, line] of lines.entries()) {
-      if (language !== undefined && line.startsWith('```')) {
-        found.push(program(source, first + n - code.length, language, `${code.join('\n')}\n`, undefined));
-        [language, code] = [undefined, []];
-      } else if (language !== undefined) {
-        code.push(line);
-      } else if (/^@\w/.test(line)) {
-        isExample = line.startsWith('@example');
-      } else if (isExample && line.startsWith('```')) {
-        language = line.includes('ts') ? 'ts' : 'js';
-      }
-    }
-  }
-  return found;
+    const examples = lines.map((line) => {
+      if (/^@\w/.test(line)) isExample = line.startsWith('@example');
+      return isExample ? line : '';
+    });
+    const first = lineOf(text, comment.index);
+    const pattern = /^```(js|ts)\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;
+    const body = examples.join('\n');
+    return [...body.matchAll(pattern)].map(({ 1: language, 2: code = '', 3: output, index }) =>
+      program(source, first + lineOf(body, index), language === 'ts' ? 'ts' : 'js', code, output),
+    );
+  });
 }
 
 /** @param line - number of the first line of the code. */

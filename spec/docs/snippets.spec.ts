@@ -6,13 +6,19 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needDist, root, run } from '../support/dist.js';
-import { compile, fileOf } from './compile.js';
+import { compile, runnableOf } from './compile.js';
 import { examplesIn, pages, programsOnPage, sources, textOf, type Program } from './programs.js';
 
 const onPages = pages.flatMap((page) => programsOnPage(page, textOf(page)));
 const examples = sources.flatMap((source) => examplesIn(source, textOf(source)));
-/** A program that begins with the name of a file is one of several files: it does not run alone. */
-const alone = onPages.filter(({ code }) => !/^\/\/ [\w-]+\.mjs\n/.test(code));
+/**
+ * A program on a page that begins with the name of a file is one of several files: it does not run
+ * alone. An example of a doc comment may need a server, so it runs only if it shows its output.
+ */
+const alone = [
+  ...onPages.filter(({ code }) => !/^\/\/ [\w-]+\.mjs\n/.test(code)),
+  ...examples.filter(({ output }) => output !== undefined),
+];
 
 /** A program that must not compile. Without it, a check that checks nothing would pass. */
 const wrong: Program = {
@@ -65,8 +71,16 @@ describe('the check of documented programs', () => {
  * \`\`\`ts
  * const sum: number = 1;
  *
+ * console.log(sum);
  * \`\`\`
- * @returns \`\`\`
+ *
+ * \`\`\`text
+ * 1
+ * \`\`\`
+ * @returns
+ * \`\`\`js
+ * not.anExample();
+ * \`\`\`
  */
 `;
     expect(examplesIn('lib/add.ts', text)).toEqual([
@@ -75,8 +89,8 @@ describe('the check of documented programs', () => {
         source: 'lib/add.ts',
         offset: 6,
         language: 'ts',
-        code: 'const sum: number = 1;\n\n',
-        output: undefined,
+        code: 'const sum: number = 1;\n\nconsole.log(sum);\n',
+        output: '1\n',
       },
     ]);
   });
@@ -98,8 +112,8 @@ describe('a program on a page or in a doc comment', () => {
     },
   );
 
-  it.each(alone)('$name runs and prints the output that the page shows', async (program) => {
-    const { out, err } = await run(process.execPath, [fileOf(program)], { cwd: folder, timeout: 20_000 });
+  it.each(alone)('$name runs and prints the output that the documentation shows', async (program) => {
+    const { out, err } = await run(process.execPath, [runnableOf(program)], { cwd: folder, timeout: 20_000 });
     expect(err).toBe('');
     if (program.output !== undefined) expect(out).toBe(program.output);
   });
