@@ -1,14 +1,12 @@
-import { type Bytes, ascii, concatBytes } from '../util/bytes.js';
+import { type Bytes, ascii, concatBytes, noBytes, u16Bytes, u32Bytes } from '../util/bytes.js';
 import type { Backend, KeyInfo, SyncBackend } from '../crypto/backend.js';
 import { withOptions } from '../util/options.js';
-import { u16, u32 } from './handshake/extensions.js';
 
-const empty = new Uint8Array(0);
 const zeroSalt = new Uint8Array(32);
 
 /** The info of every HKDF: `I` of "Key schedule" in docs/protocol.md. */
 function info(label: string, context: Bytes, length: number): Bytes {
-  return concatBytes([u16(length), ascii(`k4net/1 ${label}\0`), context]);
+  return concatBytes([u16Bytes(length), ascii(`k4net/1 ${label}\0`), context]);
 }
 
 /** A secret from a secret: `X` of "Key schedule" in docs/protocol.md. */
@@ -16,7 +14,7 @@ export async function expand(
   backend: Backend,
   secret: Bytes,
   label: string,
-  context: Bytes = empty,
+  context: Bytes = noBytes,
   length: number = 32,
 ): Promise<Bytes> {
   return backend.hkdf(secret, zeroSalt, info(label, context, length), length);
@@ -32,7 +30,7 @@ export interface Derived {
 type EachBytes<T extends readonly unknown[]> = { [K in keyof T]: Bytes };
 
 function infoOf(derived: Derived): KeyInfo {
-  const { label, context = empty, length = 32 } = withOptions(derived);
+  const { label, context = noBytes, length = 32 } = withOptions(derived);
   return { info: info(label, context, length), length };
 }
 
@@ -56,7 +54,7 @@ export function expandAllSync<const T extends readonly Derived[]>(
 
 /** One at once. */
 export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
-  return backend.hkdf(secret, zeroSalt, info(label, empty, length), length);
+  return backend.hkdf(secret, zeroSalt, info(label, noBytes, length), length);
 }
 
 /** The handshake bodies so far, `T` of "Key schedule" in docs/protocol.md. */
@@ -69,12 +67,12 @@ export class Transcript {
   }
 
   add(body: Bytes): void {
-    this.#parts.push(u32(body.length), body);
+    this.#parts.push(u32Bytes(body.length), body);
   }
 
   /** Hash of the bodies so far, and of a last one that is there in part only. */
   async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
-    const parts = last ? [...this.#parts, u32(last.length), last.part] : this.#parts;
+    const parts = last ? [...this.#parts, u32Bytes(last.length), last.part] : this.#parts;
     return this.#backend.sha256(concatBytes(parts));
   }
 }
@@ -103,7 +101,7 @@ export async function handshakeSecrets(
   th1: Bytes,
 ): Promise<HandshakeSecrets> {
   const ikm = concatBytes([premaster, shared]);
-  const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16(suite)]));
+  const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16Bytes(suite)]));
   const secret = await backend.hkdf(ikm, salt, info('handshake', th1, 32), 32);
   for (const spent of [ikm, premaster, shared]) spent.fill(0);
   const [client, server, clientFinished, serverFinished] = await expandAll(backend, secret, [

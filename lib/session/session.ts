@@ -1,68 +1,13 @@
-import { type Bytes, concatBytes, kindOf } from '../util/bytes.js';
+import { type Bytes, concatBytes } from '../util/bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
-import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
-import { isServerName, recordLimitBounds } from './handshake/extensions.js';
 import type { OpenerOptions, RecordHandler } from './record/reader.js';
 import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
 import { type RecordOpener, createOpener } from './record/opener.js';
-import { type PaddingPolicy, createPadding } from './record/padding.js';
 import { defaultRecordLimit } from './record/format.js';
 import { RecordSealer, type SealerOptions } from './record/sealer.js';
-
-/** What both sides may choose. */
-export interface SessionOptions {
-  /** The longest record plaintext to be sent here, 2^14 to 2^20; without it, 64 KiB and nothing is said. */
-  readonly recordLimit?: number | undefined;
-  /** Application protocols by name: a client offers them, a server takes its own first that was offered. */
-  readonly appProtocols?: readonly string[] | undefined;
-  readonly padding?: PaddingPolicy | undefined;
-  readonly cipher?: CipherChoice | undefined;
-}
-
-/** Refuses options that could not be said on the wire. */
-export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
-  chooseBackend(cipher);
-  const { minimum, maximum } = recordLimitBounds;
-  if (
-    recordLimit !== undefined &&
-    !(Number.isInteger(recordLimit) && recordLimit >= minimum && recordLimit <= maximum)
-  ) {
-    throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
-  }
-  checkAppProtocols(appProtocols ?? []);
-  createPadding(padding);
-}
-
-function checkAppProtocols(names: unknown): void {
-  if (!Array.isArray(names)) {
-    throw new TypeError(`appProtocols is a list of strings, not ${kindOf(names)}`);
-  }
-  let total = 0;
-  for (const name of names as readonly unknown[]) {
-    if (typeof name !== 'string') {
-      throw new TypeError(`appProtocols is a list of strings, not of ${kindOf(name)}`);
-    }
-    const { length } = new TextEncoder().encode(name);
-    if (length < 1 || length > 255) {
-      throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
-    }
-    total += length + 1;
-  }
-  if (total > 1024)
-    throw new RangeError('the names of the application protocols are over 1024 bytes together');
-}
-
-/** Refuses a server name that could not be said on the wire. */
-export function checkServerName(name: unknown): void {
-  if (name === undefined) return;
-  if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
-  if (!isServerName(name)) {
-    throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
-  }
-}
 
 /**
  * How the client came to go on with the server's key: it had the `key`, its fingerprint was a `pin`, a store knew it
@@ -129,6 +74,11 @@ export class Session {
   /** Whether the client has yet to hear that its key was accepted: `connect()` settles only then. */
   get confirmPending(): boolean {
     return this.facts.role === 'client' && this.facts.clientKey !== undefined;
+  }
+
+  /** The longest record plaintext that this side accepts. */
+  get receiveLimit(): number {
+    return this.facts.receiveLimit;
   }
 
   /** The receiving half. There is one, so this is called once. */

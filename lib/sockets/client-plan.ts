@@ -13,7 +13,7 @@ import { K4netError, toK4netError } from '../errors.js';
 import { flag, withOptions } from '../util/options.js';
 import { emitWarning } from '../platform/runtime.js';
 import { ClientHandshake } from '../session/handshake/client.js';
-import { checkClientOptions } from '../session/handshake/client-options.js';
+import { checkClientOptions } from '../session/handshake/options.js';
 import type { Handshake } from '../session/handshake/machine.js';
 import type { Session } from '../session/session.js';
 import { hostName } from '../trust/host-name.js';

@@ -4,12 +4,9 @@ import { checkKeyPairSource, generateKeyPair, importKeyPair, type KeyPair } from
 import { K4netError } from '../errors.js';
 import type { Handshake } from '../session/handshake/machine.js';
 import { ServerHandshake } from '../session/handshake/server.js';
-import {
-  checkServerKey,
-  checkServerOptions,
-  type ServerKeyChoice,
-} from '../session/handshake/server-options.js';
-import { checkServerName, type Session } from '../session/session.js';
+import { checkServerKey, checkServerOptions, type ServerKeyChoice } from '../session/handshake/options.js';
+import { checkServerName } from '../session/handshake/options.js';
+import type { Session } from '../session/session.js';
 import { normalizeHostName } from '../trust/host-name.js';
 import { keyFile, loadServerKey, readServerKey } from '../trust/key-file.js';
 import type { Peer, ServerChoices } from './encrypted-socket-options.js';

@@ -1,9 +1,9 @@
 import { type Bytes, concatBytes } from '../../lib/util/bytes.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
-import type { ClientHandshakeOptions } from '../../lib/session/handshake/client-options.js';
+import type { ClientHandshakeOptions } from '../../lib/session/handshake/options.js';
 import type { OpenerOptions } from '../../lib/session/record/reader.js';
 import { ServerHandshake } from '../../lib/session/handshake/server.js';
-import type { ServerHandshakeOptions } from '../../lib/session/handshake/server-options.js';
+import type { ServerHandshakeOptions } from '../../lib/session/handshake/options.js';
 import { MemoryEnd } from './memory-end.js';
 import { keyPair } from './vectors.js';
 

@@ -4,7 +4,7 @@ import { KeyPair } from '../../lib/crypto/key-pair.js';
 import type { EphemeralShare } from '../../lib/crypto/backend.js';
 import { agree, importEphemeral } from '../../lib/crypto/suite.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
-import type { FurtherExtensions } from '../../lib/session/handshake/injection.js';
+import type { FurtherExtensions } from '../../lib/session/handshake/options.js';
 import type { PaddingPolicy } from '../../lib/session/record/padding.js';
 import { ServerHandshake } from '../../lib/session/handshake/server.js';
 import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';

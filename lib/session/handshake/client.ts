@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes } from '../../util/bytes.js';
+import { type Bytes, concatBytes, equalBytes, noBytes, u16Bytes } from '../../util/bytes.js';
 import type { Backend, EphemeralShare } from '../../crypto/backend.js';
 import { chooseBackend } from '../../crypto/choose-backend.js';
 import type { KeyPair } from '../../crypto/key-pair.js';
@@ -8,10 +8,10 @@ import { K4netError, KeyMismatchError } from '../../errors.js';
 import { noOptions } from '../../util/options.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from '../record/alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
-import { type Extensions, encodeExtensions, extensionId, readExtensions, u16 } from './extensions.js';
+import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
 import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
-import { type ClientHandshakeOptions, checkClientOptions } from './client-options.js';
-import type { ClientInjection } from './injection.js';
+import { type ClientHandshakeOptions, checkClientOptions } from './options.js';
+import type { ClientInjection } from './options.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
 import {
   checkHeader,
@@ -33,7 +33,6 @@ import { recordType } from '../record/format.js';
 import { type EpochOne, type ServerTrust, Session, enterEpochOne, limitOf } from '../session.js';
 
 const serverFinishedKnows = [extensionId.recordLimit, extensionId.appProtocol];
-const empty = new Uint8Array(0);
 
 /** The client's side of the handshake: see "Units" and "Errors" in docs/protocol.md. */
 export class ClientHandshake extends Handshake {
@@ -277,15 +276,15 @@ export class ClientHandshake extends Handshake {
     const key = identity?.publicKey;
     const extensions = this.#extensions(messageType.clientFinished, {});
     const algorithm = key === undefined ? sigalg.none : key.type === 'rsa' ? sigalg.pss : sigalg.ecdsa;
-    const signed = encodeClientFinished(algorithm, key?.spki ?? empty, extensions);
+    const signed = encodeClientFinished(algorithm, key?.spki ?? noBytes, extensions);
     const signatureLength = key === undefined ? 0 : key.type === 'rsa' ? key.modulusLength : 64;
     const length = clientFinishedLength(signed.length, signatureLength);
-    let signature: Bytes = empty;
+    let signature: Bytes = noBytes;
     if (identity) {
       const content = signedContent(await this.#transcript.hash({ length, part: signed }));
       signature = this.#inject.signature ?? (await identity.sign(content));
     }
-    const covered = concatBytes([signed, u16(signature.length), signature]);
+    const covered = concatBytes([signed, u16Bytes(signature.length), signature]);
     const hash = await this.#transcript.hash({ length, part: covered });
     const verify = await this.#backend.hmac(secrets.clientFinished, hash);
     return concatBytes([covered, verify]);

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, decodeUtf8, readU32 } from '../../util/bytes.js';
+import { type Bytes, concatBytes, decodeUtf8, readU32, u16Bytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 import { withOptions } from '../../util/options.js';
 import { FieldReader } from './field-reader.js';
@@ -114,22 +114,12 @@ export function encodeExtensions(
   };
   const encoder = new TextEncoder();
   if (serverName !== undefined) add(extensionId.serverName, encoder.encode(serverName));
-  if (recordLimit !== undefined) add(extensionId.recordLimit, u32(recordLimit));
+  if (recordLimit !== undefined) add(extensionId.recordLimit, u32Bytes(recordLimit));
   if (appProtocols !== undefined) {
     const names = appProtocols.map((name) => encoder.encode(name));
     add(extensionId.appProtocol, concatBytes(names.flatMap((name) => [new Uint8Array([name.length]), name])));
   }
   all.sort((a, b) => (a.id & ~critical) - (b.id & ~critical));
-  const block = concatBytes(all.flatMap(({ id, data }) => [u16(id), u16(data.length), data]));
-  return concatBytes([u16(block.length), block]);
-}
-
-/** A 16-bit field of a message. */
-export function u16(value: number): Bytes {
-  return new Uint8Array([value, value >>> 8]);
-}
-
-/** A 32-bit field of a message. */
-export function u32(value: number): Bytes {
-  return new Uint8Array([value, value >>> 8, value >>> 16, value >>> 24]);
+  const block = concatBytes(all.flatMap(({ id, data }) => [u16Bytes(id), u16Bytes(data.length), data]));
+  return concatBytes([u16Bytes(block.length), block]);
 }

@@ -1,7 +1,6 @@
-import { type Bytes, concatBytes } from '../../util/bytes.js';
+import { type Bytes, concatBytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, toK4netError, TooLargeError } from '../../errors.js';
 import { alertFor, alertName } from '../record/alerts.js';
-import { u32 } from './extensions.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
 import type { RecordSealer } from '../record/sealer.js';
 import type { Session } from '../session.js';
@@ -131,7 +130,7 @@ export abstract class Handshake {
 
 /** A unit as it goes on the wire. */
 export function unit(body: Bytes): Bytes {
-  return concatBytes([u32(body.length), body]);
+  return concatBytes([u32Bytes(body.length), body]);
 }
 
 /**

@@ -1,6 +1,6 @@
-import { type Bytes, ascii, concatBytes } from '../../util/bytes.js';
+import { type Bytes, ascii, concatBytes, u16Bytes } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
-import { type RawExtension, scanExtensions, u16 } from './extensions.js';
+import { type RawExtension, scanExtensions } from './extensions.js';
 import { handshakeUnitLimit } from '../record/format.js';
 import { FieldReader } from './field-reader.js';
 
@@ -102,7 +102,7 @@ export interface KeyOffer {
 }
 
 export function encodeKeyOffer(spki: Bytes, extensions: Bytes): Bytes {
-  return concatBytes([header(messageType.keyOffer), u16(spki.length), spki, extensions]);
+  return concatBytes([header(messageType.keyOffer), u16Bytes(spki.length), spki, extensions]);
 }
 
 export function decodeKeyOffer(body: Bytes): KeyOffer {
@@ -132,8 +132,8 @@ export function encodeClientHello(
     keyId,
     share,
     new Uint8Array([suites.length]),
-    ...suites.map(u16),
-    u16(ciphertext.length),
+    ...suites.map(u16Bytes),
+    u16Bytes(ciphertext.length),
     ciphertext,
     extensions,
   ]);
@@ -162,7 +162,7 @@ export function encodeServerHello(
   { random, share, suite }: Omit<ServerHello, 'extensions'>,
   extensions: Bytes,
 ): Bytes {
-  return concatBytes([header(messageType.serverHello), random, share, u16(suite), extensions]);
+  return concatBytes([header(messageType.serverHello), random, share, u16Bytes(suite), extensions]);
 }
 
 export function decodeServerHello(body: Bytes): ServerHello {
@@ -214,8 +214,8 @@ export interface ClientFinished extends Finished {
 export function encodeClientFinished(algorithm: number, spki: Bytes, extensions: Bytes): Bytes {
   return concatBytes([
     header(messageType.clientFinished),
-    u16(algorithm),
-    u16(spki.length),
+    u16Bytes(algorithm),
+    u16Bytes(spki.length),
     spki,
     extensions,
   ]);

@@ -11,7 +11,7 @@ import { alertFor, alertName, decodeAlert, peerAlert } from '../record/alerts.js
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
 import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
-import type { ServerInjection } from './injection.js';
+import type { ServerInjection } from './options.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
 import {
   type ClientFinished,
@@ -30,12 +30,7 @@ import {
 import { type Padding, createPadding } from '../record/padding.js';
 import { openPremaster } from './premaster.js';
 import { recordType } from '../record/format.js';
-import {
-  type ServerHandshakeOptions,
-  checkServerKey,
-  checkServerOptions,
-  flagsOf,
-} from './server-options.js';
+import { type ServerHandshakeOptions, checkServerKey, checkServerOptions, flagsOf } from './options.js';
 import { type EpochOne, Session, enterEpochOne, limitOf } from '../session.js';
 
 const keyRequestKnows = [extensionId.serverName];

@@ -1,7 +1,13 @@
 import type { Bytes } from '../../util/bytes.js';
 import type { AsyncBackend } from '../../crypto/backend.js';
-import { plaintextHead, writeNonce, writePlaintextHead, writeRecordHeader } from './format.js';
-import type { PlannedRecord, RecordWriter } from './sealer.js';
+import {
+  type PlannedRecord,
+  type RecordWriter,
+  plaintextHead,
+  writeNonce,
+  writePlaintextHead,
+  writeRecordHeader,
+} from './format.js';
 import { AsyncEpoch } from './keys.js';
 
 /** A record whose bytes are the library's own, under the epoch it belongs to. */

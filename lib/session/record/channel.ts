@@ -4,7 +4,7 @@ import type { Transport } from '../../transport/transport.js';
 import type { FlowGate } from './flow-gate.js';
 import type { RecordHandler } from './reader.js';
 import type { RecordOpener } from './opener.js';
-import type { Session } from '../session.js';
+import type { RecordSealer } from './sealer.js';
 
 /** Received bytes beside one record that may wait to be opened, where that is not done at once. */
 const openAhead = 256 * 1024;
@@ -19,10 +19,18 @@ export interface ChannelOwner {
   ended(): void;
 }
 
+/** What a channel needs of a session. */
+export interface ChannelSession {
+  readonly sealer: RecordSealer;
+  /** The longest record plaintext that this side accepts. */
+  readonly receiveLimit: number;
+  open(handler: RecordHandler): RecordOpener;
+}
+
 /** Both directions of a session over a transport: records in and out, at the pace of either side. */
 export class RecordChannel implements RecordHandler {
   readonly #inner: Transport;
-  readonly #session: Session;
+  readonly #session: ChannelSession;
   readonly #delivery: FlowGate;
   readonly #owner: ChannelOwner;
   readonly #opener: RecordOpener;
@@ -39,7 +47,7 @@ export class RecordChannel implements RecordHandler {
   #endWritten = false;
   #peerEnded = false;
 
-  constructor(inner: Transport, session: Session, delivery: FlowGate, owner: ChannelOwner) {
+  constructor(inner: Transport, session: ChannelSession, delivery: FlowGate, owner: ChannelOwner) {
     this.#inner = inner;
     this.#session = session;
     this.#delivery = delivery;
@@ -65,7 +73,7 @@ export class RecordChannel implements RecordHandler {
   get wantsMore(): boolean {
     // A confirm may come in pieces, and nothing flows before it.
     const flowing = this.#delivery.flowing || this.awaitingConfirm;
-    return flowing && this.#opener.pending < openAhead + this.#session.facts.receiveLimit;
+    return flowing && this.#opener.pending < openAhead + this.#session.receiveLimit;
   }
 
   /** Received bytes; false when enough of them wait. */

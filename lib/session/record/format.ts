@@ -20,6 +20,22 @@ export const defaultRecordLimit = 65_536;
 export const handshakeUnitLimit = 4096;
 export const handshakeLimit = 8192;
 
+/** A record, numbered and ready to be sealed. */
+export interface PlannedRecord {
+  readonly type: number;
+  readonly content: readonly Bytes[];
+  readonly contentLength: number;
+  readonly pad: number;
+  readonly seq: number;
+  /** Whether it is the last record under its key. */
+  readonly final: boolean;
+}
+
+/** Seals planned records in their order: at once, or later. */
+export interface RecordWriter {
+  write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
+}
+
 /** Writes the nonce of a record. A sequence number is below 2^53. */
 export function writeNonce(target: Bytes, iv: Bytes, seq: number): void {
   target.set(iv);

@@ -5,24 +5,14 @@ import { noOptions, withOptions } from '../../util/options.js';
 import { alertNumber, encodeAlert } from './alerts.js';
 import { AsyncWriter } from './async-writer.js';
 import { type Padding, noPadding } from './padding.js';
-import { defaultRecordLimit, plaintextHead, recordType } from './format.js';
+import {
+  type PlannedRecord,
+  type RecordWriter,
+  defaultRecordLimit,
+  plaintextHead,
+  recordType,
+} from './format.js';
 import { SyncWriter } from './sync-writer.js';
-
-/** A record, numbered and ready to be sealed. */
-export interface PlannedRecord {
-  readonly type: number;
-  readonly content: readonly Bytes[];
-  readonly contentLength: number;
-  readonly pad: number;
-  readonly seq: number;
-  /** Whether it is the last record under its key. */
-  readonly final: boolean;
-}
-
-/** Seals planned records in their order: at once, or later. */
-export interface RecordWriter {
-  write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
-}
 
 /** How a direction is sealed. */
 export interface SealerOptions {

@@ -1,8 +1,14 @@
 import type { Bytes } from '../../util/bytes.js';
 import type { SyncBackend } from '../../crypto/backend.js';
 import { allocateUnsafe } from '../../platform/runtime.js';
-import { plaintextHead, tagLength, writePlaintextHead, writeRecordHeader } from './format.js';
-import type { PlannedRecord, RecordWriter } from './sealer.js';
+import {
+  type PlannedRecord,
+  type RecordWriter,
+  plaintextHead,
+  tagLength,
+  writePlaintextHead,
+  writeRecordHeader,
+} from './format.js';
 import { SyncEpoch } from './keys.js';
 
 /** Up to here a record is one buffer; above, its ciphertext goes out as the cipher made it, never copied. */

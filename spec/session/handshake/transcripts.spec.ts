@@ -4,8 +4,7 @@ import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-bac
 import { AsyncWriter } from '../../../lib/session/record/async-writer.js';
 import { decodeAlert } from '../../../lib/session/record/alerts.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
-import { writeNonce } from '../../../lib/session/record/format.js';
-import type { PlannedRecord } from '../../../lib/session/record/sealer.js';
+import { type PlannedRecord, writeNonce } from '../../../lib/session/record/format.js';
 import { SyncWriter } from '../../../lib/session/record/sync-writer.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
 import {
