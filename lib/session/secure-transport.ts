@@ -4,7 +4,7 @@ import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { Deferred, markHandled, startTimer } from '../util/wait.js';
 import { FlowGate } from './record/flow-gate.js';
-import { sealAlert, type Handshake } from './handshake/machine.js';
+import type { Handshake } from './handshake/machine.js';
 import { HandshakeDriver } from './handshake/driver.js';
 import { RecordChannel, type ChannelOwner } from './record/channel.js';
 import type { Session } from './session.js';
@@ -263,7 +263,7 @@ export class SecureTransport implements Transport {
     const session = this.#session;
     let units: readonly Bytes[] = [];
     try {
-      units = session ? await sealAlert(session.sealer, error) : ((await this.#driver?.tell(error)) ?? []);
+      units = session ? await session.sealer.fail(error) : ((await this.#driver?.tell(error)) ?? []);
     } catch {
       // An alert that cannot be sealed is an alert less; the connection is left all the same.
     }
@@ -346,6 +346,7 @@ export class SecureTransport implements Transport {
     }
     if (this.#state === 'open' && this.#channel?.over) {
       this.#state = 'over';
+      this.#channel.stop();
       this.#delivery.close();
     } else {
       this.#fail(this.#heardNothing ? unanswered(cause) : (cause ?? goneError()));

@@ -3,9 +3,9 @@ import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
-import type { OpenerOptions, RecordHandler } from './record/reader.js';
+import type { ReaderOptions } from './record/parser.js';
+import { type RecordReader, createReader } from './record/reader.js';
 import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
-import { type RecordOpener, createOpener } from './record/opener.js';
 import { defaultRecordLimit } from './record/format.js';
 import { RecordSealer, type SealerOptions } from './record/sealer.js';
 
@@ -82,12 +82,12 @@ export class Session {
   }
 
   /** The receiving half. There is one, so this is called once. */
-  open(handler: RecordHandler, options: OpenerOptions = noOptions): RecordOpener {
+  open(options: ReaderOptions = noOptions): RecordReader {
     const receiving = this.#receiving;
     if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
     this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
-    return createOpener(this.#backend, receiving, handler, { ...options, ...limits });
+    return createReader(this.#backend, receiving, { ...options, ...limits });
   }
 
   /**

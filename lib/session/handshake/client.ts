@@ -9,7 +9,7 @@ import { noOptions } from '../../util/options.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from '../record/alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
-import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
+import { Handshake, type HandshakeStep, unit } from './machine.js';
 import { type ClientHandshakeOptions, checkClientOptions } from './options.js';
 import type { ClientInjection } from './options.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
@@ -28,7 +28,7 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from '../record/padding.js';
-import { premasterLabel } from './premaster.js';
+import { premasterLabel } from './epoch-zero.js';
 import { recordType } from '../record/format.js';
 import { type EpochOne, type ServerTrust, Session, enterEpochOne, limitOf } from '../session.js';
 
@@ -98,7 +98,7 @@ export class ClientHandshake extends Handshake {
   }
 
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
-    if (this.#epochOne) return sealAlert(this.#epochOne.sealer, error);
+    if (this.#epochOne) return this.#epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     if (!this.#verified || alert === undefined || !this.#secrets) return [];
     const content = encodeAlert(alert, 0, alertName(alert));

@@ -1,8 +1,6 @@
 import { type Bytes, concatBytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, toK4netError, TooLargeError } from '../../errors.js';
-import { alertFor, alertName } from '../record/alerts.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
-import type { RecordSealer } from '../record/sealer.js';
 import type { Session } from '../session.js';
 
 /** How a handshake stands. After every step there may be units to {@link Handshake.take}, and they are to be sent. */
@@ -131,20 +129,4 @@ export abstract class Handshake {
 /** A unit as it goes on the wire. */
 export function unit(body: Bytes): Bytes {
   return concatBytes([u32Bytes(body.length), body]);
-}
-
-/**
- * The alert record for an error, or nothing where the peer is not told or has been told before.
- *
- * @param app - the application's number and words, for `K4NET_APPLICATION`; other alerts say their kind only.
- */
-export async function sealAlert(
-  sealer: RecordSealer,
-  error: K4netError,
-  app?: { readonly code: number; readonly text: string },
-): Promise<readonly Bytes[]> {
-  const alert = alertFor(error.code);
-  if (alert === undefined || sealer.ended) return [];
-  const told = error.code === 'K4NET_APPLICATION' ? app : undefined;
-  return sealer.alert(alert, told?.code ?? 0, told?.text ?? alertName(alert));
 }

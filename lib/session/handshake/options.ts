@@ -5,7 +5,7 @@ import { KeyPair } from '../../crypto/key-pair.js';
 import type { PublicKey } from '../../crypto/public-key.js';
 import { type PaddingPolicy, createPadding } from '../record/padding.js';
 import { isServerName, recordLimitBounds } from './extensions.js';
-import type { DecryptQueue } from './premaster.js';
+import type { DecryptQueue } from './epoch-zero.js';
 
 /** What both sides may choose. */
 export interface SessionOptions {

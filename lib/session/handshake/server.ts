@@ -10,7 +10,7 @@ import { noOptions } from '../../util/options.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from '../record/alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
-import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
+import { Handshake, type HandshakeStep, unit } from './machine.js';
 import type { ServerInjection } from './options.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
 import {
@@ -28,7 +28,7 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from '../record/padding.js';
-import { openPremaster } from './premaster.js';
+import { openPremaster } from './epoch-zero.js';
 import { recordType } from '../record/format.js';
 import { type ServerHandshakeOptions, checkServerKey, checkServerOptions, flagsOf } from './options.js';
 import { type EpochOne, Session, enterEpochOne, limitOf } from '../session.js';
@@ -99,7 +99,7 @@ export class ServerHandshake extends Handshake {
   }
 
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
-    if (this.#progress) return sealAlert(this.#progress.epochOne.sealer, error);
+    if (this.#progress) return this.#progress.epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     return alert === undefined ? [] : [unit(encodeClearAlert(alert, this.#alertText ?? alertName(alert)))];
   }

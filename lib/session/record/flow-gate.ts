@@ -46,8 +46,12 @@ export class FlowGate {
   }
 
   push(chunk: Bytes): void {
-    this.#queue.push(chunk);
-    this.#flow();
+    if (this.flowing && this.#sink && this.#close === 'open') {
+      this.#give(this.#sink, chunk);
+    } else {
+      this.#queue.push(chunk);
+      this.#flow();
+    }
   }
 
   resume(): void {
@@ -78,8 +82,9 @@ export class FlowGate {
     if (this.#end === 'open') this.#end = 'told';
     this.#close = 'due';
     this.#cause = cause;
-    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift())
-      if (this.#sink) give(this.#sink, chunk);
+    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) {
+      if (this.#sink) this.#give(this.#sink, chunk);
+    }
     this.#held = false;
     this.resume();
   }
@@ -111,8 +116,7 @@ export class FlowGate {
       if (!sink) return;
       const chunk = this.#queue.shift();
       if (chunk) {
-        const more = give(sink, chunk);
-        if (this.#sink === sink && !more) this.#paused = true;
+        this.#give(sink, chunk);
       } else if (this.#end === 'due') {
         this.#end = 'told';
         sink.end();
@@ -124,9 +128,11 @@ export class FlowGate {
       }
     }
   }
-}
 
-/** An opened record has a buffer of its own. */
-function give(sink: Sink, chunk: Bytes): boolean {
-  return sink.own ? sink.own(chunk) : sink.data(chunk);
+  /** Content of a record is in a buffer that nothing else uses, so the sink may own it. */
+  #give(sink: Sink, chunk: Bytes): void {
+    const more = sink.own ? sink.own(chunk) : sink.data(chunk);
+    // The sink may have handed over to another sink meanwhile.
+    if (this.#sink === sink && !more) this.#paused = true;
+  }
 }

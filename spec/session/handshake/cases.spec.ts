@@ -57,7 +57,7 @@ function readAlert(unit: Bytes, test: VectorCase, base: VectorHandshake, ownEpoc
     return { alert: test.expect.alert, in: `epoch ${epoch}` };
   const { key, iv } = base[epoch === 0 ? 'epoch0' : 'epoch1'][test.receiver];
   const nonce = new Uint8Array(12);
-  writeNonce(nonce, hex(iv), epoch === 0 ? 0 : ownEpochOne);
+  writeNonce(nonce, hex(iv), 0, epoch === 0 ? 0 : ownEpochOne);
   const decipher = createDecipheriv('aes-256-gcm', hex(key), nonce);
   decipher.setAAD(withLength(unit).subarray(0, 5));
   decipher.setAuthTag(unit.subarray(-16));

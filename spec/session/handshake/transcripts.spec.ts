@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type Bytes, concatBytes } from '../../../lib/util/bytes.js';
 import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-backend.js';
-import { AsyncWriter } from '../../../lib/session/record/async-writer.js';
 import { decodeAlert } from '../../../lib/session/record/alerts.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
-import { type PlannedRecord, writeNonce } from '../../../lib/session/record/format.js';
-import { SyncWriter } from '../../../lib/session/record/sync-writer.js';
+import { type PlannedRecord, type RecordWriter, writeNonce } from '../../../lib/session/record/format.js';
+import { createWriter } from '../../../lib/session/record/writer.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
 import {
   type VectorHandshake,
@@ -29,9 +28,8 @@ function withLength(body: Bytes): Bytes {
   return framed;
 }
 
-function writer(cipher: CipherChoice, secret: Bytes): SyncWriter | AsyncWriter {
-  const backend = chooseBackend(cipher);
-  return backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
+function writer(cipher: CipherChoice, secret: Bytes): RecordWriter {
+  return createWriter(chooseBackend(cipher), secret);
 }
 
 function planned(
@@ -114,7 +112,7 @@ describe.each(ciphers)('the transcripts, %s', (cipher) => {
 
   it.each(records)('record: $name', async (record) => {
     const nonce = new Uint8Array(12);
-    writeNonce(nonce, hex(record.iv), Number(record.seq));
+    writeNonce(nonce, hex(record.iv), 0, Number(record.seq));
     expect(toHex(nonce)).toBe(record.nonce);
     const sealed = await writer(cipher, hex(record.secret)).write([planned(record, Number(record.seq))]);
     expect(splitUnits(concatBytes(sealed)).map(toHex)).toEqual([record.body]);
