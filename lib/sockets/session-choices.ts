@@ -2,7 +2,7 @@ import { milliseconds } from '../util/options.js';
 import { defaultRecordLimit } from '../session/record/format.js';
 import type { SessionOptions } from '../session/handshake/options.js';
 import type { Session } from '../session/session.js';
-import type { SessionPlan } from '../session/secure-transport.js';
+import type { SessionPlan } from '../session/handshake/driver.js';
 import type { Peer, SessionChoices } from './encrypted-socket-options.js';
 import type { LockedSocketOptions } from './locked-socket-options.js';
 

@@ -4,7 +4,7 @@ import type { Handshake, HandshakeStep } from '../../lib/session/handshake/machi
 import type { ReaderOptions, RecordEvent } from '../../lib/session/record/parser.js';
 import type { RecordReader } from '../../lib/session/record/reader.js';
 import type { Session } from '../../lib/session/session.js';
-import { UnitReader } from '../../lib/session/handshake/unit-reader.js';
+import { UnitReader } from '../../lib/session/handshake/driver.js';
 
 /** The smallest driver there is: one side of a session, whose bytes go where the test wants them. */
 export class MemoryEnd {

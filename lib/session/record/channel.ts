@@ -1,6 +1,8 @@
 import type { Bytes } from '../../util/bytes.js';
+import type { K4netError } from '../../errors.js';
 import { freeBuffer, minFreedBytes } from '../../platform/runtime.js';
 import type { Transport } from '../../transport/transport.js';
+import { Deferred } from '../../util/wait.js';
 import type { FlowGate } from './flow-gate.js';
 import type { RecordEvent } from './parser.js';
 import type { AsyncRecordReader, RecordReader } from './reader.js';
@@ -13,8 +15,6 @@ const maxPendingBytes = 256 * 1024;
 export interface ChannelOwner {
   /** A record was wrong, or the peer sent an alert. */
   failed(error: unknown): void;
-  /** The server accepted the client's key. */
-  confirmed(): void;
   /** One of the two directions has ended. */
   ended(): void;
 }
@@ -54,6 +54,7 @@ export class RecordChannel {
   /** A write returned false, because of this channel or of the transport below. */
   #needDrain = false;
   #innerFull = false;
+  #confirmed: Deferred<void> | undefined;
   #endWritten = false;
   #peerEnded = false;
 
@@ -79,6 +80,13 @@ export class RecordChannel {
   /** Whether the server has yet to accept the client's key. */
   get awaitingConfirm(): boolean {
     return this.#reader.awaitingConfirm;
+  }
+
+  /** Resolves when the server accepted the client's key, if it has to, or when the channel is stopped. */
+  async confirmed(): Promise<void> {
+    if (!this.awaitingConfirm || this.#stopped) return;
+    this.#confirmed ??= new Deferred();
+    await this.#confirmed.promise;
   }
 
   get #wantsMore(): boolean {
@@ -118,6 +126,7 @@ export class RecordChannel {
     this.#stopped = true;
     this.#reader.stop();
     this.#sealer.stop();
+    this.#confirmed?.resolve();
   }
 
   /** The handshake has succeeded: writes may follow. */
@@ -144,6 +153,11 @@ export class RecordChannel {
     };
     if (this.#sealed) void this.#sealed.then(endInner);
     else endInner();
+  }
+
+  /** The alert for an error, if the protocol has one. Nothing follows it. */
+  fail(error: K4netError): Bytes[] | Promise<Bytes[]> {
+    return this.#sealer.fail(error);
   }
 
   /** A write that came before this channel returned false. */
@@ -201,7 +215,7 @@ export class RecordChannel {
 
   #deliver(event: RecordEvent): void {
     if (event === 'confirmed') {
-      this.#owner.confirmed();
+      this.#confirmed?.resolve();
     } else if (event === 'closed') {
       this.#peerEnded = true;
       this.#gate.end();

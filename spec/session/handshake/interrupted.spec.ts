@@ -66,7 +66,7 @@ async function interrupted(
   const told: Promise<void>[] = [];
   const moment = new Interruption(nth, hops, () => {
     driver.stop();
-    told.push(driver.tell(new TimeoutError('the handshake', 1)).then(wire.write));
+    told.push(driver.fail(new TimeoutError('the handshake', 1)).then(wire.write));
   });
   const run = driver.run(() => Promise.resolve(machines[role]()));
   const done = new Set<unknown>();
