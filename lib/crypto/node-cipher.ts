@@ -29,9 +29,13 @@ function createBackend(crypto: NodeCrypto): SyncBackend {
     for (const each of data) mac.update(each);
     return onHeap(mac.digest());
   };
+  // Node 20.12 and 21.7 brought the one-shot function, which takes two thirds of the time.
+  const { hash } = crypto as { readonly hash?: typeof crypto.hash };
+  const sha256 = (data: Bytes): Bytes =>
+    hash ? hash('sha256', data, 'buffer') : crypto.createHash('sha256').update(data).digest();
   return {
     sync: true,
-    sha256: (data) => onHeap(crypto.createHash('sha256').update(data).digest()),
+    sha256: (data) => onHeap(sha256(data)),
     hmac: (key, data) => hmac(key, data),
     // Extract and expand as two HMAC calls take half the time of crypto.hkdfSync.
     hkdf(ikm, salt, info, length) {

@@ -134,11 +134,6 @@ async function newShare(): Promise<EphemeralShare> {
   return { share, agree: (point) => agree(privateKey, point) };
 }
 
-/** A private P-256 key for ECDH from PKCS#8. */
-export function importEphemeral(pkcs8: Bytes): Promise<CryptoKeyLike> {
-  return subtle().importKey('pkcs8', pkcs8, ecdh, false, ['deriveBits']);
-}
-
 /**
  * The 32 bytes of the ECDH of a key of ours with the peer's point; undefined where the point is none of the curve's,
  * or not in the one form that the protocol knows.

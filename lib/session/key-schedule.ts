@@ -9,7 +9,7 @@ function info(label: string, context: Bytes, length: number): Bytes {
   return concatBytes([u16Bytes(length), ascii(`k4net/1 ${label}\0`), context]);
 }
 
-/** A secret from a secret: `X` of "Key schedule" in docs/protocol.md. */
+/** Derives a secret with HKDF: `X` of "Key schedule" in docs/protocol.md. */
 export async function expand(
   backend: Backend,
   secret: Bytes,
@@ -20,7 +20,7 @@ export async function expand(
   return backend.hkdf(secret, zeroSalt, info(label, context, length), length);
 }
 
-/** One of several secrets that are made of the same one. */
+/** The label, context and length of one derived secret. */
 export interface Derived {
   readonly label: string;
   readonly context?: Bytes;
@@ -34,7 +34,7 @@ function infoOf(derived: Derived): KeyInfo {
   return { info: info(label, context, length), length };
 }
 
-/** Several secrets from one: half of the work of each is the same for all. */
+/** Derives several secrets from one. The extract step of HKDF runs once for all. */
 export async function expandAll<const T extends readonly Derived[]>(
   backend: Backend,
   secret: Bytes,
@@ -43,7 +43,7 @@ export async function expandAll<const T extends readonly Derived[]>(
   return (await backend.hkdfAll(secret, zeroSalt, derived.map(infoOf))) as EachBytes<T>;
 }
 
-/** The same at once. */
+/** The same with a synchronous backend. */
 export function expandAllSync<const T extends readonly Derived[]>(
   backend: SyncBackend,
   secret: Bytes,
@@ -52,12 +52,12 @@ export function expandAllSync<const T extends readonly Derived[]>(
   return backend.hkdfAll(secret, zeroSalt, derived.map(infoOf)) as EachBytes<T>;
 }
 
-/** One at once. */
+/** One secret, with a synchronous backend. */
 export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
   return backend.hkdf(secret, zeroSalt, info(label, noBytes, length), length);
 }
 
-/** The handshake bodies so far, `T` of "Key schedule" in docs/protocol.md. */
+/** The transcript of the handshake: `T` of "Key schedule" in docs/protocol.md, over the bodies so far. */
 export class Transcript {
   readonly #parts: Bytes[] = [];
   readonly #backend: Backend;
@@ -70,7 +70,7 @@ export class Transcript {
     this.#parts.push(u32Bytes(body.length), body);
   }
 
-  /** Hash of the bodies so far, and of a last one that is there in part only. */
+  /** The hash of the transcript, with the first part of one more body. */
   async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
     const parts = last ? [...this.#parts, u32Bytes(last.length), last.part] : this.#parts;
     return this.#backend.sha256(concatBytes(parts));
@@ -83,16 +83,16 @@ export interface TrafficSecrets {
   readonly server: Bytes;
 }
 
-/** What ServerHello makes possible. */
+/** The secrets that ServerHello makes possible. */
 export interface HandshakeSecrets {
   readonly traffic: TrafficSecrets;
   readonly clientFinished: Bytes;
   readonly serverFinished: Bytes;
-  /** Spends the secret: master, and nothing else, is made of it. */
+  /** Derives the master secret and overwrites the handshake secret. */
   master(th3: Bytes): Promise<Bytes>;
 }
 
-/** The secrets of the handshake. Overwrites what it is made of. */
+/** The secrets of the handshake. Overwrites the premaster and the shared secret. */
 export async function handshakeSecrets(
   backend: Backend,
   suite: number,
@@ -128,7 +128,7 @@ export async function trafficSecrets(backend: Backend, secret: Bytes): Promise<T
   return { client, server };
 }
 
-/** What the signature of ClientFinished covers. */
+/** The bytes that the client's key signs: "Key schedule" in docs/protocol.md. */
 export function signedContent(hash: Bytes): Bytes {
   return concatBytes([new Uint8Array(64).fill(0x20), ascii('k4net/1 client auth\0'), hash]);
 }

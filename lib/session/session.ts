@@ -9,37 +9,29 @@ import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-sc
 import { defaultRecordLimit } from './record/format.js';
 import { RecordSealer, type SealerOptions } from './record/sealer.js';
 
-/**
- * How the client came to go on with the server's key: it had the `key`, its fingerprint was a `pin`, a store knew it
- * (`known`) or saw it for the first time (`new`), or nobody asked (`unchecked`).
- */
-export type ServerTrust = 'key' | 'pin' | 'known' | 'new' | 'unchecked';
-
-/** What a handshake has settled. */
+/** The results of a handshake. */
 export interface SessionFacts {
   readonly role: 'client' | 'server';
   readonly serverKey: PublicKey;
-  /** Of a client only. */
-  readonly trust?: ServerTrust | undefined;
-  /** The key that the client showed, if it showed one. */
+  /** The key that the client showed, if it did. */
   readonly clientKey?: PublicKey | undefined;
   readonly serverName?: string | undefined;
   readonly appProtocol?: string | undefined;
-  /** The longest record plaintext of each direction. */
+  /** The longest record plaintext of each direction, in bytes. */
   readonly sendLimit: number;
   readonly receiveLimit: number;
 }
 
 const maxExport = 255 * 32;
 
-/** A session whose handshake is done: see "Key schedule" and "Records" in docs/protocol.md. */
+/** A session whose handshake has succeeded: "Key schedule" and "Records" in docs/protocol.md. */
 export class Session {
   readonly facts: SessionFacts;
-  /** The sending half. A server's has sealed its confirm already, where there is one. */
+  /** The sending half. A server has sealed its confirm with it already, if there is one. */
   readonly sealer: RecordSealer;
   readonly #backend: Backend;
   #receiving: Bytes | undefined;
-  /** The id, and the secret of exports behind it: an array costs more than what it holds. */
+  /** The session id, and the exporter secret behind it: two arrays would take more memory. */
   readonly #values: Bytes;
 
   private constructor(
@@ -55,7 +47,7 @@ export class Session {
     secrets.exporter.fill(0);
   }
 
-  /** Spends the master secret. */
+  /** Derives the last secrets and overwrites the master secret. */
   static async create(facts: SessionFacts, epochOne: EpochOne, th4: Bytes): Promise<Session> {
     const { backend, master, receiving, sealer } = epochOne;
     const [id, exporter] = await expandAll(backend, master, [
@@ -66,12 +58,12 @@ export class Session {
     return new Session(facts, sealer, { backend, receiving, id, exporter });
   }
 
-  /** The same 32 bytes on both sides, and no other session's. No secret. */
+  /** 32 bytes that are the same on both sides and in no other session. Not secret. */
   get id(): Bytes {
     return this.#values.slice(0, 32);
   }
 
-  /** Whether the client has yet to hear that its key was accepted: `connect()` settles only then. */
+  /** Whether this side is a client that waits for the confirm of its key: `connect()` resolves only then. */
   get confirmPending(): boolean {
     return this.facts.role === 'client' && this.facts.clientKey !== undefined;
   }
@@ -81,10 +73,10 @@ export class Session {
     return this.facts.receiveLimit;
   }
 
-  /** The receiving half. There is one, so this is called once. */
+  /** The receiving half, once. */
   open(options: ReaderOptions = noOptions): RecordReader {
     const receiving = this.#receiving;
-    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
+    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session can be opened once');
     this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
     return createReader(this.#backend, receiving, { ...options, ...limits });
@@ -93,7 +85,8 @@ export class Session {
   /**
    * Key material for the application, the same on both sides: `export` of "Key schedule" in docs/protocol.md.
    *
-   * @param label - what it is for, in printable ASCII.
+   * @param label - its purpose, 1 to 255 printable ASCII characters.
+   * @param length - bytes wanted, 1 to 8160.
    */
   async export(label: string, context: Bytes, length: number): Promise<Bytes> {
     if (typeof label !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(label)) {
@@ -107,7 +100,7 @@ export class Session {
   }
 }
 
-/** What ServerFinished makes possible: the secrets of epoch 1, and the sending half on them. */
+/** The secrets of epoch 1, which ServerFinished makes possible, and the sending half that uses them. */
 export interface EpochOne {
   readonly backend: Backend;
   readonly master: Bytes;
@@ -128,7 +121,7 @@ export async function enterEpochOne(
   return { backend, master, receiving, sealer: new RecordSealer(backend, sending, options) };
 }
 
-/** The longest plaintext that a side accepts. */
+/** The longest record plaintext that a side accepts, in bytes. */
 export function limitOf(recordLimit: number | undefined): number {
   return recordLimit ?? defaultRecordLimit;
 }

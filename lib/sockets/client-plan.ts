@@ -39,8 +39,6 @@ interface Trust {
   readonly how: Peer['how'];
   readonly serverKey?: PublicKey;
   readonly pin?: string | readonly string[];
-  /** Accepts any key, for the first time. */
-  readonly firstUse?: true;
   readonly succeeded?: (key: PublicKey) => Promise<void>;
 }
 
@@ -67,13 +65,12 @@ export class ClientPlan implements PeerPlan {
   async begin(): Promise<Handshake> {
     const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
     const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
-    const { serverKey, pin, firstUse } = (this.#trust = await this.#decide());
+    const { serverKey, pin } = (this.#trust = await this.#decide());
     return new ClientHandshake(
       withOptions({
         ...sessionOptions(this.#choices),
         serverKey,
         pin,
-        decideServerKey: firstUse && (() => 'new' as const),
         identity,
         serverName,
         identifyToUnknownServer,
@@ -115,7 +112,7 @@ async function byFile(keyPath: string): Promise<Trust> {
   const pinned = await loadClientPin(keyPath);
   // Asked for all the same: a server whose key has changed is to be told from one that is not there.
   if (pinned) return trust({ how: 'key', pin: pinned.fingerprint });
-  return trust({ how: 'first-use', firstUse: true, succeeded: (key) => saveClientPin(keyPath, key) });
+  return trust({ how: 'first-use', succeeded: (key) => saveClientPin(keyPath, key) });
 }
 
 /** A whole key counts as its fingerprint: the client asks for the server's key and so sees that it has changed. */
@@ -143,7 +140,6 @@ async function byStore(store: KnownHosts, name: string): Promise<Trust> {
   }
   return trust({
     how: 'first-use',
-    firstUse: true,
     succeeded: async ({ fingerprint }) => {
       const stored = await fromStore(() => store.addIfAbsent(name, fingerprint));
       if (!stored) throw new K4netError('K4NET_STORE', 'the known-hosts store did not keep a new key');

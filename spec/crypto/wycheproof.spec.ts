@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { type Bytes, concatBytes } from '../../lib/util/bytes.js';
 import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { PublicKey } from '../../lib/crypto/public-key.js';
-import { agree, importEphemeral, importKey, oaepDecrypt } from '../../lib/crypto/suite.js';
+import { agree, importKey, oaepDecrypt } from '../../lib/crypto/suite.js';
+
+import { importEphemeral } from '../session/vectors.js';
 
 interface Test {
   tcId: number;

@@ -7,17 +7,17 @@ import { type PaddingPolicy, createPadding } from '../record/padding.js';
 import { isServerName, recordLimitBounds } from './extensions.js';
 import type { DecryptQueue } from './epoch-zero.js';
 
-/** What both sides may choose. */
+/** Options of both sides. */
 export interface SessionOptions {
-  /** The longest record plaintext to be sent here, 2^14 to 2^20; without it, 64 KiB and nothing is said. */
+  /** The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB, and no extension. */
   readonly recordLimit?: number | undefined;
-  /** Application protocols by name: a client offers them, a server takes its own first that was offered. */
+  /** Application protocols by name. A server takes the first of its own list that the client offers. */
   readonly appProtocols?: readonly string[] | undefined;
   readonly padding?: PaddingPolicy | undefined;
   readonly cipher?: CipherChoice | undefined;
 }
 
-/** Refuses options that could not be said on the wire. */
+/** @throws TypeError or RangeError for options that have no form on the wire. */
 export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
   chooseBackend(cipher);
   const { minimum, maximum } = recordLimitBounds;
@@ -47,10 +47,10 @@ function checkAppProtocols(names: unknown): void {
     total += length + 1;
   }
   if (total > 1024)
-    throw new RangeError('the names of the application protocols are over 1024 bytes together');
+    throw new RangeError(`appProtocols has ${total} bytes with one byte of length a name; the limit is 1024`);
 }
 
-/** Refuses a server name that could not be said on the wire. */
+/** @throws TypeError for a server name that has no form on the wire. */
 export function checkServerName(name: unknown): void {
   if (name === undefined) return;
   if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
@@ -59,37 +59,32 @@ export function checkServerName(name: unknown): void {
   }
 }
 
-/** What a client knows of the server, and says of itself. */
+/** Options of a client. */
 export interface ClientHandshakeOptions extends SessionOptions {
-  /** The server's key, if the client has it: the handshake is a round trip shorter then. */
+  /** The server's key. With it the handshake takes one round trip less. */
   readonly serverKey?: PublicKey | undefined;
-  /** Fingerprints of which the server's key must have one. */
+  /** The server's key must have one of these fingerprints. */
   readonly pin?: string | readonly string[] | undefined;
-  /**
-   * Asked about the key that the server offers, where there is neither `serverKey` nor `pin`. Says whether it was
-   * known before (`known`) or may be used for the first time (`new`), or throws, as a rule a {@link KeyMismatchError}.
-   */
-  readonly decideServerKey?: ((offered: PublicKey) => 'known' | 'new' | Promise<'known' | 'new'>) | undefined;
-  /** The client's own key, shown to a server that wants it and was known before. */
+  /** The client's own key. It is shown to a server that wants it, and that `serverKey` or `pin` names. */
   readonly identity?: KeyPair | undefined;
-  /** Show it to a server that was not known before, too. */
+  /** Shows it to any other server, too. */
   readonly identifyToUnknownServer?: boolean | undefined;
-  /** The name that the client means, in the clear on the wire. */
+  /** The server that the client means, 1 to 255 printable ASCII characters. Sent in the clear. */
   readonly serverName?: string | undefined;
 }
 
-/** Refuses options that no handshake could keep. */
+/** @throws TypeError or RangeError for options that no handshake can satisfy. */
 export function checkClientOptions(options: ClientHandshakeOptions): void {
   checkSessionOptions(options);
   checkServerName(options.serverName);
   const { serverKey, identity, pin } = options;
-  // An empty list would be no pin at all, which is never what a caller who gives one means.
+  // An empty list would pin nothing.
   if (pin?.length === 0) throw new TypeError('pin is a fingerprint or a list of some, not empty');
   if (serverKey && serverKey.type !== 'rsa') throw new TypeError("a server's key is an RSA key");
   if (identity && !identity.canSign) throw new TypeError('the key of a client must be able to sign');
 }
 
-/** What is known of a client when its key is to be accepted or refused. */
+/** The facts about a client when its key is accepted or refused. */
 export interface ClientClaim {
   readonly clientKey: PublicKey;
   readonly serverKey: PublicKey;
@@ -98,22 +93,22 @@ export interface ClientClaim {
 }
 
 /**
- * Chooses a server's key by the name that the client meant. The identifier is SHA-256 of the key that a ClientHello was
- * made for; a KeyRequest has none. No key is the error `K4NET_UNKNOWN_SERVER_KEY`.
+ * Chooses a server's key by the server name. The key id is SHA-256 of the key that a ClientHello was made for; a
+ * KeyRequest has none. Without a key the handshake fails with `K4NET_UNKNOWN_SERVER_KEY`.
  */
 export type ServerKeyChoice = (
   serverName: string | undefined,
   keyId: Bytes | undefined,
 ) => KeyPair | undefined | Promise<KeyPair | undefined>;
 
-/** What a server is, and asks of a client. */
+/** Options of a server. */
 export interface ServerHandshakeOptions extends SessionOptions {
   readonly key: KeyPair | ServerKeyChoice;
   /** Whether clients show a key: `none` must not, `wanted` may, `required` must. */
   readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
-  /** Whether a client's key is good here; asked after its signature has verified. Without it, every key is. */
+  /** Accepts or refuses a client's key, once its signature has verified. Default: accepts every key. */
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
-  /** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
+  /** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
   readonly decryptQueue?: DecryptQueue | undefined;
   /** Called when the first unit of the client is complete. */
   readonly onHello?: (() => void) | undefined;
@@ -126,7 +121,7 @@ export const flagsOf: Readonly<Record<'none' | 'wanted' | 'required', number>> =
   required: 2,
 };
 
-/** Refuses options that no handshake could keep. */
+/** @throws TypeError or RangeError for options that no handshake can satisfy. */
 export function checkServerOptions(options: ServerHandshakeOptions): void {
   checkSessionOptions(options);
   const { key, clientAuth = 'none' } = options;
@@ -140,12 +135,12 @@ export function checkServerKey(key: KeyPair): void {
   if (!key.canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
 }
 
-/** Extensions that only tests send, by the type of the message. */
+/** Extensions that only tests send, by message type. */
 export type FurtherExtensions = Readonly<
   Record<number, readonly { readonly id: number; readonly data: Bytes }[]>
 >;
 
-/** What a test gives a client in the place of its random choices. @internal */
+/** Values that a test gives a client in place of random ones. @internal */
 export interface ClientInjection {
   readonly random?: Bytes;
   readonly premaster?: Bytes;
@@ -155,7 +150,7 @@ export interface ClientInjection {
   readonly extensions?: FurtherExtensions;
 }
 
-/** What a test gives a server in the place of its random choices. @internal */
+/** Values that a test gives a server in place of random ones. @internal */
 export interface ServerInjection {
   readonly random?: Bytes;
   readonly rejectPremaster?: Bytes;
