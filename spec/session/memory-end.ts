@@ -6,9 +6,9 @@ import type { RecordReader } from '../../lib/session/record/reader.js';
 import type { Session } from '../../lib/session/session.js';
 import { UnitReader } from '../../lib/session/handshake/driver.js';
 
-/** The smallest driver there is: one side of a session, whose bytes go where the test wants them. */
+/** One side of a session without a transport: a test carries its bytes. */
 export class MemoryEnd {
-  /** What it sent, a unit or record a piece as far as its machines make them so. */
+  /** The units and records that it sent. */
   readonly sent: Bytes[] = [];
   readonly messages: Bytes[] = [];
   readonly stream: Bytes[] = [];

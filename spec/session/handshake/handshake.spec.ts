@@ -11,7 +11,7 @@ import { hex, keyPair, toHex, vectors } from '../vectors.js';
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 describe('a handshake', () => {
-  it('ends with the same session on both sides, and with data in both directions', async () => {
+  it('gives both sides the same session id and exports, and carries data in both directions', async () => {
     const { client, server } = await connectedPair({ serverKey: (await keyPair('server2048')).publicKey });
     expect(toHex(client.session!.id)).toBe(toHex(server.session!.id));
     const [up, down] = await Promise.all([
@@ -26,19 +26,22 @@ describe('a handshake', () => {
     expect(client.messages.map(text)).toEqual(['down']);
   });
 
-  it.each(['node', 'webcrypto'] as const)('works between the ciphers (server: %s)', async (cipher) => {
-    const { client, server } = await connectedPair({ cipher: 'auto' }, { cipher });
-    await server.feed(await sealed(client, 'one'));
-    expect(server.messages.map(text)).toEqual(['one']);
-  });
+  it.each(['node', 'webcrypto'] as const)(
+    'works between a server with the %s cipher and a client with the default one',
+    async (cipher) => {
+      const { client, server } = await connectedPair({ cipher: 'auto' }, { cipher });
+      await server.feed(await sealed(client, 'one'));
+      expect(server.messages.map(text)).toEqual(['one']);
+    },
+  );
 
-  it('never twice gives the same session', async () => {
+  it('gives another session id each time', async () => {
     const ids = new Set<string>();
     for (let count = 0; count < 5; count += 1) ids.add(toHex((await connectedPair()).client.session!.id));
     expect(ids.size).toBe(5);
   });
 
-  it('takes the key that one of several pins fits, and refuses any other', async () => {
+  it('accepts a server key that has one of several pinned fingerprints, and refuses any other', async () => {
     const pin = (await keyPair('server2048')).fingerprint;
     const other = (await keyPair('server3072')).fingerprint;
     const good = await connectedPair({ pin: [other, pin.toUpperCase().replace('SHA256', 'sha256')] });
@@ -52,7 +55,7 @@ describe('a handshake', () => {
     expect(kindOfError(bad.server.error)).toBe('peer-closed');
   });
 
-  it('refuses a given key that no pin fits before anything is sent', async () => {
+  it('refuses a given server key without a pinned fingerprint before it sends anything', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const pin = (await keyPair('server3072')).fingerprint;
     expect(() => new ClientHandshake({ serverKey, pin })).toThrow(KeyMismatchError);
@@ -71,7 +74,7 @@ describe('a handshake', () => {
     expect(await shown({ identifyToUnknownServer: true })).toBe(identity.fingerprint);
   });
 
-  it('asks a server whether a client may come in', async () => {
+  it('accepts or refuses a client as authorize decides', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const identity = await keyPair('clientRsa2048');
     for (const answer of [true, false]) {
@@ -107,7 +110,7 @@ describe('a handshake', () => {
     expect(pair.client.error).toMatchObject({ alert: 9, text: 'client-key-refused' });
   });
 
-  it('takes no answer of a hook for a no', async () => {
+  it('refuses the client when authorize returns undefined, and refuses an empty list of pins', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const silent = () => undefined as never;
     const server = await newPair(
@@ -120,7 +123,7 @@ describe('a handshake', () => {
     expect(() => new ClientHandshake({ pin: [] })).toThrow(TypeError);
   });
 
-  it('lets a server choose its key by name and by identifier', async () => {
+  it('lets a server choose its key by server name and by key id', async () => {
     const pairs = new Map([
       ['a', await keyPair('server2048')],
       ['b', await keyPair('server3072')],
@@ -135,7 +138,7 @@ describe('a handshake', () => {
     expect(wrong.client.error).toMatchObject({ alert: 6, authenticated: false });
   });
 
-  it('lets a queue refuse an RSA decryption', async () => {
+  it('ends with busy when the decryption queue refuses', async () => {
     const decryptQueue = () => Promise.reject(new K4netError('K4NET_BUSY', 'too many'));
     const pair = await newPair({}, { decryptQueue });
     await pair.client.start();
@@ -144,7 +147,7 @@ describe('a handshake', () => {
     expect(pair.client.error).toMatchObject({ alert: 10 });
   });
 
-  it('never sends what a step made after the handshake was ended', async () => {
+  it('sends no unit of a step that finishes after the handshake has failed', async () => {
     let answer: ((value: boolean) => void) | undefined;
     const authorize = () =>
       new Promise<boolean>((resolve) => {
@@ -175,7 +178,7 @@ describe('a handshake', () => {
     expect(client.error).toMatchObject({ alert: 11, authenticated: true });
   });
 
-  it('tells of a timeout in the clear before ServerHello', async () => {
+  it('sends the alert for a timeout in the clear before ServerHello', async () => {
     const machine = new ServerHandshake({ key: await keyPair('server2048') });
     await machine.fail(new TimeoutError('the handshake', 10));
     const [alert] = splitUnits(machine.take()[0]!);
@@ -194,7 +197,7 @@ describe('a handshake', () => {
     expect(() => client.session!.sealer.stream([])).toThrow(K4netError);
   });
 
-  it('refuses options that nobody could mean', async () => {
+  it('refuses invalid options', async () => {
     const key = await keyPair('server2048');
     const serverKey = await importPublicKey(hex(vectors.keys['clientEc']!.spki));
     expect(() => new ClientHandshake({ serverKey })).toThrow(TypeError);

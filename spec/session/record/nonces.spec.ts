@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GcmCipher, SyncBackend } from '../../../lib/crypto/backend.js';
 import { chooseBackend } from '../../../lib/crypto/choose-backend.js';
+import { generateKeyPair } from '../../../lib/crypto/keys.js';
+import { ClientHandshake } from '../../../lib/session/handshake/client.js';
+import { ServerHandshake } from '../../../lib/session/handshake/server.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
 import {
   acquirePlace,
@@ -12,6 +15,9 @@ import {
 import { createReader, type SyncRecordReader } from '../../../lib/session/record/reader.js';
 import { RecordSealer, type SealerOptions } from '../../../lib/session/record/sealer.js';
 import { type Bytes, concatBytes, toHex } from '../../../lib/util/bytes.js';
+import { SecureTransport } from '../../../lib/session/secure-transport.js';
+import { memoryPair } from '../../../lib/transport/memory.js';
+import { Recorder } from '../../support/recorder.js';
 import { framed } from '../pairs.js';
 
 const backend = chooseBackend('node') as SyncBackend;
@@ -210,6 +216,61 @@ describe('a prepared cipher', () => {
     way.sealer.prepare();
     way.reader.prepare();
     expect([way.nonces.created, placesInUse()]).toEqual([3, 0]);
+  });
+});
+
+describe('a connection that ends', () => {
+  const key = generateKeyPair({ keySize: 2048 });
+  const plan = { succeeded: () => Promise.resolve(), timeout: 10_000 };
+
+  /** Two secure transports that have prepared ciphers, because they have answered each other several times. */
+  async function inUse(): Promise<Record<'client' | 'server', { end: SecureTransport; sink: Recorder }>> {
+    const [near, far] = memoryPair();
+    const server = await key;
+    const ends = {
+      client: new SecureTransport(near, {
+        ...plan,
+        begin: () => Promise.resolve(new ClientHandshake({ serverKey: server.publicKey })),
+      }),
+      server: new SecureTransport(far, {
+        ...plan,
+        begin: () => Promise.resolve(new ServerHandshake({ key: server })),
+      }),
+    };
+    const sinks = { client: new Recorder(), server: new Recorder() };
+    for (const role of ['client', 'server'] as const) {
+      ends[role].attach(sinks[role]);
+      ends[role].start();
+    }
+    await Promise.all([ends.client.ready, ends.server.ready]);
+    for (let count = 1; count <= 4; count += 1) {
+      ends.client.write([framed('ping')]);
+      await sinks.server.untilReceived(8 * count);
+      ends.server.write([framed('pong')]);
+      await sinks.client.untilReceived(8 * count);
+    }
+    // The decipher of the client has opened the last pong.
+    expect(placesInUse()).toBe(3);
+    return {
+      client: { end: ends.client, sink: sinks.client },
+      server: { end: ends.server, sink: sinks.server },
+    };
+  }
+
+  it('in good order keeps no prepared cipher', async () => {
+    const { client, server } = await inUse();
+    client.end.end();
+    await server.sink.untilEnd();
+    server.end.end();
+    await Promise.all([client.sink.untilClose(), server.sink.untilClose()]);
+    expect([client.sink.cause, server.sink.cause, placesInUse()]).toEqual([undefined, undefined, 0]);
+  });
+
+  it('with an abort keeps no prepared cipher on either side', async () => {
+    const { client, server } = await inUse();
+    client.end.abort();
+    await Promise.all([client.sink.untilClose(), server.sink.untilClose()]);
+    expect(placesInUse()).toBe(0);
   });
 });
 

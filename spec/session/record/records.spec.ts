@@ -60,7 +60,7 @@ async function codeOf(task: () => unknown): Promise<string> {
   return 'none';
 }
 
-describe('sealing', () => {
+describe('a record sealer', () => {
   it('writes the same bytes with both ciphers', async () => {
     const policies = fc.constantFrom('none', 'padme', 'block:50', 'block:20000');
     await fc.assert(
@@ -86,7 +86,7 @@ describe('sealing', () => {
   });
 
   it.each([10, 4091, 8188, 8189, 65_532, 65_533, 300_000])(
-    'writes %i bytes in one piece or in many alike',
+    'writes the same records for %i bytes in one part or in many',
     async (size) => {
       const data = noise(size);
       const cuts = [[data], [data.subarray(0, 5), data.subarray(5)], pieces(data, 1000), pieces(data, 5000)];
@@ -106,7 +106,7 @@ describe('sealing', () => {
     },
   );
 
-  it('joins the parts of a call in as few records as the limit allows', async () => {
+  it('joins the parts of a call into as few records as the limit allows', async () => {
     const own = sealer('node', { limit: 2 ** 14 });
     expect(splitUnits(concatBytes(await own.stream([])))).toEqual([]);
     expect(splitUnits(concatBytes(await own.stream([noise(3), noise(0), noise(4)]))).length).toBe(1);
@@ -116,7 +116,7 @@ describe('sealing', () => {
     expect(lengths).toEqual([2 ** 14 + 17, 2 ** 14 + 17, 40_000 - 2 * (2 ** 14 - 4) + 21]);
   });
 
-  it('numbers records before a promise of it settles, and settles them in order', async () => {
+  it('numbers records when it is called, and settles its promises in order', async () => {
     const own = sealer('webcrypto');
     const order: number[] = [];
     const calls = [noise(200_000), noise(1), noise(70_000), noise(2)];
@@ -133,7 +133,7 @@ describe('sealing', () => {
     expect(Buffer.compare(end.content(), concatBytes(calls))).toBe(0);
   });
 
-  it('gives parts back as soon as the call returns', async () => {
+  it('has copied or sealed the parts when the call returns', async () => {
     for (const cipher of ciphers) {
       const part = noise(10_000);
       const pending = sealer(cipher).stream([part]);
@@ -144,7 +144,7 @@ describe('sealing', () => {
     }
   });
 
-  it('changes the key at the latest on record 2^20 - 1, and on the record that reaches 2^36 bytes', () => {
+  it('rekeys at the latest with record 2^20 - 1, and with the record that reaches 2^36 bytes', () => {
     const heads = (own: RecordSealer, sizes: number[]) =>
       sizes.map((size) => (own.stream([noise(size)]) as Bytes[])[0]![4]);
     expect(heads(sealer('node', { firstSeq: 2 ** 20 - 2 }), [1, 1, 1])).toEqual([0x40, 0x41, 0x40]);
@@ -161,8 +161,8 @@ function pieces(data: Bytes, size: number): Bytes[] {
   return cut;
 }
 
-describe.each(ciphers)('opening, %s', (cipher) => {
-  it('takes any segmentation', async () => {
+describe.each(ciphers)('a record reader with the %s cipher', (cipher) => {
+  it('reads records in any segmentation', async () => {
     const messages = fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 20 });
     const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 40 });
     await fc.assert(
@@ -190,7 +190,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     );
   });
 
-  it('opens large records in whatever pieces they come', async () => {
+  it('opens large records in any pieces', async () => {
     const data = noise(700_000);
     const wire = concatBytes(await sealer('node', { limit: 2 ** 18 }).stream([data]));
     for (const size of [1, 7, 4095, 4096, 65_536, 262_149, 262_160, wire.length]) {
@@ -205,7 +205,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     }
   });
 
-  it('delivers a prefix of what was sent, whatever happens to the records', async () => {
+  it('delivers a prefix of the sent bytes, however records are dropped, repeated or changed', async () => {
     const own = sealer('node', { rekeyRecords: 4 });
     const foreign = new RecordSealer(chooseBackend('node'), secret(9));
     const records: Bytes[] = [];
@@ -279,7 +279,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     );
   });
 
-  it('refuses the record 2^24 under one key, and takes the one before', async () => {
+  it('accepts record 2^24 - 1 under one key, and refuses the next', async () => {
     const writer = createWriter(chooseBackend('node'), secret());
     const end = receiver(cipher, { firstSeq: 2 ** 24 - 1 });
     await end.push(concatBytes(await writer.write([planned(2 ** 24 - 1)])));
@@ -288,7 +288,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     expect(await codeOf(() => end.push(next))).toBe('K4NET_UNEXPECTED');
   });
 
-  it('lets a peer change its key a hundred times in ten seconds, and again later', async () => {
+  it('accepts 100 rekeys of the peer in ten seconds, and refuses one more', async () => {
     let now = 0;
     const own = sealer('node');
     const end = receiver(cipher, { now: () => now });
@@ -302,13 +302,13 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     expect(await codeOf(change)).toBe('K4NET_UNEXPECTED');
   });
 
-  it('takes no memory for a length that was only announced', async () => {
+  it('allocates nothing for an announced length', async () => {
     const end = receiver(cipher, { limit: 2 ** 20 });
     await end.push(new Uint8Array([0, 0, 16, 0]));
     expect(end.reader.pending).toBe(4);
   });
 
-  it('stops when it is told to', async () => {
+  it('reads nothing after stop()', async () => {
     const end = receiver(cipher);
     end.reader.stop();
     await end.push(noise(100));
@@ -321,8 +321,8 @@ function planned(seq: number): PlannedRecord {
   return { type: 2, content: [noise(3)], contentLength: 3, pad: 0, seq, final: false };
 }
 
-describe('the small parts', () => {
-  it('a byte queue gives back what it took', () => {
+describe('the buffers of the record layer', () => {
+  it('a byte queue returns its bytes in order, in any sizes', () => {
     const script = fc.array(
       fc.tuple(fc.integer({ min: 0, max: 6000 }), fc.integer({ min: 0, max: 9000 }), fc.boolean()),
     );
@@ -351,7 +351,7 @@ describe('the small parts', () => {
     );
   });
 
-  it('a boundary is where whole messages end', () => {
+  it('a message boundary is exactly where a message ends', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 20 })),
