@@ -14,6 +14,10 @@ const layers = [
   'lib/codec/',
   'lib/transport/',
   'lib/crypto/',
+  'lib/session/key-schedule.ts',
+  'lib/session/record/',
+  'lib/session/session.ts',
+  'lib/session/handshake/',
   'lib/session/',
   'lib/trust/',
   'lib/sockets/',
@@ -23,7 +27,7 @@ const layers = [
   'lib/cli/',
 ];
 /** Folders whose files still import each other in circles. */
-const circlesLeftIn = ['lib/queue/', 'lib/session/record/', 'lib/sockets/'];
+const circlesLeftIn = ['lib/queue/', 'lib/sockets/'];
 const maxLibLines = 530;
 const maxSpecLines = 1140;
 

@@ -1,28 +1,26 @@
-import { type Bytes, ascii, concatBytes } from '../util/bytes.js';
+import { type Bytes, ascii, concatBytes, noBytes, u16Bytes, u32Bytes } from '../util/bytes.js';
 import type { Backend, KeyInfo, SyncBackend } from '../crypto/backend.js';
 import { withOptions } from '../util/options.js';
-import { u16, u32 } from './handshake/extensions.js';
 
-const empty = new Uint8Array(0);
 const zeroSalt = new Uint8Array(32);
 
 /** The info of every HKDF: `I` of "Key schedule" in docs/protocol.md. */
 function info(label: string, context: Bytes, length: number): Bytes {
-  return concatBytes([u16(length), ascii(`k4net/1 ${label}\0`), context]);
+  return concatBytes([u16Bytes(length), ascii(`k4net/1 ${label}\0`), context]);
 }
 
-/** A secret from a secret: `X` of "Key schedule" in docs/protocol.md. */
+/** Derives a secret with HKDF: `X` of "Key schedule" in docs/protocol.md. */
 export async function expand(
   backend: Backend,
   secret: Bytes,
   label: string,
-  context: Bytes = empty,
+  context: Bytes = noBytes,
   length: number = 32,
 ): Promise<Bytes> {
   return backend.hkdf(secret, zeroSalt, info(label, context, length), length);
 }
 
-/** One of several secrets that are made of the same one. */
+/** The label, context and length of one derived secret. */
 export interface Derived {
   readonly label: string;
   readonly context?: Bytes;
@@ -32,11 +30,11 @@ export interface Derived {
 type EachBytes<T extends readonly unknown[]> = { [K in keyof T]: Bytes };
 
 function infoOf(derived: Derived): KeyInfo {
-  const { label, context = empty, length = 32 } = withOptions(derived);
+  const { label, context = noBytes, length = 32 } = withOptions(derived);
   return { info: info(label, context, length), length };
 }
 
-/** Several secrets from one: half of the work of each is the same for all. */
+/** Derives several secrets from one. The extract step of HKDF runs once for all. */
 export async function expandAll<const T extends readonly Derived[]>(
   backend: Backend,
   secret: Bytes,
@@ -45,7 +43,7 @@ export async function expandAll<const T extends readonly Derived[]>(
   return (await backend.hkdfAll(secret, zeroSalt, derived.map(infoOf))) as EachBytes<T>;
 }
 
-/** The same at once. */
+/** The same with a synchronous backend. */
 export function expandAllSync<const T extends readonly Derived[]>(
   backend: SyncBackend,
   secret: Bytes,
@@ -54,12 +52,12 @@ export function expandAllSync<const T extends readonly Derived[]>(
   return backend.hkdfAll(secret, zeroSalt, derived.map(infoOf)) as EachBytes<T>;
 }
 
-/** One at once. */
+/** One secret, with a synchronous backend. */
 export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
-  return backend.hkdf(secret, zeroSalt, info(label, empty, length), length);
+  return backend.hkdf(secret, zeroSalt, info(label, noBytes, length), length);
 }
 
-/** The handshake bodies so far, `T` of "Key schedule" in docs/protocol.md. */
+/** The transcript of the handshake: `T` of "Key schedule" in docs/protocol.md, over the bodies so far. */
 export class Transcript {
   readonly #parts: Bytes[] = [];
   readonly #backend: Backend;
@@ -69,12 +67,12 @@ export class Transcript {
   }
 
   add(body: Bytes): void {
-    this.#parts.push(u32(body.length), body);
+    this.#parts.push(u32Bytes(body.length), body);
   }
 
-  /** Hash of the bodies so far, and of a last one that is there in part only. */
+  /** The hash of the transcript, with the first part of one more body. */
   async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
-    const parts = last ? [...this.#parts, u32(last.length), last.part] : this.#parts;
+    const parts = last ? [...this.#parts, u32Bytes(last.length), last.part] : this.#parts;
     return this.#backend.sha256(concatBytes(parts));
   }
 }
@@ -85,16 +83,16 @@ export interface TrafficSecrets {
   readonly server: Bytes;
 }
 
-/** What ServerHello makes possible. */
+/** The secrets that ServerHello makes possible. */
 export interface HandshakeSecrets {
   readonly traffic: TrafficSecrets;
   readonly clientFinished: Bytes;
   readonly serverFinished: Bytes;
-  /** Spends the secret: master, and nothing else, is made of it. */
+  /** Derives the master secret and overwrites the handshake secret. */
   master(th3: Bytes): Promise<Bytes>;
 }
 
-/** The secrets of the handshake. Overwrites what it is made of. */
+/** The secrets of the handshake. Overwrites the premaster and the shared secret. */
 export async function handshakeSecrets(
   backend: Backend,
   suite: number,
@@ -103,7 +101,7 @@ export async function handshakeSecrets(
   th1: Bytes,
 ): Promise<HandshakeSecrets> {
   const ikm = concatBytes([premaster, shared]);
-  const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16(suite)]));
+  const salt = await backend.sha256(concatBytes([ascii('k4net/1\0'), u16Bytes(suite)]));
   const secret = await backend.hkdf(ikm, salt, info('handshake', th1, 32), 32);
   for (const spent of [ikm, premaster, shared]) spent.fill(0);
   const [client, server, clientFinished, serverFinished] = await expandAll(backend, secret, [
@@ -130,7 +128,7 @@ export async function trafficSecrets(backend: Backend, secret: Bytes): Promise<T
   return { client, server };
 }
 
-/** What the signature of ClientFinished covers. */
+/** The bytes that the client's key signs: "Key schedule" in docs/protocol.md. */
 export function signedContent(hash: Bytes): Bytes {
   return concatBytes([new Uint8Array(64).fill(0x20), ascii('k4net/1 client auth\0'), hash]);
 }

@@ -2,145 +2,110 @@ import type { Bytes } from '../util/bytes.js';
 import { causeOf, debug, nameOf } from '../util/debug.js';
 import { K4netError, TimeoutError, toK4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import { Deferred, markHandled, startTimer } from '../util/wait.js';
-import { FlowGate } from './record/flow-gate.js';
-import { sealAlert, type Handshake } from './handshake/machine.js';
-import { HandshakeDriver } from './handshake/driver.js';
+import { Deferred, markHandled } from '../util/wait.js';
+import { TransportBelow, closeError } from './below.js';
+import { HandshakeDriver, type SessionPlan } from './handshake/driver.js';
 import { RecordChannel, type ChannelOwner } from './record/channel.js';
+import { FlowGate } from './record/flow-gate.js';
 import type { Session } from './session.js';
 
-/** What a transport needs for its session. */
-export interface SessionPlan {
-  /** Gets the keys and makes the state machine of the handshake. */
-  begin(): Promise<Handshake>;
-  /** The whole handshake has succeeded: the moment to remember a key. A rejection fails the session. */
-  succeeded(session: Session): Promise<void>;
-  /** Milliseconds for the handshake, from its start. */
-  readonly timeout: number;
-}
-
-/** Bytes of the shortest unit: its length and the head of a message. */
-const shortestUnit = 4 + 6;
-
-/** How long a side that has said its last word lets the other one read it, in milliseconds. */
-const lingerTime = 1_000;
-
-interface Write {
-  readonly parts: readonly Bytes[];
-  readonly done: (() => void) | undefined;
-}
-
 /**
- * A transport over another one, with everything in between encrypted: first the handshake, then records. See "Units",
- * "Records" and "Closing" in docs/protocol.md.
+ * A transport over another one that encrypts everything: first the handshake, then records. See "Units", "Records" and
+ * "Closing" in docs/protocol.md.
  *
- * It begins when `start` is called or something is written, not before.
+ * The handshake begins with `start` or the first `write`.
  */
 export class SecureTransport implements Transport {
   readonly encrypted = true;
-  /** Resolves when the handshake has succeeded, the server's confirm included; rejects when it has failed. */
+  /** Resolves when the handshake has succeeded, the server's confirm included. Rejects when it has failed. */
   readonly ready: Promise<Session>;
   #ready: Deferred<Session> | undefined;
-  readonly #inner: Transport;
+  readonly #below: TransportBelow;
   readonly #plan: SessionPlan;
-  readonly #delivery = new FlowGate();
-  readonly #transportSink: Sink & ChannelOwner;
+  readonly #gate = new FlowGate();
+  readonly #sink: Sink & ChannelOwner;
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
-  /** There until the handshake has made a session. */
+  /** Before that. */
   #driver: HandshakeDriver | undefined;
-  #confirmed: Deferred<void> | undefined;
-  #session: Session | undefined;
-  /** There as soon as there is a session. */
+  /** As soon as the handshake has made a session. */
   #channel: RecordChannel | undefined;
-  /** What was written before the session was open. */
-  #early: Write[] | undefined;
-  #timer: { stop(): void } | undefined;
-  /** When the handshake began, in milliseconds. */
-  #began = 0;
+  /** Writes before the session was open. */
+  #early: Parameters<Transport['write']>[] | undefined;
   #innerEnded = false;
-  #innerGone = false;
-  /** The transport below went while this side was still finishing the handshake. */
-  #goneBefore: { readonly cause: K4netError | undefined } | undefined;
+  /** The transport below closed while this side was still finishing the handshake. */
+  #goneEarly: { readonly cause: K4netError | undefined } | undefined;
   #received = 0;
-  /** Our direction was asked to end. */
+  /** `end` was called. */
   #ended = false;
-  #established = false;
+  #session: Session | undefined;
 
   constructor(inner: Transport, plan: SessionPlan) {
-    this.#inner = inner;
+    this.#below = new TransportBelow(inner);
     this.#plan = plan;
-    this.#transportSink = new SecureTransport.#TransportSink(this);
+    this.#sink = new SecureTransport.#TransportSink(this);
     this.#ready = new Deferred();
     this.ready = markHandled(this.#ready.promise);
   }
 
   get remoteAddress(): string {
-    return this.#inner.remoteAddress;
+    return this.#below.inner.remoteAddress;
   }
 
   get localAddress(): string {
-    return this.#inner.localAddress;
+    return this.#below.inner.localAddress;
   }
 
   get received(): number {
-    return this.#inner.received ?? this.#received;
+    return this.#below.inner.received ?? this.#received;
   }
 
-  /** Where the session is in its life. */
+  /** The state of the session. */
   get state(): 'idle' | 'handshake' | 'open' | 'over' {
     return this.#state;
   }
 
   /** The session, once its handshake has succeeded. */
   get session(): Session | undefined {
-    return this.#established ? this.#session : undefined;
+    return this.#session;
   }
 
-  /** Begins the handshake, if it has not begun. */
+  /** Begins the handshake, unless it has begun. */
   start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'handshake';
-    this.#began = performance.now();
     debug?.(`handshake with ${nameOf(this)} begun`);
-    this.#setTimer(this.#plan.timeout, () => {
+    this.#below.setTimer(this.#plan.timeout, () => {
       this.#fail(new TimeoutError('the handshake did not succeed', this.#plan.timeout));
     });
-    this.#attachInner();
-    this.#driver = new HandshakeDriver({
-      write: (units) => {
-        this.#writeInner(units);
-      },
-      resume: () => {
-        if (!this.#innerGone) this.#inner.resume();
-      },
-    });
+    this.#below.attach(this.#sink);
+    this.#driver = new HandshakeDriver(this.#below);
     void this.#handshake(this.#driver);
   }
 
-  /** Ends in good order without ever having begun. */
+  /** Ends in good order a session that has not begun. */
   dismiss(): void {
     if (this.#state !== 'idle') return;
-    this.#attachInner();
+    this.#below.attach(this.#sink);
     this.#finish(new K4netError('K4NET_CLOSED', 'the socket was closed before its handshake'));
-    this.#linger();
-    this.#delivery.cut();
+    this.#below.linger();
+    this.#gate.cut();
   }
 
   attach(sink: Sink, surplus?: Bytes): void {
-    this.#delivery.attach(sink, surplus, () => {
-      this.#resumeInner();
+    this.#gate.attach(sink, surplus, () => {
+      this.#resumeBelow();
     });
   }
 
   resume(): void {
-    this.#delivery.resume();
-    this.#resumeInner();
+    this.#gate.resume();
+    this.#resumeBelow();
   }
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
     if (this.#state === 'over') return true;
     if (this.#state === 'open' && this.#channel) return this.#channel.write(parts, done);
-    (this.#early ??= []).push({ parts, done });
+    (this.#early ??= []).push([parts, done]);
     this.start();
     return false;
   }
@@ -156,20 +121,20 @@ export class SecureTransport implements Transport {
     const error = cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
     const state = this.#state;
     this.#finish(error);
-    this.#delivery.cut(error);
-    if (state === 'idle') this.#attachInner();
-    // A deadline of our own is no news to the peer once the session is open: to it the connection is cut.
-    const told = state === 'handshake' || (state === 'open' && error.code !== 'K4NET_TIMEOUT');
-    if (told) void this.#tell(error, true);
-    else this.#inner.abort(error);
+    this.#gate.cut(error);
+    if (state === 'idle') this.#below.attach(this.#sink);
+    // Once the session is open, a timeout of this side means nothing to the peer: it sees a cut.
+    const sendsAlert = state === 'handshake' || (state === 'open' && error.code !== 'K4NET_TIMEOUT');
+    if (sendsAlert) void this.#sendAlert(error, true);
+    else this.#below.abort(error);
   }
 
   ref(): void {
-    this.#inner.ref();
+    this.#below.inner.ref();
   }
 
   unref(): void {
-    this.#inner.unref();
+    this.#below.inner.unref();
   }
 
   /** Changes the key of this direction now. */
@@ -180,152 +145,108 @@ export class SecureTransport implements Transport {
   async #handshake(driver: HandshakeDriver): Promise<void> {
     try {
       const session = await driver.run(() => this.#plan.begin());
-      if (session && !this.#isFinished()) await this.#establish(session, driver.rest());
+      if (session && !this.#isOver()) await this.#establish(session, driver.rest());
     } catch (error) {
       this.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
     }
   }
 
+  /** @param surplus - bytes that were received behind the last unit of the handshake. */
   async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
     this.#driver = undefined;
-    this.#session = session;
-    const channel = new RecordChannel(this.#inner, session, this.#delivery, this.#transportSink);
+    const channel = new RecordChannel(this.#below.inner, session, this.#gate, this.#sink);
     this.#channel = channel;
-    if (session.confirmPending) this.#confirmed = new Deferred();
     for (const chunk of surplus) channel.push(chunk);
     if (this.#innerEnded) channel.endOfStream();
-    this.#resumeInner();
-    await this.#confirmed?.promise;
-    this.#confirmed = undefined;
-    if (this.#isFinished()) return;
+    this.#resumeBelow();
+    await channel.confirmed();
+    if (this.#isOver()) return;
     await this.#plan.succeeded(session);
-    if (this.#isFinished()) return;
-    this.#stopTimer();
+    if (this.#isOver()) return;
+    this.#below.stopTimer();
     this.#state = 'open';
-    this.#established = true;
-    debug?.(`handshake with ${nameOf(this)} succeeded in ${this.#elapsed()} ms`);
+    this.#session = session;
+    debug?.(`handshake with ${nameOf(this)} succeeded in ${this.#below.age} ms`);
     this.#ready?.resolve(session);
     this.#ready = undefined;
-    this.#delivery.release();
-    this.#flow(channel);
-    if (this.#goneBefore) this.#onGone(this.#goneBefore.cause);
-    else this.#resumeInner();
+    this.#gate.release();
+    this.#writeEarly(channel);
+    if (this.#goneEarly) this.#onGone(this.#goneEarly.cause);
+    else this.#resumeBelow();
   }
 
-  /** What was written before goes out first, and whoever wrote it was told to wait. */
-  #flow(channel: RecordChannel): void {
+  /** Each early write has returned false, so a `drain` follows. */
+  #writeEarly(channel: RecordChannel): void {
     const early = this.#early ?? [];
     this.#early = undefined;
     channel.begin();
-    for (const { parts, done } of early) channel.write(parts, done);
+    for (const write of early) channel.write(...write);
     if (early.length > 0) channel.needDrain();
     if (this.#ended) channel.end();
     else channel.drain();
   }
 
-  /** Both sides have said their end. A peer that leaves the connection open all the same is not waited for. */
-  #settle(): void {
-    if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) {
-      this.#setTimer(lingerTime, () => {
-        this.#inner.abort();
-      });
-    }
-  }
-
-  // The end
-
-  /** What was received before the failure is still delivered, unless that was within the handshake. */
+  /** Content that was received before the failure is still delivered, unless the handshake has not succeeded. */
   #fail(error: K4netError): void {
-    if (this.#isFinished()) return;
+    if (this.#isOver()) return;
     const state = this.#state;
     this.#finish(error);
-    if (state === 'open') this.#delivery.fail(error);
-    else this.#delivery.cut(error);
-    void this.#tell(error, false);
+    if (state === 'open') this.#gate.fail(error);
+    else this.#gate.cut(error);
+    void this.#sendAlert(error, false);
   }
 
   #finish(error: K4netError): void {
     if (this.#state === 'handshake') {
-      debug?.(`handshake with ${nameOf(this)} failed after ${this.#elapsed()} ms, ${causeOf(error)}`);
+      debug?.(`handshake with ${nameOf(this)} failed after ${this.#below.age} ms, ${causeOf(error)}`);
     }
     this.#state = 'over';
-    this.#stopTimer();
+    this.#below.stopTimer();
     this.#early = undefined;
     this.#ready?.reject(error);
     this.#ready = undefined;
     this.#channel?.stop();
     this.#driver?.stop();
-    this.#confirmed?.resolve();
   }
 
-  /** Tells the peer why, where it is to be told, and leaves. */
-  async #tell(error: K4netError, hard: boolean): Promise<void> {
-    const session = this.#session;
+  /** Sends the alert for an error and ends. Without an alert, `reset` cuts the connection at once. */
+  async #sendAlert(error: K4netError, reset: boolean): Promise<void> {
     let units: readonly Bytes[] = [];
     try {
-      units = session ? await sealAlert(session.sealer, error) : ((await this.#driver?.tell(error)) ?? []);
+      units = (await (this.#channel ?? this.#driver)?.fail(error)) ?? [];
     } catch {
-      // An alert that cannot be sealed is an alert less; the connection is left all the same.
+      // The connection ends without an alert if the alert cannot be sealed.
     }
-    if (this.#innerGone) return;
-    if (hard && units.length === 0) {
-      this.#inner.abort(error);
+    if (this.#below.isGone) return;
+    if (reset && units.length === 0) {
+      this.#below.abort(error);
     } else {
-      this.#writeInner(units);
-      this.#linger();
+      this.#below.write(units);
+      this.#below.linger();
     }
   }
 
-  /** A reset would overtake what was said last: end, drop what comes, and leave when the peer has or after a while. */
-  #linger(): void {
-    this.#endInner();
-    this.#inner.resume();
-    this.#setTimer(lingerTime, () => {
-      this.#inner.abort();
-    });
-  }
-
-  #elapsed(): string {
-    return (performance.now() - this.#began).toFixed(1);
-  }
-
-  #isFinished(): boolean {
+  #isOver(): boolean {
     return this.#state === 'over';
-  }
-
-  #stopTimer(): void {
-    this.#timer?.stop();
-    this.#timer = undefined;
-  }
-
-  #setTimer(time: number, then: () => void): void {
-    this.#stopTimer();
-    if (time !== Infinity) this.#timer = startTimer(then, time);
-  }
-
-  // The transport below
-
-  #attachInner(): void {
-    this.#inner.attach(this.#transportSink);
-  }
-
-  #onEnd(): void {
-    this.#innerEnded = true;
-    if (this.#isFinished()) return;
-    if (this.#channel?.peerEnded && this.#state === 'open') this.#stopTimer();
-    if (this.#channel) this.#channel.endOfStream();
-    else this.#driver?.end();
   }
 
   #onData(chunk: Bytes): boolean {
     this.#received += chunk.length;
-    if (this.#isFinished()) return true;
+    if (this.#state === 'over') return true;
     const more = this.#channel ? this.#channel.push(chunk) : (this.#driver?.push(chunk) ?? true);
-    return more || this.#isFinished();
+    return more || this.#isOver();
+  }
+
+  #onEnd(): void {
+    this.#innerEnded = true;
+    if (this.#isOver()) return;
+    if (this.#channel?.peerEnded && this.#state === 'open') this.#below.stopTimer();
+    if (this.#channel) this.#channel.endOfStream();
+    else this.#driver?.end();
   }
 
   #onClose(cause: K4netError | undefined): void {
-    this.#innerGone = true;
+    this.#below.markGone();
     const gone = (): void => {
       this.#onGone(cause);
     };
@@ -333,43 +254,36 @@ export class SecureTransport implements Transport {
     else gone();
   }
 
-  /** A plain socket resets the connection when it has read the first unit. */
-  get #heardNothing(): boolean {
-    return this.#state === 'handshake' && this.#received < shortestUnit;
-  }
-
   #onGone(cause: K4netError | undefined): void {
     if (this.#state === 'handshake' && this.#channel && !this.#channel.awaitingConfirm) {
-      // The peer's part of the handshake has succeeded: its messages and its end are delivered first.
-      this.#goneBefore = { cause };
+      // The peer has finished its part of the handshake: deliver its messages and its end first.
+      this.#goneEarly = { cause };
       return;
     }
     if (this.#state === 'open' && this.#channel?.over) {
       this.#state = 'over';
-      this.#delivery.close();
+      this.#channel.stop();
+      this.#gate.close();
     } else {
-      this.#fail(this.#heardNothing ? unanswered(cause) : (cause ?? goneError()));
+      this.#fail(closeError(cause, this.#state === 'handshake' ? this.#received : Infinity));
     }
-    this.#stopTimer();
+    this.#below.stopTimer();
   }
 
-  #resumeInner(): void {
-    if (this.#state === 'idle' || this.#innerGone) return;
-    if (this.#channel && !this.#isFinished()) this.#channel.resume();
-    else this.#inner.resume();
+  /** One direction has ended. A peer that keeps the connection open after both ends gets a second. */
+  #onDirectionEnd(): void {
+    if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) this.#below.abortLater();
   }
 
-  #writeInner(units: readonly Bytes[]): void {
-    if (!this.#innerGone && units.length > 0) this.#inner.write(units);
-  }
-
-  #endInner(): void {
-    if (!this.#innerGone) this.#inner.end();
+  #resumeBelow(): void {
+    if (this.#state === 'idle' || this.#below.isGone) return;
+    if (this.#channel && !this.#isOver()) this.#channel.resume();
+    else this.#below.resume();
   }
 
   /**
-   * What the transport below and the records call. One object, and not a closure for every call, because every connection
-   * has it as long as it lives.
+   * The calls of the transport below and of the record channel. Every connection keeps this one object instead of a
+   * closure for each call.
    */
   static readonly #TransportSink = class implements Sink, ChannelOwner {
     readonly #above: SecureTransport;
@@ -398,23 +312,8 @@ export class SecureTransport implements Transport {
       this.#above.#fail(toK4netError(error, 'K4NET_INTERNAL', 'the session failed'));
     }
 
-    confirmed(): void {
-      this.#above.#confirmed?.resolve();
-    }
-
     ended(): void {
-      this.#above.#settle();
+      this.#above.#onDirectionEnd();
     }
   };
-}
-
-function goneError(): K4netError {
-  return new K4netError('K4NET_CONNECTION', 'the connection is gone');
-}
-
-/** @param cause - the system's error, if there is one. */
-function unanswered(cause: K4netError | undefined): K4netError {
-  const text =
-    'the connection broke before the peer said anything: it may be a plain socket (plain: true), or not k4net at all';
-  return new K4netError('K4NET_CONNECTION', text, { cause: cause?.cause ?? cause });
 }

@@ -1,100 +1,37 @@
-import { type Bytes, concatBytes, kindOf } from '../util/bytes.js';
+import { type Bytes, concatBytes } from '../util/bytes.js';
 import type { Backend } from '../crypto/backend.js';
 import type { PublicKey } from '../crypto/public-key.js';
-import { chooseBackend, type CipherChoice } from '../crypto/choose-backend.js';
 import { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
-import { isServerName, recordLimitBounds } from './handshake/extensions.js';
-import type { OpenerOptions, RecordHandler } from './record/reader.js';
+import type { ReaderOptions } from './record/parser.js';
+import { type RecordReader, createReader } from './record/reader.js';
 import { type TrafficSecrets, expand, expandAll, trafficSecrets } from './key-schedule.js';
-import { type RecordOpener, createOpener } from './record/opener.js';
-import { type PaddingPolicy, createPadding } from './record/padding.js';
 import { defaultRecordLimit } from './record/format.js';
 import { RecordSealer, type SealerOptions } from './record/sealer.js';
 
-/** What both sides may choose. */
-export interface SessionOptions {
-  /** The longest record plaintext to be sent here, 2^14 to 2^20; without it, 64 KiB and nothing is said. */
-  readonly recordLimit?: number | undefined;
-  /** Application protocols by name: a client offers them, a server takes its own first that was offered. */
-  readonly appProtocols?: readonly string[] | undefined;
-  readonly padding?: PaddingPolicy | undefined;
-  readonly cipher?: CipherChoice | undefined;
-}
-
-/** Refuses options that could not be said on the wire. */
-export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
-  chooseBackend(cipher);
-  const { minimum, maximum } = recordLimitBounds;
-  if (
-    recordLimit !== undefined &&
-    !(Number.isInteger(recordLimit) && recordLimit >= minimum && recordLimit <= maximum)
-  ) {
-    throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
-  }
-  checkAppProtocols(appProtocols ?? []);
-  createPadding(padding);
-}
-
-function checkAppProtocols(names: unknown): void {
-  if (!Array.isArray(names)) {
-    throw new TypeError(`appProtocols is a list of strings, not ${kindOf(names)}`);
-  }
-  let total = 0;
-  for (const name of names as readonly unknown[]) {
-    if (typeof name !== 'string') {
-      throw new TypeError(`appProtocols is a list of strings, not of ${kindOf(name)}`);
-    }
-    const { length } = new TextEncoder().encode(name);
-    if (length < 1 || length > 255) {
-      throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
-    }
-    total += length + 1;
-  }
-  if (total > 1024)
-    throw new RangeError('the names of the application protocols are over 1024 bytes together');
-}
-
-/** Refuses a server name that could not be said on the wire. */
-export function checkServerName(name: unknown): void {
-  if (name === undefined) return;
-  if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
-  if (!isServerName(name)) {
-    throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
-  }
-}
-
-/**
- * How the client came to go on with the server's key: it had the `key`, its fingerprint was a `pin`, a store knew it
- * (`known`) or saw it for the first time (`new`), or nobody asked (`unchecked`).
- */
-export type ServerTrust = 'key' | 'pin' | 'known' | 'new' | 'unchecked';
-
-/** What a handshake has settled. */
+/** The results of a handshake. */
 export interface SessionFacts {
   readonly role: 'client' | 'server';
   readonly serverKey: PublicKey;
-  /** Of a client only. */
-  readonly trust?: ServerTrust | undefined;
-  /** The key that the client showed, if it showed one. */
+  /** The key that the client showed, if it did. */
   readonly clientKey?: PublicKey | undefined;
   readonly serverName?: string | undefined;
   readonly appProtocol?: string | undefined;
-  /** The longest record plaintext of each direction. */
+  /** The longest record plaintext of each direction, in bytes. */
   readonly sendLimit: number;
   readonly receiveLimit: number;
 }
 
 const maxExport = 255 * 32;
 
-/** A session whose handshake is done: see "Key schedule" and "Records" in docs/protocol.md. */
+/** A session whose handshake has succeeded: "Key schedule" and "Records" in docs/protocol.md. */
 export class Session {
   readonly facts: SessionFacts;
-  /** The sending half. A server's has sealed its confirm already, where there is one. */
+  /** The sending half. A server has sealed its confirm with it already, if there is one. */
   readonly sealer: RecordSealer;
   readonly #backend: Backend;
   #receiving: Bytes | undefined;
-  /** The id, and the secret of exports behind it: an array costs more than what it holds. */
+  /** The session id, and the exporter secret behind it: two arrays would take more memory. */
   readonly #values: Bytes;
 
   private constructor(
@@ -110,7 +47,7 @@ export class Session {
     secrets.exporter.fill(0);
   }
 
-  /** Spends the master secret. */
+  /** Derives the last secrets and overwrites the master secret. */
   static async create(facts: SessionFacts, epochOne: EpochOne, th4: Bytes): Promise<Session> {
     const { backend, master, receiving, sealer } = epochOne;
     const [id, exporter] = await expandAll(backend, master, [
@@ -121,29 +58,35 @@ export class Session {
     return new Session(facts, sealer, { backend, receiving, id, exporter });
   }
 
-  /** The same 32 bytes on both sides, and no other session's. No secret. */
+  /** 32 bytes that are the same on both sides and in no other session. Not secret. */
   get id(): Bytes {
     return this.#values.slice(0, 32);
   }
 
-  /** Whether the client has yet to hear that its key was accepted: `connect()` settles only then. */
+  /** Whether this side is a client that waits for the confirm of its key: `connect()` resolves only then. */
   get confirmPending(): boolean {
     return this.facts.role === 'client' && this.facts.clientKey !== undefined;
   }
 
-  /** The receiving half. There is one, so this is called once. */
-  open(handler: RecordHandler, options: OpenerOptions = noOptions): RecordOpener {
+  /** The longest record plaintext that this side accepts. */
+  get receiveLimit(): number {
+    return this.facts.receiveLimit;
+  }
+
+  /** The receiving half, once. */
+  open(options: ReaderOptions = noOptions): RecordReader {
     const receiving = this.#receiving;
-    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session is opened once');
+    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session can be opened once');
     this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
-    return createOpener(this.#backend, receiving, handler, { ...options, ...limits });
+    return createReader(this.#backend, receiving, { ...options, ...limits });
   }
 
   /**
    * Key material for the application, the same on both sides: `export` of "Key schedule" in docs/protocol.md.
    *
-   * @param label - what it is for, in printable ASCII.
+   * @param label - its purpose, 1 to 255 printable ASCII characters.
+   * @param length - bytes wanted, 1 to 8160.
    */
   async export(label: string, context: Bytes, length: number): Promise<Bytes> {
     if (typeof label !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(label)) {
@@ -157,7 +100,7 @@ export class Session {
   }
 }
 
-/** What ServerFinished makes possible: the secrets of epoch 1, and the sending half on them. */
+/** The secrets of epoch 1, which ServerFinished makes possible, and the sending half that uses them. */
 export interface EpochOne {
   readonly backend: Backend;
   readonly master: Bytes;
@@ -178,7 +121,7 @@ export async function enterEpochOne(
   return { backend, master, receiving, sealer: new RecordSealer(backend, sending, options) };
 }
 
-/** The longest plaintext that a side accepts. */
+/** The longest record plaintext that a side accepts, in bytes. */
 export function limitOf(recordLimit: number | undefined): number {
   return recordLimit ?? defaultRecordLimit;
 }

@@ -1,12 +1,11 @@
 import { checkKeyPairSource, importKeyPair } from '../crypto/key-pair.js';
 import { ClientHandshake } from '../session/handshake/client.js';
-import { checkClientOptions } from '../session/handshake/client-options.js';
+import { checkClientOptions, checkServerOptions, type SessionOptions } from '../session/handshake/options.js';
 import type { Handshake } from '../session/handshake/machine.js';
 import { ServerHandshake } from '../session/handshake/server.js';
-import { checkServerOptions } from '../session/handshake/server-options.js';
 import { defaultRecordLimit } from '../session/record/format.js';
-import type { SessionPlan } from '../session/secure-transport.js';
-import type { Session, SessionOptions } from '../session/session.js';
+import type { SessionPlan } from '../session/handshake/driver.js';
+import type { Session } from '../session/session.js';
 import { checkServerKeys, keyChoice, serverKeys, type OrUndefined } from '../trust/server-keys.js';
 import { checkServerTrust, decideTrust, type TrustDecision } from '../trust/server-trust.js';
 import { kindOf } from '../util/bytes.js';

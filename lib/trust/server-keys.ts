@@ -1,8 +1,7 @@
 import { checkKeyPairSource, generateKeyPair, importKeyPair } from '../crypto/key-pair.js';
 import type { KeyPair, KeyPairSource } from '../crypto/key-pair.js';
 import { K4netError } from '../errors.js';
-import { checkServerKey, type ServerKeyChoice } from '../session/handshake/server-options.js';
-import { checkServerName } from '../session/session.js';
+import { checkServerKey, checkServerName, type ServerKeyChoice } from '../session/handshake/options.js';
 import { equalBytes, kindOf } from '../util/bytes.js';
 import { keyFile, loadServerKey, readServerKey } from './files.js';
 import { normalizeHostName } from './known-hosts.js';

@@ -1,6 +1,9 @@
 /** The one byte type of the library: any `Uint8Array`, Node's `Buffer` included. */
 export type Bytes = Uint8Array;
 
+/** No bytes: one constant for all of them. */
+export const noBytes: Bytes = new Uint8Array(0);
+
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -47,6 +50,18 @@ export function writeU32(bytes: Bytes, offset: number, value: number): void {
 /** An unsigned 16-bit little-endian integer; the caller has checked that two bytes are there. */
 export function readU16(bytes: Bytes, offset: number): number {
   return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+}
+
+/** An unsigned 16-bit little-endian integer as two new bytes. */
+export function u16Bytes(value: number): Bytes {
+  return Uint8Array.of(value, value >>> 8);
+}
+
+/** An unsigned 32-bit little-endian integer as four new bytes. */
+export function u32Bytes(value: number): Bytes {
+  const bytes = new Uint8Array(4);
+  writeU32(bytes, 0, value);
+  return bytes;
 }
 
 /** A view of some bytes. It is a plain `Uint8Array`, and made in less time than the `subarray` of Node's class. */

@@ -52,11 +52,20 @@ describe.skipIf(!found)('the Wycheproof test vectors (skipped where WYCHEPROOF_D
       let opened: Bytes | undefined;
       let sealed: Bytes;
       if (backend.sync) {
-        const gcm = backend.gcm(key);
-        const parts = gcm.open(iv, aad, [ct], tag);
-        opened = parts && concatBytes(parts);
-        const made = gcm.seal(iv, aad, [msg]);
-        sealed = concatBytes([...made.parts, made.tag]);
+        const decipher = backend.decipher(key, iv);
+        decipher.setAAD(aad);
+        decipher.setAuthTag(tag);
+        opened = decipher.update(ct);
+        try {
+          decipher.final();
+        } catch {
+          opened = undefined;
+        }
+        const cipher = backend.cipher(key, iv);
+        cipher.setAAD(aad);
+        const made = cipher.update(msg);
+        cipher.final();
+        sealed = concatBytes([made, cipher.getAuthTag()]);
       } else {
         const gcm = await backend.gcm(key);
         opened = await gcm.open(iv, aad, concatBytes([ct, tag]));

@@ -21,7 +21,7 @@ afterEach(() => ends.clear());
 const ciphers: readonly CipherChoice[] = ['webcrypto', 'node'];
 const keyed = [false, true];
 
-/** Holds back everything that a transport delivers, and then delivers it in one turn. */
+/** Holds back all events of a transport, and then delivers them in one turn. */
 class Gate implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';
@@ -39,13 +39,13 @@ class Gate implements Transport {
     this.#shut = true;
   }
 
-  /** Delivers what was held. Nothing is held from then on. */
+  /** Delivers the held events, and holds none from then on. */
   open(): void {
     this.#shut = false;
     for (const deliver of this.#held.splice(0)) if (this.#sink) deliver(this.#sink);
   }
 
-  /** The transport is gone; what it delivered before is not yet there. */
+  /** Closes the transport; the close waits behind the held events. */
   break(cause: K4netError): void {
     this.#deliver((sink) => {
       sink.close(cause);
@@ -112,67 +112,70 @@ async function carriers(wire: 'memory' | 'TCP'): Promise<[Transport, Transport]>
   return [new DuplexTransport(near), new DuplexTransport(far)];
 }
 
-describe.each(ciphers)('a server that closes as soon as its handshake has succeeded, with %s', (cipher) => {
-  const clientOptions = (withKey: boolean) => ({
-    key: keys.server.publicKey,
-    cipher,
-    ...(withKey && { clientKey: keys.ec }),
-  });
+describe.each(ciphers)(
+  'a server that closes as soon as its handshake has succeeded, with the %s cipher,',
+  (cipher) => {
+    const clientOptions = (withKey: boolean) => ({
+      key: keys.server.publicKey,
+      cipher,
+      ...(withKey && { clientKey: keys.ec }),
+    });
 
-  it.each(wires)('is seen over %s by its client as an end in good order', async (wire) => {
-    for (let i = 0; i < 60; i += 1) {
-      const withKey = i % 2 > 0;
-      const { client, server } = await ends.pair(wire, clientOptions(withKey), {
-        cipher,
-        clientAuth: withKey ? 'required' : 'none',
-      });
-      const shaken = outcome(client.handshake());
-      const messages = drain(client);
-      await server.handshake();
-      await turns(i % 5);
-      const closing = server.close(i % 3 > 0 ? undefined : 'goodbye');
-      expect((await messages).map(textOf)).toEqual(i % 3 > 0 ? [] : ['goodbye']);
-      expect(await shaken).toBe('ok');
-      await closing;
-      expect([(await client.closed).code, (await server.closed).code]).toEqual([
-        'K4NET_CLOSED',
-        'K4NET_CLOSED',
-      ]);
-    }
-  });
-
-  it.each(wires)('is so over %s when all that it said comes in one turn with its end', async (wire) => {
-    for (const withKey of keyed) {
-      const [near, far] = await carriers(wire);
-      const gate = new Gate(near);
-      const client = ends.keep(new EncryptedSocket(gate, clientOptions(withKey)));
-      const server = ends.keep(
-        new EncryptedSocket(far, {
-          isServer: true,
-          key: keys.server,
+    it.each(wires)('looks to its client over %s like an end in good order', async (wire) => {
+      for (let i = 0; i < 60; i += 1) {
+        const withKey = i % 2 > 0;
+        const { client, server } = await ends.pair(wire, clientOptions(withKey), {
           cipher,
           clientAuth: withKey ? 'required' : 'none',
-        }),
-      );
-      const shaken = outcome(client.handshake());
-      const messages = drain(client);
-      await server.handshake();
-      gate.shut();
-      const closing = server.close('goodbye');
-      await until(() => gate.ended);
-      gate.open();
-      expect(await shaken).toBe('ok');
-      expect((await messages).map(textOf)).toEqual(['goodbye']);
-      await closing;
-      expect((await client.closed).code).toBe('K4NET_CLOSED');
-    }
-  });
-});
+        });
+        const shaken = outcome(client.handshake());
+        const messages = drain(client);
+        await server.handshake();
+        await turns(i % 5);
+        const closing = server.close(i % 3 > 0 ? undefined : 'goodbye');
+        expect((await messages).map(textOf)).toEqual(i % 3 > 0 ? [] : ['goodbye']);
+        expect(await shaken).toBe('ok');
+        await closing;
+        expect([(await client.closed).code, (await server.closed).code]).toEqual([
+          'K4NET_CLOSED',
+          'K4NET_CLOSED',
+        ]);
+      }
+    });
+
+    it.each(wires)('does so over %s when its records and its end arrive in one turn', async (wire) => {
+      for (const withKey of keyed) {
+        const [near, far] = await carriers(wire);
+        const gate = new Gate(near);
+        const client = ends.keep(new EncryptedSocket(gate, clientOptions(withKey)));
+        const server = ends.keep(
+          new EncryptedSocket(far, {
+            isServer: true,
+            key: keys.server,
+            cipher,
+            clientAuth: withKey ? 'required' : 'none',
+          }),
+        );
+        const shaken = outcome(client.handshake());
+        const messages = drain(client);
+        await server.handshake();
+        gate.shut();
+        const closing = server.close('goodbye');
+        await until(() => gate.ended);
+        gate.open();
+        expect(await shaken).toBe('ok');
+        expect((await messages).map(textOf)).toEqual(['goodbye']);
+        await closing;
+        expect((await client.closed).code).toBe('K4NET_CLOSED');
+      }
+    });
+  },
+);
 
 describe.each(ciphers)(
-  'a connection that goes while a client still finishes its handshake, with %s',
+  'a connection that closes while its client still finishes the handshake, with the %s cipher,',
   (cipher) => {
-    /** A client that remembers the server's key when the test says so, and a server that has ended. */
+    /** A client that stores the server's key when the test resolves `remembered`, and a server that has ended. */
     async function open(clientKey: boolean) {
       const [near, far] = memoryPair();
       const gate = new Gate(near);
@@ -210,7 +213,7 @@ describe.each(ciphers)(
     }
 
     it.each(keyed)(
-      'has still carried the message and the end of the server (client key: %s)',
+      'still delivers the message and the end of the server (client key: %s)',
       async (clientKey) => {
         const { gate, client, remembered, sink } = await open(clientKey);
         const cause = new K4netError('K4NET_CONNECTION', 'reset by the test');
@@ -226,7 +229,7 @@ describe.each(ciphers)(
       },
     );
 
-    it('fails with its own error where the key of the server cannot be remembered', async () => {
+    it('fails with the error of the store when the key of the server cannot be stored', async () => {
       const { gate, client, remembered, sink } = await open(false);
       gate.break(new K4netError('K4NET_CONNECTION', 'reset by the test'));
       remembered.reject(new K4netError('K4NET_FILE', 'the disk is full'));

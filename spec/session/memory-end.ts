@@ -1,29 +1,29 @@
 import { type Bytes, concatBytes, readU32 } from '../../lib/util/bytes.js';
 import { K4netError, toK4netError } from '../../lib/errors.js';
-import { type Handshake, type HandshakeStep, sealAlert } from '../../lib/session/handshake/machine.js';
-import type { OpenerOptions } from '../../lib/session/record/reader.js';
-import type { RecordOpener } from '../../lib/session/record/opener.js';
+import type { Handshake, HandshakeStep } from '../../lib/session/handshake/machine.js';
+import type { ReaderOptions, RecordEvent } from '../../lib/session/record/parser.js';
+import type { RecordReader } from '../../lib/session/record/reader.js';
 import type { Session } from '../../lib/session/session.js';
-import { UnitReader } from '../../lib/session/handshake/unit-reader.js';
+import { UnitReader } from '../../lib/session/handshake/driver.js';
 
-/** The smallest driver there is: one side of a session, whose bytes go where the test wants them. */
+/** One side of a session without a transport: a test carries its bytes. */
 export class MemoryEnd {
-  /** What it sent, a unit or record a piece as far as its machines make them so. */
+  /** The units and records that it sent. */
   readonly sent: Bytes[] = [];
   readonly messages: Bytes[] = [];
   readonly stream: Bytes[] = [];
   session: Session | undefined;
-  opener: RecordOpener | undefined;
+  reader: RecordReader | undefined;
   error: K4netError | undefined;
   closed = false;
   confirmed = false;
   readonly #handshake: Handshake;
   readonly #units = new UnitReader();
-  readonly #options: OpenerOptions;
+  readonly #options: ReaderOptions;
   readonly #maxSize: number;
   #partial: Bytes = new Uint8Array(0);
 
-  constructor(handshake: Handshake, options: OpenerOptions = {}, maxSize: number = 2 ** 24) {
+  constructor(handshake: Handshake, options: ReaderOptions = {}, maxSize: number = 2 ** 24) {
     this.#handshake = handshake;
     this.#options = options;
     this.#maxSize = maxSize;
@@ -40,8 +40,8 @@ export class MemoryEnd {
 
   async feed(chunk: Bytes): Promise<void> {
     if (this.error || this.closed) return;
-    if (this.opener) {
-      await this.#records(chunk);
+    if (this.reader) {
+      await this.#records(this.reader, chunk);
       return;
     }
     this.#units.push(chunk);
@@ -55,7 +55,7 @@ export class MemoryEnd {
 
   async eof(): Promise<void> {
     if (this.over) return;
-    if (this.opener) await this.#guard(() => this.opener?.end());
+    if (this.reader) await this.#guard(() => this.reader?.end());
     else await this.#step(await this.#handshake.end());
   }
 
@@ -72,25 +72,23 @@ export class MemoryEnd {
     if (step.state === 'failed') this.error = step.error;
     if (step.state !== 'done') return;
     this.session = step.session;
-    this.opener = step.session.open(
-      {
-        data: (chunk) => {
-          this.#data(chunk);
-        },
-        confirmed: () => {
-          this.confirmed = true;
-        },
-        closed: () => {
-          this.closed = true;
-        },
-      },
-      this.#options,
-    );
-    for (const chunk of this.#units.rest()) await this.#records(chunk);
+    this.reader = step.session.open(this.#options);
+    for (const chunk of this.#units.rest()) await this.#records(this.reader, chunk);
   }
 
-  #records(chunk: Bytes): Promise<void> {
-    return this.#guard(() => this.opener?.push(chunk));
+  #records(reader: RecordReader, chunk: Bytes): Promise<void> {
+    return this.#guard(async () => {
+      reader.add(chunk);
+      for (let event = await reader.read(); event !== undefined; event = await reader.read()) {
+        this.#event(event);
+      }
+    });
+  }
+
+  #event(event: RecordEvent): void {
+    if (event === 'confirmed') this.confirmed = true;
+    else if (event === 'closed') this.closed = true;
+    else this.#data(event);
   }
 
   async #guard(task: () => void | Promise<void>): Promise<void> {
@@ -98,7 +96,7 @@ export class MemoryEnd {
       await task();
     } catch (error) {
       this.error = toK4netError(error, 'K4NET_INTERNAL', 'test');
-      if (this.session) this.sent.push(...(await sealAlert(this.session.sealer, this.error)));
+      if (this.session) this.sent.push(...(await this.session.sealer.fail(this.error)));
     }
   }
 

@@ -1,9 +1,9 @@
 import { type Bytes, concatBytes } from '../../lib/util/bytes.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
-import type { ClientHandshakeOptions } from '../../lib/session/handshake/client-options.js';
-import type { OpenerOptions } from '../../lib/session/record/reader.js';
+import type { ClientHandshakeOptions } from '../../lib/session/handshake/options.js';
+import type { ReaderOptions } from '../../lib/session/record/parser.js';
 import { ServerHandshake } from '../../lib/session/handshake/server.js';
-import type { ServerHandshakeOptions } from '../../lib/session/handshake/server-options.js';
+import type { ServerHandshakeOptions } from '../../lib/session/handshake/options.js';
 import { MemoryEnd } from './memory-end.js';
 import { keyPair } from './vectors.js';
 
@@ -16,12 +16,12 @@ export interface Pair {
 export async function newPair(
   client: ClientHandshakeOptions = {},
   server: Partial<ServerHandshakeOptions> = {},
-  opener: OpenerOptions = {},
+  reader: ReaderOptions = {},
 ): Promise<Pair> {
   const key = await keyPair('server2048');
   return {
-    client: new MemoryEnd(new ClientHandshake(client), opener),
-    server: new MemoryEnd(new ServerHandshake({ key, ...server }), opener),
+    client: new MemoryEnd(new ClientHandshake(client), reader),
+    server: new MemoryEnd(new ServerHandshake({ key, ...server }), reader),
   };
 }
 

@@ -50,14 +50,14 @@ describeTransport('records in memory', () => secured(memoryPair(), 'node'), inMe
 describeTransport('records in memory, WebCrypto', () => secured(memoryPair(), 'webcrypto'), inMemory);
 describeTransport('records over TCP', () => overStreams(tcpPair(), 'node'), onSystem);
 describeTransport('records over TCP, WebCrypto', () => overStreams(tcpPair(), 'webcrypto'), onSystem);
-// Where the carrier has no reset, the session sees that its end is missing.
+// Without a reset of the transport below, the session reports that the end is missing.
 describeTransport('records over a Unix socket', () => overStreams(unixPair(), 'auto'), {
   ...onSystem,
   resetCode: 'K4NET_TRUNCATED',
 });
 
-describe('the bytes that came in', () => {
-  it('count before a record is whole: half of one is a sign of life', async () => {
+describe('the count of received bytes of a secure transport', () => {
+  it('includes the bytes of an incomplete record, which show that the peer is alive', async () => {
     const [a, b] = memoryPair();
     const client = new SecureTransport(a, {
       ...common,

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { Bytes } from '../../lib/util/bytes.js';
 import { KeyPair } from '../../lib/crypto/key-pair.js';
 import type { EphemeralShare } from '../../lib/crypto/backend.js';
-import { agree } from '../../lib/crypto/suite.js';
+import { agree, type CryptoKeyLike } from '../../lib/crypto/suite.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
-import type { FurtherExtensions } from '../../lib/session/handshake/injection.js';
+import type { FurtherExtensions } from '../../lib/session/handshake/options.js';
 import type { PaddingPolicy } from '../../lib/session/record/padding.js';
 import { ServerHandshake } from '../../lib/session/handshake/server.js';
 import { chooseBackend, type CipherChoice } from '../../lib/crypto/choose-backend.js';
@@ -126,6 +126,15 @@ export function keyPair(name: string): Promise<KeyPair> {
     pairs.set(name, pair);
   }
   return pair;
+}
+
+/** A private P-256 key for ECDH from PKCS#8: the library itself generates such keys only. */
+export async function importEphemeral(pkcs8: Bytes): Promise<CryptoKeyLike> {
+  const algorithm = { name: 'ECDH', namedCurve: 'P-256' };
+  const key = await globalThis.crypto.subtle.importKey('pkcs8', pkcs8 as never, algorithm, false, [
+    'deriveBits',
+  ]);
+  return key;
 }
 
 /** The private half follows a tag of its own in these PKCS#8 forms, and the public point stands at their end. */

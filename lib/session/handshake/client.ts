@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes } from '../../util/bytes.js';
+import { type Bytes, concatBytes, equalBytes, noBytes, u16Bytes } from '../../util/bytes.js';
 import type { Backend, EphemeralShare } from '../../crypto/backend.js';
 import { chooseBackend } from '../../crypto/choose-backend.js';
 import type { KeyPair } from '../../crypto/key-pair.js';
@@ -8,10 +8,9 @@ import { K4netError, KeyMismatchError } from '../../errors.js';
 import { noOptions } from '../../util/options.js';
 import { alertFor, alertName, decodeAlert, encodeAlert, peerAlert } from '../record/alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
-import { type Extensions, encodeExtensions, extensionId, readExtensions, u16 } from './extensions.js';
-import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
-import { type ClientHandshakeOptions, checkClientOptions } from './client-options.js';
-import type { ClientInjection } from './injection.js';
+import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
+import { Handshake, type HandshakeStep, unit } from './machine.js';
+import { type ClientHandshakeOptions, type ClientInjection, checkClientOptions } from './options.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
 import {
   checkHeader,
@@ -28,14 +27,13 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from '../record/padding.js';
-import { premasterLabel } from './premaster.js';
+import { premasterLabel } from './epoch-zero.js';
 import { recordType } from '../record/format.js';
-import { type EpochOne, type ServerTrust, Session, enterEpochOne, limitOf } from '../session.js';
+import { type EpochOne, Session, enterEpochOne, limitOf } from '../session.js';
 
 const serverFinishedKnows = [extensionId.recordLimit, extensionId.appProtocol];
-const empty = new Uint8Array(0);
 
-/** The client's side of the handshake: see "Units" and "Errors" in docs/protocol.md. */
+/** The client's side of the handshake: "Units" and "Errors" in docs/protocol.md. */
 export class ClientHandshake extends Handshake {
   readonly #options: ClientHandshakeOptions;
   readonly #inject: ClientInjection;
@@ -45,16 +43,15 @@ export class ClientHandshake extends Handshake {
   readonly #transcript: Transcript;
   #awaits: 'offer' | 'hello' | 'finished' | 'nothing' = 'nothing';
   #serverKey: PublicKey | undefined;
-  #trust: ServerTrust = 'unchecked';
   #ephemeral: EphemeralShare | undefined;
   #premaster: Bytes | undefined;
   #secrets: HandshakeSecrets | undefined;
-  /** Whether ServerFinished has verified: from then on the server is told of errors. */
+  /** Whether ServerFinished has verified. From then on the server gets an alert for an error. */
   #verified = false;
-  /** There once ClientFinished is the client's one record of epoch 0. */
+  /** Set when ClientFinished is sealed, which is the client's one record of epoch 0. */
   #epochOne: EpochOne | undefined;
 
-  /** @param inject - for tests only. */
+  /** @param inject - fixed values in place of random ones, for tests only. */
   constructor(options: ClientHandshakeOptions, inject: ClientInjection = noOptions) {
     super();
     checkClientOptions(options);
@@ -76,7 +73,6 @@ export class ClientHandshake extends Handshake {
     const { serverKey, serverName } = this.#options;
     if (serverKey) {
       this.#serverKey = serverKey;
-      this.#trust = 'key';
       return this.#sendHello(serverKey);
     }
     this.#awaits = 'offer';
@@ -94,12 +90,12 @@ export class ClientHandshake extends Handshake {
       case 'finished':
         return this.#finished(body);
       case 'nothing':
-        throw new K4netError('K4NET_STATE', 'the handshake awaits nothing now');
+        throw new K4netError('K4NET_STATE', 'the handshake expects no message now');
     }
   }
 
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
-    if (this.#epochOne) return sealAlert(this.#epochOne.sealer, error);
+    if (this.#epochOne) return this.#epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     if (!this.#verified || alert === undefined || !this.#secrets) return [];
     const content = encodeAlert(alert, 0, alertName(alert));
@@ -137,9 +133,6 @@ export class ClientHandshake extends Handshake {
     if (key.type !== 'rsa')
       throw new K4netError('K4NET_MALFORMED', 'the server offers a key that is not RSA');
     this.#checkPin(key);
-    if (this.#pins.length > 0) this.#trust = 'pin';
-    else if (this.#options.decideServerKey)
-      this.#trust = checkDecision(await this.#options.decideServerKey(key));
     this.#serverKey = key;
     this.#transcript.add(body);
     return this.#sendHello(key);
@@ -163,7 +156,7 @@ export class ClientHandshake extends Handshake {
     this.#ephemeral = ephemeral;
     this.#awaits = 'hello';
     const random = inject.random ?? randomBytes(32);
-    const said = {
+    const fields = {
       ...(serverName !== undefined && { serverName }),
       ...(recordLimit !== undefined && { recordLimit }),
       ...(appProtocols?.length && { appProtocols }),
@@ -171,7 +164,7 @@ export class ClientHandshake extends Handshake {
     return this.#sendClear(
       encodeClientHello(
         { random, keyId: key.id, share: ephemeral.share, suites: [suiteId], ciphertext },
-        this.#extensions(messageType.clientHello, said),
+        this.#extensions(messageType.clientHello, fields),
       ),
     );
   }
@@ -188,7 +181,7 @@ export class ClientHandshake extends Handshake {
     }
     const shared = this.#ephemeral && (await this.#ephemeral.agree(hello.share));
     if (!shared || !this.#premaster)
-      throw new K4netError('K4NET_MALFORMED', 'the point of ServerHello is none');
+      throw new K4netError('K4NET_MALFORMED', 'the point of ServerHello is not on the curve');
     this.#ephemeral = undefined;
     this.#transcript.add(body);
     const th1 = await this.#transcript.hash();
@@ -226,7 +219,6 @@ export class ClientHandshake extends Handshake {
     const facts = {
       role: 'client' as const,
       serverKey: this.#knownKey(),
-      trust: this.#trust,
       clientKey: identity?.publicKey,
       serverName: this.#options.serverName,
       appProtocol,
@@ -235,7 +227,7 @@ export class ClientHandshake extends Handshake {
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
     if (this.error) return { state: 'failed', error: this.error };
-    // From here on an alert belongs to epoch 1: in epoch 0 it would be under this record's nonce.
+    // From here on an alert belongs to epoch 1. In epoch 0 it would use the nonce of this record again.
     this.#epochOne = epochOne;
     await this.sendSealed(this.#sealRecord(secrets, recordType.handshake, reply));
     this.#awaits = 'nothing';
@@ -260,14 +252,14 @@ export class ClientHandshake extends Handshake {
       );
     }
     const { identity, identifyToUnknownServer = false } = this.#options;
-    const knewServer = this.#trust === 'key' || this.#trust === 'pin' || this.#trust === 'known';
+    const knewServer = this.#options.serverKey !== undefined || this.#pins.length > 0;
     const shown = flags !== 0 && (knewServer || identifyToUnknownServer) ? identity : undefined;
     if (flags === 2 && !shown) {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REQUIRED',
         identity
-          ? "the server requires the client's key, which is not shown to a server that was not known before"
-          : 'the server requires a client with a key',
+          ? "the server requires the client's key, and the client shows it only to a server that it knew before (identifyToUnknownServer)"
+          : 'the server requires a client key (clientKey)',
       );
     }
     return { identity: shown, appProtocol };
@@ -277,15 +269,15 @@ export class ClientHandshake extends Handshake {
     const key = identity?.publicKey;
     const extensions = this.#extensions(messageType.clientFinished, {});
     const algorithm = key === undefined ? sigalg.none : key.type === 'rsa' ? sigalg.pss : sigalg.ecdsa;
-    const signed = encodeClientFinished(algorithm, key?.spki ?? empty, extensions);
+    const signed = encodeClientFinished(algorithm, key?.spki ?? noBytes, extensions);
     const signatureLength = key === undefined ? 0 : key.type === 'rsa' ? key.modulusLength : 64;
     const length = clientFinishedLength(signed.length, signatureLength);
-    let signature: Bytes = empty;
+    let signature: Bytes = noBytes;
     if (identity) {
       const content = signedContent(await this.#transcript.hash({ length, part: signed }));
       signature = this.#inject.signature ?? (await identity.sign(content));
     }
-    const covered = concatBytes([signed, u16(signature.length), signature]);
+    const covered = concatBytes([signed, u16Bytes(signature.length), signature]);
     const hash = await this.#transcript.hash({ length, part: covered });
     const verify = await this.#backend.hmac(secrets.clientFinished, hash);
     return concatBytes([covered, verify]);
@@ -297,15 +289,9 @@ export class ClientHandshake extends Handshake {
   }
 }
 
-// What is neither word may come from a hook that forgot to answer, and is no reason to go on.
-function checkDecision(decision: 'known' | 'new'): ServerTrust {
-  if (decision === 'known' || (decision as string) === 'new') return decision;
-  throw new TypeError("decideServerKey answers 'known' or 'new', or throws");
-}
-
 function notTheServer(): K4netError {
   return new K4netError(
     'K4NET_SERVER_AUTH',
-    'the server could not show that it has its private key, or something was changed on the way',
+    'the server has not shown that it has its private key, or a message was changed on the way',
   );
 }

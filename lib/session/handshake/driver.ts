@@ -1,21 +1,31 @@
 import { type Bytes, concatBytes } from '../../util/bytes.js';
 import type { K4netError } from '../../errors.js';
 import { Deferred } from '../../util/wait.js';
-import type { Handshake, HandshakeStep } from './machine.js';
+import { ByteQueue } from '../record/byte-queue.js';
 import type { Session } from '../session.js';
-import { UnitReader } from './unit-reader.js';
+import type { Handshake, HandshakeStep } from './machine.js';
 
-/** Received bytes that may wait to be looked at: two units of the greatest length. */
-const mostAhead = 2 * 4100;
+/** What a transport needs for its session. */
+export interface SessionPlan {
+  /** Gets the keys and makes the state machine of the handshake. */
+  begin(): Promise<Handshake>;
+  /** The whole handshake has succeeded: now a key may be stored. A rejection fails the session. */
+  succeeded(session: Session): Promise<void>;
+  /** Milliseconds for the handshake, from its start. */
+  readonly timeout: number;
+}
 
-/** What a handshake goes over. */
+/** Received bytes that may wait: two units of the greatest length. */
+const maxPendingBytes = 2 * 4100;
+
+/** What a handshake is sent over. */
 export interface HandshakeCarrier {
   write(units: readonly Bytes[]): void;
-  /** The next unit is wanted. */
+  /** The next unit may be received. */
   resume(): void;
 }
 
-/** Leads a handshake from its first unit to its session: received units to the machine, and what it answers out. */
+/** Runs a handshake over a carrier: passes received units to the state machine, and sends its units. */
 export class HandshakeDriver {
   readonly #carrier: HandshakeCarrier;
   readonly #units = new UnitReader();
@@ -29,16 +39,17 @@ export class HandshakeDriver {
   }
 
   /**
-   * Runs the handshake. Rejects with the error that ended it, when the peer has been told; undefined if it was stopped.
+   * Runs the handshake. Resolves with undefined if it was stopped. Rejects with the error that ended it, once the alert
+   * is written.
    *
-   * @param begin - gets the keys and makes the machine.
+   * @param begin - gets the keys and makes the state machine.
    */
   async run(begin: () => Promise<Handshake>): Promise<Session | undefined> {
     const machine = await begin();
     if (this.#isStopped()) return undefined;
     this.#machine = machine;
     for (let step = await machine.start(); !this.#isStopped(); step = await this.#nextStep(machine)) {
-      // One buffer: the system is given two at once at a higher price than it takes to join them.
+      // Joined: a write of two buffers costs the system more than the copy.
       this.#carrier.write(joined(machine.take()));
       if (step.state === 'done') return step.session;
       if (step.state === 'failed') throw step.error;
@@ -46,11 +57,11 @@ export class HandshakeDriver {
     return undefined;
   }
 
-  /** Received bytes; false when enough of them wait. */
+  /** Received bytes. False if no more should be read. */
   push(chunk: Bytes): boolean {
     this.#units.push(chunk);
     this.#offer();
-    return this.#units.pending < mostAhead;
+    return this.#units.pending < maxPendingBytes;
   }
 
   /** The end of the stream. */
@@ -59,19 +70,19 @@ export class HandshakeDriver {
     this.#offer();
   }
 
-  /** What was received behind the last unit. */
+  /** Received bytes behind the last unit. */
   rest(): Bytes[] {
     return this.#units.rest();
   }
 
-  /** Nothing more is to be sent but what {@link tell} gives. */
+  /** Sends nothing more. The caller sends the alert that {@link fail} returns. */
   stop(): void {
     this.#stopped = true;
     this.#awaited?.resolve(undefined);
   }
 
-  /** What tells the peer of an error from outside the handshake. */
-  async tell(error: K4netError): Promise<readonly Bytes[]> {
+  /** The alert for an error from outside the handshake, behind all units that are not sent yet. */
+  async fail(error: K4netError): Promise<readonly Bytes[]> {
     await this.#machine?.fail(error);
     return this.#machine?.take() ?? [];
   }
@@ -108,4 +119,45 @@ export class HandshakeDriver {
 
 function joined(units: readonly Bytes[]): readonly Bytes[] {
   return units.length > 1 ? [concatBytes(units)] : units;
+}
+
+/** Cuts received bytes into the units of a handshake. The bytes behind the last unit belong to the record layer. */
+export class UnitReader {
+  readonly #queue = new ByteQueue();
+  #length: number | undefined;
+
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  push(chunk: Bytes): void {
+    this.#queue.push(chunk);
+  }
+
+  /**
+   * The body of the next unit, the error of its length, or undefined if it is not whole.
+   *
+   * @param check - called once for each unit, as soon as its length is known.
+   */
+  next(check: (length: number) => K4netError | undefined): Bytes | K4netError | undefined {
+    if (this.#length === undefined) {
+      const length = this.#queue.peekLength();
+      const refused = length === undefined ? undefined : check(length);
+      if (refused) return refused;
+      this.#length = length;
+    }
+    const length = this.#length;
+    if (length === undefined || this.#queue.size < 4 + length) {
+      this.#queue.settle();
+      return undefined;
+    }
+    this.#length = undefined;
+    // A copy: the body outlives its chunk, whose buffer may be much larger.
+    return concatBytes(this.#queue.take(4 + length)).subarray(4);
+  }
+
+  /** The bytes behind the last unit. */
+  rest(): Bytes[] {
+    return this.#queue.drain();
+  }
 }

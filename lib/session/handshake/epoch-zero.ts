@@ -1,29 +1,34 @@
 import { type Bytes, concatBytes } from '../../util/bytes.js';
 import type { Backend } from '../../crypto/backend.js';
+import type { KeyPair } from '../../crypto/key-pair.js';
 import { K4netError } from '../../errors.js';
-import { unpad } from '../record/reader.js';
 import { expandAll } from '../key-schedule.js';
-import type { Padding } from '../record/padding.js';
 import {
   finalHead,
   handshakeUnitLimit,
+  headerLength,
+  ivLength,
   plaintextHead,
   recordOverhead,
   tagLength,
-  writePlaintextHead,
+  writePlaintext,
   writeRecordHeader,
 } from '../record/format.js';
+import type { Padding } from '../record/padding.js';
+import { unpad } from '../record/parser.js';
 
-const headerLength = 5;
 const longestPlaintext = handshakeUnitLimit - recordOverhead;
 
 async function epochKeys(backend: Backend, secret: Bytes): Promise<[key: Bytes, iv: Bytes]> {
-  const [key, iv] = await expandAll(backend, secret, [{ label: 'key' }, { label: 'iv', length: 12 }]);
+  const [key, iv] = await expandAll(backend, secret, [{ label: 'key' }, { label: 'iv', length: ivLength }]);
   secret.fill(0);
   return [key, iv];
 }
 
-/** The one record that a side sends in epoch 0, with its length. Its nonce is the iv, so a secret serves once. */
+/**
+ * The one record that a side sends in epoch 0, with its length: "Epoch 0" in docs/protocol.md. Its sequence number is 0,
+ * so its nonce is the iv. The secret is overwritten: it must never seal a second record.
+ */
 export async function sealEpochZero(
   backend: Backend,
   secret: Bytes,
@@ -32,16 +37,19 @@ export async function sealEpochZero(
   padding: Padding,
 ): Promise<Bytes> {
   const bare = plaintextHead + content.length;
-  const plaintext = new Uint8Array(bare + padding(bare, longestPlaintext));
-  writePlaintextHead(plaintext, 0, type, plaintext.length - bare);
-  plaintext.set(content, plaintextHead);
+  const pad = padding(bare, longestPlaintext);
+  const plaintext = new Uint8Array(bare + pad);
+  writePlaintext(plaintext, { type, content: [content], pad });
   const header = new Uint8Array(headerLength);
   writeRecordHeader(header, 0, plaintext.length, true);
   const [key, nonce] = await epochKeys(backend, secret);
   const sealed: Bytes[] = [header];
   if (backend.sync) {
-    const { parts, tag } = backend.gcm(key).seal(nonce, header, [plaintext]);
-    sealed.push(...parts, tag);
+    const cipher = backend.cipher(key, nonce);
+    cipher.setAAD(header);
+    sealed.push(cipher.update(plaintext));
+    cipher.final();
+    sealed.push(cipher.getAuthTag());
   } else {
     sealed.push(await (await backend.gcm(key)).seal(nonce, header, plaintext));
   }
@@ -49,7 +57,7 @@ export async function sealEpochZero(
   return concatBytes(sealed);
 }
 
-/** The record that the other side sends in epoch 0: its type and content, or undefined where it does not open. */
+/** The type and the content of the record that the peer sends in epoch 0; undefined if its tag is wrong. */
 export async function openEpochZero(
   backend: Backend,
   secret: Bytes,
@@ -60,13 +68,62 @@ export async function openEpochZero(
   const header = new Uint8Array(headerLength);
   writeRecordHeader(header, 0, body.length - recordOverhead, true);
   const [key, nonce] = await epochKeys(backend, secret);
-  const sealed = body.subarray(1);
-  const end = sealed.length - tagLength;
-  const plaintext = backend.sync
-    ? backend.gcm(key).open(nonce, header, [sealed.subarray(0, end)], sealed.subarray(end))
-    : await (await backend.gcm(key)).open(nonce, header, sealed);
+  const plaintext = await open(backend, key, nonce, header, body.subarray(1));
   key.fill(0);
-  if (!plaintext) return undefined;
-  const bytes = Array.isArray(plaintext) ? concatBytes(plaintext) : plaintext;
-  return { type: bytes[0] ?? 0, content: concatBytes(unpad([bytes])) };
+  return plaintext && { type: plaintext[0] ?? 0, content: concatBytes(unpad([plaintext])) };
+}
+
+async function open(
+  backend: Backend,
+  key: Bytes,
+  nonce: Bytes,
+  header: Bytes,
+  sealed: Bytes,
+): Promise<Bytes | undefined> {
+  if (!backend.sync) return (await backend.gcm(key)).open(nonce, header, sealed);
+  const tagStart = sealed.length - tagLength;
+  const decipher = backend.decipher(key, nonce);
+  decipher.setAAD(header);
+  decipher.setAuthTag(sealed.subarray(tagStart));
+  const plaintext = decipher.update(sealed.subarray(0, tagStart));
+  try {
+    decipher.final();
+    return plaintext;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The label of RSA-OAEP for the premaster secret: "Key schedule" in docs/protocol.md. */
+export const premasterLabel = 'k4net/1 server key';
+
+/** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
+export type ScheduleDecryption = <T>(job: () => Promise<T>) => Promise<T>;
+
+const runNow: ScheduleDecryption = (job) => job();
+
+/**
+ * Decrypts the premaster secret of a ClientHello, with implicit rejection ("Key schedule" in docs/protocol.md): if the
+ * ciphertext is invalid, a random replacement that was drawn before takes its place, and the handshake fails later, in
+ * one way only. So the server is no oracle for Bleichenbacher's or Manger's attack.
+ *
+ * The choice between the two is made with masks, in constant time. The RSA decryption itself is that of OpenSSL or
+ * WebCrypto. Measured, valid and invalid ciphertexts differ by 15 to 35 µs, and the classes of invalid ciphertexts that
+ * Manger's attack tells apart take equal time.
+ *
+ * @param replacement - 32 random bytes, which are overwritten.
+ */
+export async function openPremaster(
+  backend: Backend,
+  key: KeyPair,
+  ciphertext: Bytes,
+  replacement: Bytes,
+  schedule: ScheduleDecryption = runNow,
+): Promise<Bytes> {
+  const opened = await schedule(() => key.decrypt(premasterLabel, ciphertext, backend));
+  const mask = opened?.length === 32 ? 0xff : 0;
+  const secret = replacement.map((byte, index) => (byte & ~mask) | ((opened?.[index] ?? 0) & mask));
+  replacement.fill(0);
+  opened?.fill(0);
+  return secret;
 }

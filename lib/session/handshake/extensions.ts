@@ -1,9 +1,16 @@
-import { type Bytes, concatBytes, decodeUtf8, readU32 } from '../../util/bytes.js';
+import {
+  type Bytes,
+  concatBytes,
+  decodeUtf8,
+  readU16,
+  readU32,
+  u16Bytes,
+  u32Bytes,
+} from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 import { withOptions } from '../../util/options.js';
-import { FieldReader } from './field-reader.js';
 
-/** The numbers of the extensions that this version knows: see "Units" in docs/protocol.md. */
+/** The numbers of the extensions that this version knows: "Units" in docs/protocol.md. */
 export const extensionId = { serverName: 2, recordLimit: 3, appProtocol: 5 } as const;
 
 /** The bounds of the extension `record_limit`. */
@@ -14,7 +21,7 @@ export const recordLimitBounds: { readonly minimum: number; readonly maximum: nu
 
 const critical = 0x8000;
 
-/** An extension as it stands in its block. */
+/** An extension in its block. */
 export interface RawExtension {
   /** The number, without the critical bit. */
   readonly number: number;
@@ -22,16 +29,16 @@ export interface RawExtension {
   readonly data: Bytes;
 }
 
-/** What the extensions of one message say. */
+/** The values of the extensions of one message. */
 export interface Extensions {
   readonly serverName?: string;
   readonly recordLimit?: number;
   readonly appProtocols?: readonly string[];
 }
 
-/** Reads an extension block: its structure only. */
-export function scanExtensions(scanner: FieldReader, what: string): RawExtension[] {
-  const block = new FieldReader(scanner.take(scanner.u16()), 0, `the extension block of ${what}`);
+/** Reads the structure of an extension block, without the values: step 4 of "Errors" in docs/protocol.md. */
+export function scanExtensions(reader: FieldReader, what: string): RawExtension[] {
+  const block = new FieldReader(reader.take(reader.u16()), 0, `the extension block of ${what}`);
   const found: RawExtension[] = [];
   let previous = -1;
   while (block.left > 0) {
@@ -46,11 +53,14 @@ export function scanExtensions(scanner: FieldReader, what: string): RawExtension
   return found;
 }
 
-/** What the extensions mean to a message that knows the numbers in `known`. */
+/** Reads the values of the extensions that a message knows: step 6 of "Errors" in docs/protocol.md. */
 export function readExtensions(found: readonly RawExtension[], known: readonly number[]): Extensions {
   const unknown = found.find((extension) => extension.critical && !known.includes(extension.number));
   if (unknown) {
-    throw new K4netError('K4NET_UNSUPPORTED', `the peer insists on extension ${unknown.number}`);
+    throw new K4netError(
+      'K4NET_UNSUPPORTED',
+      `the peer requires extension ${unknown.number}, which is unknown`,
+    );
   }
   const data = (number: number) =>
     known.includes(number) ? found.find((extension) => extension.number === number)?.data : undefined;
@@ -64,7 +74,7 @@ export function readExtensions(found: readonly RawExtension[], known: readonly n
   });
 }
 
-/** Whether text can be a server name: what travels must be printable and without a space. */
+/** Whether text can be a server name: printable ASCII without spaces. */
 export function isServerName(text: string): boolean {
   return /^[\x21-\x7e]{1,255}$/.test(text);
 }
@@ -82,18 +92,18 @@ function readRecordLimit(data: Bytes): number {
 }
 
 function readAppProtocols(data: Bytes): string[] {
-  const scanner = new FieldReader(data, 0, 'the list of application protocols');
+  const reader = new FieldReader(data, 0, 'the list of application protocols');
   const protocols: string[] = [];
   do {
-    const name = scanner.take(scanner.u8());
+    const name = reader.take(reader.u8());
     if (name.length === 0)
       throw new K4netError('K4NET_MALFORMED', 'an application protocol has an empty name');
     protocols.push(protocolText(name));
-  } while (scanner.left > 0);
+  } while (reader.left > 0);
   return protocols;
 }
 
-// A name is bytes on the wire. One that is not UTF-8 is nobody's here, but it is not malformed either.
+// A name is any bytes on the wire. If it is not UTF-8, it equals no name of this side, and is not malformed either.
 function protocolText(name: Bytes): string {
   try {
     return decodeUtf8(name);
@@ -102,7 +112,7 @@ function protocolText(name: Bytes): string {
   }
 }
 
-/** An extension block of what there is to say. Only tests send further extensions; one takes the place of its like. */
+/** An extension block. Only tests send further extensions, which replace those with the same number. */
 export function encodeExtensions(
   extensions: Extensions,
   further: readonly { readonly id: number; readonly data: Bytes }[] = [],
@@ -114,22 +124,56 @@ export function encodeExtensions(
   };
   const encoder = new TextEncoder();
   if (serverName !== undefined) add(extensionId.serverName, encoder.encode(serverName));
-  if (recordLimit !== undefined) add(extensionId.recordLimit, u32(recordLimit));
+  if (recordLimit !== undefined) add(extensionId.recordLimit, u32Bytes(recordLimit));
   if (appProtocols !== undefined) {
     const names = appProtocols.map((name) => encoder.encode(name));
     add(extensionId.appProtocol, concatBytes(names.flatMap((name) => [new Uint8Array([name.length]), name])));
   }
   all.sort((a, b) => (a.id & ~critical) - (b.id & ~critical));
-  const block = concatBytes(all.flatMap(({ id, data }) => [u16(id), u16(data.length), data]));
-  return concatBytes([u16(block.length), block]);
+  const block = concatBytes(all.flatMap(({ id, data }) => [u16Bytes(id), u16Bytes(data.length), data]));
+  return concatBytes([u16Bytes(block.length), block]);
 }
 
-/** A 16-bit field of a message. */
-export function u16(value: number): Bytes {
-  return new Uint8Array([value, value >>> 8]);
-}
+/** Reads the fields of a handshake body in order. A read past the end is the error malformed. */
+export class FieldReader {
+  readonly #bytes: Bytes;
+  readonly #what: string;
+  #offset: number;
 
-/** A 32-bit field of a message. */
-export function u32(value: number): Bytes {
-  return new Uint8Array([value, value >>> 8, value >>> 16, value >>> 24]);
+  constructor(bytes: Bytes, offset: number, what: string) {
+    this.#bytes = bytes;
+    this.#offset = offset;
+    this.#what = what;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#offset;
+  }
+
+  u8(): number {
+    return this.take(1)[0] ?? 0;
+  }
+
+  u16(): number {
+    return readU16(this.take(2), 0);
+  }
+
+  take(length: number): Bytes {
+    if (length > this.left) {
+      throw new K4netError('K4NET_MALFORMED', `${this.#what} is too short`);
+    }
+    const taken = this.#bytes.subarray(this.#offset, this.#offset + length);
+    this.#offset += length;
+    return taken;
+  }
+
+  end(): void {
+    if (this.left > 0) {
+      throw new K4netError('K4NET_MALFORMED', `${this.#what} has ${this.left} bytes too many`);
+    }
+  }
 }

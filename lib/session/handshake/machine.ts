@@ -1,21 +1,19 @@
-import { type Bytes, concatBytes } from '../../util/bytes.js';
+import { type Bytes, concatBytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, toK4netError, TooLargeError } from '../../errors.js';
-import { alertFor, alertName, alertNumber } from '../record/alerts.js';
-import { u32 } from './extensions.js';
+import { alertName, alertNumber } from '../record/alerts.js';
 import { encodeClearAlert } from './messages.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
-import type { RecordSealer } from '../record/sealer.js';
 import type { Session } from '../session.js';
 
-/** How a handshake stands. After every step there may be units to {@link Handshake.take}, and they are to be sent. */
+/** The result of a step of a handshake. After each step, send the units of {@link Handshake.take}. */
 export type HandshakeStep =
   | { readonly state: 'continue' }
   | { readonly state: 'done'; readonly session: Session }
   | { readonly state: 'failed'; readonly error: K4netError };
 
 /**
- * What the two roles of a handshake have in common: its driver gives it the units it received one after the other and
- * does what the steps say. No method rejects; the handshake knows no sockets and no timers.
+ * The common part of the client's and the server's side of a handshake: a state machine without sockets and timers. Its
+ * driver passes received units one at a time and sends what the steps produce. No method rejects.
  */
 export abstract class Handshake {
   #units = 0;
@@ -23,38 +21,38 @@ export abstract class Handshake {
   #error: K4netError | undefined;
   #failing: Promise<HandshakeStep> | undefined;
   readonly #made: Bytes[] = [];
-  /** A record that has its number, and is not sealed yet. */
+  /** A record that has its sequence number and is not sealed yet. */
   #sealing: Promise<void> | undefined;
 
-  /** The error that ended the handshake, if one did. */
+  /** The error that ended the handshake. */
   get error(): K4netError | undefined {
     return this.#error;
   }
 
-  /** Whether the next unit is the other side's record of epoch 0. */
+  /** Whether the next unit is the peer's record of epoch 0. */
   protected abstract readonly awaitsRecord: boolean;
   protected abstract begin(): Promise<HandshakeStep>;
   protected abstract handle(body: Bytes): Promise<HandshakeStep>;
-  /** The units that tell the other side of an error, where it is told at all. */
+  /** The alert for an error: "Errors" in docs/protocol.md says when there is one. */
   protected abstract tell(error: K4netError): Promise<readonly Bytes[]>;
 
   /**
-   * Units with their lengths, in the order in which they were made: whoever takes them sends them. An error may come at
-   * any moment, and its alert has to go out behind every record that has been numbered.
+   * The units to be sent, with their lengths, in order. An error may come at any moment. Its alert follows every record
+   * that has a sequence number.
    */
   take(): Bytes[] {
     return this.#made.splice(0);
   }
 
-  /** Makes what is to be sent before anything has been received. */
+  /** The first step, before anything is received. */
   start(): Promise<HandshakeStep> {
     return this.#run(() => this.begin());
   }
 
   /**
-   * A unit's length, as soon as its four bytes are there: step 1 of "Errors" in docs/protocol.md.
+   * Checks the length of the next unit: step 1 of "Errors" in docs/protocol.md.
    *
-   * @returns the error to give to {@link fail}, if the unit must not come.
+   * @returns the error to pass to {@link fail}, if the length is refused.
    */
   checkLength(length: number): K4netError | undefined {
     this.#units += 1;
@@ -70,30 +68,30 @@ export abstract class Handshake {
     return undefined;
   }
 
-  /** The body of the next unit. The handshake keeps it. One at a time. */
+  /** Takes the body of the next unit and keeps it. One call at a time. */
   receive(body: Bytes): Promise<HandshakeStep> {
     return this.#run(() => this.handle(body));
   }
 
-  /** Ends the handshake for a reason of the driver's: a timeout, an abort, a length. Only the first reason counts. */
+  /** Ends the handshake with an error from outside, such as a timeout. Only the first error counts. */
   fail(error: K4netError): Promise<HandshakeStep> {
     this.#failing ??= this.#fail(error);
     return this.#failing;
   }
 
-  /** The end of the stream: the other side went away. */
+  /** The stream ended. */
   end(): Promise<HandshakeStep> {
     return this.fail(new K4netError('K4NET_PEER_CLOSED', this.closedMessage));
   }
 
   protected readonly closedMessage: string = 'the peer closed the connection in the handshake';
 
-  /** Units to be sent, unless an alert has taken their place. */
+  /** Adds units to be sent, unless the handshake has failed. */
   protected send(...units: readonly Bytes[]): void {
     if (!this.#error) this.#made.push(...units);
   }
 
-  /** Records that have their numbers: they are sent whatever happens meanwhile. */
+  /** Adds records that have their sequence numbers. They are sent even if the handshake fails meanwhile. */
   protected async sendSealed(records: Bytes[] | Promise<Bytes[]>): Promise<void> {
     const sealing = async (): Promise<void> => {
       this.#made.push(...(await records));
@@ -109,7 +107,7 @@ export abstract class Handshake {
       await this.#sealing;
       this.#made.push(...told);
     } catch {
-      // An alert that cannot be made is an alert less; the error is the one that was to be told.
+      // The handshake fails without an alert if the alert cannot be sealed.
     }
     return { state: 'failed', error };
   }
@@ -118,7 +116,7 @@ export abstract class Handshake {
     if (this.#failing) return this.#failing;
     try {
       const step = await task();
-      // It may have been ended meanwhile.
+      // The handshake may have failed meanwhile.
       return await (this.#ended() ?? step);
     } catch (error) {
       return this.fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));
@@ -130,28 +128,12 @@ export abstract class Handshake {
   }
 }
 
-/** A unit as it goes on the wire. */
+/** A unit with its length prefix. */
 export function unit(body: Bytes): Bytes {
-  return concatBytes([u32(body.length), body]);
+  return concatBytes([u32Bytes(body.length), body]);
 }
 
-/** The unit with which a server refuses a client before the handshake: the alert `busy` in the clear. */
+/** The unit that refuses a client before the handshake: the alert `busy` in the clear. */
 export function busyUnit(): Bytes {
   return unit(encodeClearAlert(alertNumber.busy, alertName(alertNumber.busy)));
-}
-
-/**
- * The alert record for an error, or nothing where the peer is not told or has been told before.
- *
- * @param app - the application's number and words, for `K4NET_APPLICATION`; other alerts say their kind only.
- */
-export async function sealAlert(
-  sealer: RecordSealer,
-  error: K4netError,
-  app?: { readonly code: number; readonly text: string },
-): Promise<readonly Bytes[]> {
-  const alert = alertFor(error.code);
-  if (alert === undefined || sealer.ended) return [];
-  const told = error.code === 'K4NET_APPLICATION' ? app : undefined;
-  return sealer.alert(alert, told?.code ?? 0, told?.text ?? alertName(alert));
 }

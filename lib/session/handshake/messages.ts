@@ -1,10 +1,9 @@
-import { type Bytes, ascii, concatBytes } from '../../util/bytes.js';
+import { type Bytes, ascii, concatBytes, u16Bytes } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
-import { type RawExtension, scanExtensions, u16 } from './extensions.js';
+import { FieldReader, type RawExtension, scanExtensions } from './extensions.js';
 import { handshakeUnitLimit } from '../record/format.js';
-import { FieldReader } from './field-reader.js';
 
-/** The types of the handshake bodies: see "Units" in docs/protocol.md. */
+/** The types of the handshake bodies: "Units" in docs/protocol.md. */
 export const messageType = {
   keyRequest: 1,
   keyOffer: 2,
@@ -15,7 +14,7 @@ export const messageType = {
   alert: 15,
 } as const;
 
-/** The one suite that this version speaks. */
+/** The one cipher suite of this version. */
 export const suiteId = 0x0001;
 
 /** The signature algorithms of ClientFinished. */
@@ -29,7 +28,7 @@ function header(type: number): Bytes {
   return new Uint8Array([0x4b, 0x34, 0x4e, image, type, 0]);
 }
 
-/** What an encrypted peer sends first: as a client, or as a server to a client that is not encrypted. */
+/** The first unit of an encrypted peer: of a client, or of a server to a plain client. */
 const firstTypes: readonly (number | undefined)[] = [
   messageType.keyRequest,
   messageType.clientHello,
@@ -49,15 +48,16 @@ const legacyRequest = 'get_key';
 const legacyKey = 'session_k';
 
 /**
- * The type of a handshake body, its header checked.
+ * Checks the header of a handshake body and returns its type: step 3 of "Errors" in docs/protocol.md.
  *
  * @param allowed - the types that may come now.
- * @param first - whether this is the first unit that a server receives: only there can the seed's client be told.
+ * @param first - whether it is the first unit that a server receives: only there can a client of the Python library be
+ * recognized.
  */
 export function checkHeader(body: Bytes, allowed: readonly number[], first: boolean = false): number {
   if (body[0] !== 0x4b || body[1] !== 0x34 || body[2] !== 0x4e) throw foreign(body, first);
   if (body.length < headerLength)
-    throw new K4netError('K4NET_MALFORMED', 'a handshake message has no whole header');
+    throw new K4netError('K4NET_MALFORMED', `a handshake message of ${body.length} bytes is too short`);
   if (body[3] !== image) {
     throw new K4netError('K4NET_UNSUPPORTED', `the peer speaks another version of k4net (${body[3] ?? 0})`);
   }
@@ -90,9 +90,9 @@ export function encodeKeyRequest(extensions: Bytes): Bytes {
 }
 
 export function decodeKeyRequest(body: Bytes): KeyRequest {
-  const scanner = new FieldReader(body, headerLength, 'KeyRequest');
-  const extensions = scanExtensions(scanner, 'KeyRequest');
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'KeyRequest');
+  const extensions = scanExtensions(reader, 'KeyRequest');
+  reader.end();
   return { extensions };
 }
 
@@ -102,14 +102,14 @@ export interface KeyOffer {
 }
 
 export function encodeKeyOffer(spki: Bytes, extensions: Bytes): Bytes {
-  return concatBytes([header(messageType.keyOffer), u16(spki.length), spki, extensions]);
+  return concatBytes([header(messageType.keyOffer), u16Bytes(spki.length), spki, extensions]);
 }
 
 export function decodeKeyOffer(body: Bytes): KeyOffer {
-  const scanner = new FieldReader(body, headerLength, 'KeyOffer');
-  const spki = scanner.take(scanner.u16());
-  const extensions = scanExtensions(scanner, 'KeyOffer');
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'KeyOffer');
+  const spki = reader.take(reader.u16());
+  const extensions = scanExtensions(reader, 'KeyOffer');
+  reader.end();
   return { spki, extensions };
 }
 
@@ -132,22 +132,22 @@ export function encodeClientHello(
     keyId,
     share,
     new Uint8Array([suites.length]),
-    ...suites.map(u16),
-    u16(ciphertext.length),
+    ...suites.map(u16Bytes),
+    u16Bytes(ciphertext.length),
     ciphertext,
     extensions,
   ]);
 }
 
 export function decodeClientHello(body: Bytes): ClientHello {
-  const scanner = new FieldReader(body, headerLength, 'ClientHello');
-  const random = scanner.take(32);
-  const keyId = scanner.take(32);
-  const share = scanner.take(65);
-  const suites = Array.from({ length: scanner.u8() }, () => scanner.u16());
-  const ciphertext = scanner.take(scanner.u16());
-  const extensions = scanExtensions(scanner, 'ClientHello');
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'ClientHello');
+  const random = reader.take(32);
+  const keyId = reader.take(32);
+  const share = reader.take(65);
+  const suites = Array.from({ length: reader.u8() }, () => reader.u16());
+  const ciphertext = reader.take(reader.u16());
+  const extensions = scanExtensions(reader, 'ClientHello');
+  reader.end();
   return { random, keyId, share, suites, ciphertext, extensions };
 }
 
@@ -162,20 +162,20 @@ export function encodeServerHello(
   { random, share, suite }: Omit<ServerHello, 'extensions'>,
   extensions: Bytes,
 ): Bytes {
-  return concatBytes([header(messageType.serverHello), random, share, u16(suite), extensions]);
+  return concatBytes([header(messageType.serverHello), random, share, u16Bytes(suite), extensions]);
 }
 
 export function decodeServerHello(body: Bytes): ServerHello {
-  const scanner = new FieldReader(body, headerLength, 'ServerHello');
-  const random = scanner.take(32);
-  const share = scanner.take(65);
-  const suite = scanner.u16();
-  const extensions = scanExtensions(scanner, 'ServerHello');
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'ServerHello');
+  const random = reader.take(32);
+  const share = reader.take(65);
+  const suite = reader.u16();
+  const extensions = scanExtensions(reader, 'ServerHello');
+  reader.end();
   return { random, share, suite, extensions };
 }
 
-/** What a Finished has in common: the part of the body that its `verify` covers, and `verify`. */
+/** The fields of both Finished messages: the part of the body that `verify` covers, and `verify`. */
 interface Finished {
   readonly covered: Bytes;
   readonly verify: Bytes;
@@ -192,12 +192,12 @@ export function encodeServerFinished(flags: number, extensions: Bytes): Bytes {
 }
 
 export function decodeServerFinished(body: Bytes): ServerFinished {
-  const scanner = new FieldReader(body, headerLength, 'ServerFinished');
-  const flags = scanner.u8();
-  const extensions = scanExtensions(scanner, 'ServerFinished');
-  const covered = body.subarray(0, scanner.offset);
-  const verify = scanner.take(verifyLength);
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'ServerFinished');
+  const flags = reader.u8();
+  const extensions = scanExtensions(reader, 'ServerFinished');
+  const covered = body.subarray(0, reader.offset);
+  const verify = reader.take(verifyLength);
+  reader.end();
   return { flags, extensions, covered, verify };
 }
 
@@ -214,28 +214,28 @@ export interface ClientFinished extends Finished {
 export function encodeClientFinished(algorithm: number, spki: Bytes, extensions: Bytes): Bytes {
   return concatBytes([
     header(messageType.clientFinished),
-    u16(algorithm),
-    u16(spki.length),
+    u16Bytes(algorithm),
+    u16Bytes(spki.length),
     spki,
     extensions,
   ]);
 }
 
-/** Length of a whole ClientFinished, from that of its signed part and of its signature. */
+/** Length of a ClientFinished, from the lengths of its signed part and of its signature. */
 export function clientFinishedLength(signedLength: number, signatureLength: number): number {
   return signedLength + 2 + signatureLength + verifyLength;
 }
 
 export function decodeClientFinished(body: Bytes): ClientFinished {
-  const scanner = new FieldReader(body, headerLength, 'ClientFinished');
-  const algorithm = scanner.u16();
-  const spki = scanner.take(scanner.u16());
-  const extensions = scanExtensions(scanner, 'ClientFinished');
-  const signed = body.subarray(0, scanner.offset);
-  const signature = scanner.take(scanner.u16());
-  const covered = body.subarray(0, scanner.offset);
-  const verify = scanner.take(verifyLength);
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'ClientFinished');
+  const algorithm = reader.u16();
+  const spki = reader.take(reader.u16());
+  const extensions = scanExtensions(reader, 'ClientFinished');
+  const signed = body.subarray(0, reader.offset);
+  const signature = reader.take(reader.u16());
+  const covered = body.subarray(0, reader.offset);
+  const verify = reader.take(verifyLength);
+  reader.end();
   return { sigalg: algorithm, spki, extensions, signature, signed, covered, verify };
 }
 
@@ -246,10 +246,10 @@ export function encodeClearAlert(code: number, text: string): Bytes {
 }
 
 export function decodeClearAlert(body: Bytes): { readonly code: number; readonly text: string } {
-  const scanner = new FieldReader(body, headerLength, 'an alert in the clear');
-  const code = scanner.u8();
-  const words = scanner.take(scanner.u8());
-  scanner.end();
+  const reader = new FieldReader(body, headerLength, 'an alert in the clear');
+  const code = reader.u8();
+  const words = reader.take(reader.u8());
+  reader.end();
   const text = Array.from(words, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '?'));
   return { code, text: text.join('') };
 }

@@ -10,8 +10,7 @@ import { noOptions } from '../../util/options.js';
 import { alertFor, alertName, decodeAlert, peerAlert } from '../record/alerts.js';
 import { openEpochZero, sealEpochZero } from './epoch-zero.js';
 import { type Extensions, encodeExtensions, extensionId, readExtensions } from './extensions.js';
-import { Handshake, type HandshakeStep, sealAlert, unit } from './machine.js';
-import type { ServerInjection } from './injection.js';
+import { Handshake, type HandshakeStep, unit } from './machine.js';
 import { type HandshakeSecrets, Transcript, handshakeSecrets, signedContent } from '../key-schedule.js';
 import {
   type ClientFinished,
@@ -28,21 +27,22 @@ import {
   suiteId,
 } from './messages.js';
 import { type Padding, createPadding } from '../record/padding.js';
-import { openPremaster } from './premaster.js';
+import { openPremaster } from './epoch-zero.js';
 import { recordType } from '../record/format.js';
 import {
   type ServerHandshakeOptions,
+  type ServerInjection,
   checkServerKey,
   checkServerOptions,
   flagsOf,
-} from './server-options.js';
+} from './options.js';
 import { type EpochOne, Session, enterEpochOne, limitOf } from '../session.js';
 
 const keyRequestKnows = [extensionId.serverName];
 const clientHelloKnows = [extensionId.serverName, extensionId.recordLimit, extensionId.appProtocol];
 const maxSuites = 8;
 
-/** What the server keeps from ClientHello on. */
+/** The state of the handshake from ClientHello on. */
 interface Progress {
   readonly key: KeyPair;
   readonly secrets: HandshakeSecrets;
@@ -51,7 +51,7 @@ interface Progress {
   readonly sendLimit: number;
 }
 
-/** The server's side of the handshake: see "Units" and "Errors" in docs/protocol.md. */
+/** The server's side of the handshake: "Units" and "Errors" in docs/protocol.md. */
 export class ServerHandshake extends Handshake {
   readonly #options: ServerHandshakeOptions;
   readonly #inject: ServerInjection;
@@ -62,10 +62,10 @@ export class ServerHandshake extends Handshake {
   #awaits: 'request' | 'hello' | 'finished' | 'nothing' = 'request';
   #serverName: string | undefined;
   #progress: Progress | undefined;
-  /** Text for the alert in the clear, where the name of the alert says too little. */
+  /** Text of the alert in the clear, in place of the name of the alert. */
   #alertText: string | undefined;
 
-  /** @param inject - for tests only. */
+  /** @param inject - fixed values in place of random ones, for tests only. */
   constructor(options: ServerHandshakeOptions, inject: ServerInjection = noOptions) {
     super();
     checkServerOptions(options);
@@ -99,12 +99,12 @@ export class ServerHandshake extends Handshake {
       case 'finished':
         return this.#finished(body);
       case 'nothing':
-        throw new K4netError('K4NET_STATE', 'the handshake awaits nothing now');
+        throw new K4netError('K4NET_STATE', 'the handshake expects no message now');
     }
   }
 
   protected async tell(error: K4netError): Promise<readonly Bytes[]> {
-    if (this.#progress) return sealAlert(this.#progress.epochOne.sealer, error);
+    if (this.#progress) return this.#progress.epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     return alert === undefined ? [] : [unit(encodeClearAlert(alert, this.#alertText ?? alertName(alert)))];
   }
@@ -128,7 +128,7 @@ export class ServerHandshake extends Handshake {
     if (!chosen || (keyId && !equalBytes(chosen.publicKey.id, keyId))) {
       throw new K4netError(
         'K4NET_UNKNOWN_SERVER_KEY',
-        'the client means a key that this server does not have',
+        'the client asks for a key that this server does not have',
       );
     }
     checkServerKey(chosen);
@@ -146,15 +146,16 @@ export class ServerHandshake extends Handshake {
     }
     const ephemeral = this.#inject.ephemeral ?? (await this.#backend.newShare());
     const shared = await ephemeral.agree(hello.share);
-    if (!shared) throw new K4netError('K4NET_MALFORMED', 'the point of ClientHello is none');
+    if (!shared) throw new K4netError('K4NET_MALFORMED', 'the point of ClientHello is not on the curve');
     const appProtocol = this.#chooseProtocol(extensions);
     const replacement = this.#inject.rejectPremaster?.slice() ?? randomBytes(32);
+    const { scheduleDecryption } = this.#options;
     const premaster = await openPremaster(
       this.#backend,
       key,
       hello.ciphertext,
       replacement,
-      this.#options.scheduleDecryption,
+      scheduleDecryption,
     );
 
     this.#transcript.add(body);
@@ -186,25 +187,25 @@ export class ServerHandshake extends Handshake {
     return { state: 'continue' };
   }
 
-  /** Both lists go to the client: without them nobody could tell which side has to change. */
+  /** The alert shows both lists to the client, to tell which side has to change. */
   #chooseProtocol({ appProtocols: offered }: Extensions): string | undefined {
     const { appProtocols: own } = this.#options;
     if (!offered || !own?.length) return undefined;
     const common = own.find((name) => offered.includes(name));
     if (common !== undefined) return common;
-    const what = `no common application protocol: the server has ${quoted(own)}, the client offers ${quoted(offered)}`;
-    this.#alertText = what;
-    throw new K4netError('K4NET_UNSUPPORTED', what);
+    const text = `no common application protocol: the server has ${quoted(own)}, the client offers ${quoted(offered)}`;
+    this.#alertText = text;
+    throw new K4netError('K4NET_UNSUPPORTED', text);
   }
 
   async #encodeFinished(secrets: HandshakeSecrets, appProtocol: string | undefined): Promise<Bytes> {
     const { recordLimit } = this.#options;
-    const said = {
+    const fields = {
       ...(recordLimit !== undefined && { recordLimit }),
       ...(appProtocol !== undefined && { appProtocols: [appProtocol] }),
     };
     const further = this.#inject.extensions?.[messageType.serverFinished];
-    const covered = encodeServerFinished(this.#flags, encodeExtensions(said, further));
+    const covered = encodeServerFinished(this.#flags, encodeExtensions(fields, further));
     const hash = await this.#transcript.hash({ length: covered.length + 32, part: covered });
     return concatBytes([covered, await this.#backend.hmac(secrets.serverFinished, hash)]);
   }
@@ -214,7 +215,7 @@ export class ServerHandshake extends Handshake {
     if (!progress) throw new K4netError('K4NET_STATE', 'the handshake has no secrets');
     const { secrets, epochOne } = progress;
     const record = await openEpochZero(this.#backend, secrets.traffic.client, body);
-    if (!record) throw new K4netError('K4NET_DECRYPT', 'the last message of the handshake does not open');
+    if (!record) throw new K4netError('K4NET_DECRYPT', 'the tag of ClientFinished is wrong');
     if (record.type === recordType.alert) throw peerAlert(decodeAlert(record.content));
     if (record.type !== recordType.handshake) {
       throw new K4netError('K4NET_UNEXPECTED', `a record of type ${record.type} is out of place`);
@@ -225,7 +226,7 @@ export class ServerHandshake extends Handshake {
     const hash = await this.#transcript.hash({ length, part: finished.covered });
     const expected = await this.#backend.hmac(secrets.clientFinished, hash);
     if (!equalBytes(expected, finished.verify)) {
-      throw new K4netError('K4NET_HANDSHAKE_FAILED', 'the client has seen another handshake than this one');
+      throw new K4netError('K4NET_HANDSHAKE_FAILED', 'the client has seen another transcript than this side');
     }
     readExtensions(finished.extensions, []);
     const clientKey = await this.#clientKey(finished, length, progress);
@@ -241,7 +242,7 @@ export class ServerHandshake extends Handshake {
       receiveLimit: limitOf(this.#options.recordLimit),
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
-    // If it was ended meanwhile, its sealer has sealed an alert, which nothing may follow.
+    // The handshake may have failed meanwhile. Then the sealer has sealed an alert, and nothing may follow it.
     if (this.error) return { state: 'failed', error: this.error };
     this.#awaits = 'nothing';
     if (clientKey) await this.sendSealed(epochOne.sealer.confirm());
@@ -265,22 +266,22 @@ export class ServerHandshake extends Handshake {
       if (this.#flags !== flagsOf.required) return undefined;
       throw new K4netError(
         'K4NET_CLIENT_KEY_REQUIRED',
-        'the client has no key, and this server requires one',
+        'the client has no key, and this server requires one (clientAuth)',
       );
     }
     if (algorithm !== sigalg.ecdsa && algorithm !== sigalg.pss) {
-      throw new K4netError('K4NET_UNSUPPORTED', `the client signs in a way unknown here (${algorithm})`);
+      throw new K4netError('K4NET_UNSUPPORTED', `the client's signature algorithm ${algorithm} is unknown`);
     }
     if (this.#flags === flagsOf.none) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the client shows a key that nobody asked for');
+      throw new K4netError('K4NET_UNEXPECTED', 'the client shows a key, and this server wants none');
     }
     const clientKey = await PublicKey.fromSpki(spki);
     if ((clientKey.type === 'rsa') !== (algorithm === sigalg.pss)) {
-      throw new K4netError('K4NET_MALFORMED', "the client's key is not of the kind that its signature needs");
+      throw new K4netError('K4NET_MALFORMED', "the client's key does not fit its signature algorithm");
     }
     const content = signedContent(await this.#transcript.hash({ length, part: signed }));
     if (!(await clientKey.verify(signature, content))) {
-      throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "the client's signature is not its key's");
+      throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "the client's signature is wrong");
     }
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
     const { authorize } = this.#options;
@@ -296,12 +297,12 @@ export class ServerHandshake extends Handshake {
   }
 }
 
-/** An `authorize` that fails refuses the client. `cause` is its error, which the server reports and nobody else. */
+/** A failing `authorize` refuses the client. Only the server sees its error, as the `cause`. */
 async function decide(authorize: () => boolean | Promise<boolean>): Promise<unknown> {
   try {
     return await authorize();
   } catch (thrown) {
-    // Without a cause it would be the refusal of an `authorize` that answered.
+    // Without a cause this error would look like a refusal by `authorize`.
     const cause = thrown === undefined ? new TypeError("'authorize' threw undefined") : thrown;
     throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "'authorize' failed, so the client is refused", {
       cause,

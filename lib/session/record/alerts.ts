@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes, cutUtf8, readU16, readU32 } from '../../util/bytes.js';
 import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../../errors.js';
 
-/** The numbers of the alerts: see "Errors" in docs/protocol.md. */
+/** The numbers of the alerts: "Errors" in docs/protocol.md. */
 export const alertNumber = {
   close: 0,
   unexpected: 1,
@@ -38,7 +38,7 @@ const names = [
   'application',
 ];
 
-/** Alerts that are not retried: the same offer gets the same answer. */
+/** Alerts after which no retry helps: the same offer gets the same alert. */
 const permanent: readonly number[] = [
   alertNumber.unsupported,
   alertNumber.unknownServerKey,
@@ -54,7 +54,7 @@ export function mayRetryAfter(alert: number): boolean {
 
 const maxText = 1024;
 
-const told: Partial<Record<K4netErrorCode, number>> = {
+const alertOfCode: Partial<Record<K4netErrorCode, number>> = {
   K4NET_UNEXPECTED: alertNumber.unexpected,
   K4NET_DECRYPT: alertNumber.decrypt,
   K4NET_MALFORMED: alertNumber.malformed,
@@ -71,7 +71,7 @@ const told: Partial<Record<K4netErrorCode, number>> = {
   K4NET_APPLICATION: alertNumber.application,
 };
 
-const untold: readonly K4netErrorCode[] = [
+const withoutAlert: readonly K4netErrorCode[] = [
   'K4NET_SERVER_AUTH',
   'K4NET_KEY_MISMATCH',
   'K4NET_PEER_CLOSED',
@@ -81,19 +81,19 @@ const untold: readonly K4netErrorCode[] = [
 ];
 
 /**
- * The alert that tells the peer of an error, or undefined where the peer is told nothing: it is told nothing that
- * would help an impostor, and nothing about an alert of its own or about an end that it made itself.
+ * The alert for an error; undefined if the protocol has none. An impostor learns nothing about the client's keys, and no
+ * alert answers an alert or an end of the peer.
  */
 export function alertFor(code: K4netErrorCode): number | undefined {
-  return untold.includes(code) ? undefined : (told[code] ?? alertNumber.internal);
+  return withoutAlert.includes(code) ? undefined : (alertOfCode[code] ?? alertNumber.internal);
 }
 
-/** The word for an alert, which is also all the text that the library itself puts into one. */
+/** The name of an alert. The library puts no other text into an alert record. */
 export function alertName(alert: number): string {
   return names[alert] ?? `alert ${alert}`;
 }
 
-/** The error for an alert that the peer sent. */
+/** The error for an alert from the peer. */
 export function peerAlert(alert: PeerAlert): PeerAlertError {
   return new PeerAlertError(alertName(alert.alert), alert);
 }
@@ -109,13 +109,13 @@ export function encodeAlert(alert: number, app: number = 0, text: string = ''): 
   return concatBytes([head, words]);
 }
 
-/** What the content of an alert record says. */
+/** Reads the content of an alert record. */
 export function decodeAlert(content: Bytes): PeerAlert {
   const length = content.length < 8 ? -1 : readU16(content, 6);
   if (content[1] !== 0 || length > maxText || content.length !== 8 + length) {
-    throw new K4netError('K4NET_MALFORMED', 'an alert is not well formed');
+    throw new K4netError('K4NET_MALFORMED', 'an alert has a wrong length or a reserved byte that is not 0');
   }
-  // A byte order mark is no text.
+  // The decoder leaves out a byte order mark.
   const text = new TextDecoder('utf-8').decode(content.subarray(8));
   return { alert: content[0] ?? 0, app: readU32(content, 2), text, authenticated: true };
 }

@@ -1,18 +1,18 @@
 import { type Bytes, concatBytes, readU32 } from '../../util/bytes.js';
 
-/** A chunk shorter than this is copied rather than kept: a view of a few bytes may hold 64 KiB of memory. */
+/** Shorter chunks are copied instead of kept: a view of a few bytes keeps its whole buffer, often 64 KiB, alive. */
 const short = 4096;
 const firstSpare = 1024;
-// Frozen, because all queues share it.
+// All empty queues share this array.
 const none = Object.freeze<Bytes[]>([]) as Bytes[];
 
 /**
- * Received bytes, waiting to be whole units. Takes memory for bytes that have come, never for a length that was
- * announced; many tiny chunks become few larger ones.
+ * Received bytes until they are whole units. Its memory grows with the bytes that have come, never with an announced
+ * length. Many small chunks are joined into few larger ones.
  */
 export class ByteQueue {
   #items: Bytes[] = none;
-  /** The buffer that the last item lies in, if it is one of ours, with room behind it. */
+  /** The buffer of the last item, if this queue allocated it. It has room behind the item. */
   #spare: Bytes | undefined;
   #size = 0;
 
@@ -26,7 +26,7 @@ export class ByteQueue {
     if (this.#size > 0 && chunk.length < short) {
       this.#append(chunk);
     } else {
-      // An empty array that is pushed onto takes room for seventeen, and most connections wait for one chunk.
+      // V8 reserves room for 17 items at the first push to an empty array, and most queues hold one chunk.
       if (this.#items.length === 0) this.#items = [chunk];
       else this.#items.push(chunk);
       this.#spare = undefined;
@@ -34,7 +34,7 @@ export class ByteQueue {
     this.#size += chunk.length;
   }
 
-  /** To be called when all that is whole has been taken: a short rest is copied out of the chunk it came in. */
+  /** Copies a short rest out of its chunk. To be called when all whole units are taken. */
   settle(): void {
     const last = this.#items.at(-1);
     if (!last || this.#spare || last.length >= short) return;
@@ -42,7 +42,7 @@ export class ByteQueue {
     this.#append(last);
   }
 
-  /** The next four bytes as a number, or undefined while they are not there. */
+  /** The next four bytes as a length; undefined if there are fewer. */
   peekLength(): number | undefined {
     if (this.#size < 4) return undefined;
     const [first] = this.#items;
@@ -50,7 +50,7 @@ export class ByteQueue {
     return readU32(concatBytes(this.#items.slice(0, 4)).subarray(0, 4), 0);
   }
 
-  /** The next bytes in the pieces they came in; the caller has checked that they are there. */
+  /** Takes bytes in the pieces they came in. The caller has checked that there are enough. */
   take(length: number): Bytes[] {
     const taken: Bytes[] = [];
     let wanted = length;
@@ -75,7 +75,7 @@ export class ByteQueue {
     return taken;
   }
 
-  /** All that is left. */
+  /** Takes all bytes. */
   drain(): Bytes[] {
     return this.take(this.#size);
   }

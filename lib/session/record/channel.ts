@@ -1,50 +1,70 @@
 import type { Bytes } from '../../util/bytes.js';
+import type { K4netError } from '../../errors.js';
 import { freeBuffer, minFreedBytes } from '../../platform/runtime.js';
 import type { Transport } from '../../transport/transport.js';
+import { Deferred } from '../../util/wait.js';
 import type { FlowGate } from './flow-gate.js';
-import type { RecordHandler } from './reader.js';
-import type { RecordOpener } from './opener.js';
-import type { Session } from '../session.js';
+import type { RecordEvent } from './parser.js';
+import type { AsyncRecordReader, RecordReader } from './reader.js';
+import type { RecordSealer } from './sealer.js';
 
-/** Received bytes beside one record that may wait to be opened, where that is not done at once. */
-const openAhead = 256 * 1024;
+/** Received bytes, beside one record, that may wait for an asynchronous cipher. */
+const maxPendingBytes = 256 * 1024;
 
-/** What a channel tells. */
+/** What a channel reports. */
 export interface ChannelOwner {
   /** A record was wrong, or the peer sent an alert. */
   failed(error: unknown): void;
-  /** The server has accepted the client's key. */
-  confirmed(): void;
-  /** One of the two directions has come to its end. */
+  /** One of the two directions has ended. */
   ended(): void;
 }
 
-/** Both directions of a session over a transport: records in and out, at the pace of either side. */
-export class RecordChannel implements RecordHandler {
+/** What a channel needs of a session. */
+export interface ChannelSession {
+  readonly sealer: RecordSealer;
+  /** The longest record plaintext that this side accepts, in bytes. */
+  readonly receiveLimit: number;
+  open(): RecordReader;
+}
+
+/**
+ * Both directions of a session over a transport. Received bytes go to the record reader, and what the reader returns
+ * goes to the flow gate. Writes go to the sealer, and its records to the transport. Backpressure of either side stops
+ * the other.
+ */
+export class RecordChannel {
   readonly #inner: Transport;
-  readonly #session: Session;
-  readonly #delivery: FlowGate;
+  readonly #sealer: RecordSealer;
+  readonly #reader: RecordReader;
+  readonly #gate: FlowGate;
   readonly #owner: ChannelOwner;
-  readonly #opener: RecordOpener;
+  readonly #maxPending: number;
   /** Between `begin` and `stop`. */
   #flows = false;
+  #stopped = false;
   #gone = false;
-  /** What is being opened and what is being sealed, where that is not done at once. */
-  #opening: Promise<void> | undefined;
+  #streamEnded = false;
+  /** Settles when an asynchronous cipher has opened all that was received. */
+  #reading: Promise<void> | undefined;
+  /** Bytes or the end came while it was reading. */
+  #readAgain = false;
+  /** The last write that an asynchronous cipher seals, and how many there are. */
   #sealed: Promise<void> | undefined;
   #sealing = 0;
-  /** A write was told to wait: here, by the transport below. */
-  #full = false;
+  /** A write returned false, because of this channel or of the transport below. */
+  #needDrain = false;
   #innerFull = false;
+  #confirmed: Deferred<void> | undefined;
   #endWritten = false;
   #peerEnded = false;
 
-  constructor(inner: Transport, session: Session, delivery: FlowGate, owner: ChannelOwner) {
+  constructor(inner: Transport, session: ChannelSession, gate: FlowGate, owner: ChannelOwner) {
     this.#inner = inner;
-    this.#session = session;
-    this.#delivery = delivery;
+    this.#sealer = session.sealer;
+    this.#reader = session.open();
+    this.#maxPending = maxPendingBytes + session.receiveLimit;
+    this.#gate = gate;
     this.#owner = owner;
-    this.#opener = session.open(this);
   }
 
   /** Whether the peer has ended its direction. */
@@ -52,81 +72,79 @@ export class RecordChannel implements RecordHandler {
     return this.#peerEnded;
   }
 
-  /** Whether both sides have said their end. */
+  /** Whether both directions have ended in good order. */
   get over(): boolean {
     return this.#peerEnded && this.#endWritten;
   }
 
-  /** Whether the server has still to accept the client's key. */
+  /** Whether the server has yet to accept the client's key. */
   get awaitingConfirm(): boolean {
-    return this.#opener.awaitingConfirm;
+    return this.#reader.awaitingConfirm;
   }
 
-  get wantsMore(): boolean {
-    // A confirm may come in pieces, and nothing flows before it.
-    const flowing = this.#delivery.flowing || this.awaitingConfirm;
-    return flowing && this.#opener.pending < openAhead + this.#session.facts.receiveLimit;
+  /** Resolves when the server accepted the client's key, if it has to, or when the channel is stopped. */
+  async confirmed(): Promise<void> {
+    if (!this.awaitingConfirm || this.#stopped) return;
+    this.#confirmed ??= new Deferred();
+    await this.#confirmed.promise;
   }
 
-  /** Received bytes; false when enough of them wait. */
+  get #wantsMore(): boolean {
+    // A confirm may come in several chunks, and the gate is closed until it has come.
+    const flowing = this.#gate.flowing || this.awaitingConfirm;
+    return flowing && this.#reader.pending < this.#maxPending;
+  }
+
+  /** Received bytes. False if no more should be read until `resume`. */
   push(chunk: Bytes): boolean {
-    this.#run(() => this.#opener.push(chunk));
-    return this.wantsMore;
+    this.#reader.add(chunk);
+    this.#read();
+    return this.#wantsMore;
   }
 
-  /** The end of the stream is an error, unless the peer has said before that it ends. */
+  /** The stream ended, which is an error unless the peer ended its direction before. */
   endOfStream(): void {
-    this.#run(() => this.#opener.end());
+    this.#streamEnded = true;
+    this.#read();
   }
 
-  /** Reading goes on, if there is room for what comes. */
+  /** Continues to read from the transport, if there is room. */
   resume(): void {
-    if (!this.#gone && this.wantsMore) this.#inner.resume();
+    if (!this.#gone && this.#wantsMore) this.#inner.resume();
   }
 
-  /** The transport below is gone; calls back when all that came before has been opened. */
+  /** The transport is gone. Calls back when all that was received before is opened. */
   close(then: () => void): void {
     this.#gone = true;
-    if (this.#opening) void this.#opening.then(then);
+    if (this.#reading) void this.#reading.then(then);
     else then();
   }
 
-  /** Nothing more is to be looked at, and nobody is to be told. */
+  /** Reads nothing more and reports nothing more. Only an alert may still be sealed. */
   stop(): void {
     this.#flows = false;
-    this.#opener.stop();
+    this.#stopped = true;
+    this.#reader.stop();
+    this.#sealer.stop();
+    this.#confirmed?.resolve();
   }
 
-  data(chunk: Bytes): void {
-    this.#delivery.push(chunk);
-  }
-
-  confirmed(): void {
-    this.#owner.confirmed();
-  }
-
-  closed(): void {
-    this.#peerEnded = true;
-    this.#delivery.end();
-    this.#owner.ended();
-  }
-
-  /** The handshake has succeeded: sending begins. */
+  /** The handshake has succeeded: writes may follow. */
   begin(): void {
     this.#flows = true;
   }
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
-    return this.#emit(this.#session.sealer.stream(parts), done);
+    return this.#send(this.#sealer.stream(parts), done);
   }
 
   rekey(): void {
-    this.#emit(this.#session.sealer.rekey());
+    this.#send(this.#sealer.rekey());
   }
 
-  /** Ends this direction, in good order. */
+  /** Ends this direction in good order. */
   end(): void {
-    this.#emit(this.#session.sealer.alert(), () => {
+    this.#send(this.#sealer.close(), () => {
       this.#endWritten = true;
       this.#owner.ended();
     });
@@ -137,9 +155,14 @@ export class RecordChannel implements RecordHandler {
     else endInner();
   }
 
-  /** Somebody was told to wait before there was a channel. */
+  /** The alert for an error, if the protocol has one. Nothing follows it. */
+  fail(error: K4netError): Bytes[] | Promise<Bytes[]> {
+    return this.#sealer.fail(error);
+  }
+
+  /** A write that came before this channel returned false. */
   needDrain(): void {
-    this.#full = true;
+    this.#needDrain = true;
   }
 
   /** The transport below has room again. */
@@ -148,38 +171,67 @@ export class RecordChannel implements RecordHandler {
     this.drain();
   }
 
-  /** Says that there is room, if somebody waits for it and there is. */
+  /** Reports `drain` if a write returned false and there is room now. */
   drain(): void {
-    if (!this.#full || this.#innerFull || this.#sealing > 1 || !this.#flows) return;
-    this.#full = false;
-    this.#delivery.drain();
+    if (!this.#needDrain || this.#innerFull || this.#sealing > 1 || !this.#flows) return;
+    this.#needDrain = false;
+    this.#gate.drain();
   }
 
-  /** Lets the opener do something; what it cannot do at once it does in the order of the calls. */
-  #run(task: () => void | Promise<void>): void {
+  /** Delivers all whole records. */
+  #read(): void {
+    const reader = this.#reader;
+    if (!reader.sync) {
+      this.#readAgain = true;
+      this.#reading ??= this.#readAsync(reader);
+      return;
+    }
     try {
-      const opening = task();
-      if (!opening) return;
-      const done = opening
-        .catch((error: unknown) => {
-          this.#owner.failed(error);
-        })
-        .then(() => {
-          if (this.#opening === done) this.#opening = undefined;
-          this.resume();
-        });
-      this.#opening = done;
+      for (let event = reader.read(); event !== undefined; event = reader.read()) this.#deliver(event);
+      if (this.#streamEnded) reader.end();
     } catch (error) {
       this.#owner.failed(error);
     }
   }
 
-  /** One write may be on its way to be sealed while another is: more than that would make records small. */
-  #emit(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
+  async #readAsync(reader: AsyncRecordReader): Promise<void> {
+    try {
+      while (this.#readAgain) {
+        this.#readAgain = false;
+        for (let event = await reader.read(); event !== undefined; event = await reader.read()) {
+          // It may have been stopped between the result of the reader and this microtask.
+          if (this.#stopped) return;
+          this.#deliver(event);
+          this.resume();
+        }
+      }
+      if (this.#streamEnded) reader.end();
+    } catch (error) {
+      this.#owner.failed(error);
+    }
+    this.#reading = undefined;
+    this.resume();
+  }
+
+  #deliver(event: RecordEvent): void {
+    if (event === 'confirmed') {
+      this.#confirmed?.resolve();
+    } else if (event === 'closed') {
+      this.#peerEnded = true;
+      this.#gate.end();
+      this.#owner.ended();
+    } else {
+      this.#gate.push(event);
+    }
+  }
+
+  /** With an asynchronous cipher, two writes may be sealed at a time: more of them would make records small. */
+  #send(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
     if (Array.isArray(sealed)) {
       this.#innerFull = !this.#writeInner(sealed, done);
-      this.#full = this.#innerFull;
-      return !this.#full;
+      this.#needDrain = this.#innerFull;
+      this.#prepare();
+      return !this.#innerFull;
     }
     this.#sealing += 1;
     this.#sealed = sealed.then(
@@ -193,8 +245,15 @@ export class RecordChannel implements RecordHandler {
       },
     );
     if (this.#sealing < 2 && !this.#innerFull) return true;
-    this.#full = true;
+    this.#needDrain = true;
     return false;
+  }
+
+  /** The record is on its way, so the time until the peer answers is free: creates the next cipher and decipher. */
+  #prepare(): void {
+    if (!this.#flows) return;
+    this.#sealer.prepare();
+    if (this.#reader.sync) this.#reader.prepare();
   }
 
   #writeInner(records: readonly Bytes[], done?: () => void): boolean {
@@ -207,7 +266,7 @@ export class RecordChannel implements RecordHandler {
   }
 }
 
-/** Whether it has a buffer of its own, and one that is worth giving back. */
+/** Whether it has a buffer of its own that is large enough to be freed early. */
 function isLarge({ buffer, length }: Bytes): boolean {
   return length >= minFreedBytes && length === buffer.byteLength;
 }

@@ -5,33 +5,33 @@ import { nextTurn } from '../../platform/runtime.js';
 import type { Sink } from '../../transport/transport.js';
 
 /**
- * Hands opened chunks to a sink at the pace the sink wants: one record may hold more than the sink takes before it asks
- * for a pause. The end and the close come when everything before them has been taken.
+ * Delivers stream content to a sink, with backpressure: one record may hold more than the sink takes before its `data`
+ * returns false. The rest waits here, and the end and the close wait behind it.
  */
 export class FlowGate {
   readonly #queue = new Fifo<Bytes>();
   #sink: Sink | undefined;
-  /** The sink is not ready, or wants a pause. */
+  /** The sink is not attached yet, or its `data` returned false. */
   #paused = true;
-  /** Nothing may be delivered before the handshake has succeeded. */
+  /** Before the handshake has succeeded, nothing is delivered. */
   #held = true;
-  #end: 'open' | 'due' | 'told' = 'open';
-  #close: 'open' | 'due' | 'told' = 'open';
+  #end: 'open' | 'due' | 'delivered' = 'open';
+  #close: 'open' | 'due' | 'delivered' = 'open';
   #cause: K4netError | undefined;
 
-  /** Whether the sink would take more at once. */
+  /** Whether the next content is delivered at once. */
   get flowing(): boolean {
     return !this.#held && !this.#paused && this.#queue.length === 0;
   }
 
-  /** Where everything goes from now on, in a later turn; what the sink before had left over goes first. */
+  /** Delivers to this sink from a later turn on. The surplus of the previous sink comes first. */
   attach(sink: Sink, surplus: Bytes | undefined, started: () => void): void {
     this.#sink = sink;
     this.#paused = true;
     nextTurn(() => {
-      if (this.#sink !== sink || this.#close === 'told') return;
+      if (this.#sink !== sink || this.#close === 'delivered') return;
       const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
-      // Unless the sink has handed over to another one inside data().
+      // The sink may have handed over to another sink inside `data`.
       if (this.#sink !== sink) return;
       this.#paused = !more;
       this.#flow();
@@ -39,15 +39,19 @@ export class FlowGate {
     });
   }
 
-  /** Delivery begins. */
+  /** The handshake has succeeded: delivery begins. */
   release(): void {
     this.#held = false;
     this.#flow();
   }
 
   push(chunk: Bytes): void {
-    this.#queue.push(chunk);
-    this.#flow();
+    if (this.flowing && this.#sink && this.#close === 'open') {
+      this.#give(this.#sink, chunk);
+    } else {
+      this.#queue.push(chunk);
+      this.#flow();
+    }
   }
 
   resume(): void {
@@ -61,7 +65,7 @@ export class FlowGate {
     this.#flow();
   }
 
-  /** It is over in good order, when everything before has been taken. */
+  /** Both directions ended in good order. The close is delivered after all content. */
   close(): void {
     if (this.#close !== 'open') return;
     this.#close = 'due';
@@ -69,25 +73,25 @@ export class FlowGate {
   }
 
   /**
-   * It is broken, and the sink is told at once: whoever waits to send must not wait for somebody to read. What was
-   * opened before goes first, which is never more than the records that the last chunk completed, and the end of the
-   * peer, if that came before the failure.
+   * Delivers a failure at once, even to a sink that applies backpressure: a waiting sender must not depend on a reader.
+   * Content that was opened before is delivered first. It is at most the records that the last chunk completed.
    */
   fail(cause: K4netError): void {
-    if (this.#close === 'told') return;
-    if (this.#end === 'open') this.#end = 'told';
+    if (this.#close === 'delivered') return;
+    if (this.#end === 'open') this.#end = 'delivered';
     this.#close = 'due';
     this.#cause = cause;
-    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift())
-      if (this.#sink) give(this.#sink, chunk);
+    for (let chunk = this.#queue.shift(); chunk; chunk = this.#queue.shift()) {
+      if (this.#sink) this.#give(this.#sink, chunk);
+    }
     this.#held = false;
     this.resume();
   }
 
-  /** It is over now: what was not taken is dropped, and a sink that paused is told all the same. */
+  /** Drops the content that waits and delivers the close in a later turn, even to a sink that applies backpressure. */
   cut(cause?: K4netError): void {
     this.#queue.clear();
-    this.#end = 'told';
+    this.#end = 'delivered';
     if (this.#close === 'open') {
       this.#close = 'due';
       this.#cause = cause;
@@ -99,34 +103,35 @@ export class FlowGate {
     });
   }
 
-  /** The sink can write again. */
+  /** Tells the sink that there is room for writes. */
   drain(): void {
-    if (this.#close !== 'told') this.#sink?.drain();
+    if (this.#close !== 'delivered') this.#sink?.drain();
   }
 
-  // A sink may call back at any step, so each step looks anew.
+  // The sink may call this object at any step, so each step reads the state again.
   #flow(): void {
-    while (!this.#held && !this.#paused && this.#close !== 'told') {
+    while (!this.#held && !this.#paused && this.#close !== 'delivered') {
       const sink = this.#sink;
       if (!sink) return;
       const chunk = this.#queue.shift();
       if (chunk) {
-        const more = give(sink, chunk);
-        if (this.#sink === sink && !more) this.#paused = true;
+        this.#give(sink, chunk);
       } else if (this.#end === 'due') {
-        this.#end = 'told';
+        this.#end = 'delivered';
         sink.end();
       } else if (this.#close === 'due') {
-        this.#close = 'told';
+        this.#close = 'delivered';
         sink.close(this.#cause);
       } else {
         return;
       }
     }
   }
-}
 
-/** An opened record has a buffer of its own. */
-function give(sink: Sink, chunk: Bytes): boolean {
-  return sink.own ? sink.own(chunk) : sink.data(chunk);
+  /** Content of a record is in a buffer that nothing else uses, so the sink may own it. */
+  #give(sink: Sink, chunk: Bytes): void {
+    const more = sink.own ? sink.own(chunk) : sink.data(chunk);
+    // The sink may have handed over to another sink meanwhile.
+    if (this.#sink === sink && !more) this.#paused = true;
+  }
 }

@@ -1,33 +1,53 @@
-import type { Bytes } from '../../util/bytes.js';
+import { type Bytes, writeU32 } from '../../util/bytes.js';
 
-/** The types of the records: see "Records" in docs/protocol.md. */
+/** The types of records: "Records" in docs/protocol.md. */
 export const recordType = { handshake: 1, stream: 2, alert: 3, confirm: 4, keepalive: 5 } as const;
 
-/** The head byte of a record, and of the last one under its key. */
+/** The head byte of a record, and that of the last record under its key. */
 export const recordHead = 0x40;
 export const finalHead = 0x41;
 
+/** Bytes before the ciphertext: the length and the head. They are the additional data of AES-GCM. */
+export const headerLength = 5;
 /** Bytes of a plaintext before its content: the type and the length of the padding. */
 export const plaintextHead = 4;
-/** Bytes of a record beside its plaintext, without the length: the head and the tag. */
-export const recordOverhead = 17;
 export const tagLength = 16;
+export const ivLength = 12;
+/** The length field counts these bytes beside the plaintext: the head and the tag. */
+export const recordOverhead: number = 1 + tagLength;
 export const minimumRecord: number = plaintextHead + recordOverhead;
 
-/** The longest plaintext for a receiver that has not said anything about it. */
+/** The longest record plaintext for a receiver that sent no record_limit: "Limits" in docs/protocol.md. */
 export const defaultRecordLimit = 65_536;
-/** The longest unit of a handshake, and all of them in one direction with their lengths. */
+/** The longest handshake unit, and the bytes of all handshake units of one direction with their lengths. */
 export const handshakeUnitLimit = 4096;
 export const handshakeLimit = 8192;
 
-/** Writes the nonce of a record. A sequence number is below 2^53. */
-export function writeNonce(target: Bytes, iv: Bytes, seq: number): void {
-  target.set(iv);
-  addSequence(target, seq);
+/** A record with its sequence number, ready to be sealed. */
+export interface PlannedRecord {
+  readonly type: number;
+  readonly content: readonly Bytes[];
+  readonly contentLength: number;
+  readonly pad: number;
+  readonly seq: number;
+  /** Whether it is the last record under its key. */
+  readonly final: boolean;
 }
 
-/** Makes the nonce of an iv that is already in its place. */
-export function addSequence(target: Bytes, seq: number): void {
+/** Seals planned records in the order of the calls, with a synchronous or an asynchronous cipher. */
+export interface RecordWriter {
+  /** The contents belong to the caller again as soon as the call returns. */
+  write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
+  /** Creates the next cipher while nothing else waits for the processor, if that can be done. */
+  prepare(): void;
+  /** No record follows: releases what was prepared. */
+  stop(): void;
+}
+
+/** Writes the nonce of a record: iv XOR (4 zero bytes, u64 seq), "Records" in docs/protocol.md. */
+export function writeNonce(target: Bytes, iv: Bytes, ivStart: number, seq: number): void {
+  for (let index = 0; index < ivLength; index += 1) target[index] = iv[ivStart + index] ?? 0;
+  // Not bit operations alone: a sequence number may have 53 bits.
   let rest = seq;
   for (let index = 4; rest > 0; index += 1) {
     target[index] = (target[index] ?? 0) ^ (rest & 0xff);
@@ -35,20 +55,30 @@ export function addSequence(target: Bytes, seq: number): void {
   }
 }
 
-/** Writes what stands before the ciphertext, which is also what the tag covers beside it: the length and the head. */
+/** Writes the length and the head of a record. */
 export function writeRecordHeader(target: Bytes, offset: number, plaintext: number, final: boolean): void {
-  const length = plaintext + recordOverhead;
-  target[offset] = length;
-  target[offset + 1] = length >>> 8;
-  target[offset + 2] = length >>> 16;
-  target[offset + 3] = length >>> 24;
+  writeU32(target, offset, plaintext + recordOverhead);
   target[offset + 4] = final ? finalHead : recordHead;
 }
 
+/** Writes a plaintext: its head, its content and its padding of zeros. The target may hold other bytes before. */
+export function writePlaintext(
+  target: Bytes,
+  { type, content, pad }: Pick<PlannedRecord, 'type' | 'content' | 'pad'>,
+): void {
+  writePlaintextHead(target, type, pad);
+  let offset = plaintextHead;
+  for (const part of content) {
+    target.set(part, offset);
+    offset += part.length;
+  }
+  if (pad > 0) target.fill(0, offset);
+}
+
 /** Writes the first bytes of a plaintext. */
-export function writePlaintextHead(target: Bytes, offset: number, type: number, pad: number): void {
-  target[offset] = type;
-  target[offset + 1] = pad;
-  target[offset + 2] = pad >>> 8;
-  target[offset + 3] = pad >>> 16;
+export function writePlaintextHead(target: Bytes, type: number, pad: number): void {
+  target[0] = type;
+  target[1] = pad;
+  target[2] = pad >>> 8;
+  target[3] = pad >>> 16;
 }

@@ -1,51 +1,96 @@
 import type { Bytes } from '../../util/bytes.js';
-import type { AsyncBackend, AsyncGcm, SyncBackend, SyncGcm } from '../../crypto/backend.js';
+import type { AsyncBackend, AsyncGcm, SyncBackend } from '../../crypto/backend.js';
 import { expand, expandAll, expandAllSync, expandSync } from '../key-schedule.js';
-import { addSequence } from './format.js';
+import { ivLength, writeNonce } from './format.js';
+import { type CipherHolder, acquirePlace, releasePlace } from './prepared-ciphers.js';
 
 const secretLength = 32;
-const ivLength = 12;
+/** Records under a key before the next cipher is prepared: a connection of a few messages has no use for it. */
+const recordsBeforePreparing = 2;
 
-/** The key of one epoch and direction. Making the next one overwrites the secret of this one. */
-export class SyncEpoch {
-  readonly gcm: SyncGcm;
+/** One for all connections: creating a cipher copies the nonce. */
+const nonce = new Uint8Array(ivLength);
+
+/** Creates what seals or opens one record. */
+export type CreateCipher<C> = (backend: SyncBackend, key: Bytes, nonce: Bytes) => C;
+
+/**
+ * The traffic key of one direction for one epoch: "Key schedule" and "Rekeying" in docs/protocol.md. `next` makes the
+ * key of the next epoch and overwrites this one.
+ *
+ * Half the time of sealing or opening a short record goes into creating its cipher. {@link prepare} does that ahead. A
+ * prepared cipher belongs to this key and to one sequence number. It serves the record with that number or none, so a
+ * nonce is never used for two records; it is dropped with the key.
+ */
+export class SyncEpoch<C> implements CipherHolder {
   readonly #backend: SyncBackend;
-  /** The secret, and the iv behind it: an array costs more than what it holds, and every connection has these. */
-  readonly #kept: Bytes = new Uint8Array(secretLength + ivLength);
+  readonly #create: CreateCipher<C>;
+  readonly #key: Bytes;
+  /** The secret, and the iv behind it: two arrays would take more memory in every connection. */
+  readonly #secretAndIv: Bytes = new Uint8Array(secretLength + ivLength);
+  /** The sequence number after the last one that was used. */
+  #nextSeq = 0;
+  #prepared: C | undefined;
+  #preparedSeq = 0;
 
-  /** @param secret - belongs to the epoch from here on. */
-  constructor(backend: SyncBackend, secret: Bytes) {
+  /** @param secret - is overwritten. */
+  constructor(backend: SyncBackend, secret: Bytes, create: CreateCipher<C>) {
     this.#backend = backend;
+    this.#create = create;
     const [key, iv] = expandAllSync(backend, secret, [{ label: 'key' }, { label: 'iv', length: ivLength }]);
-    this.gcm = backend.gcm(key);
-    key.fill(0);
-    // A copy, because what a cipher has read has got memory outside of the heap.
-    this.#kept.set(secret);
-    this.#kept.set(iv, secretLength);
+    this.#key = key;
+    // A copy: native code has read the secret, and so moved it out of the heap, which takes more memory.
+    this.#secretAndIv.set(secret);
+    this.#secretAndIv.set(iv, secretLength);
     secret.fill(0);
   }
 
-  writeNonce(target: Bytes, seq: number): void {
-    for (let index = 0; index < ivLength; index += 1) target[index] = this.#kept[secretLength + index] ?? 0;
-    addSequence(target, seq);
+  /** The cipher for the record with this sequence number. To seal, ask for each number once. */
+  cipherFor(seq: number): C {
+    const prepared = this.#prepared;
+    const fits = this.#preparedSeq === seq;
+    if (prepared !== undefined) {
+      this.#prepared = undefined;
+      releasePlace(this);
+    }
+    this.#nextSeq = seq + 1;
+    return prepared !== undefined && fits ? prepared : this.#createFor(seq);
   }
 
-  next(): SyncEpoch {
-    const spent = this.#kept.slice(0, secretLength);
+  /** Creates the cipher for the next record, if the connection is in use and the process has a place for it. */
+  prepare(): void {
+    if (this.#prepared !== undefined || this.#nextSeq < recordsBeforePreparing || !acquirePlace(this)) return;
+    this.#prepared = this.#createFor(this.#nextSeq);
+    this.#preparedSeq = this.#nextSeq;
+  }
+
+  discard(): void {
+    if (this.#prepared === undefined) return;
+    this.#prepared = undefined;
+    releasePlace(this);
+  }
+
+  next(): SyncEpoch<C> {
+    this.discard();
+    const spent = this.#secretAndIv.slice(0, secretLength);
     const secret = expandSync(this.#backend, spent, 'update');
-    spent.fill(0);
-    this.#kept.fill(0);
-    return new SyncEpoch(this.#backend, secret);
+    for (const each of [spent, this.#secretAndIv, this.#key]) each.fill(0);
+    return new SyncEpoch(this.#backend, secret, this.#create);
+  }
+
+  #createFor(seq: number): C {
+    writeNonce(nonce, this.#secretAndIv, secretLength, seq);
+    return this.#create(this.#backend, this.#key, nonce);
   }
 }
 
-/** What an epoch's secret makes. */
+/** The traffic key and the iv of an epoch. */
 export interface AsyncKeys {
   readonly gcm: AsyncGcm;
   readonly iv: Bytes;
 }
 
-/** The same where every derivation takes a while: records can be numbered before their key is there. */
+/** The same with an asynchronous backend: records get their sequence numbers before their key exists. */
 export class AsyncEpoch {
   readonly keys: Promise<AsyncKeys>;
   readonly #backend: AsyncBackend;
@@ -55,7 +100,7 @@ export class AsyncEpoch {
     this.#backend = backend;
     this.#secret = secret;
     this.keys = this.#derive();
-    // A failure is the failure of every record of the epoch; here it is only kept from being nobody's.
+    // Every record of the epoch reports this failure; the handler here only prevents an unhandled rejection.
     this.keys.catch(() => undefined);
   }
 

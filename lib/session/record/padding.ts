@@ -1,4 +1,4 @@
-/** How much the lengths of records hide: see "Records" in docs/protocol.md. */
+/** How records are padded, to hide the lengths of messages: "Padding" in docs/protocol.md. */
 export type PaddingPolicy = 'none' | 'padme' | `block:${number}`;
 
 /** The padding of a plaintext of a given length that may grow up to a limit. */
@@ -25,7 +25,7 @@ function capped(plaintext: number, padded: number, limit: number): number {
   return Math.max(0, Math.min(padded, limit) - plaintext);
 }
 
-// The lowest bits are rounded away, as many as leave the length's own bits room to vary: at most 12 % is added.
+// Padmé rounds the length up so that its lowest bits are 0: at most 12 % more.
 function padme(length: number): number {
   const exponent = 31 - Math.clz32(length);
   const step = 2 ** (exponent - (32 - Math.clz32(exponent)));

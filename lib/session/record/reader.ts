@@ -1,263 +1,249 @@
 import { type Bytes, concatBytes, viewOf } from '../../util/bytes.js';
-import { K4netError, TooLargeError } from '../../errors.js';
-import { noOptions, withOptions } from '../../util/options.js';
-import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
-import { ByteQueue } from './byte-queue.js';
-import { MessageBoundary } from './message-boundary.js';
-import {
-  defaultRecordLimit,
-  finalHead,
-  minimumRecord,
-  plaintextHead,
-  recordHead,
-  recordOverhead,
-  recordType,
-} from './format.js';
+import type { AsyncBackend, Backend, GcmDecipher, SyncBackend } from '../../crypto/backend.js';
+import { K4netError } from '../../errors.js';
+import { headerLength, ivLength, tagLength, writeNonce } from './format.js';
+import { AsyncEpoch, type CreateCipher, SyncEpoch } from './keys.js';
+import { type ReaderOptions, type ReceivedRecord, type RecordEvent, RecordParser } from './parser.js';
 
-/** What the receiving half of a session tells. */
-export interface RecordHandler {
-  /** Stream content, authenticated, in the order it was sent. The handler keeps the chunk. */
-  data(chunk: Bytes): void;
-  /** The server has accepted the client's key. */
-  confirmed?(): void;
-  /** The peer has ended its direction, in good order. */
-  closed(): void;
+/**
+ * The receiving half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. Takes bytes in any
+ * segmentation and returns what the records say. After an error, the peer's alert included, it reads nothing more.
+ */
+interface ReaderBase {
+  /** Received bytes that are not opened yet. */
+  readonly pending: number;
+  /** Whether the first record has yet to confirm that the client's key was accepted. */
+  readonly awaitingConfirm: boolean;
+  /** Received bytes. The reader keeps the chunk. */
+  add(chunk: Bytes): void;
+  /** The stream ended after what was added. Throws unless the peer ended its direction before. */
+  end(): void;
+  /** Reads nothing more. */
+  stop(): void;
 }
 
-/** How a direction is opened. */
-export interface OpenerOptions {
-  /** The longest plaintext that is accepted. */
-  readonly limit?: number;
-  /** Whether the first record must be a confirm. */
-  readonly awaitConfirm?: boolean;
-  /** Key changes of the peer within ten seconds that are accepted. */
-  readonly maxKeyChanges?: number;
-  /** Milliseconds on a clock that never goes back. */
-  readonly now?: () => number;
-  /** Number of the first record, for tests only. @internal */
-  readonly firstSeq?: number;
+/** A reader over a synchronous cipher. */
+export interface SyncRecordReader extends ReaderBase {
+  readonly sync: true;
+  /** The next event; undefined if no whole record is left. */
+  read(): RecordEvent | undefined;
+  /** Creates the next decipher ahead. */
+  prepare(): void;
 }
 
-/** A record that is whole, and whose length, number and head are in order. */
-export interface TakenRecord {
-  /** The record with its length. */
-  readonly pieces: Bytes[];
-  readonly length: number;
-  readonly seq: number;
-  readonly final: boolean;
+/** A reader over an asynchronous cipher. One `read` at a time. */
+export interface AsyncRecordReader extends ReaderBase {
+  readonly sync: false;
+  read(): Promise<RecordEvent | undefined>;
 }
 
-const sequenceLimit = 2 ** 24;
-const emptyLimit = 32;
-const keyChangeWindow = 10_000;
+export type RecordReader = SyncRecordReader | AsyncRecordReader;
 
-const clock = (): number => performance.now();
+/** @param secret - the traffic secret of epoch 1. The reader overwrites it. */
+export function createReader(backend: Backend, secret: Bytes, options?: ReaderOptions): RecordReader {
+  const parser = new RecordParser(options);
+  return backend.sync ? new SyncReader(backend, secret, parser) : new AsyncReader(backend, secret, parser);
+}
 
-/** The checks of every record, in the order of "Errors" in docs/protocol.md; opening one is left to the cipher. */
-export class RecordReader {
-  readonly #queue = new ByteQueue();
-  readonly #boundary = new MessageBoundary();
-  readonly #handler: RecordHandler;
-  readonly #limit: number;
-  readonly #maxKeyChanges: number;
-  readonly #now: () => number;
-  #keyChanges: number[] | undefined;
-  #seq: number;
-  #empty = 0;
-  #awaitingConfirm: boolean;
-  #closed = false;
-  #stopped = false;
+/** Shorter records are joined before they are opened; longer ones are opened piece by piece. */
+const minInPieces = 4096;
 
-  constructor(handler: RecordHandler, given: OpenerOptions = noOptions) {
-    const options = withOptions(given);
-    this.#handler = handler;
-    this.#limit = options.limit ?? defaultRecordLimit;
-    this.#seq = options.firstSeq ?? 0;
-    this.#awaitingConfirm = options.awaitConfirm ?? false;
-    this.#maxKeyChanges = options.maxKeyChanges ?? 100;
-    this.#now = options.now ?? clock;
+// Opening is synchronous, so all connections share these buffers.
+const header = new Uint8Array(headerLength);
+const tag = new Uint8Array(tagLength);
+
+const createDecipher: CreateCipher<GcmDecipher> = (backend, key, nonce) => backend.decipher(key, nonce);
+
+class SyncReader implements SyncRecordReader {
+  readonly sync = true;
+  readonly #parser: RecordParser;
+  #epoch: SyncEpoch<GcmDecipher>;
+
+  constructor(backend: SyncBackend, secret: Bytes, parser: RecordParser) {
+    this.#epoch = new SyncEpoch(backend, secret, createDecipher);
+    this.#parser = parser;
   }
 
   get pending(): number {
-    return this.#queue.size;
-  }
-
-  get closed(): boolean {
-    return this.#closed;
+    return this.#parser.pending;
   }
 
   get awaitingConfirm(): boolean {
-    return this.#awaitingConfirm;
-  }
-
-  get stopped(): boolean {
-    return this.#stopped;
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#queue.drain();
-  }
-
-  /** Runs a task unless all is over; an error of the task ends it all. */
-  guard(task: () => void): void {
-    if (this.#stopped) return;
-    try {
-      task();
-    } catch (error) {
-      this.stop();
-      throw error;
-    }
-  }
-
-  /** The same for a task that may take a while. */
-  async guardAsync(task: () => void | Promise<void>): Promise<void> {
-    if (this.#stopped) return;
-    try {
-      await task();
-    } catch (error) {
-      this.stop();
-      throw error;
-    }
+    return this.#parser.awaitingConfirm;
   }
 
   add(chunk: Bytes): void {
-    if (!this.#stopped) this.#queue.push(chunk);
+    this.#parser.add(chunk);
   }
 
-  settle(): void {
-    this.#queue.settle();
-  }
-
-  /** The next record that is whole: steps 1 and 2 as far as the outside of a record shows. */
-  take(): TakenRecord | undefined {
-    const length = this.#stopped ? undefined : this.#queue.peekLength();
-    if (length === undefined) return undefined;
-    const longest = this.#limit + recordOverhead;
-    if (length > longest) throw new TooLargeError(length, longest, 'a record');
-    if (length < minimumRecord) {
-      throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
+  read(): RecordEvent | undefined {
+    const parser = this.#parser;
+    try {
+      let event: RecordEvent | undefined = parser.content();
+      while (event === undefined) {
+        const record = parser.take();
+        if (!record) return undefined;
+        event = parser.accept(this.#open(record), record.final);
+      }
+      return event;
+    } catch (error) {
+      this.stop();
+      throw error;
     }
-    if (this.#queue.size < 4 + length) return undefined;
-    const seq = this.#seq;
-    if (seq >= sequenceLimit) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the peer has sent too many records under one key');
-    }
-    const pieces = this.#queue.take(4 + length);
-    const head = byteAt(pieces, 4);
-    if (head !== recordHead && head !== finalHead) {
-      throw new K4netError('K4NET_UNEXPECTED', 'a record has an unknown head');
-    }
-    const final = head === finalHead;
-    this.#seq = final ? 0 : seq + 1;
-    return { pieces, length: 4 + length, seq, final };
-  }
-
-  /** A record's plaintext, undefined where it did not open: the rest of step 2, then what it says. */
-  accept(plaintext: Bytes[] | undefined, final: boolean): void {
-    if (!plaintext)
-      throw new K4netError('K4NET_DECRYPT', 'a record was changed on the way, or is not the next one');
-    const type = plaintext[0]?.[0] ?? 0;
-    const content = unpad(plaintext);
-    this.#checkType(type);
-    if (type === recordType.stream) this.#countEmpty(content);
-    if (final) this.#countKeyChange();
-    if (type === recordType.stream) this.#deliver(content);
-    else if (type === recordType.alert) this.#alert(content);
-    else if (type === recordType.confirm) this.#confirm(content);
   }
 
   end(): void {
-    if (this.#awaitingConfirm) {
-      throw new K4netError(
-        'K4NET_PEER_CLOSED',
-        'the server ended the connection instead of accepting the key',
-      );
-    }
-    throw new K4netError('K4NET_TRUNCATED', 'the connection ended without the end of the session');
+    this.#parser.end();
   }
 
-  #checkType(type: number): void {
-    const legal = this.#awaitingConfirm
-      ? type === recordType.confirm || type === recordType.alert
-      : type === recordType.stream || type === recordType.alert || type === recordType.keepalive;
-    if (!legal) throw new K4netError('K4NET_UNEXPECTED', `a record of type ${type} is out of place`);
+  stop(): void {
+    this.#parser.stop();
+    this.#epoch.discard();
   }
 
-  #countEmpty(content: readonly Bytes[]): void {
-    if (content.length > 0) {
-      this.#empty = 0;
-      return;
-    }
-    this.#empty += 1;
-    if (this.#empty > emptyLimit) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the peer sends nothing but empty records');
-    }
+  prepare(): void {
+    if (!this.#parser.stopped) this.#epoch.prepare();
   }
 
-  #countKeyChange(): void {
-    const now = this.#now();
-    const changes = (this.#keyChanges ??= []);
-    while (changes[0] !== undefined && now - changes[0] >= keyChangeWindow) changes.shift();
-    if (changes.length >= this.#maxKeyChanges) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the peer changes its key too often');
+  /** The plaintext, in pieces; undefined if the tag is wrong. */
+  #open({ pieces, length, seq, final }: ReceivedRecord): Bytes[] | undefined {
+    const parts = joinShort(pieces, length);
+    const last = parts.length - 1;
+    const [first, end] = [parts[0], parts[last]];
+    if (!first || !end) return undefined;
+    const tagStart = end.length - tagLength;
+    // Copying so few bytes costs less than creating views of them.
+    for (let index = 0; index < headerLength; index += 1) header[index] = first[index] ?? 0;
+    for (let index = 0; index < tagLength; index += 1) tag[index] = end[tagStart + index] ?? 0;
+    parts[0] = viewOf(first, headerLength, last === 0 ? tagStart : first.length);
+    if (last > 0) parts[last] = viewOf(end, 0, tagStart);
+    const decipher = this.#epoch.cipherFor(seq);
+    decipher.setAAD(header);
+    decipher.setAuthTag(tag);
+    for (let index = 0; index <= last; index += 1) {
+      const opened = decipher.update(parts[index] ?? header);
+      // The application gets plain arrays, not objects of Node's class.
+      parts[index] = viewOf(opened, 0, opened.length);
     }
-    if (this.#maxKeyChanges < Infinity) changes.push(now);
-  }
-
-  #deliver(content: readonly Bytes[]): void {
-    for (const chunk of content) {
-      if (this.#stopped) return;
-      this.#boundary.track(chunk);
-      this.#handler.data(chunk);
+    try {
+      decipher.final();
+    } catch {
+      return undefined;
     }
-  }
-
-  #alert(content: readonly Bytes[]): void {
-    const alert = decodeAlert(concatBytes(content));
-    if (alert.alert !== alertNumber.close || this.#awaitingConfirm) throw peerAlert(alert);
-    if (!this.#boundary.between) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the peer ended the session within a message');
-    }
-    this.#closed = true;
-    this.stop();
-    this.#handler.closed();
-  }
-
-  #confirm(content: readonly Bytes[]): void {
-    if (content.length > 0) throw new K4netError('K4NET_MALFORMED', 'a confirm has no content');
-    this.#awaitingConfirm = false;
-    this.#handler.confirmed?.();
+    if (final) this.#epoch = this.#epoch.next();
+    return parts;
   }
 }
 
-function byteAt(pieces: readonly Bytes[], index: number): number {
-  let rest = index;
-  for (const piece of pieces) {
-    if (rest < piece.length) return piece[rest] ?? 0;
-    rest -= piece.length;
-  }
-  return 0;
+/** The pieces of a record, joined if it is short or if its header or its tag is split between pieces. */
+function joinShort(pieces: Bytes[], length: number): Bytes[] {
+  if (pieces.length === 1) return pieces;
+  const [first, last] = [pieces[0], pieces.at(-1)];
+  const isSplit = (first?.length ?? 0) < headerLength + 4 || (last?.length ?? 0) < tagLength;
+  return isSplit || length < minInPieces ? [concatBytes(pieces)] : pieces;
 }
 
-/** The content of a plaintext, without empty pieces: its head and its padding, which must be zeros, taken off. */
-export function unpad(plaintext: readonly Bytes[]): Bytes[] {
-  const [first, ...others] = plaintext;
-  if (!first) return [];
-  let pad = (first[1] ?? 0) | ((first[2] ?? 0) << 8) | ((first[3] ?? 0) << 16);
-  if (others.length === 0 && pad === 0) {
-    return first.length > plaintextHead ? [viewOf(first, plaintextHead, first.length)] : [];
+/** Records and bytes that are decrypted at a time. */
+const maxBatchRecords = 32;
+const maxBatchBytes = 256 * 1024;
+
+interface OpenedRecord {
+  /** Undefined if the tag was wrong. */
+  readonly plaintext: readonly Bytes[] | undefined;
+  readonly final: boolean;
+}
+
+class AsyncReader implements AsyncRecordReader {
+  readonly sync = false;
+  readonly #parser: RecordParser;
+  #epoch: AsyncEpoch;
+  #opened: OpenedRecord[] = [];
+  /** Why the record after the opened ones is refused. The opened ones are read first. */
+  #failure: K4netError | undefined;
+
+  constructor(backend: AsyncBackend, secret: Bytes, parser: RecordParser) {
+    this.#epoch = new AsyncEpoch(backend, Promise.resolve(secret));
+    this.#parser = parser;
   }
-  const content = [first.subarray(plaintextHead), ...others].filter(({ length }) => length > 0);
-  while (pad > 0) {
-    const last = content.pop();
-    if (!last) throw new K4netError('K4NET_MALFORMED', 'a record has more padding than room for it');
-    const kept = Math.max(0, last.length - pad);
-    for (let index = kept; index < last.length; index += 1) {
-      if (last[index] !== 0) throw new K4netError('K4NET_MALFORMED', 'the padding of a record is not zero');
+
+  get pending(): number {
+    return this.#parser.pending;
+  }
+
+  get awaitingConfirm(): boolean {
+    return this.#parser.awaitingConfirm;
+  }
+
+  add(chunk: Bytes): void {
+    this.#parser.add(chunk);
+  }
+
+  async read(): Promise<RecordEvent | undefined> {
+    try {
+      for (;;) {
+        const event = this.#nextOpened();
+        if (event !== undefined || this.#parser.stopped) return event;
+        if (this.#failure !== undefined) throw this.#failure;
+        if (!(await this.#openBatch())) return undefined;
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
     }
-    pad -= last.length - kept;
-    if (kept > 0) content.push(last.subarray(0, kept));
   }
-  return content;
+
+  end(): void {
+    this.#parser.end();
+  }
+
+  stop(): void {
+    this.#parser.stop();
+    this.#opened = [];
+  }
+
+  /** The next event of the records that are opened. */
+  #nextOpened(): RecordEvent | undefined {
+    const parser = this.#parser;
+    let event: RecordEvent | undefined = parser.content();
+    while (event === undefined && !parser.stopped) {
+      const record = this.#opened.shift();
+      if (!record) return undefined;
+      event = parser.accept(record.plaintext, record.final);
+    }
+    return event;
+  }
+
+  /** Opens the next whole records together; false if there are none. */
+  async #openBatch(): Promise<boolean> {
+    const opening: Promise<OpenedRecord>[] = [];
+    let bytes = 0;
+    try {
+      while (opening.length < maxBatchRecords && bytes < maxBatchBytes) {
+        const record = this.#parser.take();
+        if (!record) break;
+        opening.push(this.#open(record));
+        bytes += record.length;
+      }
+    } catch (error) {
+      if (!K4netError.is(error)) throw error;
+      this.#failure = error;
+    }
+    const opened = await Promise.all(opening);
+    if (!this.#parser.stopped) this.#opened = opened;
+    return opening.length > 0 || this.#failure !== undefined;
+  }
+
+  #open({ pieces, seq, final }: ReceivedRecord): Promise<OpenedRecord> {
+    const epoch = this.#epoch;
+    if (final) this.#epoch = epoch.next();
+    return openOne(epoch, concatBytes(pieces), seq, final);
+  }
+}
+
+async function openOne(epoch: AsyncEpoch, record: Bytes, seq: number, final: boolean): Promise<OpenedRecord> {
+  const { gcm, iv } = await epoch.keys;
+  const nonce = new Uint8Array(ivLength);
+  writeNonce(nonce, iv, 0, seq);
+  const opened = await gcm.open(nonce, record.subarray(0, headerLength), record.subarray(headerLength));
+  return { plaintext: opened && [opened], final };
 }

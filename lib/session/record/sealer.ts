@@ -2,49 +2,43 @@ import type { Bytes } from '../../util/bytes.js';
 import type { Backend } from '../../crypto/backend.js';
 import { K4netError } from '../../errors.js';
 import { noOptions, withOptions } from '../../util/options.js';
-import { alertNumber, encodeAlert } from './alerts.js';
-import { AsyncWriter } from './async-writer.js';
+import { alertFor, alertName, alertNumber, encodeAlert } from './alerts.js';
+import {
+  type PlannedRecord,
+  type RecordWriter,
+  defaultRecordLimit,
+  plaintextHead,
+  recordType,
+} from './format.js';
 import { type Padding, noPadding } from './padding.js';
-import { defaultRecordLimit, plaintextHead, recordType } from './format.js';
-import { SyncWriter } from './sync-writer.js';
+import { createWriter } from './writer.js';
 
-/** A record, numbered and ready to be sealed. */
-export interface PlannedRecord {
-  readonly type: number;
-  readonly content: readonly Bytes[];
-  readonly contentLength: number;
-  readonly pad: number;
-  readonly seq: number;
-  /** Whether it is the last record under its key. */
-  readonly final: boolean;
-}
+/** "Rekeying" in docs/protocol.md: a sender changes its key at the latest after so many records or plaintext bytes. */
+const maxRecordsPerKey = 2 ** 20;
+const maxBytesPerKey = 2 ** 36;
 
-/** Seals planned records in their order: at once, or later. */
-export interface RecordWriter {
-  write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
-}
-
-/** How a direction is sealed. */
+/** The settings of the sending direction. */
 export interface SealerOptions {
-  /** The longest plaintext that the peer accepts. */
+  /** The longest plaintext that the peer accepts, in bytes. Default: 64 KiB. */
   readonly limit?: number;
   readonly padding?: Padding;
-  /** Records and plaintext bytes under one key; the protocol's own limits are the greatest. */
+  /** Records and plaintext bytes under one key before a rekey. Larger values than those of the protocol are lowered. */
   readonly rekeyRecords?: number;
   readonly rekeyBytes?: number;
-  /** Number of the first record and plaintext before it, for tests only. @internal */
+  /** Sequence number of the first record and plaintext bytes before it, for tests only. @internal */
   readonly firstSeq?: number;
   readonly firstBytes?: number;
 }
 
-const none: readonly Bytes[] = [];
+const noContent: readonly Bytes[] = [];
 
 /**
- * The sending half of the record layer, from epoch 1 on: see "Records" in docs/protocol.md.
+ * The sending half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. It cuts the stream into records
+ * and decides sequence numbers, padding and rekeying; a {@link RecordWriter} seals them.
  *
- * Every call numbers its records before it returns and uses a number once, whatever becomes of the record. With a
- * synchronous cipher the answer is the bytes; else it is a promise, and the promises settle in the order of the calls.
- * The parts given are the caller's again as soon as a call returns.
+ * Every call numbers its records before it returns, and uses a number once, whatever becomes of the record. With a
+ * synchronous cipher the result is the bytes. Otherwise it is a promise, and the promises settle in the order of the
+ * calls. The parts belong to the caller again as soon as a call returns.
  */
 export class RecordSealer {
   readonly #writer: RecordWriter;
@@ -56,27 +50,73 @@ export class RecordSealer {
   #bytes: number;
   #ended = false;
 
-  /** @param secret - the traffic secret of epoch 1; belongs to the sealer from here on. */
+  /** @param secret - the traffic secret of epoch 1, overwritten. */
   constructor(backend: Backend, secret: Bytes, given: SealerOptions = noOptions) {
     const options = withOptions(given);
-    this.#writer = backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
+    this.#writer = createWriter(backend, secret);
     this.#limit = options.limit ?? defaultRecordLimit;
     this.#padding = options.padding ?? noPadding;
     this.#seq = options.firstSeq ?? 0;
     this.#bytes = options.firstBytes ?? 0;
-    this.#rekeyRecords = Math.min(options.rekeyRecords ?? Infinity, 2 ** 20);
-    this.#rekeyBytes = Math.min(options.rekeyBytes ?? Infinity, 2 ** 36);
+    this.#rekeyRecords = Math.min(options.rekeyRecords ?? Infinity, maxRecordsPerKey);
+    this.#rekeyBytes = Math.min(options.rekeyBytes ?? Infinity, maxBytesPerKey);
   }
 
-  /** Whether an alert has been sealed: nothing may follow it. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** Records of stream content, all parts joined and cut at the limit; no content is no record. */
+  /** Stream records with all parts joined, cut at the limit. Without content there is no record. */
   stream(parts: readonly Bytes[]): Bytes[] | Promise<Bytes[]> {
     this.#checkOpen();
     const room = this.#limit - plaintextHead;
+    let total = 0;
+    for (const part of parts) total += part.length;
+    if (total === 0) return this.#writer.write([]);
+    if (total <= room) return this.#writer.write([this.#plan(recordType.stream, parts, total)]);
+    return this.#writer.write(this.#cut(parts, room));
+  }
+
+  /** Changes the key now, with an empty keepalive as the last record under the old key. */
+  rekey(): Bytes[] | Promise<Bytes[]> {
+    this.#checkOpen();
+    return this.#writer.write([this.#plan(recordType.keepalive, noContent, 0, true)]);
+  }
+
+  /** Tells a client that its key is accepted: "Confirm" in docs/protocol.md. */
+  confirm(): Bytes[] | Promise<Bytes[]> {
+    this.#checkOpen();
+    return this.#writer.write([this.#plan(recordType.confirm, noContent, 0)]);
+  }
+
+  /** Ends this direction with alert 0, which may stand between two messages only: "Closing" in docs/protocol.md. */
+  close(): Bytes[] | Promise<Bytes[]> {
+    this.#checkOpen();
+    return this.#alert(alertNumber.close, '');
+  }
+
+  /**
+   * Ends this direction with the alert for an error. No records if the protocol has no alert for it, or if the direction
+   * has ended: nothing follows an alert.
+   */
+  fail(error: K4netError): Bytes[] | Promise<Bytes[]> {
+    const alert = alertFor(error.code);
+    return alert === undefined || this.#ended ? [] : this.#alert(alert, alertName(alert));
+  }
+
+  /** Creates the next cipher ahead. To be called when a write is done and the process may be about to wait. */
+  prepare(): void {
+    if (!this.#ended) this.#writer.prepare();
+  }
+
+  /** Drops the prepared cipher. Only an alert may follow. */
+  stop(): void {
+    this.#writer.stop();
+  }
+
+  #alert(code: number, text: string): Bytes[] | Promise<Bytes[]> {
+    this.#ended = true;
+    const content = encodeAlert(code, 0, text);
+    return this.#writer.write([this.#plan(recordType.alert, [content], content.length)]);
+  }
+
+  #cut(parts: readonly Bytes[], room: number): PlannedRecord[] {
     const records: PlannedRecord[] = [];
     let content: Bytes[] = [];
     let length = 0;
@@ -94,33 +134,7 @@ export class RecordSealer {
       length += rest.length;
     }
     if (length > 0) records.push(this.#plan(recordType.stream, content, length));
-    return this.#writer.write(records);
-  }
-
-  /** A record that only keeps the connection alive. */
-  keepalive(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
-    return this.#writer.write([this.#plan(recordType.keepalive, none, 0)]);
-  }
-
-  /** Changes the key now: an empty keepalive that is the last record under the old one. */
-  rekey(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
-    return this.#writer.write([this.#plan(recordType.keepalive, none, 0, true)]);
-  }
-
-  /** What tells a client that its key was accepted. */
-  confirm(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
-    return this.#writer.write([this.#plan(recordType.confirm, none, 0)]);
-  }
-
-  /** Ends this direction: alert 0 in good order (on a message boundary only), any other with an error. */
-  alert(code: number = alertNumber.close, app: number = 0, text: string = ''): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
-    this.#ended = true;
-    const content = encodeAlert(code, app, text);
-    return this.#writer.write([this.#plan(recordType.alert, [content], content.length)]);
+    return records;
   }
 
   #plan(

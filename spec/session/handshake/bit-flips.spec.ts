@@ -13,7 +13,7 @@ interface Mode {
 }
 
 const all = [[0, Infinity]] as const;
-/** Minutes of work, and not needed each time: every bit in every mode. */
+/** Flips every bit in every mode, which takes minutes. */
 const everyBit = process.env['K4NET_EVERY_BIT'] !== undefined;
 
 async function vectorPair(name: string): Promise<Pair> {
@@ -85,10 +85,10 @@ async function flip(mode: Mode, side: Side, bit: number): Promise<void> {
   for (const error of errors) expect(error?.code, where).not.toBe('K4NET_INTERNAL');
 }
 
-describe('a handshake of which one bit has changed is never accepted', () => {
+describe('a handshake with one changed bit is never accepted', () => {
   describe.each(modes)('$name', (mode) => {
     it.each(['client', 'server'] as const)(
-      'from the %s',
+      'when the bit is one of the %s',
       { timeout: everyBit ? 900_000 : 30_000 },
       async (side) => {
         const { pair, sent } = await play(mode);

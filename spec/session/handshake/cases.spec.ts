@@ -4,6 +4,7 @@ import type { Bytes } from '../../../lib/util/bytes.js';
 import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-backend.js';
 import { writeNonce } from '../../../lib/session/record/format.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
+import { framed } from '../pairs.js';
 import {
   type VectorCase,
   type VectorHandshake,
@@ -30,7 +31,7 @@ async function prepare(test: VectorCase, base: VectorHandshake, cipher: CipherCh
   const end = new MemoryEnd(machine, test.config ?? {});
   await end.start();
   const other = base.units.filter(({ from }) => from !== test.receiver);
-  for (const { body } of other.slice(0, test.after)) await end.feed(withLength(hex(body)));
+  for (const { body } of other.slice(0, test.after)) await end.feed(framed(hex(body)));
   const own = base.units.filter(({ from }) => from === test.receiver);
   const sent = splitUnits(end.takeSent()).map(toHex);
   const same = own.slice(0, sent.length);
@@ -39,13 +40,6 @@ async function prepare(test: VectorCase, base: VectorHandshake, cipher: CipherCh
     'sends the very bytes of the base',
   ).toEqual(sent);
   return { end, confirms: same.filter(({ name }) => name === 'confirm').length };
-}
-
-function withLength(body: Bytes): Bytes {
-  const framed = new Uint8Array(4 + body.length);
-  new DataView(framed.buffer).setUint32(0, body.length, true);
-  framed.set(body, 4);
-  return framed;
 }
 
 /** Code of the alert that a unit is, and where it stands. */
@@ -57,9 +51,9 @@ function readAlert(unit: Bytes, test: VectorCase, base: VectorHandshake, ownEpoc
     return { alert: test.expect.alert, in: `epoch ${epoch}` };
   const { key, iv } = base[epoch === 0 ? 'epoch0' : 'epoch1'][test.receiver];
   const nonce = new Uint8Array(12);
-  writeNonce(nonce, hex(iv), epoch === 0 ? 0 : ownEpochOne);
+  writeNonce(nonce, hex(iv), 0, epoch === 0 ? 0 : ownEpochOne);
   const decipher = createDecipheriv('aes-256-gcm', hex(key), nonce);
-  decipher.setAAD(withLength(unit).subarray(0, 5));
+  decipher.setAAD(framed(unit).subarray(0, 5));
   decipher.setAuthTag(unit.subarray(-16));
   const plaintext = decipher.update(unit.subarray(1, -16));
   decipher.final();
@@ -104,24 +98,24 @@ const node = chooseBackend().sync;
 describe('the cases of the vectors', () => {
   const { negative, orderly } = vectors;
 
-  it('has as many as it should', () => {
+  it('are 231 that are refused and 26 that are accepted', () => {
     expect([negative.length, orderly.length]).toEqual([231, 26]);
   });
 
   describe.each([
-    ['whole', 'auto', false],
-    ['byte by byte', 'auto', true],
-    ['through WebCrypto', 'webcrypto', false],
+    ['received as a whole', 'auto', false],
+    ['received byte by byte', 'auto', true],
+    ['received with the webcrypto cipher', 'webcrypto', false],
   ] as const)('%s', (_name, cipher, bytewise) => {
-    it.each(negative)('refuses $name ($receiver)', async (test) => {
+    it.each(negative)('make the $receiver refuse: $name', async (test) => {
       await run(test, cipher, bytewise);
     });
-    it.each(orderly)('takes $name ($receiver)', async (test) => {
+    it.each(orderly)('make the $receiver accept: $name', async (test) => {
       await run(test, cipher, bytewise);
     });
   });
 
-  it('ran every one of them three times', () => {
+  it('all run three times', () => {
     expect(node).toBe(true);
     expect(ran).toBe(3 * (negative.length + orderly.length));
   });

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { type Bytes, concatBytes } from '../../../lib/util/bytes.js';
 import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-backend.js';
-import { AsyncWriter } from '../../../lib/session/record/async-writer.js';
 import { decodeAlert } from '../../../lib/session/record/alerts.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
-import { writeNonce } from '../../../lib/session/record/format.js';
-import type { PlannedRecord } from '../../../lib/session/record/sealer.js';
-import { SyncWriter } from '../../../lib/session/record/sync-writer.js';
+import { type PlannedRecord, type RecordWriter, writeNonce } from '../../../lib/session/record/format.js';
+import { createWriter } from '../../../lib/session/record/writer.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
+import { framed } from '../pairs.js';
 import {
   type VectorHandshake,
   type VectorRecord,
@@ -23,16 +22,8 @@ const ciphers: CipherChoice[] = ['node', 'webcrypto'];
 const { handshakes, implicitRejection, padding, records } = vectors;
 const roles = ['client', 'server'] as const;
 
-function withLength(body: Bytes): Bytes {
-  const framed = new Uint8Array(4 + body.length);
-  new DataView(framed.buffer).setUint32(0, body.length, true);
-  framed.set(body, 4);
-  return framed;
-}
-
-function writer(cipher: CipherChoice, secret: Bytes): SyncWriter | AsyncWriter {
-  const backend = chooseBackend(cipher);
-  return backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
+function writer(cipher: CipherChoice, secret: Bytes): RecordWriter {
+  return createWriter(chooseBackend(cipher), secret);
 }
 
 function planned(
@@ -62,7 +53,7 @@ async function replay(
   await end.start();
   const sent: string[] = [];
   for (const unit of base.units) {
-    if (unit.from !== role) await end.feed(withLength(hex(unit.body)));
+    if (unit.from !== role) await end.feed(framed(hex(unit.body)));
     sent.push(...splitUnits(end.takeSent()).map(toHex));
   }
   expect(end.error).toBeUndefined();
@@ -73,7 +64,7 @@ async function replay(
 
 let replayed = 0;
 
-describe.each(ciphers)('the transcripts, %s', (cipher) => {
+describe.each(ciphers)('the transcripts of the vectors, with the %s cipher', (cipher) => {
   // The reference did not keep the ephemeral key of its server, so that side cannot be replayed.
   const sides = handshakes.flatMap((base) =>
     roles
@@ -81,7 +72,7 @@ describe.each(ciphers)('the transcripts, %s', (cipher) => {
       .map((role) => ({ name: base.name, role, base })),
   );
 
-  it.each(sides)('$name as the $role', async ({ role, base }) => {
+  it.each(sides)('gives the bytes, secrets and session of $name as the $role', async ({ role, base }) => {
     const end = await replay(base, role, cipher);
     const session = end.session!;
     const { secrets, expect: wanted } = base;
@@ -98,7 +89,7 @@ describe.each(ciphers)('the transcripts, %s', (cipher) => {
     expect(end.confirmed).toBe(role === 'client' && wanted.confirm);
 
     const incoming = base.records.filter(({ from }) => from !== role);
-    for (const { body } of incoming) await end.feed(withLength(hex(body)));
+    for (const { body } of incoming) await end.feed(framed(hex(body)));
     const content = incoming.filter(({ type }) => type === 2).map((record) => record.content);
     expect(toHex(concatBytes(end.stream))).toBe(content.join(''));
     const alert = incoming.find(({ type }) => type === 3);
@@ -113,27 +104,30 @@ describe.each(ciphers)('the transcripts, %s', (cipher) => {
     replayed += 1;
   });
 
-  it.each(records)('record: $name', async (record) => {
+  it.each(records)('gives the bytes of the record: $name', async (record) => {
     const nonce = new Uint8Array(12);
-    writeNonce(nonce, hex(record.iv), Number(record.seq));
+    writeNonce(nonce, hex(record.iv), 0, Number(record.seq));
     expect(toHex(nonce)).toBe(record.nonce);
     const sealed = await writer(cipher, hex(record.secret)).write([planned(record, Number(record.seq))]);
     expect(splitUnits(concatBytes(sealed)).map(toHex)).toEqual([record.body]);
   });
 
-  it.each(implicitRejection.cases)('implicit rejection: $name', async (test) => {
+  it.each(implicitRejection.cases)('answers with implicit rejection: $name', async (test) => {
     const base = handshakeNamed(implicitRejection.base);
     const end = new MemoryEnd(await vectorServer(base, implicitRejection.rejectPms, cipher));
-    await end.feed(withLength(hex(test.clientHello)));
+    await end.feed(framed(hex(test.clientHello)));
     expect(splitUnits(end.takeSent()).map(toHex)).toEqual([test.serverHello, test.serverFinished]);
   });
 });
 
-it('replayed every handshake', () => {
+it('replays all 17 handshakes of the vectors', () => {
   expect(handshakes.length).toBe(17);
   expect(replayed).toBe(ciphers.length * (2 * handshakes.length - 1));
 });
 
-it.each(padding)('padding $policy of $plaintext', ({ policy, plaintext, limit, pad }) => {
-  expect(createPadding(policy)(plaintext, limit)).toBe(pad);
-});
+it.each(padding)(
+  'pads a plaintext of $plaintext bytes with policy $policy as the vectors do',
+  ({ policy, plaintext, limit, pad }) => {
+    expect(createPadding(policy)(plaintext, limit)).toBe(pad);
+  },
+);

@@ -4,7 +4,7 @@ import { FlowGate } from '../../../lib/session/record/flow-gate.js';
 import { pattern } from '../../support/random.js';
 import { Recorder, turns } from '../../support/recorder.js';
 
-/** A sink that is told which chunks are its own. */
+/** A sink that records which chunks it owns. */
 class Owner extends Recorder {
   readonly owned: Uint8Array[] = [];
 
@@ -22,16 +22,16 @@ async function attached<S extends Recorder>(sink: S, surplus?: Uint8Array): Prom
   return [delivery, sink];
 }
 
-describe('Delivery: whose chunks are', () => {
+describe('a flow gate', () => {
   const [one, two, three] = [pattern(10, 1), pattern(20, 2), pattern(30, 3)];
 
-  it('opened ones are the sink’s own, what another sink had left over is not', async () => {
+  it('gives the sink ownership of content, but not of the surplus of another sink', async () => {
     const [delivery, sink] = await attached(new Owner(), one);
     delivery.push(two);
     expect([sink.chunks, sink.owned]).toEqual([[one], [two]]);
   });
 
-  it('also those that go out before a failure is told', async () => {
+  it('gives the sink ownership of the content that it delivers before a failure', async () => {
     const [delivery, sink] = await attached(new Owner());
     sink.onData = () => false;
     for (const chunk of [one, two, three]) delivery.push(chunk);
@@ -41,7 +41,7 @@ describe('Delivery: whose chunks are', () => {
     expect(sink.closes).toBe(1);
   });
 
-  it('a sink that knows nothing of it gets them as all others', async () => {
+  it('delivers content with data() to a sink without own()', async () => {
     const [delivery, sink] = await attached(new Recorder(), one);
     delivery.push(two);
     expect(sink.chunks).toEqual([one, two]);

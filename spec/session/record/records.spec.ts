@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Bytes, concatBytes } from '../../../lib/util/bytes.js';
-import type { SyncBackend } from '../../../lib/crypto/backend.js';
 import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-backend.js';
 import { K4netError } from '../../../lib/errors.js';
 import { ByteQueue } from '../../../lib/session/record/byte-queue.js';
-import type { OpenerOptions } from '../../../lib/session/record/reader.js';
-import { MessageBoundary } from '../../../lib/session/record/message-boundary.js';
-import { type RecordOpener, createOpener } from '../../../lib/session/record/opener.js';
+import { MessageBoundary, type ReaderOptions } from '../../../lib/session/record/parser.js';
+import { type RecordReader, createReader } from '../../../lib/session/record/reader.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
-import { type PlannedRecord, RecordSealer, type SealerOptions } from '../../../lib/session/record/sealer.js';
-import { SyncWriter } from '../../../lib/session/record/sync-writer.js';
+import type { PlannedRecord } from '../../../lib/session/record/format.js';
+import { RecordSealer, type SealerOptions } from '../../../lib/session/record/sealer.js';
+import { createWriter } from '../../../lib/session/record/writer.js';
 import { splitUnits } from '../memory-end.js';
 import { framed } from '../pairs.js';
 
@@ -21,30 +20,31 @@ function sealer(cipher: CipherChoice, options?: SealerOptions): RecordSealer {
   return new RecordSealer(chooseBackend(cipher), secret(), options);
 }
 
-interface Receiver {
-  readonly opener: RecordOpener;
-  readonly content: () => Bytes;
-  closed: boolean;
+/** The receiving side: what it read, and how it ended. */
+class Receiver {
+  readonly reader: RecordReader;
+  closed = false;
+  readonly #chunks: Bytes[] = [];
+
+  constructor(cipher: CipherChoice, options?: ReaderOptions, fill?: number) {
+    this.reader = createReader(chooseBackend(cipher), secret(fill), options);
+  }
+
+  content(): Bytes {
+    return concatBytes(this.#chunks);
+  }
+
+  async push(chunk: Bytes): Promise<void> {
+    this.reader.add(chunk);
+    for (let event = await this.reader.read(); event !== undefined; event = await this.reader.read()) {
+      if (event === 'closed') this.closed = true;
+      else if (event !== 'confirmed') this.#chunks.push(event);
+    }
+  }
 }
 
-function receiver(cipher: CipherChoice, options?: OpenerOptions, fill?: number): Receiver {
-  const chunks: Bytes[] = [];
-  const made: Receiver = {
-    opener: createOpener(
-      chooseBackend(cipher),
-      secret(fill),
-      {
-        data: (chunk) => chunks.push(chunk),
-        closed: () => {
-          made.closed = true;
-        },
-      },
-      options,
-    ),
-    content: () => concatBytes(chunks),
-    closed: false,
-  };
-  return made;
+function receiver(cipher: CipherChoice, options?: ReaderOptions, fill?: number): Receiver {
+  return new Receiver(cipher, options, fill);
 }
 
 const chunks = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 12 });
@@ -60,7 +60,7 @@ async function codeOf(task: () => unknown): Promise<string> {
   return 'none';
 }
 
-describe('sealing', () => {
+describe('a record sealer', () => {
   it('writes the same bytes with both ciphers', async () => {
     const policies = fc.constantFrom('none', 'padme', 'block:50', 'block:20000');
     await fc.assert(
@@ -75,7 +75,7 @@ describe('sealing', () => {
           for (const own of [one!, two!]) {
             const parts = [];
             for (const call of calls) parts.push(...(await own.stream(call)));
-            parts.push(...(await own.keepalive()), ...(await own.rekey()), ...(await own.alert(0)));
+            parts.push(...(await own.rekey()), ...(await own.close()));
             written.push(Buffer.from(concatBytes(parts)).toString('hex'));
           }
           expect(written[0]).toBe(written[1]);
@@ -86,7 +86,7 @@ describe('sealing', () => {
   });
 
   it.each([10, 4091, 8188, 8189, 65_532, 65_533, 300_000])(
-    'writes %i bytes in one piece or in many alike',
+    'writes the same records for %i bytes in one part or in many',
     async (size) => {
       const data = noise(size);
       const cuts = [[data], [data.subarray(0, 5), data.subarray(5)], pieces(data, 1000), pieces(data, 5000)];
@@ -98,15 +98,15 @@ describe('sealing', () => {
         }
         for (const other of written) expect(Buffer.compare(other, written[0]!)).toBe(0);
         for (const cipher of ciphers) {
-          const { opener, content } = receiver(cipher);
-          await opener.push(written[0]!);
-          expect(Buffer.compare(content(), data)).toBe(0);
+          const end = receiver(cipher);
+          await end.push(written[0]!);
+          expect(Buffer.compare(end.content(), data)).toBe(0);
         }
       }
     },
   );
 
-  it('joins the parts of a call in as few records as the limit allows', async () => {
+  it('joins the parts of a call into as few records as the limit allows', async () => {
     const own = sealer('node', { limit: 2 ** 14 });
     expect(splitUnits(concatBytes(await own.stream([])))).toEqual([]);
     expect(splitUnits(concatBytes(await own.stream([noise(3), noise(0), noise(4)]))).length).toBe(1);
@@ -116,7 +116,7 @@ describe('sealing', () => {
     expect(lengths).toEqual([2 ** 14 + 17, 2 ** 14 + 17, 40_000 - 2 * (2 ** 14 - 4) + 21]);
   });
 
-  it('numbers records before a promise of it settles, and settles them in order', async () => {
+  it('numbers records when it is called, and settles its promises in order', async () => {
     const own = sealer('webcrypto');
     const order: number[] = [];
     const calls = [noise(200_000), noise(1), noise(70_000), noise(2)];
@@ -128,61 +128,23 @@ describe('sealing', () => {
       }),
     );
     expect(order).toEqual([0, 1, 2, 3]);
-    const { opener, content } = receiver('node');
-    for (const bytes of written) await opener.push(bytes);
-    expect(Buffer.compare(content(), concatBytes(calls))).toBe(0);
+    const end = receiver('node');
+    for (const bytes of written) await end.push(bytes);
+    expect(Buffer.compare(end.content(), concatBytes(calls))).toBe(0);
   });
 
-  it('gives parts back as soon as the call returns', async () => {
+  it('has copied or sealed the parts when the call returns', async () => {
     for (const cipher of ciphers) {
       const part = noise(10_000);
       const pending = sealer(cipher).stream([part]);
       part.fill(0);
-      const { opener, content } = receiver(cipher);
-      for (const bytes of await pending) await opener.push(bytes);
-      expect(Buffer.compare(content(), noise(10_000))).toBe(0);
+      const end = receiver(cipher);
+      for (const bytes of await pending) await end.push(bytes);
+      expect(Buffer.compare(end.content(), noise(10_000))).toBe(0);
     }
   });
 
-  it('changes the key at the limits, and never uses a nonce twice under one', () => {
-    const used = new Set<string>();
-    const backend = chooseBackend('node') as SyncBackend;
-    const spying: SyncBackend = {
-      ...backend,
-      gcm: (key) => {
-        const name = Buffer.from(key).toString('hex');
-        const gcm = backend.gcm(key);
-        return {
-          ...gcm,
-          seal: (nonce, aad, parts) => {
-            const id = `${name} ${Buffer.from(nonce).toString('hex')}`;
-            expect(used.has(id)).toBe(false);
-            used.add(id);
-            return gcm.seal(nonce, aad, parts);
-          },
-        };
-      },
-    };
-    const own = new RecordSealer(spying, secret(), { rekeyRecords: 5, rekeyBytes: 1000 });
-    const { opener, content } = receiver('node', { maxKeyChanges: Infinity });
-    const sent: Bytes[] = [];
-    const finals: number[] = [];
-    for (let count = 0; count < 400; count += 1) {
-      const data = noise(1 + ((count * 37) % 600));
-      sent.push(data);
-      const written =
-        count % 17 === 0 ? own.rekey() : count % 13 === 0 ? own.keepalive() : own.stream([data]);
-      if (count % 17 === 0 || count % 13 === 0) sent.pop();
-      const bytes = concatBytes(written as Bytes[]);
-      finals.push(bytes[4]! & 1);
-      void opener.push(bytes);
-    }
-    expect(used.size).toBe(400);
-    expect(finals.join('')).not.toMatch(/0{5}/);
-    expect(Buffer.compare(content(), concatBytes(sent))).toBe(0);
-  });
-
-  it('changes the key at the latest on record 2^20 - 1, and on the record that reaches 2^36 bytes', () => {
+  it('rekeys at the latest with record 2^20 - 1, and with the record that reaches 2^36 bytes', () => {
     const heads = (own: RecordSealer, sizes: number[]) =>
       sizes.map((size) => (own.stream([noise(size)]) as Bytes[])[0]![4]);
     expect(heads(sealer('node', { firstSeq: 2 ** 20 - 2 }), [1, 1, 1])).toEqual([0x40, 0x41, 0x40]);
@@ -199,8 +161,8 @@ function pieces(data: Bytes, size: number): Bytes[] {
   return cut;
 }
 
-describe.each(ciphers)('opening, %s', (cipher) => {
-  it('takes any segmentation', async () => {
+describe.each(ciphers)('a record reader with the %s cipher', (cipher) => {
+  it('reads records in any segmentation', async () => {
     const messages = fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 20 });
     const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 40 });
     await fc.assert(
@@ -209,20 +171,18 @@ describe.each(ciphers)('opening, %s', (cipher) => {
         const stream = concatBytes(sent.map(framed));
         const wire = concatBytes([
           ...(await own.stream([stream.subarray(0, 100)])),
-          ...(await own.keepalive()),
+          ...(await own.rekey()),
           ...(await own.stream([stream.subarray(100)])),
-          ...(await own.alert(0)),
+          ...(await own.close()),
           noise(10),
         ]);
         const end = receiver(cipher);
-        const pushed: (void | Promise<void>)[] = [];
         for (let offset = 0, turn = 0; offset < wire.length; turn += 1) {
           const size = sizes[turn % sizes.length]!;
-          pushed.push(end.opener.push(wire.slice(offset, offset + size)));
+          await end.push(wire.slice(offset, offset + size));
           offset += size;
         }
-        for (const pending of pushed) await pending;
-        await end.opener.end();
+        end.reader.end();
         expect(Buffer.compare(end.content(), stream)).toBe(0);
         expect(end.closed).toBe(true);
       }),
@@ -230,15 +190,14 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     );
   });
 
-  it('opens large records in whatever pieces they come', async () => {
+  it('opens large records in any pieces', async () => {
     const data = noise(700_000);
     const wire = concatBytes(await sealer('node', { limit: 2 ** 18 }).stream([data]));
     for (const size of [1, 7, 4095, 4096, 65_536, 262_149, 262_160, wire.length]) {
       const end = receiver(cipher, { limit: 2 ** 18 });
       const all = size === 1 ? pieces(wire.subarray(0, 300_000), 1) : pieces(wire, size);
       for (const piece of all) {
-        const pending = end.opener.push(piece);
-        if (pending) await pending;
+        await end.push(piece);
       }
       const got = end.content();
       expect(Buffer.compare(got, data.subarray(0, got.length))).toBe(0);
@@ -246,7 +205,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     }
   });
 
-  it('delivers a prefix of what was sent, whatever happens to the records', async () => {
+  it('delivers a prefix of the sent bytes, however records are dropped, repeated or changed', async () => {
     const own = sealer('node', { rekeyRecords: 4 });
     const foreign = new RecordSealer(chooseBackend('node'), secret(9));
     const records: Bytes[] = [];
@@ -289,8 +248,8 @@ describe.each(ciphers)('opening, %s', (cipher) => {
         const end = receiver(cipher);
         const bytes = concatBytes(wire);
         const code = await codeOf(async () => {
-          await end.opener.push(bytes);
-          await end.opener.end();
+          await end.push(bytes);
+          end.reader.end();
         });
         const got = end.content();
         expect(Buffer.compare(got, whole.subarray(0, got.length))).toBe(0);
@@ -302,7 +261,7 @@ describe.each(ciphers)('opening, %s', (cipher) => {
           'K4NET_TRUNCATED',
         ]).toContain(code);
         // Nothing is looked at after an error.
-        await end.opener.push(records[0]!);
+        await end.push(records[0]!);
         expect(end.content().length).toBe(got.length);
       }),
       {
@@ -320,21 +279,21 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     );
   });
 
-  it('refuses the record 2^24 under one key, and takes the one before', async () => {
-    const writer = new SyncWriter(chooseBackend('node') as SyncBackend, secret());
+  it('accepts record 2^24 - 1 under one key, and refuses the next', async () => {
+    const writer = createWriter(chooseBackend('node'), secret());
     const end = receiver(cipher, { firstSeq: 2 ** 24 - 1 });
-    await end.opener.push(concatBytes(writer.write([planned(2 ** 24 - 1)])));
+    await end.push(concatBytes(await writer.write([planned(2 ** 24 - 1)])));
     expect(end.content().length).toBe(3);
-    const next = concatBytes(writer.write([planned(2 ** 24)]));
-    expect(await codeOf(() => end.opener.push(next))).toBe('K4NET_UNEXPECTED');
+    const next = concatBytes(await writer.write([planned(2 ** 24)]));
+    expect(await codeOf(() => end.push(next))).toBe('K4NET_UNEXPECTED');
   });
 
-  it('lets a peer change its key a hundred times in ten seconds, and again later', async () => {
+  it('accepts 100 rekeys of the peer in ten seconds, and refuses one more', async () => {
     let now = 0;
     const own = sealer('node');
     const end = receiver(cipher, { now: () => now });
     const change = async () => {
-      for (const part of await own.rekey()) await end.opener.push(part);
+      for (const part of await own.rekey()) await end.push(part);
     };
     for (let count = 0; count < 100; count += 1) await change();
     now = 10_000;
@@ -343,18 +302,18 @@ describe.each(ciphers)('opening, %s', (cipher) => {
     expect(await codeOf(change)).toBe('K4NET_UNEXPECTED');
   });
 
-  it('takes no memory for a length that was only announced', async () => {
+  it('allocates nothing for an announced length', async () => {
     const end = receiver(cipher, { limit: 2 ** 20 });
-    await end.opener.push(new Uint8Array([0, 0, 16, 0]));
-    expect(end.opener.pending).toBe(4);
+    await end.push(new Uint8Array([0, 0, 16, 0]));
+    expect(end.reader.pending).toBe(4);
   });
 
-  it('stops when it is told to', async () => {
+  it('reads nothing after stop()', async () => {
     const end = receiver(cipher);
-    end.opener.stop();
-    await end.opener.push(noise(100));
-    await end.opener.end();
-    expect([end.content().length, end.opener.pending, end.closed]).toEqual([0, 0, false]);
+    end.reader.stop();
+    await end.push(noise(100));
+    end.reader.end();
+    expect([end.content().length, end.reader.pending, end.closed]).toEqual([0, 0, false]);
   });
 });
 
@@ -362,8 +321,8 @@ function planned(seq: number): PlannedRecord {
   return { type: 2, content: [noise(3)], contentLength: 3, pad: 0, seq, final: false };
 }
 
-describe('the small parts', () => {
-  it('a byte queue gives back what it took', () => {
+describe('the buffers of the record layer', () => {
+  it('a byte queue returns its bytes in order, in any sizes', () => {
     const script = fc.array(
       fc.tuple(fc.integer({ min: 0, max: 6000 }), fc.integer({ min: 0, max: 9000 }), fc.boolean()),
     );
@@ -392,7 +351,7 @@ describe('the small parts', () => {
     );
   });
 
-  it('a boundary is where whole messages end', () => {
+  it('a message boundary is exactly where a message ends', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 20 })),
@@ -406,7 +365,7 @@ describe('the small parts', () => {
           for (const piece of pieces(concatBytes(messages.map(framed)), size)) {
             boundary.track(piece);
             seen += piece.length;
-            expect(boundary.between).toBe(ends.has(seen));
+            expect(boundary.isBetween).toBe(ends.has(seen));
           }
         },
       ),

@@ -1,0 +1,98 @@
+import { K4netError } from '../errors.js';
+import type { Sink, Transport } from '../transport/transport.js';
+import type { Bytes } from '../util/bytes.js';
+import { startTimer } from '../util/wait.js';
+
+/** How long a side that has ended lets the peer read the last record before it closes, in milliseconds. */
+const lingerTime = 1_000;
+
+/**
+ * The transport below a session, with the one timer of the session: first the deadline of the handshake, later the time
+ * until the connection is closed. Nothing is written to a transport that is gone.
+ */
+export class TransportBelow {
+  readonly inner: Transport;
+  #gone = false;
+  #attached = 0;
+  #timer: { stop(): void } | undefined;
+
+  constructor(inner: Transport) {
+    this.inner = inner;
+  }
+
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /** The transport has reported its close. */
+  markGone(): void {
+    this.#gone = true;
+  }
+
+  attach(sink: Sink): void {
+    this.#attached = performance.now();
+    this.inner.attach(sink);
+  }
+
+  /** Milliseconds since the transport was attached, as text for the debug log. */
+  get age(): string {
+    return (performance.now() - this.#attached).toFixed(1);
+  }
+
+  resume(): void {
+    if (!this.#gone) this.inner.resume();
+  }
+
+  write(units: readonly Bytes[]): void {
+    if (!this.#gone && units.length > 0) this.inner.write(units);
+  }
+
+  abort(cause?: K4netError): void {
+    this.inner.abort(cause);
+  }
+
+  /**
+   * Ends, then reads and drops what the peer still sends, and closes after a second at the latest: "Errors" in
+   * docs/protocol.md. A reset at once could overtake the last record.
+   */
+  linger(): void {
+    if (!this.#gone) this.inner.end();
+    this.inner.resume();
+    this.abortLater();
+  }
+
+  /** Closes after a second, unless the peer has closed by then. */
+  abortLater(): void {
+    this.setTimer(lingerTime, () => {
+      this.inner.abort();
+    });
+  }
+
+  /** Starts the timer in place of the one that runs. */
+  setTimer(time: number, then: () => void): void {
+    this.stopTimer();
+    if (time !== Infinity) this.#timer = startTimer(then, time);
+  }
+
+  stopTimer(): void {
+    this.#timer?.stop();
+    this.#timer = undefined;
+  }
+}
+
+/** Bytes of the shortest unit: its length and the header of a handshake body. */
+const shortestUnit = 4 + 6;
+
+/**
+ * The error for a transport that closed too early. A plain socket resets the connection when it has read the first unit,
+ * so a close before any unit has an error that says so.
+ *
+ * @param cause - the error of the transport, if there is one.
+ * @param received - bytes that were received so far.
+ */
+export function closeError(cause: K4netError | undefined, received: number): K4netError {
+  if (received >= shortestUnit) return cause ?? new K4netError('K4NET_CONNECTION', 'the connection is gone');
+  const text =
+    'the connection broke before the peer said anything: it may be a plain socket (plain: true), or not k4net at all';
+  return new K4netError('K4NET_CONNECTION', text, { cause: cause?.cause ?? cause });
+}

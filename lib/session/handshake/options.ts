@@ -1,0 +1,159 @@
+import { type Bytes, kindOf } from '../../util/bytes.js';
+import type { EphemeralShare } from '../../crypto/backend.js';
+import { chooseBackend, type CipherChoice } from '../../crypto/choose-backend.js';
+import { KeyPair } from '../../crypto/key-pair.js';
+import type { PublicKey } from '../../crypto/public-key.js';
+import { type PaddingPolicy, createPadding } from '../record/padding.js';
+import { isServerName, recordLimitBounds } from './extensions.js';
+import type { ScheduleDecryption } from './epoch-zero.js';
+
+/** Options of both sides. */
+export interface SessionOptions {
+  /** The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB, and no extension. */
+  readonly recordLimit?: number | undefined;
+  /** Application protocols by name. A server takes the first of its own list that the client offers. */
+  readonly appProtocols?: readonly string[] | undefined;
+  readonly padding?: PaddingPolicy | undefined;
+  readonly cipher?: CipherChoice | undefined;
+}
+
+/** @throws TypeError or RangeError for options that have no form on the wire. */
+export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
+  chooseBackend(cipher);
+  const { minimum, maximum } = recordLimitBounds;
+  if (
+    recordLimit !== undefined &&
+    !(Number.isInteger(recordLimit) && recordLimit >= minimum && recordLimit <= maximum)
+  ) {
+    throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
+  }
+  checkAppProtocols(appProtocols ?? []);
+  createPadding(padding);
+}
+
+function checkAppProtocols(names: unknown): void {
+  if (!Array.isArray(names)) {
+    throw new TypeError(`appProtocols is a list of strings, not ${kindOf(names)}`);
+  }
+  let total = 0;
+  for (const name of names as readonly unknown[]) {
+    if (typeof name !== 'string') {
+      throw new TypeError(`appProtocols is a list of strings, not of ${kindOf(name)}`);
+    }
+    const { length } = new TextEncoder().encode(name);
+    if (length < 1 || length > 255) {
+      throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
+    }
+    total += length + 1;
+  }
+  if (total > 1024)
+    throw new RangeError(`appProtocols has ${total} bytes with one byte of length a name; the limit is 1024`);
+}
+
+/** @throws TypeError for a server name that has no form on the wire. */
+export function checkServerName(name: unknown): void {
+  if (name === undefined) return;
+  if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
+  if (!isServerName(name)) {
+    throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
+  }
+}
+
+/** Options of a client. */
+export interface ClientHandshakeOptions extends SessionOptions {
+  /** The server's key. With it the handshake takes one round trip less. */
+  readonly serverKey?: PublicKey | undefined;
+  /** The server's key must have one of these fingerprints. */
+  readonly pin?: string | readonly string[] | undefined;
+  /** The client's own key. It is shown to a server that wants it, and that `serverKey` or `pin` names. */
+  readonly identity?: KeyPair | undefined;
+  /** Shows it to any other server, too. */
+  readonly identifyToUnknownServer?: boolean | undefined;
+  /** The server that the client means, 1 to 255 printable ASCII characters. Sent in the clear. */
+  readonly serverName?: string | undefined;
+}
+
+/** @throws TypeError or RangeError for options that no handshake can satisfy. */
+export function checkClientOptions(options: ClientHandshakeOptions): void {
+  checkSessionOptions(options);
+  checkServerName(options.serverName);
+  const { serverKey, identity, pin } = options;
+  // An empty list would pin nothing.
+  if (pin?.length === 0) throw new TypeError('pin is a fingerprint or a list of some, not empty');
+  if (serverKey && serverKey.type !== 'rsa') throw new TypeError("a server's key is an RSA key");
+  if (identity && !identity.canSign) throw new TypeError('the key of a client must be able to sign');
+}
+
+/** The facts about a client when its key is accepted or refused. */
+export interface ClientClaim {
+  readonly clientKey: PublicKey;
+  readonly serverKey: PublicKey;
+  readonly serverName: string | undefined;
+  readonly appProtocol: string | undefined;
+}
+
+/**
+ * Chooses a server's key by the server name. The key id is SHA-256 of the key that a ClientHello was made for; a
+ * KeyRequest has none. Without a key the handshake fails with `K4NET_UNKNOWN_SERVER_KEY`.
+ */
+export type ServerKeyChoice = (
+  serverName: string | undefined,
+  keyId: Bytes | undefined,
+) => KeyPair | undefined | Promise<KeyPair | undefined>;
+
+/** Options of a server. */
+export interface ServerHandshakeOptions extends SessionOptions {
+  readonly key: KeyPair | ServerKeyChoice;
+  /** Whether clients show a key: `none` must not, `wanted` may, `required` must. */
+  readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
+  /** Accepts or refuses a client's key, once its signature has verified. Default: accepts every key. */
+  readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
+  /** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
+  readonly scheduleDecryption?: ScheduleDecryption | undefined;
+  /** Called when the first unit of the client is complete. */
+  readonly onHello?: (() => void) | undefined;
+}
+
+/** The flags of ServerFinished. */
+export const flagsOf: Readonly<Record<'none' | 'wanted' | 'required', number>> = {
+  none: 0,
+  wanted: 1,
+  required: 2,
+};
+
+/** @throws TypeError or RangeError for options that no handshake can satisfy. */
+export function checkServerOptions(options: ServerHandshakeOptions): void {
+  checkSessionOptions(options);
+  const { key, clientAuth = 'none' } = options;
+  if (key instanceof KeyPair) checkServerKey(key);
+  if (!Object.hasOwn(flagsOf, clientAuth)) {
+    throw new TypeError(`clientAuth is 'none', 'wanted' or 'required', not '${clientAuth}'`);
+  }
+}
+
+export function checkServerKey(key: KeyPair): void {
+  if (!key.canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
+}
+
+/** Extensions that only tests send, by message type. */
+export type FurtherExtensions = Readonly<
+  Record<number, readonly { readonly id: number; readonly data: Bytes }[]>
+>;
+
+/** Values that a test gives a client in place of random ones. @internal */
+export interface ClientInjection {
+  readonly random?: Bytes;
+  readonly premaster?: Bytes;
+  readonly ciphertext?: Bytes;
+  readonly ephemeral?: EphemeralShare;
+  readonly signature?: Bytes;
+  readonly extensions?: FurtherExtensions;
+}
+
+/** Values that a test gives a server in place of random ones. @internal */
+export interface ServerInjection {
+  readonly random?: Bytes;
+  readonly rejectPremaster?: Bytes;
+  readonly ephemeral?: EphemeralShare;
+  readonly extensions?: FurtherExtensions;
+}

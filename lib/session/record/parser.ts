@@ -1,0 +1,316 @@
+import { type Bytes, concatBytes, readU32, viewOf } from '../../util/bytes.js';
+import { K4netError, TooLargeError } from '../../errors.js';
+import { noOptions, withOptions } from '../../util/options.js';
+import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
+import { ByteQueue } from './byte-queue.js';
+import {
+  defaultRecordLimit,
+  finalHead,
+  minimumRecord,
+  plaintextHead,
+  recordHead,
+  recordOverhead,
+  recordType,
+} from './format.js';
+
+/**
+ * One thing that the peer's records say: stream content, authenticated and in the order it was sent, in a buffer of its
+ * own; the server accepted the client's key; or the peer ended its direction in good order.
+ */
+export type RecordEvent = Bytes | 'confirmed' | 'closed';
+
+/** The settings of the receiving direction. */
+export interface ReaderOptions {
+  /** The longest plaintext that is accepted, in bytes. Default: 64 KiB. */
+  readonly limit?: number;
+  /** Whether the first record must be a confirm. */
+  readonly awaitConfirm?: boolean;
+  /** Rekeys of the peer that are accepted within ten seconds. Default: 100. */
+  readonly maxKeyChanges?: number;
+  /** Milliseconds on a monotonic clock. */
+  readonly now?: () => number;
+  /** Sequence number of the first record, for tests only. @internal */
+  readonly firstSeq?: number;
+}
+
+/** A whole record whose length, sequence number and head are valid. */
+export interface ReceivedRecord {
+  /** The record with its length, in the pieces it was received in. */
+  readonly pieces: Bytes[];
+  readonly length: number;
+  readonly seq: number;
+  readonly final: boolean;
+}
+
+const sequenceLimit = 2 ** 24;
+const maxEmptyRecords = 32;
+const defaultMaxKeyChanges = 100;
+const keyChangeWindow = 10_000;
+const noContent: readonly Bytes[] = [];
+
+const clock = (): number => performance.now();
+
+/**
+ * The checks of received records, in the order of "Errors" in docs/protocol.md, without the cipher: {@link take} gives
+ * the next sealed record, {@link accept} gets its plaintext.
+ */
+export class RecordParser {
+  readonly #queue = new ByteQueue();
+  readonly #boundary = new MessageBoundary();
+  readonly #limit: number;
+  readonly #maxKeyChanges: number;
+  readonly #now: () => number;
+  #keyChanges: number[] | undefined;
+  #seq: number;
+  #emptyRecords = 0;
+  #awaitingConfirm: boolean;
+  #stopped = false;
+  /** Content of the last stream record, and how many of its pieces were read. */
+  #content = noContent;
+  #contentRead = 0;
+
+  constructor(given: ReaderOptions = noOptions) {
+    const options = withOptions(given);
+    this.#limit = options.limit ?? defaultRecordLimit;
+    this.#seq = options.firstSeq ?? 0;
+    this.#awaitingConfirm = options.awaitConfirm ?? false;
+    this.#maxKeyChanges = options.maxKeyChanges ?? defaultMaxKeyChanges;
+    this.#now = options.now ?? clock;
+  }
+
+  /** Received bytes that are not opened yet. */
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  get awaitingConfirm(): boolean {
+    return this.#awaitingConfirm;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Nothing more is read: received bytes are dropped. */
+  stop(): void {
+    this.#stopped = true;
+    this.#content = noContent;
+    this.#queue.drain();
+  }
+
+  /** Received bytes. The parser keeps the chunk. */
+  add(chunk: Bytes): void {
+    if (!this.#stopped) this.#queue.push(chunk);
+  }
+
+  /** The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is needed. */
+  take(): ReceivedRecord | undefined {
+    const length = this.#queue.peekLength();
+    if (length === undefined) {
+      this.#queue.settle();
+      return undefined;
+    }
+    const longest = this.#limit + recordOverhead;
+    if (length > longest) throw new TooLargeError(length, longest, 'a record');
+    if (length < minimumRecord) {
+      throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
+    }
+    if (this.#queue.size < 4 + length) {
+      this.#queue.settle();
+      return undefined;
+    }
+    const seq = this.#seq;
+    if (seq >= sequenceLimit) {
+      throw new K4netError('K4NET_UNEXPECTED', 'the peer has sent too many records under one key');
+    }
+    const pieces = this.#queue.take(4 + length);
+    const head = byteAt(pieces, 4);
+    if (head !== recordHead && head !== finalHead) {
+      throw new K4netError('K4NET_UNEXPECTED', 'a record has an unknown head');
+    }
+    const final = head === finalHead;
+    this.#seq = final ? 0 : seq + 1;
+    return { pieces, length: 4 + length, seq, final };
+  }
+
+  /**
+   * The rest of step 2 of "Errors" in docs/protocol.md, and the event of the record, if it has one.
+   *
+   * @param plaintext - in pieces; undefined if the tag was wrong.
+   */
+  accept(plaintext: readonly Bytes[] | undefined, final: boolean): RecordEvent | undefined {
+    if (!plaintext)
+      throw new K4netError('K4NET_DECRYPT', 'a record was changed on the way, or is not the next one');
+    const type = plaintext[0]?.[0] ?? 0;
+    const content = unpad(plaintext);
+    this.#checkType(type);
+    if (type === recordType.stream) this.#countEmpty(content);
+    if (final) this.#countKeyChange();
+    if (type === recordType.alert) return this.#alert(content);
+    if (type === recordType.confirm) return this.#confirm(content);
+    if (type === recordType.keepalive) return undefined;
+    this.#content = content;
+    this.#contentRead = 0;
+    return this.content();
+  }
+
+  /** The next piece of the stream record that was accepted last. */
+  content(): Bytes | undefined {
+    const piece = this.#content[this.#contentRead];
+    this.#contentRead += 1;
+    if (piece === undefined) this.#content = noContent;
+    else this.#boundary.track(piece);
+    return piece;
+  }
+
+  /** The end of the stream is an error unless the peer ended its direction before: "Closing" in docs/protocol.md. */
+  end(): void {
+    if (this.#stopped) return;
+    this.stop();
+    if (this.#awaitingConfirm) {
+      throw new K4netError(
+        'K4NET_PEER_CLOSED',
+        'the server ended the connection instead of accepting the key',
+      );
+    }
+    throw new K4netError('K4NET_TRUNCATED', 'the connection ended without the end of the session');
+  }
+
+  #checkType(type: number): void {
+    const legal = this.#awaitingConfirm
+      ? type === recordType.confirm || type === recordType.alert
+      : type === recordType.stream || type === recordType.alert || type === recordType.keepalive;
+    if (!legal) throw new K4netError('K4NET_UNEXPECTED', `a record of type ${type} is out of place`);
+  }
+
+  /** "Empty records" in docs/protocol.md. */
+  #countEmpty(content: readonly Bytes[]): void {
+    if (content.length > 0) {
+      this.#emptyRecords = 0;
+      return;
+    }
+    this.#emptyRecords += 1;
+    if (this.#emptyRecords > maxEmptyRecords) {
+      throw new K4netError(
+        'K4NET_UNEXPECTED',
+        `the peer sent more than ${maxEmptyRecords} empty records in a row`,
+      );
+    }
+  }
+
+  /** "Rekeying" in docs/protocol.md: each rekey costs this side a key derivation. */
+  #countKeyChange(): void {
+    const now = this.#now();
+    const changes = (this.#keyChanges ??= []);
+    while (changes[0] !== undefined && now - changes[0] >= keyChangeWindow) changes.shift();
+    if (changes.length >= this.#maxKeyChanges) {
+      throw new K4netError(
+        'K4NET_UNEXPECTED',
+        `the peer changed its key more than ${this.#maxKeyChanges} times in 10 seconds`,
+      );
+    }
+    if (this.#maxKeyChanges < Infinity) changes.push(now);
+  }
+
+  /** "Closing" in docs/protocol.md. */
+  #alert(content: readonly Bytes[]): 'closed' {
+    const alert = decodeAlert(concatBytes(content));
+    if (alert.alert !== alertNumber.close || this.#awaitingConfirm) throw peerAlert(alert);
+    if (!this.#boundary.isBetween) {
+      throw new K4netError('K4NET_UNEXPECTED', 'the peer ended the session within a message');
+    }
+    this.stop();
+    return 'closed';
+  }
+
+  #confirm(content: readonly Bytes[]): 'confirmed' {
+    if (content.length > 0) throw new K4netError('K4NET_MALFORMED', 'a confirm has no content');
+    this.#awaitingConfirm = false;
+    return 'confirmed';
+  }
+}
+
+/**
+ * Follows the framing `u32 length, message` of the stream, to know whether it stands between two messages: only there
+ * may alert 0 come ("Closing" in docs/protocol.md).
+ *
+ * The socket above parses the same length prefixes, but it may be behind: while it applies backpressure, content waits
+ * in the flow gate. The peer gets its alert for a wrong end at once, so the session follows the lengths itself. It reads
+ * one length a message and skips the body.
+ */
+export class MessageBoundary {
+  /** Bytes of the current message that are still to come. */
+  #body = 0;
+  /** Bytes of the current length prefix that have come, and their value. */
+  #prefix = 0;
+  #length = 0;
+
+  get isBetween(): boolean {
+    return this.#body === 0 && this.#prefix === 0;
+  }
+
+  track(bytes: Bytes): void {
+    const { length } = bytes;
+    // Local variables: this loop runs once a message, and a record may hold thousands of small messages.
+    let offset = Math.min(this.#body, length);
+    let body = this.#body - offset;
+    while (offset < length) {
+      if (this.#prefix === 0 && length - offset >= 4) {
+        body = readU32(bytes, offset);
+        offset += 4;
+      } else {
+        body = this.#addPrefixByte(bytes[offset] ?? 0);
+        offset += 1;
+      }
+      const skipped = Math.min(body, length - offset);
+      offset += skipped;
+      body -= skipped;
+    }
+    this.#body = body;
+  }
+
+  /** One byte of a length prefix that is split between chunks. Returns the length once it is whole, else 0. */
+  #addPrefixByte(byte: number): number {
+    this.#length += byte * 2 ** (8 * this.#prefix);
+    this.#prefix += 1;
+    if (this.#prefix < 4) return 0;
+    const length = this.#length;
+    this.#prefix = 0;
+    this.#length = 0;
+    return length;
+  }
+}
+
+function byteAt(pieces: readonly Bytes[], index: number): number {
+  let rest = index;
+  for (const piece of pieces) {
+    if (rest < piece.length) return piece[rest] ?? 0;
+    rest -= piece.length;
+  }
+  return 0;
+}
+
+/**
+ * The content of a plaintext, without empty pieces. Checks the padding: "Padding" in docs/protocol.md. The tag has shown
+ * by then that the peer wrote it, so this check needs no constant time.
+ */
+export function unpad(plaintext: readonly Bytes[]): readonly Bytes[] {
+  const [first] = plaintext;
+  if (!first) return noContent;
+  let pad = (first[1] ?? 0) | ((first[2] ?? 0) << 8) | ((first[3] ?? 0) << 16);
+  if (plaintext.length === 1 && pad === 0) {
+    return first.length > plaintextHead ? [viewOf(first, plaintextHead, first.length)] : noContent;
+  }
+  const content = [first.subarray(plaintextHead), ...plaintext.slice(1)].filter(({ length }) => length > 0);
+  while (pad > 0) {
+    const last = content.pop();
+    if (!last) throw new K4netError('K4NET_MALFORMED', 'a record has more padding than room for it');
+    const kept = Math.max(0, last.length - pad);
+    for (let index = kept; index < last.length; index += 1) {
+      if (last[index] !== 0) throw new K4netError('K4NET_MALFORMED', 'the padding of a record is not zero');
+    }
+    pad -= last.length - kept;
+    if (kept > 0) content.push(last.subarray(0, kept));
+  }
+  return content;
+}
