@@ -1,14 +1,15 @@
-// Measures the sockets against other ways to do the same work: client and server as two processes over loopback.
-// Every message and byte is counted where it arrives. `--help` shows the options.
+// Measures the sockets of k4net beside other ways to do the same work. Client and server are two
+// processes on loopback. `--help` shows the options.
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chart } from './chart.js';
-import { findContestants, rollCall } from './contestants.js';
-import { endurance } from './endurance.js';
+import { checkContestants, findContestants } from './contestants.js';
+import { checkEndurance } from './endurance.js';
 import { measure } from './measure.js';
 import { help, machine, readOptions } from './options.js';
-import { Pairs } from './pairs.js';
-import { comparisonsTable, figuresTable } from './table.js';
+import { ProcessPool } from './process-pair.js';
+import { writeProfiles } from './profile.js';
+import { comparisonsTable, figuresTable, markdownTables } from './table.js';
 import { works } from './works.js';
 
 const folder = new URL('./contestants/', import.meta.url);
@@ -24,24 +25,26 @@ async function main() {
   const found = findContestants(folder, options.otherBuild);
   const known = [...Object.keys(works), ...found.map(({ name }) => name)];
   const unknown = options.only.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new RangeError(`--only knows no ${unknown.join(', ')}`);
-  const wanted = chosen(
+  if (unknown.length > 0)
+    throw new RangeError(`--only: no work or contestant is named ${unknown.join(', ')}`);
+  const wanted = select(
     found.map(({ name }) => name),
     options.only,
   );
-  const { present, missing } = await rollCall(
+  const { present, missing } = await checkContestants(
     found.filter(({ name, versus }) => wanted.includes(name) || wanted.includes(versus)),
   );
   const absent = missing.map(({ name, reason }) => `LEFT OUT  ${name}: ${reason}`);
   for (const line of absent) console.error(line);
-  if (options.endurance) await endurance(present, options);
+  if (options.endurance) await checkEndurance(present, options);
+  else if (options.profile) await writeProfiles(options.profile, present, options);
   else report(await measureAll(present, options), missing, options);
-  // Again where the eye is at the end.
+  // Repeated at the end, where a long run does not hide it.
   for (const line of absent) console.log(line);
 }
 
-/** Keeps what `--only` names; when it names none of a kind, all of that kind stay. */
-function chosen(names, only) {
+/** Keeps the names that `--only` has. If it has none of them, all stay. */
+function select(names, only) {
   const named = names.filter((name) => only.includes(name));
   return named.length > 0 ? named : names;
 }
@@ -49,24 +52,26 @@ function chosen(names, only) {
 async function measureAll(contestants, options) {
   const rows = [];
   const failures = [];
-  const pairs = new Pairs(options.execArgv, options.quick);
+  const pool = new ProcessPool({ keepBetweenWorks: options.quick });
   try {
-    for (const name of chosen(Object.keys(works), options.only)) {
-      const measured = await measure(name, works[name], contestants, { ...options, pairs });
+    for (const name of select(Object.keys(works), options.only)) {
+      const measured = await measure(name, works[name], contestants, { ...options, pool });
       rows.push(...measured.rows);
       failures.push(...measured.failures);
-      await pairs.endOfWork();
+      await pool.endOfWork();
       console.error(`${name} done`);
     }
   } finally {
-    await pairs.stop();
+    await pool.stop();
   }
   return { rows, failures };
 }
 
-function report({ rows, failures }, missing, { json, svg }) {
+function report({ rows, failures }, missing, { json, svg, markdown }) {
   const facts = machine();
-  console.log(`${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`);
+  console.log(
+    markdown ? markdownTables(rows, facts) : `${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`,
+  );
   for (const { work, contestant, reason } of failures)
     console.log(`FAILED  ${work}  ${contestant}: ${reason}`);
   if (failures.length > 0) process.exitCode = 1;

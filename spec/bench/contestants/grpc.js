@@ -1,8 +1,9 @@
-// `@grpc/grpc-js` without TLS and without a codec: one bidirectional stream one way, unary calls for requests.
+// `@grpc/grpc-js` without TLS and without a codec: one bidirectional stream one way, unary calls
+// for requests.
 import { promisify } from 'node:util';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 
-export * as roles from '../roles/calls.js';
+export * as driver from '../drivers/calls.js';
 
 const bytes = (value) => value;
 const codec = {

@@ -2,7 +2,7 @@
 import { FramedConnection } from '../transports/framed-connection.js';
 import { connectNet, listenNet } from '../transports/net.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export const listen = (accept) => listenNet((stream) => accept(new FramedConnection(stream)));
 export const connect = async (port) => new FramedConnection(await connectNet(port));

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { io } from 'socket.io-client';
 
-export * as roles from '../roles/calls.js';
+export * as driver from '../drivers/calls.js';
 
 // `emit` has no limit of its own, so that of a careful user stands in for it.
 const enough = 1024;

@@ -2,7 +2,7 @@
 import { BatchConnection } from '../transports/batch-connection.js';
 import { connectTls, listenTls } from '../transports/tls.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export const listen = (accept) => listenTls((stream) => accept(new BatchConnection(stream)));
 export const connect = async (port) => new BatchConnection(await connectTls(port));

@@ -2,7 +2,7 @@
 import { FramedConnection } from '../transports/framed-connection.js';
 import { connectTls, listenTls } from '../transports/tls.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export const listen = (accept) => listenTls((stream) => accept(new FramedConnection(stream)));
 export const connect = async (port) => new FramedConnection(await connectTls(port));

@@ -5,7 +5,10 @@ const smallestSlab = 1024;
 const largestSlab = 64 * 1024;
 const none = Buffer.alloc(0);
 
-/** Batches by hand over a node stream: small messages are copied into a slab, one write for a tick or a full slab. */
+/**
+ * Batches by hand over a node stream: small messages are copied into a slab, one write for a tick
+ * or a full slab.
+ */
 export class BatchConnection {
   onMessage = () => undefined;
   onDrain = () => undefined;

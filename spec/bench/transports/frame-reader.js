@@ -1,4 +1,7 @@
-/** Cuts chunks into messages: views of the chunk where a message lies whole in one, gathered ones otherwise. */
+/**
+ * Cuts chunks into messages: views of the chunk where a message lies whole in one, gathered ones
+ * otherwise.
+ */
 export class FrameReader {
   #onMessage;
   #header = new Uint8Array(4);
