@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkContestants, findContestants } from './contestants.js';
 import { ProcessPair } from './process-pair.js';
+import { replaceFigures } from './table.js';
 import { baselines, specialists, works } from './works.js';
 
 interface Row {
@@ -166,6 +167,15 @@ describe('the benchmark', { timeout: 120_000 }, () => {
       '### Connections and memory',
     ]);
     expect(stdout).toMatch(/^\| ping-pong p50 +\| EncryptedSocket \| .* us +\| tls +\|/m);
+  });
+
+  test('replaces the figures of the docs page and keeps the rest', () => {
+    const page = readFileSync(new URL('../../docs/performance.md', import.meta.url), 'utf8');
+    const replaced = replaceFigures(page, 'new figures');
+    expect(replaced).toContain('<!-- figures -->\n\nnew figures\n\n<!-- end of figures -->');
+    expect(replaceFigures(replaced, 'x')).toBe(replaceFigures(page, 'x'));
+    expect(replaced.split('\n')[0]).toBe(page.split('\n')[0]);
+    expect(replaced.split('\n').at(-2)).toBe(page.split('\n').at(-2));
   });
 
   test('writes CPU profiles of both sides and prints their most expensive functions', async () => {

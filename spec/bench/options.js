@@ -11,7 +11,8 @@ export const help = `usage: npm run bench -- [options]
   --count N          messages or connections of one measurement instead of a time
   --connections N    idle connections whose memory is measured (default 1000)
   --quick            a first impression: few and short measurements, processes are used again
-  --markdown         print the comparisons as Markdown, as in docs/performance.md
+  --markdown         print the most important comparisons as Markdown
+  --docs             write them to docs/performance.md, and the chart beside it
   --json FILE        write the figures there too
   --svg FILE         write a chart of them there
   --versus DIR       also measure another build of k4net (its dist folder), and compare this build with it
@@ -31,6 +32,7 @@ export function readOptions(args) {
       connections: { type: 'string' },
       quick: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      docs: { type: 'boolean', default: false },
       json: { type: 'string' },
       svg: { type: 'string' },
       versus: { type: 'string' },

@@ -1,6 +1,6 @@
 // Measures the sockets of k4net beside other ways to do the same work. Client and server are two
 // processes on loopback. `--help` shows the options.
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chart } from './chart.js';
 import { checkContestants, findContestants } from './contestants.js';
@@ -9,7 +9,7 @@ import { measure } from './measure.js';
 import { help, machine, readOptions } from './options.js';
 import { ProcessPool } from './process-pair.js';
 import { writeProfiles } from './profile.js';
-import { comparisonsTable, figuresTable, markdownTables } from './table.js';
+import { comparisonsTable, figuresTable, markdownTables, replaceFigures } from './table.js';
 import { works } from './works.js';
 
 const folder = new URL('./contestants/', import.meta.url);
@@ -67,7 +67,7 @@ async function measureAll(contestants, options) {
   return { rows, failures };
 }
 
-function report({ rows, failures }, missing, { json, svg, markdown }) {
+function report({ rows, failures }, missing, { json, svg, markdown, docs }) {
   const facts = machine();
   console.log(
     markdown ? markdownTables(rows, facts) : `${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`,
@@ -77,6 +77,12 @@ function report({ rows, failures }, missing, { json, svg, markdown }) {
   if (failures.length > 0) process.exitCode = 1;
   if (json) writeFileSync(json, `${JSON.stringify({ machine: facts, missing, failures, rows }, null, 2)}\n`);
   if (svg) writeFileSync(svg, chart(rows, facts));
+  if (docs) {
+    const page = new URL('../../docs/performance.md', import.meta.url);
+    const tables = markdownTables(rows, facts);
+    writeFileSync(page, replaceFigures(readFileSync(page, 'utf8'), tables));
+    writeFileSync(new URL('performance.svg', page), chart(rows, facts));
+  }
 }
 
 await main();

@@ -1,6 +1,13 @@
+import { inOtherBuild } from './contestants.js';
 import { microseconds, units } from './units.js';
 import { works } from './works.js';
 
+/** Comparisons that the docs page shows beside those with a goal. */
+const shownInDocs = {
+  LockedSocket: ['net', 'ws'],
+  EncryptedSocket: ['tls', 'wss'],
+  k4net: ['ws', 'socket.io', 'grpc'],
+};
 const sections = {
   latency: 'One message at a time',
   throughput: 'Throughput',
@@ -55,7 +62,10 @@ export function comparisonsTable(rows) {
 export function markdownTables(rows, { node, platform, cores, date }) {
   const parts = [`Node ${node}, ${platform}, ${cores} cores, ${date.slice(0, 10)}.`];
   for (const [section, title] of Object.entries(sections)) {
-    const lines = rows.filter(({ work }) => works[work].section === section).flatMap(comparisonLines);
+    const lines = rows
+      .filter(({ work }) => works[work].section === section)
+      .map((row) => ({ ...row, comparisons: row.comparisons.filter((each) => inDocs(row, each)) }))
+      .flatMap(comparisonLines);
     if (lines.length === 0) continue;
     parts.push(
       `### ${title}`,
@@ -75,6 +85,18 @@ export function markdownTables(rows, { node, platform, cores, date }) {
     );
   }
   return parts.join('\n\n');
+}
+
+function inDocs({ contestant }, { baseline, goal }) {
+  if (goal !== undefined || baseline === inOtherBuild(contestant)) return true;
+  return shownInDocs[contestant]?.includes(baseline) ?? false;
+}
+
+/** Puts the tables between the two marks of a page. */
+export function replaceFigures(page, tables) {
+  const parts = page.split(/(<!-- figures -->|<!-- end of figures -->)/);
+  if (parts.length !== 5) throw new Error('the page has no marks around its figures');
+  return [parts[0], parts[1], `\n\n${tables}\n\n`, parts[3], parts[4]].join('');
 }
 
 function comparisonLines({ work, contestant, unit, value, max, comparisons }) {
@@ -121,12 +143,12 @@ function textTable(titles, lines) {
 
 function markdownTable(titles, lines) {
   const [head, ...body] = padded([titles, ...lines]);
-  const rule = head.map((cell) => '-'.repeat(Math.max(cell.length, 3)));
+  const rule = head.map((cell) => '-'.repeat(cell.length));
   return [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** Pads the cells of each column to the same width. */
 function padded(lines) {
-  const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
+  const widths = lines[0].map((_, i) => Math.max(3, ...lines.map((line) => line[i].length)));
   return lines.map((line) => line.map((cell, i) => cell.padEnd(widths[i])));
 }
