@@ -42,10 +42,7 @@ const legend = [
   ['encrypted', 'others, encrypted'],
 ];
 
-/**
- * The rows as one SVG file: a panel for each figure of a work, a bar for each contestant, the best
- * one first.
- */
+/** The rows as an SVG file: a panel for each figure, a bar for each contestant, the best first. */
 export function chart(rows, { node, platform, cores, date }) {
   const figures = Object.entries(works).flatMap(([work, { figures }]) =>
     Object.keys(figures)

@@ -44,8 +44,9 @@ export function takesPart({ name, versus = name }, { contestants }) {
 }
 
 /**
- * All contestants. Each is a file with `listen`, `connect`, `close` and a `driver`; only the
- * package itself has none.
+ * All contestants. Each is a file with `listen`, `connect`, `close` and `driver`; only the package
+ * itself has no file. A driver has the operations that the workloads use: `sendMany`,
+ * `receiveMany`, `echo` and `requests`, or `serveTypedCalls` and `prepareTypedCalls`.
  *
  * @param {URL} folder
  * @param {string} [otherBuild] - another build of k4net, as a URL: its sockets are contestants too.

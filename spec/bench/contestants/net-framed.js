@@ -1,4 +1,4 @@
-// node:net with the frames of the library and one write for each message: what one writes first.
+// node:net with the framing of k4net and one write for each message, the simplest way.
 import { FramedConnection } from '../transports/framed-connection.js';
 import { connectNet, listenNet } from '../transports/net.js';
 

@@ -1,4 +1,4 @@
-// node:tls with the frames of the library, batched by hand, callbacks only.
+// node:tls with the framing of k4net, hand-written batches, callbacks only.
 import { BatchConnection } from '../transports/batch-connection.js';
 import { connectTls, listenTls } from '../transports/tls.js';
 

@@ -1,4 +1,4 @@
-// node:tls with the frames of the library and one write for each message.
+// node:tls with the framing of k4net and one write for each message.
 import { FramedConnection } from '../transports/framed-connection.js';
 import { connectTls, listenTls } from '../transports/tls.js';
 

@@ -2,7 +2,7 @@
  * Operations for contestants that pass messages to an asynchronous callback and whose `send`
  * returns a promise:
  *
- * @typedef {object} PushedConnection
+ * @typedef {object} AsyncCallbackConnection
  * @property {(message: Uint8Array) => Promise<unknown>} send
  * @property {(message: Uint8Array) => unknown} onMessage - set by the driver; the next message
  *   waits for the promise that it returns.
@@ -34,7 +34,7 @@ export function echo(connection, counter, count) {
   });
 }
 
-/** Sends `count` messages, `inFlight` of them in flight. */
+/** Sends `count` requests, `inFlight` at a time, and counts the answers. */
 export async function requests(connection, message, count, inFlight, counter) {
   const first = Math.min(inFlight, count);
   let left = count - first;

@@ -26,7 +26,7 @@ export async function echo(socket, counter, count) {
   }
 }
 
-/** Sends `count` messages, `inFlight` of them in flight. */
+/** Sends `count` requests, `inFlight` at a time, and counts the answers. */
 export async function requests(socket, message, count, inFlight, counter) {
   const first = Math.min(inFlight, count);
   let left = count - first;

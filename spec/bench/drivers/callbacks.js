@@ -50,7 +50,7 @@ export function echo(connection, counter, count) {
   });
 }
 
-/** Sends `count` messages, `inFlight` of them in flight. */
+/** Sends `count` requests, `inFlight` at a time, and counts the answers. */
 export function requests(connection, message, count, inFlight, counter) {
   return new Promise((resolve, reject) => {
     let left = count - Math.min(inFlight, count);

@@ -22,7 +22,7 @@ export async function echo(socket, counter, count) {
   }
 }
 
-/** Sends `count` messages, `inFlight` of them in flight. */
+/** Sends `count` requests, `inFlight` at a time, and counts the answers. */
 export async function requests(socket, message, count, inFlight, counter) {
   if (inFlight === 1) {
     while (counter.messages < count) {
