@@ -156,10 +156,11 @@ describe('the benchmark', { timeout: 120_000 }, () => {
     expect(report.failures).toEqual([]);
   });
 
-  test('prints a Markdown table for each section of the docs page', async () => {
+  test('prints a Markdown table for each section of the docs page, also from a file', async () => {
+    const json = join(folder, 'some-figures.json');
     const stdout = await run(
-      ...['--quick', '--repeat', '1', '--count', '8', '--markdown'],
-      ...['--only', '64B,connect,ping-pong,EncryptedSocket,tls,tls-framed'],
+      ...['--quick', '--repeat', '1', '--count', '8', '--markdown', '--json', json],
+      ...['--only', '64B,connect,ping-pong,EncryptedSocket,tls,tls-framed,tls-batch'],
     );
     expect(stdout.match(/^### .*/gm)).toEqual([
       '### One message at a time',
@@ -167,6 +168,7 @@ describe('the benchmark', { timeout: 120_000 }, () => {
       '### Connections and memory',
     ]);
     expect(stdout).toMatch(/^\| ping-pong p50 +\| EncryptedSocket \| .* us +\| tls +\|/m);
+    expect(await run('--markdown', '--from', json)).toBe(stdout);
   });
 
   test('replaces the figures of the docs page and keeps the rest', () => {

@@ -13,7 +13,8 @@ export const help = `usage: npm run bench -- [options]
   --quick            a first impression: few and short measurements, processes are used again
   --markdown         print the most important comparisons as Markdown
   --docs             write them to docs/performance.md, and the chart beside it
-  --json FILE        write the figures there too
+  --json FILE        write the figures there too, after each work
+  --from FILE        measure nothing: show the figures of such a file
   --svg FILE         write a chart of them there
   --versus DIR       also measure another build of k4net (its dist folder), and compare this build with it
   --profile WORK     instead: run WORK once for each contestant, and write CPU profiles of both sides
@@ -34,6 +35,7 @@ export function readOptions(args) {
       markdown: { type: 'boolean', default: false },
       docs: { type: 'boolean', default: false },
       json: { type: 'string' },
+      from: { type: 'string' },
       svg: { type: 'string' },
       versus: { type: 'string' },
       profile: { type: 'string' },

@@ -20,6 +20,10 @@ async function main() {
     console.log(help);
     return;
   }
+  if (options.from) {
+    print(JSON.parse(readFileSync(options.from, 'utf8')), options);
+    return;
+  }
   if (!existsSync(fileURLToPath(new URL('../../dist/index.js', import.meta.url))))
     throw new Error('there is no build yet: npm run build');
   const found = findContestants(folder, options.otherBuild);
@@ -38,7 +42,7 @@ async function main() {
   for (const line of absent) console.error(line);
   if (options.endurance) await checkEndurance(present, options);
   else if (options.profile) await writeProfiles(options.profile, present, options);
-  else report(await measureAll(present, options), missing, options);
+  else print(await measureAll(present, missing, options), options);
   // Repeated at the end, where a long run does not hide it.
   for (const line of absent) console.log(line);
 }
@@ -49,33 +53,32 @@ function select(names, only) {
   return named.length > 0 ? named : names;
 }
 
-async function measureAll(contestants, options) {
-  const rows = [];
-  const failures = [];
+async function measureAll(contestants, missing, options) {
+  const report = { machine: machine(), missing, failures: [], rows: [] };
   const pool = new ProcessPool({ keepBetweenWorks: options.quick });
   try {
     for (const name of select(Object.keys(works), options.only)) {
-      const measured = await measure(name, works[name], contestants, { ...options, pool });
-      rows.push(...measured.rows);
-      failures.push(...measured.failures);
+      const { rows, failures } = await measure(name, works[name], contestants, { ...options, pool });
+      report.rows.push(...rows);
+      report.failures.push(...failures);
       await pool.endOfWork();
       console.error(`${name} done`);
+      // After each work, so that an interrupted run has figures too.
+      if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
     }
   } finally {
     await pool.stop();
   }
-  return { rows, failures };
+  return report;
 }
 
-function report({ rows, failures }, missing, { json, svg, markdown, docs }) {
-  const facts = machine();
+function print({ machine: facts, rows, failures }, { svg, markdown, docs }) {
   console.log(
     markdown ? markdownTables(rows, facts) : `${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`,
   );
   for (const { work, contestant, reason } of failures)
     console.log(`FAILED  ${work}  ${contestant}: ${reason}`);
   if (failures.length > 0) process.exitCode = 1;
-  if (json) writeFileSync(json, `${JSON.stringify({ machine: facts, missing, failures, rows }, null, 2)}\n`);
   if (svg) writeFileSync(svg, chart(rows, facts));
   if (docs) {
     const page = new URL('../../docs/performance.md', import.meta.url);
