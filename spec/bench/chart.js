@@ -1,4 +1,4 @@
-import { isEncrypted, isOurs } from './families.js';
+import { isEncrypted, isOwn } from './contestants.js';
 import { units } from './units.js';
 import { works } from './works.js';
 
@@ -13,45 +13,48 @@ const titleHeight = 44;
 const head = 76;
 const width = 2 * panelWidth + 3 * margin;
 
-// In the colours of a reader who has chosen light or dark.
+// The colours follow the light or dark setting of the reader.
 const style = `
   svg { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; font-size: 12px; }
   .title { font-weight: 600; font-size: 14px; }
-  .ours { font-weight: 600; }
+  .own { font-weight: 600; }
   .page { fill: #ffffff; }
   text { fill: #1f2328; }
   .faint { fill: #59636e; }
   .plain { fill: #c3cad3; }
   .encrypted { fill: #8c959f; }
-  .ours-plain { fill: #54aeff; }
-  .ours-encrypted { fill: #0969da; }
+  .own-plain { fill: #54aeff; }
+  .own-encrypted { fill: #0969da; }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117; }
     text { fill: #e6edf3; }
     .faint { fill: #9198a1; }
     .plain { fill: #3d444d; }
     .encrypted { fill: #656c76; }
-    .ours-plain { fill: #79c0ff; }
-    .ours-encrypted { fill: #1f6feb; }
+    .own-plain { fill: #79c0ff; }
+    .own-encrypted { fill: #1f6feb; }
   }`;
 
 const legend = [
-  ['ours-plain', 'k4net'],
-  ['ours-encrypted', 'k4net, encrypted'],
+  ['own-plain', 'k4net'],
+  ['own-encrypted', 'k4net, encrypted'],
   ['plain', 'others'],
   ['encrypted', 'others, encrypted'],
 ];
 
-/** The rows as an SVG that needs nothing else: a panel for each work, a bar for each contestant, the best one first. */
+/** The rows as an SVG file: a panel for each figure, a bar for each contestant, the best first. */
 export function chart(rows, { node, platform, cores, date }) {
-  const names = Object.keys(works).filter((name) => rows.some((row) => row.work === name));
+  const figures = Object.entries(works).flatMap(([work, { figures }]) =>
+    Object.keys(figures)
+      .map((unit) => rows.filter((row) => row.work === work && row.unit === unit))
+      .filter((own) => own.length > 0),
+  );
   const columns = [head, head];
-  const panels = names.map((name) => {
-    const own = rows.filter((row) => row.work === name);
+  const panels = figures.map((own) => {
     const column = columns[1] < columns[0] ? 1 : 0;
     const top = columns[column];
     columns[column] += titleHeight + own.length * rowHeight;
-    return panel(works[name], own, margin + column * (panelWidth + margin), top);
+    return panel(own, margin + column * (panelWidth + margin), top);
   });
   const height = Math.max(...columns) + margin;
   const title = 'Client and server as two processes on one machine';
@@ -74,8 +77,10 @@ function legendItem([colour, text], i) {
   return `<rect class="${colour}" x="${x}" y="64" width="12" height="12" rx="2"/><text x="${x + 18}" y="74">${text}</text>`;
 }
 
-function panel({ title, unit }, rows, x, y) {
-  const { better, show } = units[unit];
+function panel(rows, x, y) {
+  const [{ work, unit }] = rows;
+  const { better, label, show } = units[unit];
+  const title = [works[work].title, label].filter(Boolean).join(': ');
   const longest = Math.max(...rows.map(({ value }) => value));
   const bars = rows.map((row, i) => bar(row, show(row.value), longest, i));
   return `<g transform="translate(${x} ${y})">
@@ -89,9 +94,9 @@ function bar({ contestant, value }, figure, longest, i) {
   const top = titleHeight + i * rowHeight;
   const line = top + barHeight - 3;
   const length = longest > 0 ? Math.max(2, (value / longest) * barWidth) : 2;
-  const ours = isOurs(contestant);
-  const colour = `${ours ? 'ours-' : ''}${isEncrypted(contestant) ? 'encrypted' : 'plain'}`;
-  const weight = ours ? ' class="ours"' : '';
+  const own = isOwn(contestant);
+  const colour = `${own ? 'own-' : ''}${isEncrypted(contestant) ? 'encrypted' : 'plain'}`;
+  const weight = own ? ' class="own"' : '';
   return `<text${weight} x="${nameWidth - 8}" y="${line}" text-anchor="end">${escaped(contestant)}</text>
 <rect class="${colour}" x="${nameWidth}" y="${top}" width="${length.toFixed(1)}" height="${barHeight}" rx="2"/>
 <text${weight} x="${(nameWidth + length + 6).toFixed(1)}" y="${line}">${escaped(figure)}</text>`;

@@ -1,29 +1,29 @@
 import { key as pem } from './server-key.js';
 import { connectNet, listenNet } from './transports/net.js';
 
+/** The folder of the measured build. Only its public entry is imported. */
 const build = process.env.K4NET_BENCH_BUILD ?? new URL('../../dist/', import.meta.url).href;
-const { EncryptedSocket, importKeyPair, LockedSocket, ...rest } = await import(
+const { codec, EncryptedSocket, importKeyPair, LockedSocket, QueueSocket } = await import(
   new URL('index.js', build).href
 );
 
-/** Every other export of the build that is measured. */
-export const library = rest;
-
-/** Plain sockets of the library. */
+/** Plain sockets. */
 export const plain = {
   listen: (accept) => listenNet((stream) => accept(new LockedSocket(stream))),
   connect: async (port) => new LockedSocket(await connectNet(port)),
   close: (socket) => socket.close(),
 };
 
-/** Encrypted sockets with one of the ciphers. The client has the server's key, as it has the certificate with TLS. */
+/**
+ * Encrypted sockets. The client has the server's key, as the clients of TLS have its certificate.
+ */
 export async function encrypted(cipher) {
   const key = await importKeyPair(pem);
   return {
     listen: (accept) =>
       listenNet((stream) => {
         const socket = new EncryptedSocket(stream, { isServer: true, key, cipher });
-        // As with TLS: whoever accepts gets a socket whose handshake is done.
+        // As with TLS, a server accepts a connection after its handshake.
         void socket.handshake().then(() => accept(socket));
       }),
     async connect(port) {
@@ -34,3 +34,48 @@ export async function encrypted(cipher) {
     close: (socket) => socket.close(),
   };
 }
+
+const messageName = 'message';
+
+/** A QueueSocket with one name for all untyped messages and requests. */
+class QueueConnection {
+  onMessage = () => undefined;
+
+  constructor(socket) {
+    this.queue = new QueueSocket(socket);
+    this.queue.registerCallback(messageName, (reader) => this.onMessage(reader.read()));
+  }
+
+  send(message) {
+    return this.queue.sendRegistered(messageName, message);
+  }
+
+  async call(message) {
+    const reader = await this.queue.call(messageName, message);
+    return reader.read();
+  }
+}
+
+/** The same sockets with queues over them. */
+export function queued({ listen, connect }) {
+  return {
+    listen: (accept) =>
+      listen((socket) => {
+        const connection = new QueueConnection(socket);
+        accept(connection);
+        connection.queue.start();
+      }),
+    async connect(port) {
+      const connection = new QueueConnection(await connect(port));
+      connection.queue.start();
+      return connection;
+    },
+    close: (connection) => connection.queue.close(),
+  };
+}
+
+/** The names and payloads of the typed calls. */
+export const typedMessages = {
+  add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.struct({ sum: codec.int32 })),
+  note: codec.struct({ n: codec.int32, text: codec.string }),
+};

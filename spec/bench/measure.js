@@ -1,60 +1,84 @@
+import { inOtherBuild, takesPart } from './contestants.js';
+import { samplers } from './sampling.js';
 import { median, quantile } from './statistics.js';
-import { timed } from './timed.js';
 import { units } from './units.js';
-import { weighed } from './weighed.js';
-import { beside } from './works.js';
+import { baselines } from './works.js';
 
-/** Measures one work; returns a row for each contestant, the best one first, and what failed. */
+/**
+ * Measures one work. Returns a row for each figure and contestant, the best one first, and the
+ * failures.
+ */
 export async function measure(name, work, contestants, settings) {
-  const take = work.unit === 'memory' ? weighed : timed;
-  const unit = units[work.unit];
-  const all = await take(work, contestants, settings);
-  const lanes = all.filter(({ failure }) => failure === undefined);
-  for (const lane of lanes) lane.values = lane.samples.map((sample) => unit.of(sample, work.size));
-  const rows = lanes.map((lane) => row(name, work, lane, lanes));
+  const repeat = Math.min(settings.repeat, work.maxRepeat ?? Infinity);
+  const takingPart = contestants.filter((contestant) => takesPart(contestant, work));
+  const all = await samplers[work.sampling](work, takingPart, { ...settings, repeat });
+  const series = all.filter(({ failure }) => failure === undefined);
   return {
-    rows: rows.sort((a, b) => (unit.better === 'lower' ? a.value - b.value : b.value - a.value)),
+    rows: Object.entries(work.figures).flatMap(([unit, goals]) =>
+      rowsOf({ name, size: work.size, unit, goals }, series),
+    ),
     failures: all
       .filter(({ failure }) => failure !== undefined)
       .map(({ contestant, failure }) => ({ work: name, contestant: contestant.name, reason: failure })),
   };
 }
 
-function row(name, work, { contestant, samples, values }, lanes) {
-  const cpu = (side) => (side in samples[0] ? median(samples.map((sample) => sample[side])) : undefined);
-  const figures = summary(values);
-  const most = work.most?.[contestant.name];
+function rowsOf(figure, series) {
+  const { better, of } = units[figure.unit];
+  const values = new Map(
+    series.map(({ contestant, samples }) => [
+      contestant.name,
+      samples.map((sample) => of(sample, figure.size)),
+    ]),
+  );
+  return series
+    .map((each) => rowOf(figure, each, values))
+    .sort((a, b) => (better === 'lower' ? a.value - b.value : b.value - a.value));
+}
+
+function rowOf({ name, unit, goals }, { contestant, samples }, values) {
+  const medianOf = (key) => (key in samples[0] ? median(samples.map((sample) => sample[key])) : undefined);
+  const figures = summary(values.get(contestant.name));
+  const goal = goals[contestant.name];
   return {
     work: name,
     contestant: contestant.name,
-    unit: work.unit,
+    unit,
     ...figures,
-    clientCpu: cpu('clientCpu'),
-    serverCpu: cpu('serverCpu'),
-    messages: samples.reduce((sum, sample) => sum + sample.count, 0),
-    most: most === undefined ? undefined : { goal: most, met: figures.value <= most },
-    comparisons: comparisons(work, contestant, values, lanes),
+    clientCpu: medianOf('clientCpu'),
+    serverCpu: medianOf('serverCpu'),
+    p50: medianOf('p50'),
+    p99: medianOf('p99'),
+    first1000: medianOf('first1000'),
+    messages: samples.reduce((sum, { count }) => sum + count, 0),
+    max: typeof goal === 'number' ? { goal, met: figures.value <= goal } : undefined,
+    comparisons: comparisons(contestant.name, unit, typeof goal === 'object' ? goal : {}, values),
   };
 }
 
 /**
- * A ratio is taken inside a repetition, so that what else the machine does hits both sides of it, and the median is
- * taken of the ratios.
+ * Ratios to the baselines of a contestant. A ratio is taken inside a repetition, so that other load
+ * on the machine affects both sides of it; the result is the median of the ratios.
  */
-function comparisons(work, { name, versus }, values, lanes) {
-  const goals = work.goals[name] ?? {};
-  const baselines = versus === undefined ? (beside[name] ?? []) : [versus];
-  return baselines.flatMap((baseline) => {
-    const other = lanes.find((lane) => lane.contestant.name === baseline);
-    if (other === undefined) return [];
-    const ratio = summary(values.map((value, i) => value / other.values[i]));
-    const goal = goals[baseline];
-    return [{ baseline, ...ratio, goal, met: goal === undefined ? undefined : reaches(work, ratio, goal) }];
-  });
+function comparisons(name, unit, goals, values) {
+  return [...(baselines[name] ?? []), inOtherBuild(name)]
+    .filter((baseline) => values.has(baseline))
+    .map((baseline) => {
+      const others = values.get(baseline);
+      const ratio = summary(values.get(name).map((value, i) => value / others[i]));
+      const goal = goals[baseline];
+      return {
+        baseline,
+        other: median(others),
+        ...ratio,
+        goal,
+        met: goal === undefined ? undefined : reaches(unit, ratio, goal),
+      };
+    });
 }
 
-function reaches(work, { value }, goal) {
-  return units[work.unit].better === 'lower' ? value <= goal : value >= goal;
+function reaches(unit, { value }, goal) {
+  return units[unit].better === 'lower' ? value <= goal : value >= goal;
 }
 
 function summary(values) {

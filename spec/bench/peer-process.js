@@ -2,19 +2,19 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('./peer.js', import.meta.url));
-const patience = 60_000;
+const answerTimeout = 60_000;
 
-/** A child process that answers one command after another. */
-export class Peer {
+/** A child process that runs peer.js and answers one command after another. */
+export class PeerProcess {
   #child;
-  #answers = [];
+  #waiting = [];
 
-  constructor({ environment }, execArgv) {
+  constructor(environment, execArgv) {
     this.#child = fork(script, { execArgv, env: { ...process.env, ...environment } });
-    this.#child.on('message', (answer) => this.#answers.shift()?.(answer));
+    this.#child.on('message', (answer) => this.#waiting.shift()?.(answer));
     this.#child.on('exit', (code, signal) => {
       const error = `a process of the benchmark ended early: ${code ?? signal}`;
-      for (const answer of this.#answers.splice(0)) answer({ error });
+      for (const settle of this.#waiting.splice(0)) settle({ error });
     });
   }
 
@@ -22,9 +22,9 @@ export class Peer {
   answer() {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new Error('a process of the benchmark does not answer'));
-      }, patience);
-      this.#answers.push(({ error, stack, result }) => {
+        reject(new Error(`a process of the benchmark gave no answer in ${answerTimeout / 1000} s`));
+      }, answerTimeout);
+      this.#waiting.push(({ error, stack, result }) => {
         clearTimeout(timer);
         if (error !== undefined) reject(new Error(error, { cause: stack }));
         else resolve(result);
@@ -40,8 +40,8 @@ export class Peer {
 
   async stop() {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.connected) this.#child.disconnect();
-    await gone;
+    await exited;
   }
 }

@@ -1,9 +1,10 @@
-// One of the two processes of a measurement: plays a part on command. See `Peer` in pair.js for the other end.
-import { kinds } from './kinds/index.js';
-import { memoryInUse } from './memory.js';
-import { Tally } from './tally.js';
-import { Watch } from './watch.js';
+// One of the two processes of a measurement. It obeys the commands of `PeerProcess` in
+// peer-process.js.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MessageCounter, Stopwatch } from './measurement.js';
+import { workloads } from './workloads/index.js';
 
+const { K4NET_BENCH_PROFILE: profileFile } = process.env;
 let contestant;
 let accept;
 let open = [];
@@ -19,19 +20,22 @@ const commands = {
       accept(connection);
     }),
 
-  /** The side that is connected to: says when it is ready for that. Its figures end when it has everything. */
-  async serve({ kind, ...task }) {
-    const tally = new Tally();
-    const watch = new Watch();
+  /**
+   * Runs the server's side. Answers 'ready' at once, and with the figures when everything has
+   * arrived.
+   */
+  async serve({ workload, ...task }) {
+    const counter = new MessageCounter();
+    const stopwatch = await makeStopwatch();
     let accepted = 0;
-    let missing = kinds[kind].expected(task).connections;
+    let missing = workloads[workload].expected(task).connections;
     const served = new Promise((resolve, reject) => {
-      // At once, not a tick later: a connection may bring its first message with it.
+      // The workload starts in the same tick: a connection may bring its first message with it.
       accept = async (connection) => {
         const isFirst = accepted === 0;
         accepted += 1;
         try {
-          await kinds[kind].serve(contestant, connection, { ...task, isFirst }, tally, watch);
+          await workloads[workload].serve(contestant, connection, { ...task, isFirst }, counter, stopwatch);
           missing -= 1;
           if (missing === 0) resolve();
         } catch (error) {
@@ -41,25 +45,38 @@ const commands = {
     });
     process.send({ result: 'ready' });
     await served;
-    return { ...tally.result, ...watch.result };
+    return { ...counter.result, ...stopwatch.result };
   },
 
-  /** The side that connects and measures the time. */
-  async drive({ kind, ...task }) {
-    const tally = new Tally();
-    const watch = new Watch();
-    open.push(...(await kinds[kind].drive(contestant, task, tally, watch)));
-    return { ...tally.result, ...watch.result };
+  /** Runs the client's side, which measures the time. */
+  async drive({ workload, ...task }) {
+    const stopwatch = await makeStopwatch();
+    const { connections, ...result } = await workloads[workload].drive(contestant, task, stopwatch);
+    open.push(...connections);
+    return { ...result, ...stopwatch.result };
   },
 
-  memory: memoryInUse,
+  /** Bytes of memory that this process holds after garbage collection. Needs `memoryFlags`. */
+  async memory() {
+    for (let i = 0; i < 4; i += 1) {
+      globalThis.gc();
+      await nextTurn();
+    }
+    return process.memoryUsage.rss();
+  },
 
-  /** After both sides have what they wait for. */
+  /** Comes when both sides have everything. */
   async close() {
     await Promise.all(open.map((connection) => contestant.close(connection)));
     open = [];
   },
 };
+
+async function makeStopwatch() {
+  if (profileFile === undefined) return new Stopwatch();
+  const { ProfilingStopwatch } = await import('./profiling-stopwatch.js');
+  return new ProfilingStopwatch(profileFile);
+}
 
 process.on('message', (command) => void run(command));
 process.on('disconnect', () => process.exit());

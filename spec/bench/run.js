@@ -1,14 +1,15 @@
-// Measures the sockets against other ways to do the same work: client and server as two processes over loopback.
-// Every message and byte is counted where it arrives. `--help` shows the options.
-import { existsSync, writeFileSync } from 'node:fs';
+// Measures the sockets of k4net beside other ways to do the same work. Client and server are two
+// processes on loopback. `--help` shows the options.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chart } from './chart.js';
-import { findContestants, rollCall } from './contestants.js';
-import { endurance } from './endurance.js';
+import { checkContestants, findContestants } from './contestants.js';
+import { checkEndurance } from './endurance.js';
 import { measure } from './measure.js';
 import { help, machine, readOptions } from './options.js';
-import { Pairs } from './pairs.js';
-import { comparisonsTable, figuresTable } from './table.js';
+import { ProcessPool } from './process-pair.js';
+import { writeProfiles } from './profile.js';
+import { comparisonsTable, figuresTable, markdownTables, replaceFigures } from './table.js';
 import { works } from './works.js';
 
 const folder = new URL('./contestants/', import.meta.url);
@@ -19,59 +20,72 @@ async function main() {
     console.log(help);
     return;
   }
+  if (options.from) {
+    print(JSON.parse(readFileSync(options.from, 'utf8')), options);
+    return;
+  }
   if (!existsSync(fileURLToPath(new URL('../../dist/index.js', import.meta.url))))
     throw new Error('there is no build yet: npm run build');
   const found = findContestants(folder, options.otherBuild);
   const known = [...Object.keys(works), ...found.map(({ name }) => name)];
   const unknown = options.only.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new RangeError(`--only knows no ${unknown.join(', ')}`);
-  const wanted = chosen(
+  if (unknown.length > 0)
+    throw new RangeError(`--only: no work or contestant is named ${unknown.join(', ')}`);
+  const wanted = select(
     found.map(({ name }) => name),
     options.only,
   );
-  const { present, missing } = await rollCall(
+  const { present, missing } = await checkContestants(
     found.filter(({ name, versus }) => wanted.includes(name) || wanted.includes(versus)),
   );
   const absent = missing.map(({ name, reason }) => `LEFT OUT  ${name}: ${reason}`);
   for (const line of absent) console.error(line);
-  if (options.endurance) await endurance(present, options);
-  else report(await measureAll(present, options), missing, options);
-  // Again where the eye is at the end.
+  if (options.endurance) await checkEndurance(present, options);
+  else if (options.profile) await writeProfiles(options.profile, present, options);
+  else print(await measureAll(present, missing, options), options);
+  // Repeated at the end, where a long run does not hide it.
   for (const line of absent) console.log(line);
 }
 
-/** Keeps what `--only` names; when it names none of a kind, all of that kind stay. */
-function chosen(names, only) {
+/** Keeps the names that `--only` has. If it has none of them, all stay. */
+function select(names, only) {
   const named = names.filter((name) => only.includes(name));
   return named.length > 0 ? named : names;
 }
 
-async function measureAll(contestants, options) {
-  const rows = [];
-  const failures = [];
-  const pairs = new Pairs(options.execArgv, options.quick);
+async function measureAll(contestants, missing, options) {
+  const report = { machine: machine(), missing, failures: [], rows: [] };
+  const pool = new ProcessPool({ keepBetweenWorks: options.quick });
   try {
-    for (const name of chosen(Object.keys(works), options.only)) {
-      const measured = await measure(name, works[name], contestants, { ...options, pairs });
-      rows.push(...measured.rows);
-      failures.push(...measured.failures);
-      await pairs.endOfWork();
+    for (const name of select(Object.keys(works), options.only)) {
+      const { rows, failures } = await measure(name, works[name], contestants, { ...options, pool });
+      report.rows.push(...rows);
+      report.failures.push(...failures);
+      await pool.endOfWork();
       console.error(`${name} done`);
+      // After each work, so that an interrupted run has figures too.
+      if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
     }
   } finally {
-    await pairs.stop();
+    await pool.stop();
   }
-  return { rows, failures };
+  return report;
 }
 
-function report({ rows, failures }, missing, { json, svg }) {
-  const facts = machine();
-  console.log(`${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`);
+function print({ machine: facts, rows, failures }, { svg, markdown, docs }) {
+  console.log(
+    markdown ? markdownTables(rows, facts) : `${figuresTable(rows)}\n\n${comparisonsTable(rows)}\n`,
+  );
   for (const { work, contestant, reason } of failures)
     console.log(`FAILED  ${work}  ${contestant}: ${reason}`);
   if (failures.length > 0) process.exitCode = 1;
-  if (json) writeFileSync(json, `${JSON.stringify({ machine: facts, missing, failures, rows }, null, 2)}\n`);
   if (svg) writeFileSync(svg, chart(rows, facts));
+  if (docs) {
+    const page = new URL('../../docs/performance.md', import.meta.url);
+    const tables = markdownTables(rows, facts);
+    writeFileSync(page, replaceFigures(readFileSync(page, 'utf8'), tables));
+    writeFileSync(new URL('performance.svg', page), chart(rows, facts));
+  }
 }
 
 await main();

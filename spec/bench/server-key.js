@@ -1,6 +1,6 @@
 /**
- * A self-signed RSA-2048 certificate for loopback and its key, made once so that a fresh machine needs no tool to make
- * one. BENCHMARK ONLY: the key is public, so it protects nothing.
+ * A self-signed RSA-2048 certificate for loopback and its key, made once so that a fresh machine
+ * needs no tool to make one. BENCHMARK ONLY: the key is public, so it protects nothing.
  */
 export const cert = `-----BEGIN CERTIFICATE-----
 MIIDJzCCAg+gAwIBAgIUUR8fCIFkP8pxbs1j/muCGktfneAwDQYJKoZIhvcNAQEL

@@ -1,4 +1,4 @@
-/** The value below which that share of the values lies. */
+/** The value below which that share of the values lies, with linear interpolation. */
 export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (sorted.length - 1) * share;

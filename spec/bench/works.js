@@ -1,111 +1,185 @@
 /**
- * What is measured, and the goals of the library. They are ratios inside one run: absolute numbers of two machines, or
- * of two days, say nothing about each other. Only memory does not depend on what else the machine does.
+ * The works that the benchmark measures, and the goals of k4net. Goals are ratios inside one run,
+ * because absolute figures of two machines, or of two days, cannot be compared. Only memory and the
+ * time of an import have absolute goals.
  *
  * @typedef {object} Work
  * @property {string} title
- * @property {'stream' | 'requests' | 'connections'} kind - one way, answered one for one, or up to the first answer.
- * @property {number} size - bytes of a message.
- * @property {number} inFlight - requests or connections that are waited for at a time.
- * @property {'rate' | 'bytes' | 'time' | 'connections' | 'memory'} unit
- * @property {Record<string, Record<string, number>>} goals - by contestant and by what it is compared with: the figure to
- * reach, as a multiple of the other's; a most where less is better, a least otherwise.
- * @property {Record<string, number>} [most] - by contestant: the figure not to exceed.
+ * @property {'latency' | 'throughput' | 'connections'} section - of the docs page.
+ * @property {'stream' | 'requests' | 'connections' | 'typed-calls'} [workload] - see workloads/.
+ * @property {'pool' | 'fresh' | 'memory' | 'import'} sampling - see sampling.js.
+ * @property {number} [size] - bytes of a message.
+ * @property {number} [inFlight] - requests or connections at a time.
+ * @property {number} [count] - messages of one measurement. Otherwise they fill the target time.
+ * @property {number} [maxRepeat] - repetitions at most, where one takes long.
+ * @property {readonly string[]} [contestants] - only these; otherwise all but `specialists`.
+ * @property {Record<string, Goals>} figures - by unit, see units.js.
+ *
+ * @typedef {Record<string, Record<string, number> | number>} Goals - by contestant: the ratio to
+ *   reach, by what it is compared with, or an absolute maximum. A ratio is a maximum where less is
+ *   better, and a minimum otherwise.
  */
+
+/** Contestants that take part only in works that name them. */
+export const specialists = ['ws-json', 'wss-json', 'net', 'tls'];
+
+const typedCalls = {
+  section: 'latency',
+  workload: 'typed-calls',
+  sampling: 'fresh',
+  size: 0,
+  contestants: ['QueueSocket', 'ws-json', 'QueueSocket-encrypted', 'wss-json'],
+  figures: {
+    time: { QueueSocket: { 'ws-json': 1 }, 'QueueSocket-encrypted': { 'wss-json': 1 } },
+    cpu: { QueueSocket: { 'ws-json': 1 }, 'QueueSocket-encrypted': { 'wss-json': 1 } },
+  },
+};
 
 /** @type {Record<string, Work>} */
 export const works = {
+  'typed-calls-cold': {
+    ...typedCalls,
+    title: 'Typed calls in sequence, each with a notification, the first 5,000',
+    count: 5000,
+  },
+  'typed-calls-warm': {
+    ...typedCalls,
+    title: 'Typed calls in sequence, each with a notification, 60,000',
+    count: 60_000,
+    maxRepeat: 7,
+  },
+  'ping-pong': {
+    title: 'Ping-pong of 64 B',
+    section: 'latency',
+    workload: 'requests',
+    sampling: 'fresh',
+    size: 64,
+    inFlight: 1,
+    count: 20_000,
+    maxRepeat: 7,
+    contestants: [
+      'LockedSocket',
+      'net',
+      'EncryptedSocket',
+      'EncryptedSocket-webcrypto',
+      'tls',
+      'ws',
+      'wss',
+      'zeromq',
+      'zeromq-curve',
+      'secret-stream',
+      'QueueSocket',
+      'QueueSocket-encrypted',
+      'socket.io',
+      'grpc',
+    ],
+    figures: {
+      p50: { EncryptedSocket: { tls: 1.15 } },
+      p99: { EncryptedSocket: { tls: 1.5 } },
+      first1000: { EncryptedSocket: { tls: 2 } },
+    },
+  },
+  import: {
+    title: 'Import of the package, over bare Node',
+    section: 'latency',
+    sampling: 'import',
+    contestants: ['k4net', 'ws', 'socket.io', 'grpc', 'zeromq', 'secret-stream'],
+    figures: { startup: { k4net: 0.06 } },
+  },
   '64B': {
     title: '64 B one way',
-    kind: 'stream',
+    section: 'throughput',
+    workload: 'stream',
+    sampling: 'pool',
     size: 64,
-    inFlight: 0,
-    unit: 'rate',
-    goals: {
-      LockedSocket: { 'net-batch': 0.8 },
-      'LockedSocket-batches': { 'net-batch': 0.8 },
-      EncryptedSocket: { 'tls-batch': 1 },
-      'EncryptedSocket-batches': { 'tls-batch': 1 },
-      QueueSocket: { LockedSocket: 0.5, 'socket.io': 5 },
+    figures: {
+      rate: {
+        LockedSocket: { 'net-batch': 0.8 },
+        'LockedSocket-batches': { 'net-batch': 0.8 },
+        EncryptedSocket: { 'tls-batch': 1 },
+        'EncryptedSocket-batches': { 'tls-batch': 1 },
+        QueueSocket: { LockedSocket: 0.5, 'socket.io': 5 },
+      },
     },
   },
   '1KiB': {
     title: '1 KiB one way',
-    kind: 'stream',
+    section: 'throughput',
+    workload: 'stream',
+    sampling: 'pool',
     size: 1024,
-    inFlight: 0,
-    unit: 'rate',
-    goals: {
-      LockedSocket: { 'net-batch': 0.95 },
-      'LockedSocket-batches': { 'net-batch': 0.95 },
-      EncryptedSocket: { 'tls-batch': 1.2 },
-      'EncryptedSocket-batches': { 'tls-batch': 1.2 },
+    figures: {
+      rate: {
+        LockedSocket: { 'net-batch': 0.95 },
+        'LockedSocket-batches': { 'net-batch': 0.95 },
+        EncryptedSocket: { 'tls-batch': 1.2 },
+        'EncryptedSocket-batches': { 'tls-batch': 1.2 },
+      },
     },
   },
   '1MiB': {
     title: '1 MiB one way',
-    kind: 'stream',
+    section: 'throughput',
+    workload: 'stream',
+    sampling: 'pool',
     size: 1024 * 1024,
-    inFlight: 0,
-    unit: 'bytes',
-    goals: { LockedSocket: { 'net-batch': 1 }, EncryptedSocket: { 'tls-framed': 1.3 } },
-  },
-  'ping-pong': {
-    title: '64 B there and back',
-    kind: 'requests',
-    size: 64,
-    inFlight: 1,
-    unit: 'time',
-    goals: { EncryptedSocket: { 'tls-framed': 1.1 } },
+    figures: {
+      bytes: { LockedSocket: { 'net-batch': 1 }, EncryptedSocket: { 'tls-framed': 1.3 } },
+    },
   },
   '64-in-flight': {
     title: '64 requests of 64 B in flight',
-    kind: 'requests',
+    section: 'throughput',
+    workload: 'requests',
+    sampling: 'pool',
     size: 64,
     inFlight: 64,
-    unit: 'rate',
-    goals: {
-      LockedSocket: { 'net-batch': 0.9 },
-      'LockedSocket-batches': { 'net-batch': 0.9 },
-      EncryptedSocket: { 'tls-framed': 1 },
-      'EncryptedSocket-batches': { 'tls-framed': 1 },
-      QueueSocket: { 'socket.io': 5, grpc: 3 },
+    figures: {
+      rate: {
+        LockedSocket: { 'net-batch': 0.9 },
+        'LockedSocket-batches': { 'net-batch': 0.9 },
+        EncryptedSocket: { 'tls-framed': 1 },
+        'EncryptedSocket-batches': { 'tls-framed': 1 },
+        QueueSocket: { 'socket.io': 5, grpc: 3 },
+      },
     },
   },
   connect: {
     title: 'New connections, one after another',
-    kind: 'connections',
+    section: 'connections',
+    workload: 'connections',
+    sampling: 'pool',
     size: 64,
     inFlight: 1,
-    unit: 'connections',
-    goals: { EncryptedSocket: { 'tls-framed': 2 } },
+    figures: { connections: { EncryptedSocket: { 'tls-framed': 2 } } },
   },
   'connect-8': {
     title: 'New connections, eight at a time',
-    kind: 'connections',
+    section: 'connections',
+    workload: 'connections',
+    sampling: 'pool',
     size: 64,
     inFlight: 8,
-    unit: 'connections',
-    goals: {},
+    figures: { connections: {} },
   },
   'idle-memory': {
     title: 'Server memory of an idle connection',
-    kind: 'connections',
+    section: 'connections',
+    sampling: 'memory',
     size: 64,
-    inFlight: 8,
-    unit: 'memory',
-    goals: {},
-    most: { LockedSocket: 9 * 1024, EncryptedSocket: 14 * 1024 },
+    maxRepeat: 3,
+    figures: { memory: { LockedSocket: 9 * 1024, EncryptedSocket: 14 * 1024 } },
   },
 };
 
-/** What each contestant of the library is compared with in every work, goal or not. */
-export const beside = {
-  LockedSocket: ['net-framed', 'net-batch', 'ws', 'zeromq'],
+/** The contestants that each contestant of k4net is compared with, where both do the same work. */
+export const baselines = {
+  LockedSocket: ['net', 'net-framed', 'net-batch', 'ws', 'zeromq'],
   'LockedSocket-batches': ['net-batch', 'LockedSocket'],
-  EncryptedSocket: ['tls-framed', 'tls-batch', 'wss', 'zeromq-curve', 'secret-stream'],
+  EncryptedSocket: ['tls', 'tls-framed', 'tls-batch', 'wss', 'zeromq-curve', 'secret-stream'],
   'EncryptedSocket-batches': ['tls-framed', 'tls-batch', 'EncryptedSocket'],
   'EncryptedSocket-webcrypto': ['EncryptedSocket'],
-  QueueSocket: ['LockedSocket', 'socket.io', 'grpc'],
-  'QueueSocket-encrypted': ['EncryptedSocket', 'socket.io', 'grpc'],
+  QueueSocket: ['ws-json', 'LockedSocket', 'socket.io', 'grpc'],
+  'QueueSocket-encrypted': ['wss-json', 'EncryptedSocket', 'socket.io', 'grpc'],
+  k4net: ['ws', 'socket.io', 'grpc'],
 };

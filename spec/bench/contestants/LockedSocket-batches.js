@@ -1,3 +1,3 @@
-// LockedSocket in loops over `batches()`, which send with `trySend` where nobody has to wait.
-export * as roles from '../roles/batches.js';
+// LockedSocket in loops over `batches()`, which send with `trySend` below the high-water mark.
+export * as driver from '../drivers/batches.js';
 export { listen, connect, close } from './LockedSocket.js';

@@ -1,6 +1,5 @@
 // A QueueSocket over a plain socket: callbacks one way, `call` for requests.
-import { plain } from '../library.js';
-import { queued } from '../queue-connection.js';
+import { plain, queued } from '../library.js';
 
-export * as roles from '../roles/queues.js';
+export * as driver from '../drivers/queues.js';
 export const { listen, connect, close } = queued(plain);

@@ -1,8 +1,9 @@
-// `@grpc/grpc-js` without TLS and without a codec: one bidirectional stream one way, unary calls for requests.
+// `@grpc/grpc-js` without TLS and without a codec: one bidirectional stream one way, unary calls
+// for requests.
 import { promisify } from 'node:util';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 
-export * as roles from '../roles/calls.js';
+export * as driver from '../drivers/calls.js';
 
 const bytes = (value) => value;
 const codec = {
@@ -65,7 +66,7 @@ class GrpcConnection {
 
 export async function listen(accept) {
   const server = new Server(limits);
-  // Unary calls come without a connection of their own; who sends them says which one it is.
+  // A unary call has no connection object. The peer's address tells which connection it is of.
   const peers = new Map();
   server.addService(service, {
     stream(call) {
@@ -77,7 +78,7 @@ export async function listen(accept) {
       const peer = call.getPeer();
       let connection = peers.get(peer);
       if (connection === undefined) {
-        // A later client may have its port.
+        // A later client may use the same port.
         connection = new GrpcConnection(undefined, () => peers.delete(peer));
         peers.set(peer, connection);
         accept(connection);
@@ -93,7 +94,7 @@ export async function listen(accept) {
 }
 
 export async function connect(port) {
-  // Clients share a connection otherwise.
+  // Without this option clients share a connection.
   const options = { ...limits, 'grpc.use_local_subchannel_pool': 1 };
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
   await promisify(client.waitForReady.bind(client))(Date.now() + 10_000);

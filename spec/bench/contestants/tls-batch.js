@@ -1,8 +1,8 @@
-// node:tls with the frames of the library, batched by hand, callbacks only.
+// node:tls with the framing of k4net, hand-written batches, callbacks only.
 import { BatchConnection } from '../transports/batch-connection.js';
 import { connectTls, listenTls } from '../transports/tls.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export const listen = (accept) => listenTls((stream) => accept(new BatchConnection(stream)));
 export const connect = async (port) => new BatchConnection(await connectTls(port));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'ws';
 import { WsConnection, wsOptions } from '../transports/ws-connection.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export async function listen(accept) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, ...wsOptions });

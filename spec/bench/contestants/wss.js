@@ -6,7 +6,7 @@ import { cert, key } from '../server-key.js';
 import { tlsOptions, trusted } from '../transports/tls.js';
 import { WsConnection, wsOptions } from '../transports/ws-connection.js';
 
-export * as roles from '../roles/callbacks.js';
+export * as driver from '../drivers/callbacks.js';
 
 export async function listen(accept) {
   const server = createServer({ key, cert, ...tlsOptions });

@@ -1,18 +1,21 @@
 import { FrameReader } from './frame-reader.js';
 
 const copyLimit = 16 * 1024;
-const smallestSlab = 1024;
-const largestSlab = 64 * 1024;
+const minBufferSize = 1024;
+const maxBufferSize = 64 * 1024;
 const none = Buffer.alloc(0);
 
-/** Batches by hand over a node stream: small messages are copied into a slab, one write for a tick or a full slab. */
+/**
+ * Hand-written batches over a Node stream. Small messages are copied into a buffer; each tick and
+ * each full buffer makes one write.
+ */
 export class BatchConnection {
   onMessage = () => undefined;
   onDrain = () => undefined;
   onError = () => undefined;
-  #slab = none;
+  #buffer = none;
   #end = 0;
-  #slabSize = smallestSlab;
+  #bufferSize = minBufferSize;
   #scheduled = false;
   #blocked = false;
   #reader = new FrameReader((message) => {
@@ -25,7 +28,7 @@ export class BatchConnection {
       this.#reader.push(chunk);
     });
     stream.on('drain', () => {
-      // Says so late, after a write that the system had taken whole.
+      // The event also comes after writes that the system accepted at once.
       if (!this.#blocked) return;
       this.#blocked = false;
       this.onDrain();
@@ -35,16 +38,16 @@ export class BatchConnection {
     });
   }
 
-  /** False when the stream holds enough; what is sent all the same is kept. */
+  /** Returns false above the high-water mark of the stream, which still accepts messages. */
   send(message) {
     const { length } = message;
     if (length > copyLimit) {
       this.#writeBig(message);
     } else {
-      if (this.#slab.length - this.#end < length + 4) this.#newSlab(length + 4);
+      if (this.#buffer.length - this.#end < length + 4) this.#newBuffer(length + 4);
       const at = this.#end;
-      writeLength(this.#slab, at, length);
-      this.#slab.set(message, at + 4);
+      writeLength(this.#buffer, at, length);
+      this.#buffer.set(message, at + 4);
       this.#end = at + 4 + length;
       if (!this.#scheduled) {
         this.#scheduled = true;
@@ -57,29 +60,29 @@ export class BatchConnection {
   static flush(connection) {
     connection.#scheduled = false;
     connection.#flush();
-    // A stream that sends little at a time needs no large slab.
-    if (connection.#end * 4 < connection.#slab.length) connection.#slabSize = smallestSlab;
-    connection.#slab = none;
+    // A stream that sends little at a time needs no large buffer.
+    if (connection.#end * 4 < connection.#buffer.length) connection.#bufferSize = minBufferSize;
+    connection.#buffer = none;
     connection.#end = 0;
   }
 
-  #newSlab(size) {
-    if (this.#slab.length > 0) {
+  #newBuffer(size) {
+    if (this.#buffer.length > 0) {
       this.#flush();
-      this.#slabSize = Math.min(this.#slabSize * 4, largestSlab);
+      this.#bufferSize = Math.min(this.#bufferSize * 4, maxBufferSize);
     }
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(size, this.#slabSize));
+    this.#buffer = Buffer.allocUnsafeSlow(Math.max(size, this.#bufferSize));
     this.#end = 0;
   }
 
   #flush() {
-    if (this.#end > 0) this.#sent(this.stream.write(this.#slab.subarray(0, this.#end)));
+    if (this.#end > 0) this.#sent(this.stream.write(this.#buffer.subarray(0, this.#end)));
   }
 
   #writeBig(message) {
     const { stream } = this;
     this.#flush();
-    this.#slab = none;
+    this.#buffer = none;
     this.#end = 0;
     const header = Buffer.allocUnsafeSlow(4);
     writeLength(header, 0, message.length);

@@ -1,4 +1,7 @@
-/** Cuts chunks into messages: views of the chunk where a message lies whole in one, gathered ones otherwise. */
+/**
+ * Cuts chunks into messages. A message inside one chunk is a view of it; others are copied
+ * together.
+ */
 export class FrameReader {
   #onMessage;
   #header = new Uint8Array(4);
@@ -26,7 +29,7 @@ export class FrameReader {
     if (at < length) this.#start(chunk, at);
   }
 
-  /** Keeps the start of a message. */
+  /** Keeps the start of a message that a later chunk completes. */
   #start(chunk, from) {
     const rest = chunk.length - from;
     this.#headerLength = Math.min(4, rest);
@@ -34,7 +37,7 @@ export class FrameReader {
     if (rest >= 4) this.#fill(chunk, from + 4);
   }
 
-  /** Goes on with a message that an earlier chunk began; returns where in the chunk it ended. */
+  /** Continues a message of an earlier chunk. Returns the offset of its end in this chunk. */
   #goOn(chunk) {
     let at = 0;
     while (this.#headerLength < 4 && at < chunk.length) {

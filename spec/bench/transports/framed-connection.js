@@ -1,6 +1,6 @@
 import { FrameReader } from './frame-reader.js';
 
-/** One write for each message over a node stream. */
+/** One write for each message over a Node stream. */
 export class FramedConnection {
   onMessage = () => undefined;
   onDrain = () => undefined;

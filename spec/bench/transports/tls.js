@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import tls from 'node:tls';
 import { cert, key } from '../server-key.js';
 
-/** The cipher that the encrypted sockets of the library have too. */
+/** The same cipher as in the encrypted sockets of k4net. */
 export const tlsOptions = { minVersion: 'TLSv1.3', ciphers: 'TLS_AES_256_GCM_SHA384' };
 
-/** Made once: it would cost every connection. */
+/** Made once, because it would slow down each connection. */
 export const trusted = tls.createSecureContext({ ca: cert, ...tlsOptions });
 
 /** Listens on a free port of loopback. */
@@ -16,7 +16,7 @@ export async function listenTls(accept) {
   return { port: server.address().port };
 }
 
-/** A TLS socket after its handshake, which has checked the certificate. */
+/** A TLS socket after its handshake, in which the client checked the certificate. */
 export async function connectTls(port) {
   const stream = tls.connect({ port, host: '127.0.0.1', secureContext: trusted });
   stream.setNoDelay(true);

@@ -1,7 +1,7 @@
-// Without it `ws` masks in JavaScript, and says nothing of that.
+// Without this package `ws` masks in JavaScript, and gives no warning.
 import 'bufferutil';
 
-const enough = 1024 * 1024;
+const highWaterMark = 1024 * 1024;
 
 /** A WebSocket of `ws` with binary messages. */
 export class WsConnection {
@@ -23,12 +23,12 @@ export class WsConnection {
   }
 
   send(message) {
-    const ready = this.socket.bufferedAmount < enough;
+    const ready = this.socket.bufferedAmount < highWaterMark;
     if (ready) this.socket.send(message);
     else this.socket.send(message, this.#drained);
     return ready;
   }
 }
 
-/** No compression: the other contestants have none. */
+/** No compression, as in the other contestants. */
 export const wsOptions = { perMessageDeflate: false };

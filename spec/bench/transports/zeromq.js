@@ -1,13 +1,13 @@
 import { context, Dealer, Router } from 'zeromq';
 
-// Its limit of sockets in a process is 1023, below what the idle connections need.
+// The default limit of 1023 sockets in a process is below the number of idle connections.
 context.maxSockets = context.maxSocketsLimit;
 
-/** Nothing may be dropped, and what a closed socket still holds need not be sent. */
+/** Reports messages that cannot be routed, and drops unsent messages when a socket closes. */
 const routerOptions = { mandatory: true, linger: 0 };
 const dealerOptions = { linger: 0 };
 
-/** What one client sends to a router, and the way back to it. */
+/** The router's connection to one dealer. */
 class RoutedConnection {
   onMessage = () => undefined;
   #router;
@@ -44,7 +44,7 @@ class DealerConnection {
 }
 
 /**
- * A router that serves any number of dealers: the one pair of sockets that does all of the works.
+ * A router that serves any number of dealers: the only pair of socket types that fits all works.
  *
  * @param {object} server - options of the router, for its security.
  * @param {object} client - options of the dealers.
@@ -62,12 +62,12 @@ export function zeromq(server, client) {
       dealer.connect(`tcp://127.0.0.1:${port}`);
       return new DealerConnection(dealer);
     },
-    // A router forgets its peers by itself.
+    // A router removes its closed peers by itself.
     close: (connection) => connection.dealer?.close(),
   };
 }
 
-/** Gives each message to its connection; the first one of a peer is how the router learns of it. */
+/** Passes each message to its connection. The first message of a peer opens a connection. */
 async function dispatch(router, accept) {
   const connections = new Map();
   for await (const [id, message] of router) {

@@ -1,15 +1,16 @@
 /**
- * The parts that a process plays, for contestants with callbacks:
+ * Operations for contestants with synchronous callbacks:
  *
  * @typedef {object} CallbackConnection
- * @property {(message: Uint8Array) => boolean} send - false: no more until `onDrain`.
- * @property {(message: Uint8Array) => void} onMessage - set by the roles.
- * @property {() => void} onDrain - set by the roles.
- * @property {(error: Error) => void} onError - set by the roles.
+ * @property {(message: Uint8Array) => boolean} send - false: wait for `onDrain` before the next
+ *   message.
+ * @property {(message: Uint8Array) => void} onMessage - set by the driver.
+ * @property {() => void} onDrain - set by the driver.
+ * @property {(error: Error) => void} onError - set by the driver.
  */
 
-/** Sends `count` messages; resolves when all are handed over. */
-export function source(connection, message, count) {
+/** Sends `count` messages; resolves when the contestant has accepted all. */
+export function sendMany(connection, message, count) {
   return new Promise((resolve, reject) => {
     let left = count;
     const pump = () => {
@@ -27,39 +28,39 @@ export function source(connection, message, count) {
 }
 
 /** Receives `count` messages. */
-export function sink(connection, tally, count) {
+export function receiveMany(connection, counter, count) {
   return new Promise((resolve, reject) => {
     connection.onError = reject;
     connection.onMessage = (message) => {
-      tally.add(message);
-      if (tally.messages === count) resolve();
+      counter.add(message);
+      if (counter.messages === count) resolve();
     };
   });
 }
 
 /** Sends `count` messages back. */
-export function echo(connection, tally, count) {
+export function echo(connection, counter, count) {
   return new Promise((resolve, reject) => {
     connection.onError = reject;
     connection.onMessage = (message) => {
-      tally.add(message);
+      counter.add(message);
       connection.send(message);
-      if (tally.messages === count) resolve();
+      if (counter.messages === count) resolve();
     };
   });
 }
 
-/** Sends `count` messages, `inFlight` of them at a time without an answer. */
-export function requests(connection, message, count, inFlight, tally) {
+/** Sends `count` requests, `inFlight` at a time, and counts the answers. */
+export function requests(connection, message, count, inFlight, counter) {
   return new Promise((resolve, reject) => {
     let left = count - Math.min(inFlight, count);
     connection.onError = reject;
     connection.onMessage = (answer) => {
-      tally.add(answer);
+      counter.add(answer);
       if (left > 0) {
         left -= 1;
         connection.send(message);
-      } else if (tally.messages === count) {
+      } else if (counter.messages === count) {
         resolve();
       }
     };

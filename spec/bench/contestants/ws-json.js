@@ -1,0 +1,3 @@
+// `ws` with JSON, for typed calls only.
+export * as driver from '../drivers/json-calls.js';
+export { listen, connect, close } from './ws.js';
