@@ -7,7 +7,7 @@ import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '..
 import { emitWarning } from '../platform/runtime.js';
 import { Fifo } from '../util/fifo.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
-import { fail, onEmptyEnd } from '../sockets/internal.js';
+import { fail, onEmptyEnd } from '../sockets/acquire.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { AbortHub, withDeadline, Deferred, LazySignal, type GivenAbortSignal } from '../util/wait.js';

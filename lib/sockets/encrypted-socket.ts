@@ -28,11 +28,10 @@ import {
   checkedWait,
   lockedSocketNames,
   lockedSocketOptions,
-  type CloseOptions,
   type LockedSocketOptions,
-  type ReadyState,
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
+import type { CloseOptions, ReadyState } from './message-socket.js';
 import { ServerPlan } from './server-plan.js';
 import type { PeerPlan } from './session-choices.js';
 

@@ -1,7 +1,8 @@
-import type { K4netError, K4netErrorCode } from '../errors.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { checkSignal, type AbortSignalLike, type WaitOptions, type CheckedWait } from '../util/wait.js';
+
+export type { CloseInfo, CloseOptions, ReadyState, SocketStats } from './message-socket.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
@@ -34,35 +35,6 @@ export interface SendOptions {
    * whole all the same.
    */
   readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Options of {@link LockedSocket.close}. */
-export interface CloseOptions {
-  /** Milliseconds that the peer has to end its side too, before the connection is cut. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
-/** How a socket came to its end. */
-export interface CloseInfo {
-  /** `K4NET_CLOSED` for an end in good order, otherwise the code of `error`. */
-  readonly code: K4netErrorCode;
-  /** What broke it, left out for an end in good order. */
-  readonly error?: K4netError;
-}
-
-/** Where a socket is in its life. */
-export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
-
-/** Counters of a socket since it was made. */
-export interface SocketStats {
-  /** Messages that `send` or `trySend` has accepted. */
-  readonly messagesSent: number;
-  /** Messages that were taken by `recv`, `tryRecv` or a loop. */
-  readonly messagesReceived: number;
-  /** Bytes of accepted messages, each with its header of four bytes. */
-  readonly bytesSent: number;
-  /** Bytes that came in, headers included. */
-  readonly bytesReceived: number;
 }
 
 /** Names of {@link LockedSocketOptions}. */

@@ -20,20 +20,16 @@ import {
   startTimer,
   type WaitOptions,
 } from '../util/wait.js';
-import { acquire, type OwnedSocket } from './acquire.js';
+import { acquire, fail, onEmptyEnd, type OwnedSocket } from './acquire.js';
 import { ownedError, Inbox } from './inbox.js';
 import {
   checkedOptions,
   checkedWait,
-  type CloseInfo,
-  type CloseOptions,
   type LockedSocketOptions,
-  type ReadyState,
   type RecvOptions,
   type SendOptions,
-  type SocketStats,
 } from './locked-socket-options.js';
-import { fail, onEmptyEnd } from './internal.js';
+import type { CloseInfo, CloseOptions, MessageSocket, ReadyState, SocketStats } from './message-socket.js';
 import { iterate, iterateBatches, toText } from './iteration.js';
 import { Outbox } from './outbox.js';
 
@@ -50,7 +46,7 @@ const resetDelay = 100;
  *
  * `send` and `recv` may be called at any time, also many at once: each kind is served in the order of the calls.
  */
-export class LockedSocket {
+export class LockedSocket implements MessageSocket {
   // One object, and not a closure for every call: a connection has it for as long as it lives.
   static readonly #TransportSink = class implements Sink {
     readonly #above: LockedSocket;
