@@ -1,6 +1,9 @@
 /** The one byte type of the library: any `Uint8Array`, Node's `Buffer` included. */
 export type Bytes = Uint8Array;
 
+/** No bytes: the one shared empty array. */
+export const noBytes: Bytes = new Uint8Array(0);
+
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

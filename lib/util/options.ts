@@ -84,6 +84,89 @@ export function refuseUndefined(where: string, options: object, names: readonly 
   }
 }
 
+/** One option: its unit, its default, and the check of a value that the caller gave. */
+export interface OptionRule<T> {
+  /** The unit of the value, for the reader; undefined for a value without one. */
+  readonly unit?: 'bytes' | 'ms';
+  /** The value when the option is left out or undefined. */
+  readonly fallback: T;
+  /** @throws TypeError for a value of another type, RangeError for a number out of range. */
+  check(name: string, value: never): T;
+}
+
+/** An option set after its check: every option is present. Those in `Unset` have no default and may be undefined. */
+export type Checked<Options, Unset extends keyof Options = never> = {
+  readonly [Name in keyof Options]-?:
+    Exclude<Options[Name], undefined> | (Name extends Unset ? undefined : never);
+};
+
+/**
+ * The table of an option set: one rule for each property of its interface, which the compiler compares. Its keys are the
+ * names of the set.
+ */
+export type OptionTable<Options, Unset extends keyof Options = never> = {
+  readonly [Name in keyof Options]-?: OptionRule<Checked<Options, Unset>[Name]>;
+};
+
+/** Checks the options of a caller and fills in the defaults; see `ownOptions` for what it reads and refuses. */
+export function checkOptions<Options extends object, Unset extends keyof Options = never>(
+  where: string,
+  options: Options | undefined,
+  table: OptionTable<Options, Unset>,
+): Checked<Options, Unset> {
+  return checkValues(ownOptions(where, options, Object.keys(table)), table);
+}
+
+/**
+ * The options of one table out of a larger set, checked.
+ *
+ * @param options - as `ownOptions` returned them.
+ */
+export function checkValues<Options extends object, Unset extends keyof Options = never>(
+  options: Options,
+  table: OptionTable<Options, Unset>,
+): Checked<Options, Unset> {
+  const checked = Object.create(null) as Record<string, unknown>;
+  for (const [name, rule] of Object.entries<OptionRule<unknown>>(table)) {
+    const value: unknown = options[name as keyof Options];
+    checked[name] = value === undefined ? rule.fallback : rule.check(name, value as never);
+  }
+  return checked as Checked<Options, Unset>;
+}
+
+/**
+ * The options of one table out of a larger set, as they were given.
+ *
+ * @param options - as `ownOptions` returned them.
+ */
+export function pickOptions<Options extends object>(
+  options: Options,
+  table: { readonly [Name in keyof Options]-?: unknown },
+): Options {
+  const picked = Object.create(null) as Record<string, unknown>;
+  for (const name of Object.keys(table)) picked[name] = options[name as keyof Options];
+  return picked as Options;
+}
+
+/** A whole number of bytes. */
+export function bytesRule(fallback: number, minimum: number, maximum: number): OptionRule<number> {
+  return {
+    unit: 'bytes',
+    fallback,
+    check: (name, value) => integer(name, value, fallback, minimum, maximum),
+  };
+}
+
+/** A time in milliseconds; Infinity is no limit. */
+export function millisecondsRule(fallback: number = Infinity): OptionRule<number> {
+  return { unit: 'ms', fallback, check: (name, value) => milliseconds(name, value, fallback) };
+}
+
+/** A boolean. */
+export function flagRule(fallback: boolean): OptionRule<boolean> {
+  return { fallback, check: (name, value) => flag(name, value, fallback) };
+}
+
 /** A whole number within bounds, or its default where it is left out. */
 export function integer(
   name: string,

@@ -1,7 +1,7 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { K4netError, TimeoutError } from '../errors.js';
-import { withOptions } from './options.js';
+import { millisecondsRule, withOptions, type Checked, type OptionTable } from './options.js';
 import { allowListeners, nextTurn } from '../platform/runtime.js';
 
 /** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
@@ -30,7 +30,19 @@ export interface WaitOptions {
 }
 
 /** {@link WaitOptions} with both properties present, so that neither is read from `Object.prototype`. */
-export type CheckedWait = Required<WaitOptions>;
+export type CheckedWait = Checked<WaitOptions, 'signal'>;
+
+/** The options of a wait. */
+export const waitTable: OptionTable<WaitOptions, 'signal'> = {
+  timeout: millisecondsRule(),
+  signal: {
+    fallback: undefined,
+    check: (_name, signal: AbortSignalLike) => {
+      checkSignal(signal);
+      return signal;
+    },
+  },
+};
 
 const unset = (): void => undefined;
 
@@ -45,6 +57,12 @@ export class Deferred<T> {
       this.resolve = resolve;
       this.reject = reject;
     });
+  }
+
+  /** Rejects with an error of the connection or an abort reason: no unhandled rejection if nobody awaits. */
+  rejectHandled(reason: unknown): void {
+    void markHandled(this.promise);
+    this.reject(reason);
   }
 }
 
@@ -168,7 +186,7 @@ const customTimers = {
  */
 export function withDeadline<T>(
   promise: Promise<T>,
-  { timeout = Infinity, signal }: CheckedWait,
+  { timeout = Infinity, signal }: WaitOptions,
   hub: AbortHub,
   cancel: (reason: unknown) => void,
   what: string,
