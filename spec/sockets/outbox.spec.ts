@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Outbox, type Outlet } from '../../lib/sockets/outbox.js';
+import type { Outlet } from '../../lib/sockets/frame-writer.js';
+import { Outbox } from '../../lib/sockets/outbox.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { unframe } from '../support/frames.js';
 import { concat, pattern, same, sameAll } from '../support/random.js';
