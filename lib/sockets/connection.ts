@@ -20,7 +20,7 @@ import type { CheckedOptions, SendOptions } from './locked-socket-options.js';
 import type { CloseInfo, ReadyState, SocketStats } from './message-socket.js';
 import { Outbox } from './outbox.js';
 
-const cutMessage = 'the peer did not end its direction, and this side cut the connection';
+const cutMessage = 'this side cut the connection: the peer did not end';
 /** Milliseconds in which the peer can read sent data before a reset, which could overtake that data. */
 const resetDelay = 100;
 

@@ -2,8 +2,7 @@
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { milliseconds, noOptions, ownOptions } from '../util/options.js';
-import { toTransport } from '../transport/to-transport.js';
-import type { DuplexLike } from '../transport/duplex.js';
+import { toTransport, type DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
 import { acquire, fail, onEmptyEnd, type OwnedSocket } from './acquire.js';
