@@ -6,6 +6,7 @@ import { closedError, K4netError } from '../errors.js';
 import { integer, milliseconds, ownOptions, queueOptions, withOptions } from '../util/options.js';
 import { emitWarning } from '../platform/runtime.js';
 import { Fifo } from '../util/fifo.js';
+import { iterate } from '../util/iterate.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import { fail, onEmptyEnd } from '../sockets/acquire.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
@@ -160,13 +161,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       const socket = await this.#take();
       return socket ? { done: false, value: socket } : { done: true, value: undefined };
     };
-    return {
-      next: take,
-      return: () => Promise.resolve({ done: true, value: undefined }),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return iterate(take);
   }
 
   /**
