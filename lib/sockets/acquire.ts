@@ -7,7 +7,10 @@ import type { MessageSource } from './pending-receives.js';
 
 export type { MessageSocket } from './message-socket.js';
 
-/** The inbox as an owner reads it: the owner inspects a message in place before it takes the message. */
+/**
+ * The inbox as an owner reads it: the owner inspects a message in place before it takes the
+ * message.
+ */
 export interface OwnedMessages extends MessageSource {
   /** The bytes that contain the next message, once `size` has found one. */
   readonly run: Bytes;
@@ -19,7 +22,9 @@ export interface OwnedMessages extends MessageSource {
   cut(size: number, skip?: number): Bytes;
 }
 
-/** Sending and receiving on an acquired socket. Closing stays with the public methods of the socket. */
+/**
+ * Sending and receiving on an acquired socket. Closing stays with the public methods of the socket.
+ */
 export interface OwnedSocket {
   readonly messages: OwnedMessages;
   /** Bytes received from the peer, as the transport counts them. */
@@ -32,8 +37,8 @@ export interface OwnedSocket {
   /** Sends a message that begins with a head. */
   sendHeaded(head: MessageHead, message: Bytes): Promise<void>;
   /**
-   * Like `sendHeaded`, but the caller may reuse the bytes at once. For messages that the owner itself makes: no failure
-   * becomes an unhandled rejection.
+   * Like `sendHeaded`, but the caller may reuse the bytes at once. For messages that the owner
+   * itself makes: no failure becomes an unhandled rejection.
    */
   sendCopy(head: MessageHead, message: Bytes): Promise<void>;
   /** Fails the connection. */
@@ -41,8 +46,8 @@ export interface OwnedSocket {
 }
 
 /**
- * Hands sending and receiving over to an owner: from then on the socket's own `send` and `recv` reject. The callback runs
- * when messages have arrived and when the peer's direction has ended.
+ * Hands sending and receiving over to an owner: from then on the socket's own `send` and `recv`
+ * reject. The callback runs when messages have arrived and when the peer's direction has ended.
  */
 export const acquire: unique symbol = Symbol('acquire');
 
@@ -50,8 +55,8 @@ export const acquire: unique symbol = Symbol('acquire');
 export const fail: unique symbol = Symbol('fail');
 
 /**
- * Sets the callback for the moment when the peer has ended and every message was taken; it runs at once if that is so
- * already. `undefined` removes it.
+ * Sets the callback for the moment when the peer has ended and every message was taken; it runs at
+ * once if that is so already. `undefined` removes it.
  */
 export const onEmptyEnd: unique symbol = Symbol('onEmptyEnd');
 

@@ -21,12 +21,14 @@ import type { CloseInfo, ReadyState, SocketStats } from './message-socket.js';
 import { Outbox } from './outbox.js';
 
 const cutMessage = 'this side cut the connection: the peer did not end';
-/** Milliseconds in which the peer can read sent data before a reset, which could overtake that data. */
+/**
+ * Milliseconds in which the peer can read sent data before a reset, which could overtake that data.
+ */
 const resetDelay = 100;
 
 /**
- * The connection of one message socket: inbox and outbox over a transport, and the states from open to closed. It is the
- * sink of the transport, and what the owner of an acquired socket sends with.
+ * The connection of one message socket: inbox and outbox over a transport, and the states from open
+ * to closed. It is the sink of the transport, and what the owner of an acquired socket sends with.
  */
 export class Connection implements Sink, OwnedSocket {
   readonly messages: Inbox;
@@ -198,8 +200,8 @@ export class Connection implements Sink, OwnedSocket {
   }
 
   /**
-   * Closes in order: the closing message, then the end of this direction, while the inbox is dropped. Cuts the connection
-   * when the peer has not ended within the timeout.
+   * Closes in order: the closing message, then the end of this direction, while the inbox is
+   * dropped. Cuts the connection when the peer has not ended within the timeout.
    *
    * @throws K4netError `K4NET_STATE` for a closing message after `endSending`.
    */

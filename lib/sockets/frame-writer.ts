@@ -11,7 +11,10 @@ import {
   takeBuffer,
 } from './buffer-pool.js';
 
-/** Longer messages go to the transport without a copy; shorter ones are copied into a buffer together. */
+/**
+ * Longer messages go to the transport without a copy; shorter ones are copied into a buffer
+ * together.
+ */
 export const copyLimit: number = 16 * 1024;
 /** Full buffers that are written together: an encrypted socket makes one cipher for each write. */
 const buffersPerWrite = 2;
@@ -27,8 +30,8 @@ const unfinishedPrefix: readonly Bytes[] = [Uint8Array.of(0)];
 export type Outlet = Pick<Transport, 'write' | 'end'>;
 
 /**
- * Frames messages and batches them: all messages of one tick leave in one write or a few. Short messages are copied into
- * buffers of the buffer pool, behind their length prefix.
+ * Frames messages and batches them: all messages of one tick leave in one write or a few. Short
+ * messages are copied into buffers of the buffer pool, behind their length prefix.
  */
 export class FrameWriter {
   readonly #outlet: Outlet;
@@ -153,8 +156,9 @@ export class FrameWriter {
   }
 
   /**
-   * Ends inside a frame, unless the end was written: writes one byte of a length prefix and never the rest. Some systems
-   * report a reset that arrives together with data as a clean end, and Unix sockets have no reset.
+   * Ends inside a frame, unless the end was written: writes one byte of a length prefix and never
+   * the rest. Some systems report a reset that arrives together with data as a clean end, and Unix
+   * sockets have no reset.
    */
   breakOff(): void {
     if (this.#ended || this.#failed) return;
@@ -172,7 +176,10 @@ export class FrameWriter {
     forgetBuffers(this.#pooledBuffers);
   }
 
-  /** Returns the current buffer to the pool when everything is written, so that an idle socket holds no buffer. */
+  /**
+   * Returns the current buffer to the pool when everything is written, so that an idle socket holds
+   * no buffer.
+   */
   release(): void {
     if (this.#buffer === noBytes || this.#accepted > this.#written) return;
     this.#returnBuffer(this.#buffer);
@@ -192,12 +199,16 @@ export class FrameWriter {
     const volume = this.#accepted - this.#tickStart;
     this.#tickStart = this.#accepted;
     this.#isFresh = false;
-    // The peer can process the first half while this side makes the second. A steady stream gets the largest batches.
+    // The peer can process the first half while this side makes the second. A steady stream gets
+    // the largest batches.
     this.#batch = volume >= largestBatch ? largestBatch : Math.max(volume / 2, smallestBatch);
     this.write();
   }
 
-  /** The first buffer of a tick may be small, for a lone message. Later ones have full size, for a stream. */
+  /**
+   * The first buffer of a tick may be small, for a lone message. Later ones have full size, for a
+   * stream.
+   */
   #newBuffer(size: number): void {
     this.#seal();
     if (this.#buffer.length >= pooledSize) {

@@ -9,17 +9,21 @@ import type { OwnedMessages } from './acquire.js';
 import { encryptedPeer, foreignPeer } from './wrong-peer.js';
 import { PendingReceives, type ReceiveOptions, type Receiver } from './pending-receives.js';
 
-/** Memory of a run beside its bytes: counts against the limit, so that a flood of tiny chunks is bounded too. */
+/**
+ * Memory of a run beside its bytes: counts against the limit, so that a flood of tiny chunks is
+ * bounded too.
+ */
 const runOverhead = 128;
 
 /** The part of a transport that an inbox needs. */
 export type InboxSource = Pick<Transport, 'resume' | 'start' | 'encrypted'>;
 
 /**
- * The received messages that were not taken yet. It holds runs of whole frames and cuts a message out only when a receive
- * takes it, so it holds the received bytes and little more.
+ * The received messages that were not taken yet. It holds runs of whole frames and cuts a message
+ * out only when a receive takes it, so it holds the received bytes and little more.
  *
- * Backpressure: `push` returns false when `recvSize` bytes are held. The transport resumes when half of them were taken.
+ * Backpressure: `push` returns false when `recvSize` bytes are held. The transport resumes when
+ * half of them were taken.
  */
 export class Inbox implements OwnedMessages, RunSink {
   readonly #decoder: FrameDecoder;
@@ -34,7 +38,10 @@ export class Inbox implements OwnedMessages, RunSink {
   /** The run that the next message is in; its remaining bytes begin at `#at`. */
   #run: Bytes = noBytes;
   #at = 0;
-  /** The buffer of the run and its offset there: reading them from a typed array costs as much as making a view. */
+  /**
+   * The buffer of the run and its offset there: reading them from a typed array costs as much as
+   * making a view.
+   */
   #buffer: ArrayBufferLike = noBytes.buffer;
   #offset = 0;
   #over: K4netError | undefined;
@@ -70,7 +77,8 @@ export class Inbox implements OwnedMessages, RunSink {
   }
 
   /**
-   * Gives the inbox to an owner: from here on only the owner takes messages, with `size`, `run`, `start` and `cut`.
+   * Gives the inbox to an owner: from here on only the owner takes messages, with `size`, `run`,
+   * `start` and `cut`.
    *
    * @param onChange - called when messages have arrived, and at the end.
    */
@@ -89,8 +97,9 @@ export class Inbox implements OwnedMessages, RunSink {
    * Takes bytes from the transport; returns false when the inbox is full.
    *
    * @param exclusive - nobody else uses the buffer of the chunk.
-   * @throws TooLargeError when the peer announces a message over the limit; earlier messages can still be taken.
-   * `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain connection are of another protocol.
+   * @throws TooLargeError when the peer announces a message over the limit; earlier messages can
+   * still be taken. `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain
+   * connection are of another protocol.
    */
   push(chunk: Bytes, exclusive?: boolean): boolean {
     let failure: K4netError | undefined;
@@ -118,7 +127,10 @@ export class Inbox implements OwnedMessages, RunSink {
     else this.#runs.push(run);
   }
 
-  /** No further message will come, for this reason. Held messages can still be taken. Only the first call has an effect. */
+  /**
+   * No further message will come, for this reason. Held messages can still be taken. Only the first
+   * call has an effect.
+   */
   end(error: K4netError): void {
     this.#over ??= error;
     if (this.#onChange) this.#onChange();

@@ -4,34 +4,39 @@ import {
   checkOptions,
   checkValues,
   flagRule,
+  millisecondsRule,
   pickOptions,
   type Checked,
   type OptionTable,
 } from '../util/options.js';
 import { waitTable, type AbortSignalLike, type CheckedWait, type WaitOptions } from '../util/wait.js';
+import type { CloseOptions } from './message-socket.js';
 
 export type { CloseInfo, CloseOptions, ReadyState, SocketStats } from './message-socket.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
   /**
-   * Bytes that the socket reads ahead of `recv` before it stops reading (flow control). Default 262144 (256 KiB). An
-   * encrypted socket can hold one record more, whose limit follows `recvSize` unless `recordLimit` is set.
+   * Bytes that the socket reads ahead of `recv` before it stops reading (flow control). Default
+   * 262144 (256 KiB). An encrypted socket can hold one record more, whose limit follows `recvSize`
+   * unless `recordLimit` is set.
    */
   readonly recvSize?: number | undefined;
   /** The longest accepted message, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
   readonly maxSize?: number | undefined;
   /** Bytes in the send queue from which `send` waits (backpressure). Default 262144 (256 KiB). */
   readonly highWaterMark?: number | undefined;
-  /** Keeps the socket open when a loop over it reaches the peer's end (half-close). Default false. */
+  /**
+   * Keeps the socket open when a loop over it reaches the peer's end (half-close). Default false.
+   */
   readonly allowHalfOpen?: boolean | undefined;
 }
 
 /** Options of {@link LockedSocket.recv}. */
 export interface RecvOptions extends WaitOptions {
   /**
-   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link TooLargeError} and
-   * stays in the inbox for the next call.
+   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link
+   * TooLargeError} and stays in the inbox for the next call.
    */
   readonly maxSize?: number | undefined;
 }
@@ -39,8 +44,8 @@ export interface RecvOptions extends WaitOptions {
 /** Options of {@link LockedSocket.send}. */
 export interface SendOptions {
   /**
-   * Ends the wait when it aborts. A message that still waits for room is not sent; one that the send queue has accepted is
-   * sent whole.
+   * Ends the wait when it aborts. A message that still waits for room is not sent; one that the
+   * send queue has accepted is sent whole.
    */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -79,6 +84,13 @@ export function checkedOptions(options: LockedSocketOptions | undefined): Checke
  */
 export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
   return pickOptions(options, lockedSocketTable);
+}
+
+const closeTable: OptionTable<CloseOptions> = { timeout: millisecondsRule(5_000) };
+
+/** The timeout of a `close` or an `abort`, checked. */
+export function checkedTimeout(where: string, options: CloseOptions | undefined): number {
+  return checkOptions(where, options, closeTable).timeout;
 }
 
 /** The options of one `recv`, checked. */

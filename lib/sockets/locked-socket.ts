@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { milliseconds, noOptions, ownOptions } from '../util/options.js';
+import { noOptions, ownOptions } from '../util/options.js';
 import { toTransport, type DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
@@ -11,6 +11,7 @@ import { ownedError } from './inbox.js';
 import {
   checkedOptions,
   checkedReceive,
+  checkedTimeout,
   checkedWait,
   type LockedSocketOptions,
   type RecvOptions,
@@ -19,15 +20,13 @@ import {
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState, SocketStats } from './message-socket.js';
 import { iterateBatches, iterateMessages, toText } from './iteration.js';
 
-const defaultCloseTimeout = 5_000;
-
 /**
  * A message socket over a stream of bytes: each `send` of one side is one `recv` of the other.
  *
- * On the wire a message is a length prefix (unsigned, 32 bits, little-endian) and its bytes: `docs/protocol.md`,
- * "Plain messages".
+ * The framing is a length prefix for each message: `docs/protocol.md`, "Plain messages".
  *
- * `send` and `recv` may be called at any time, also many at once: calls of each kind are served in order.
+ * `send` and `recv` may be called at any time, also many at once: calls of each kind are served in
+ * order.
  *
  * @example
  * ```ts
@@ -38,17 +37,12 @@ const defaultCloseTimeout = 5_000;
  *   const socket = new LockedSocket(stream);
  *   for await (const message of socket) await socket.send(message);
  * });
- * server.listen(0, () => {
- *   void echo(server.address() as net.AddressInfo);
- * });
- *
- * async function echo({ port }: net.AddressInfo): Promise<void> {
- *   const socket = new LockedSocket(net.connect(port));
- *   await socket.send('hello');
- *   console.log(await socket.recvText({ timeout: 1000 }));
- *   await socket.close();
- *   server.close();
- * }
+ * server.listen(4000, '127.0.0.1');
+ * const socket = new LockedSocket(net.connect(4000, '127.0.0.1'));
+ * await socket.send('hello');
+ * console.log(await socket.recvText({ timeout: 1000 }));
+ * await socket.close();
+ * server.close();
  * ```
  */
 export class LockedSocket implements MessageSocket {
@@ -59,8 +53,8 @@ export class LockedSocket implements MessageSocket {
   #owned = false;
 
   /**
-   * @param stream - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. The socket owns it from
-   * here on.
+   * @param stream - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. The
+   * socket owns it from here on.
    * @throws TypeError for an unknown option, RangeError for a value out of range.
    */
   constructor(stream: DuplexLike | Transport, options?: LockedSocketOptions) {
@@ -75,7 +69,10 @@ export class LockedSocket implements MessageSocket {
     return this.#connection.state;
   }
 
-  /** Bytes that were sent and are not yet with the operating system, including the messages of waiting senders. */
+  /**
+   * Bytes that were sent and are not yet with the operating system, including the messages of
+   * waiting senders.
+   */
   get bufferedAmount(): number {
     return this.#connection.outbox.bufferedAmount;
   }
@@ -110,19 +107,21 @@ export class LockedSocket implements MessageSocket {
   /**
    * Sends one message. Text is sent as UTF-8.
    *
-   * Resolves when the caller may reuse the buffer and the send queue is below the high-water mark (backpressure). The peer
-   * need not have the message then. A caller that does not await misses a failure; `closed` reports it.
+   * Resolves when the caller may reuse the buffer and the send queue is below the high-water mark
+   * (backpressure). The peer need not have the message then. A caller that does not await misses a
+   * failure; `closed` reports it.
    *
-   * Rejects with `K4NET_CLOSED` or the error that ended the socket, with `K4NET_STATE` after `end()`, with a TypeError if
-   * `data` is neither bytes nor text, or with the reason of the signal.
+   * Rejects with `K4NET_CLOSED` or the error that ended the socket, with `K4NET_STATE` after
+   * `end()`, with a TypeError if `data` is neither bytes nor text, or with the reason of the
+   * signal.
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
     return this.#owned ? rejected(ownedError()) : this.#connection.send(data, options);
   }
 
   /**
-   * Sends one message if the send queue is below the high-water mark, and returns whether it did. Never waits. The caller
-   * may reuse the buffer at once; a message over 16 KiB is copied for that.
+   * Sends one message if the send queue is below the high-water mark, and returns whether it did.
+   * Never waits. The caller may reuse the buffer at once; a message over 16 KiB is copied for that.
    *
    * @throws the error that `send` would reject with.
    */
@@ -147,37 +146,39 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Receives the next message: a view that may share its buffer with other messages. Copy it with `slice()` to keep it for
-   * long.
+   * Receives the next message: a view that may share its buffer with other messages. Copy it with
+   * `slice()` to keep it for long.
    *
-   * A wait that ends early loses nothing: a later call gets the message, even one that has arrived in part.
+   * A wait that ends early loses nothing: a later call gets the message, even one that has arrived
+   * in part.
    *
-   * Rejects with `K4NET_CLOSED` when the peer has ended and every message was taken, or when this side has closed; with
-   * `K4NET_TRUNCATED`, `K4NET_TOO_LARGE` or `K4NET_CONNECTION` when the connection ended that way; with a
-   * {@link TooLargeError} for a message over the `maxSize` of this call, which stays in the inbox; with a
-   * {@link TimeoutError}; or with the reason of the signal.
+   * Rejects with `K4NET_CLOSED` when the peer has ended and every message was taken, or when this
+   * side has closed; with `K4NET_TRUNCATED`, `K4NET_TOO_LARGE` or `K4NET_CONNECTION` when the
+   * connection ended that way; with a {@link TooLargeError} for a message over the `maxSize` of
+   * this call, which stays in the inbox; with a {@link TimeoutError}; or with the reason of the
+   * signal.
    *
-   * @param options - or the longest accepted message in bytes, with the timeout in milliseconds as second argument.
+   * @param options - or the longest accepted message in bytes, with the timeout in milliseconds as
+   * second argument.
    */
   recv(options?: RecvOptions): Promise<Bytes>;
   recv(maxSize?: number, timeout?: number): Promise<Bytes>;
   recv(first?: RecvOptions | number, timeout?: number): Promise<Bytes> {
     try {
-      if (first === undefined && timeout === undefined) return this.#connection.messages.receive(noOptions);
-      return this.#recv(typeof first === 'object' ? first : { maxSize: first, timeout });
+      const { messages } = this.#connection;
+      if (first === undefined && timeout === undefined) return messages.receive(noOptions);
+      const options = typeof first === 'object' ? first : { maxSize: first, timeout };
+      return messages.receive(checkedReceive(options));
     } catch (error) {
       return rejected(error);
     }
   }
 
-  #recv(options: RecvOptions): Promise<Bytes> {
-    return this.#connection.messages.receive(checkedReceive(options));
-  }
-
   /**
    * The next message if one has arrived, otherwise undefined. Never waits.
    *
-   * @throws K4netError what `recv` would reject with, once the socket has ended and every message was taken.
+   * @throws K4netError what `recv` would reject with, once the socket has ended and every message
+   * was taken.
    */
   tryRecv(): Bytes | undefined {
     const { messages, transport } = this.#connection;
@@ -191,17 +192,21 @@ export class LockedSocket implements MessageSocket {
   /**
    * Receives the next message as UTF-8 text, with the options and errors of `recv`.
    *
-   * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which carries the bytes.
+   * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which
+   * carries the bytes.
    */
   recvText(options?: RecvOptions): Promise<string> {
     try {
-      return markHandled(this.#recv(options ?? {}).then(toText));
+      const message = this.#connection.messages.receive(checkedReceive(options ?? noOptions));
+      return markHandled(message.then(toText));
     } catch (error) {
       return rejected(error);
     }
   }
 
-  /** The messages as UTF-8 text, for `for await`; see `recvText` for a message that is not UTF-8. */
+  /**
+   * The messages as UTF-8 text, for `for await`; see `recvText` for a message that is not UTF-8.
+   */
   texts(): AsyncGenerator<string, void, undefined> {
     const texts = this.#texts();
     const next = texts.next.bind(texts);
@@ -213,9 +218,9 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * The messages in batches of 1 to 1024, for `for await`: each turn of the loop gets every message that has arrived. With
-   * small messages this is twice as fast as one turn a message. Otherwise it behaves like the loop over the socket; the
-   * messages of a turn count as taken.
+   * The messages in batches of 1 to 1024, for `for await`: each turn of the loop gets every message
+   * that has arrived. With small messages this is twice as fast as one turn a message. Otherwise it
+   * behaves like the loop over the socket; the messages of a turn count as taken.
    */
   batches(): AsyncIterableIterator<Bytes[], void> {
     return iterateBatches(this.#connection.messages, () => {
@@ -224,9 +229,10 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * The messages, for `for await`. The loop ends when the peer has ended or this side has closed, and throws when the
-   * connection fails. `break` leaves the socket open, and the loop takes no message ahead. A loop that reaches the peer's
-   * end closes the socket, unless `allowHalfOpen` is set.
+   * The messages, for `for await`. The loop ends when the peer has ended or this side has closed,
+   * and throws when the connection fails. `break` leaves the socket open, and the loop takes no
+   * message ahead. A loop that reaches the peer's end closes the socket, unless `allowHalfOpen` is
+   * set.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     return iterateMessages(this.#connection.messages, () => {
@@ -235,24 +241,25 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Ends this direction after everything sent so far (half-close); this side can still receive. Resolves when all is with
-   * the operating system. Further calls change nothing.
+   * Ends this direction after everything sent so far (half-close); this side can still receive.
+   * Resolves when all is with the operating system. Further calls change nothing.
    */
   end(): Promise<void> {
     return this.#owned ? rejected(ownedError()) : this.#connection.endSending();
   }
 
   /**
-   * Closes the socket: sends the earlier messages and the closing message, ends this direction, drops what arrives until the
-   * peer ends too, and cuts the connection when the timeout is over. Every waiting call settles. A further call waits for
-   * the same close, with its own timeout. Never rejects because of the peer.
+   * Closes the socket: sends the earlier messages and the closing message, ends this direction,
+   * drops what arrives until the peer ends too, and cuts the connection when the timeout is over.
+   * Every waiting call settles. A further call waits for the same close, with its own timeout.
+   * Never rejects because of the peer.
    *
-   * Rejects with a TypeError or RangeError for wrong arguments, or with `K4NET_STATE` for a closing message after `end()`,
-   * and then changes nothing.
+   * Rejects with a TypeError or RangeError for wrong arguments, or with `K4NET_STATE` for a closing
+   * message after `end()`, and then changes nothing.
    */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      const timeout = closeTimeout('close', options);
+      const timeout = checkedTimeout('close', options);
       const last = closingMessage === undefined ? undefined : toBytes(closingMessage);
       return this.#connection.closeInOrder(last, timeout);
     } catch (error) {
@@ -261,23 +268,25 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Ends the socket because this side has failed, so that the peer cannot mistake it for a clean end. Sends the earlier
-   * messages, then an alert (encrypted: the peer gets `K4NET_PEER_ALERT`) or a reset (plain TCP: `K4NET_CONNECTION`). A
-   * transport without resets ends inside a message (`K4NET_TRUNCATED`). A reset can overtake data that the peer has not
-   * read yet.
+   * Ends the socket because this side has failed, so that the peer cannot mistake it for a clean
+   * end. Sends the earlier messages, then an alert (encrypted: the peer gets `K4NET_PEER_ALERT`) or
+   * a reset (plain TCP: `K4NET_CONNECTION`). A transport without resets ends inside a message
+   * (`K4NET_TRUNCATED`). A reset can overtake data that the peer has not read yet.
    *
-   * Every waiting call rejects with `K4NET_ABORTED`. `closed` has that code, and `cause` as the cause of its error.
-   * Received messages that were not taken are dropped. A socket that this side has closed before continues to close.
-   * Resolves when the socket is closed. Never rejects because of the peer.
+   * Every waiting call rejects with `K4NET_ABORTED`. `closed` has that code, and `cause` as the
+   * cause of its error. Received messages that were not taken are dropped. A socket that this side
+   * has closed before continues to close. Resolves when the socket is closed. Never rejects because
+   * of the peer.
    *
    * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
    *
    * @param cause - the failure, for this side only: the peer does not get it.
-   * @param options - `timeout`: milliseconds that the peer has to take the earlier messages. Default 5000; 0 drops them.
+   * @param options - `timeout`: milliseconds that the peer has to take the earlier messages.
+   * Default 5000; 0 drops them.
    */
   abort(cause?: unknown, options?: CloseOptions): Promise<void> {
     try {
-      return this.#connection.abort(cause, closeTimeout('abort', options));
+      return this.#connection.abort(cause, checkedTimeout('abort', options));
     } catch (error) {
       return rejected(error);
     }
@@ -308,8 +317,4 @@ export class LockedSocket implements MessageSocket {
     this.#owned = true;
     return this.#connection;
   }
-}
-
-function closeTimeout(where: string, options: CloseOptions | undefined): number {
-  return milliseconds('timeout', ownOptions(where, options, ['timeout']).timeout, defaultCloseTimeout);
 }

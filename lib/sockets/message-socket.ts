@@ -2,7 +2,9 @@ import type { K4netError, K4netErrorCode } from '../errors.js';
 import type { Bytes } from '../util/bytes.js';
 import type { WaitOptions } from '../util/wait.js';
 
-/** The state of a socket. A socket is `connecting` while an encrypted handshake has not succeeded. */
+/**
+ * The state of a socket. A socket is `connecting` while an encrypted handshake has not succeeded.
+ */
 export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
 
 /** Why a socket is closed. */
@@ -16,8 +18,8 @@ export interface CloseInfo {
 /** Options of {@link MessageSocket.close} and {@link MessageSocket.abort}. */
 export interface CloseOptions {
   /**
-   * Milliseconds before the connection is cut. `close` waits that long for the peer to end its direction, `abort` for
-   * the peer to take what was sent before. Default 5000. 0 cuts at once.
+   * Milliseconds before the connection is cut. `close` waits that long for the peer to end its
+   * direction, `abort` for the peer to take what was sent before. Default 5000. 0 cuts at once.
    */
   readonly timeout?: number | undefined;
 }
@@ -35,15 +37,18 @@ export interface SocketStats {
 }
 
 /**
- * The part of a message socket that stays with the program when a QueueSocket takes over sending and receiving.
- * LockedSocket and EncryptedSocket implement it.
+ * The part of a message socket that stays with the program when a QueueSocket takes over sending
+ * and receiving. LockedSocket and EncryptedSocket implement it.
  */
 export interface MessageSocket {
   /** Resolves when the socket is closed, with the reason. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   /** The current state. */
   readonly readyState: ReadyState;
-  /** Bytes that were sent and are not yet with the operating system, including the messages of waiting senders. */
+  /**
+   * Bytes that were sent and are not yet with the operating system, including the messages of
+   * waiting senders.
+   */
   readonly bufferedAmount: number;
   /** The peer as `address:port`, or an empty string if the transport has no address. */
   readonly remoteAddress: string;

@@ -18,7 +18,10 @@ import { copyLimit, FrameWriter, type Outlet } from './frame-writer.js';
 /** A sender that never has to wait yields a turn of the event loop after this many bytes. */
 const bytesPerTurn = 1024 * 1024;
 
-/** A call that waits: to send a message, for earlier messages to be written or accepted, or to end this direction. */
+/**
+ * A call that waits: to send a message, for earlier messages to be written or accepted, or to end
+ * this direction.
+ */
 interface Entry {
   readonly kind: 'message' | 'flush' | 'room' | 'end';
   readonly head: MessageHead;
@@ -26,7 +29,10 @@ interface Entry {
   readonly deferred: Deferred<void>;
 }
 
-/** A call that waits until that many bytes are written; a sender of borrowed bytes then waits for room like others. */
+/**
+ * A call that waits until that many bytes are written; a sender of borrowed bytes then waits for
+ * room like others.
+ */
 interface Mark {
   readonly upTo: number;
   readonly borrowed: boolean;
@@ -36,8 +42,9 @@ interface Mark {
 const sent: Promise<void> = Promise.resolve();
 
 /**
- * The send queue. It applies backpressure: below the high-water mark a message goes to the {@link FrameWriter} at once;
- * above it the sender waits, and its message stays in the memory of the caller.
+ * The send queue. It applies backpressure: below the high-water mark a message goes to the {@link
+ * FrameWriter} at once; above it the sender waits, and its message stays in the memory of the
+ * caller.
  */
 export class Outbox {
   readonly #writer: FrameWriter;
@@ -96,7 +103,10 @@ export class Outbox {
     return new Promise(nextTurn);
   }
 
-  /** Sends one message whose bytes the caller may reuse at once. Returns false, and sends nothing, if it had to wait. */
+  /**
+   * Sends one message whose bytes the caller may reuse at once. Returns false, and sends nothing,
+   * if it had to wait.
+   */
   offer(data: Bytes): boolean {
     if (this.#failed) throw this.#failed;
     if (this.congested) return false;
@@ -111,8 +121,8 @@ export class Outbox {
   }
 
   /**
-   * Sends one message with a wait that can end early: a message that still waits then is not sent. An accepted one is
-   * sent whole.
+   * Sends one message with a wait that can end early: a message that still waits then is not sent.
+   * An accepted one is sent whole.
    */
   sendWith(data: Bytes, wait: WaitOptions): Promise<void> {
     return this.#waitInOrder('message', data, wait, 'the message was not sent');
@@ -123,12 +133,17 @@ export class Outbox {
     return this.#waitInOrder('flush', noBytes, wait, 'the messages were not written');
   }
 
-  /** Resolves when the messages that wait now are accepted and the queue is below the high-water mark. */
+  /**
+   * Resolves when the messages that wait now are accepted and the queue is below the high-water
+   * mark.
+   */
   room(): Promise<void> {
     return this.#waitInOrder('room', noBytes, noOptions, 'room');
   }
 
-  /** Ends this direction after everything sent so far; resolves when that is with the layer below. */
+  /**
+   * Ends this direction after everything sent so far; resolves when that is with the layer below.
+   */
   end(): Promise<void> {
     return this.#waitInOrder('end', noBytes, noOptions, 'the end was not written');
   }

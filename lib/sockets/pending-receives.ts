@@ -60,8 +60,8 @@ class PendingReceive extends Deferred<Bytes> implements Receiver {
 }
 
 /**
- * The receives that wait for a message, in the order of the calls: a linked list, so that the usual one needs no array.
- * While a receive waits, no message is there that it could take.
+ * The receives that wait for a message, in the order of the calls: a linked list, so that the usual
+ * one needs no array. While a receive waits, no message is there that it could take.
  */
 export class PendingReceives {
   readonly #source: MessageSource;

@@ -1,6 +1,9 @@
 import { findBuiltin } from '../platform/runtime.js';
 
-/** The part of a Node `Duplex` that the library uses: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
+/**
+ * The part of a Node `Duplex` that the library uses: TCP and TLS sockets, Unix sockets, pipes,
+ * `Duplex.from(...)`.
+ */
 export interface DuplexLike {
   on(event: string, listener: (...args: never[]) => void): unknown;
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
@@ -42,8 +45,9 @@ export function isDuplex(value: unknown): value is DuplexLike {
 }
 
 /**
- * Whether a stream is a TCP, TLS or Unix socket: the system has a chunk, or its ciphertext, when the write is done. Other
- * streams can pass the chunk on as it is, so its memory must not be reused.
+ * Whether a stream is a TCP, TLS or Unix socket: the system has a chunk, or its ciphertext, when
+ * the write is done. Other streams can pass the chunk on as it is, so its memory must not be
+ * reused.
  */
 export function isSystemSocket(stream: object): boolean {
   const net = findBuiltin('node:net');

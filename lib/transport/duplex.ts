@@ -22,7 +22,9 @@ export class DuplexTransport implements Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #stream: DuplexLike & StreamExtras;
-  /** Whether it is a socket of the operating system: it can be reset, and it copies what it writes. */
+  /**
+   * Whether it is a socket of the operating system: it can be reset, and it copies what it writes.
+   */
   readonly #isSystem: boolean;
   #sink: Sink | undefined;
   #starting = false;
@@ -105,7 +107,8 @@ export class DuplexTransport implements Transport {
     } finally {
       DuplexTransport.#writing -= 1;
     }
-    // A stream returns false before it tries: nothing to wait for if the system took everything at once.
+    // A stream returns false before it tries: nothing to wait for if the system took everything at
+    // once.
     if (ready || stream.writableLength === 0) return true;
     this.#needDrain = true;
     return false;
@@ -114,7 +117,8 @@ export class DuplexTransport implements Transport {
   end(): void {
     if (this.#gone) return;
     const stream = this.#stream;
-    // libuv cannot reset a socket that waits to send its end, so end after everything before it is sent.
+    // libuv cannot reset a socket that waits to send its end, so end after everything before it is
+    // sent.
     if (!this.#isSystem || stream.writableLength === 0) {
       stream.end();
     } else {
@@ -129,8 +133,8 @@ export class DuplexTransport implements Transport {
     this.#gone = true;
     this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'this side cut the connection');
     const stream = this.#stream;
-    // A reset of a socket that sends its end would leave its handle open for ever. All data before the end is with the
-    // system by then, so the peer misses nothing.
+    // A reset of a socket that sends its end would leave its handle open for ever. All data before
+    // the end is with the system by then, so the peer misses nothing.
     const ending = stream.writableEnded && !stream.writableFinished;
     try {
       // A reset, because the peer could mistake a plain close for a clean end.
@@ -239,8 +243,8 @@ export class DuplexTransport implements Transport {
   }
 
   /**
-   * libuv reports a reset that arrives together with data as an end. An empty write tells the two apart: after a reset it
-   * fails, before the next turn of the event loop.
+   * libuv reports a reset that arrives together with data as an end. An empty write tells the two
+   * apart: after a reset it fails, before the next turn of the event loop.
    */
   #onEnd(): void {
     if (this.#endSeen || this.#gone) return;
@@ -267,7 +271,10 @@ export class DuplexTransport implements Transport {
     if (this.#ended && this.#finished && !this.#gone) this.#destroy();
   }
 
-  /** Not every stream destroys itself, or emits `close`, after a failure or when both directions have ended. */
+  /**
+   * Not every stream destroys itself, or emits `close`, after a failure or when both directions
+   * have ended.
+   */
   #destroy(): void {
     if (!this.#stream.destroyed) this.#stream.destroy();
     this.#closeSoon();

@@ -2,17 +2,24 @@ import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 
 /**
- * Bytes that a transport delivers before the rest of the program gets a turn of the event loop. The system can give a socket
- * 2 MiB in one turn, which takes more than 100 ms to process when messages or records are small.
+ * Bytes that a transport delivers before the rest of the program gets a turn of the event loop. The
+ * system can give a socket 2 MiB in one turn, which takes more than 100 ms to process when messages
+ * or records are small.
  */
 export const maxBytesPerTurn: number = 256 * 1024;
 
-/** The receiving side of a transport. Each call comes in a later turn than the call that caused it. */
+/**
+ * The receiving side of a transport. Each call comes in a later turn than the call that caused it.
+ */
 export interface Sink {
-  /** Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()` (backpressure). */
+  /**
+   * Bytes from the peer, in order. The sink keeps the chunk. False: no more until `resume()`
+   * (backpressure).
+   */
   data(chunk: Bytes): boolean;
   /**
-   * Like `data`, for a chunk whose buffer nobody else uses: a sink that has copied every byte may free the buffer.
+   * Like `data`, for a chunk whose buffer nobody else uses: a sink that has copied every byte may
+   * free the buffer.
    *
    * @internal
    */
@@ -21,16 +28,19 @@ export interface Sink {
   drain(): void;
   /** The peer's direction has ended (half-close); at most once, after its last byte. */
   end(): void;
-  /** The transport is closed; exactly once, last. Without a cause both directions have ended cleanly. */
+  /**
+   * The transport is closed; exactly once, last. Without a cause both directions have ended
+   * cleanly.
+   */
   close(cause?: K4netError): void;
 }
 
 /**
- * A two-way stream of bytes that carries a socket: TCP, pipes, memory, encrypted records. Implement it to run sockets over
- * another carrier. The path of a message has no promise in it.
+ * A two-way stream of bytes that carries a socket: TCP, pipes, memory, encrypted records. Implement
+ * it to run sockets over another carrier. The path of a message has no promise in it.
  *
- * Nothing is delivered before `attach`. Backpressure works both ways: `data` returns false to pause reading until
- * `resume`, and `write` returns false when the writer should wait for `drain`.
+ * Nothing is delivered before `attach`. Backpressure works both ways: `data` returns false to pause
+ * reading until `resume`, and `write` returns false when the writer should wait for `drain`.
  *
  * @example
  * ```ts
@@ -69,30 +79,32 @@ export interface Transport {
   /** This end as `address:port`, or an empty string if there is no address. */
   readonly localAddress: string;
   /**
-   * Whether it delivers only bytes that a k4net/1 peer has encrypted. Its `abort` then sends an alert behind everything that
-   * was written, while a reset can overtake data.
+   * Whether it delivers only bytes that a k4net/1 peer has encrypted. Its `abort` then sends an
+   * alert behind everything that was written, while a reset can overtake data.
    */
   readonly encrypted?: boolean;
   /**
-   * Bytes received from the peer so far, if that differs from the bytes given to `data()`: half a record is a sign of life
-   * although none of it can be delivered yet.
+   * Bytes received from the peer so far, if that differs from the bytes given to `data()`: half a
+   * record is a sign of life although none of it can be delivered yet.
    */
   readonly received?: number;
   /**
-   * Starts delivery, in a later turn. A second call hands over to the new sink, which first gets `surplus`: bytes that the
-   * old sink received and did not use.
+   * Starts delivery, in a later turn. A second call hands over to the new sink, which first gets
+   * `surplus`: bytes that the old sink received and did not use.
    */
   attach(sink: Sink, surplus?: Bytes): void;
   /**
-   * A receive begins to wait. Only for a transport that must do something before bytes can flow, such as a handshake.
+   * A receive begins to wait. Only for a transport that must do something before bytes can flow,
+   * such as a handshake.
    */
   start?(): void;
   /** Continues reading after `data()` returned false. */
   resume(): void;
   /**
-   * Writes the parts in order. It borrows their memory until `done`: the caller may reuse it then, so a transport that keeps
-   * or passes on the parts must copy them. `done` runs in a later turn, when the layer below has all parts; it never runs
-   * if the transport closes before. False: the caller should wait for `drain()` (backpressure).
+   * Writes the parts in order. It borrows their memory until `done`: the caller may reuse it then,
+   * so a transport that keeps or passes on the parts must copy them. `done` runs in a later turn,
+   * when the layer below has all parts; it never runs if the transport closes before. False: the
+   * caller should wait for `drain()` (backpressure).
    */
   write(parts: readonly Bytes[], done?: () => void): boolean;
   /** Ends this direction after everything written so far (half-close); reading continues. */

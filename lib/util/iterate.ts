@@ -1,6 +1,6 @@
 /**
- * An async iterator for `for await` over a function that gives the next result. `break` only ends the loop. Written by hand:
- * an async generator costs three times as much for each item.
+ * An async iterator for `for await` over a function that gives the next result. `break` only ends
+ * the loop. Written by hand: an async generator costs three times as much for each item.
  */
 export function iterate<T>(next: () => Promise<IteratorResult<T, void>>): AsyncIterableIterator<T, void> {
   return {

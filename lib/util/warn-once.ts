@@ -5,7 +5,10 @@ export class WarnOnce {
   readonly #warned = new Set<string>();
   readonly #limit: number;
 
-  /** @param limit - the number of keys; further ones give no warning. Needed where a peer chooses the keys. */
+  /**
+   * @param limit - the number of keys; further ones give no warning. Needed where a peer chooses
+   * the keys.
+   */
   constructor(limit: number = Infinity) {
     this.#limit = limit;
   }
@@ -20,7 +23,10 @@ export class WarnOnce {
     return this.#warned.size >= this.#limit;
   }
 
-  /** Whether the key is new and within the limit; from then on it is known. For text that is costly to make. */
+  /**
+   * Whether the key is new and within the limit; from then on it is known. For text that is costly
+   * to make.
+   */
   isNew(key: string): boolean {
     if (this.isFull || this.#warned.has(key)) return false;
     this.#warned.add(key);

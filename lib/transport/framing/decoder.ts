@@ -3,7 +3,10 @@ import { TooLargeError } from '../../errors.js';
 import { allocateUnsafe, freeBuffer, minFreedBytes } from '../../platform/runtime.js';
 import { headerLength } from './encoder.js';
 
-/** The buffer of a partial frame is at most this many times as long as its received bytes, and at least `smallest`. */
+/**
+ * The buffer of a partial frame is at most this many times as long as its received bytes, and at
+ * least `smallest`.
+ */
 const growth = 64;
 const smallest = 1024;
 
@@ -13,9 +16,10 @@ export interface RunSink {
 }
 
 /**
- * Cuts a stream of bytes into runs: chunks that hold whole frames, one after another. Frames that are whole in a chunk are
- * not copied, unless they would keep a much larger buffer alive. A frame that spans chunks is gathered in a buffer of its
- * own. That buffer grows with the received bytes, not with the length that the peer announces.
+ * Cuts a stream of bytes into runs: chunks that hold whole frames, one after another. Frames that
+ * are whole in a chunk are not copied, unless they would keep a much larger buffer alive. A frame
+ * that spans chunks is gathered in a buffer of its own. That buffer grows with the received bytes,
+ * not with the length that the peer announces.
  *
  * No I/O and no promises: bytes in, runs out.
  */
@@ -37,7 +41,10 @@ export class FrameDecoder {
     return this.#have > 0;
   }
 
-  /** Length of the message that has arrived in part, or undefined while its length prefix is not whole. */
+  /**
+   * Length of the message that has arrived in part, or undefined while its length prefix is not
+   * whole.
+   */
   get pendingSize(): number | undefined {
     return this.#want > 0 ? this.#want - headerLength : undefined;
   }
@@ -45,8 +52,10 @@ export class FrameDecoder {
   /**
    * Takes the next bytes and gives the runs that they complete to the sink.
    *
-   * @param exclusive - nobody else uses the buffer of the chunk: it is freed at once if every byte was copied.
-   * @throws TooLargeError at a length prefix over the limit, after the sink has every whole frame before it.
+   * @param exclusive - nobody else uses the buffer of the chunk: it is freed at once if every byte
+   * was copied.
+   * @throws TooLargeError at a length prefix over the limit, after the sink has every whole frame
+   * before it.
    */
   push(chunk: Bytes, sink: RunSink, exclusive: boolean = false): void {
     const start = this.#have > 0 ? this.#gather(chunk, 0, sink) : 0;
@@ -92,7 +101,10 @@ export class FrameDecoder {
     return at;
   }
 
-  /** Copies from the chunk until the partial frame has `total` bytes, and returns the index behind them. */
+  /**
+   * Copies from the chunk until the partial frame has `total` bytes, and returns the index behind
+   * them.
+   */
   #copy(chunk: Bytes, from: number, total: number): number {
     const part = chunk.subarray(from, from + total - this.#have);
     this.#partial.set(part, this.#have);

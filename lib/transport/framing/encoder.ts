@@ -6,7 +6,10 @@ export const headerLength = 4;
 /** The longest message that the length prefix can express, in bytes. */
 export const longestMessage = 0xffff_ffff;
 
-/** Bytes at the beginning of a message, before the sender's data. They are copied before a call with them returns. */
+/**
+ * Bytes at the beginning of a message, before the sender's data. They are copied before a call with
+ * them returns.
+ */
 export interface MessageHead {
   readonly bytes: Bytes;
   /** The number of bytes that count. */
