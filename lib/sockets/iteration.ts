@@ -46,13 +46,15 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
 
 /** A turn of a loop that waits for its message. */
 class PendingNext extends Deferred<IteratorResult<Bytes, void>> implements Receiver {
-  readonly maxSize = Infinity;
-  next: Receiver | undefined;
-  readonly #onEnd: () => void;
+  declare readonly maxSize: number;
+  declare next: Receiver | undefined;
+  declare readonly onEnd: () => void;
 
   constructor(onEnd: () => void) {
     super();
-    this.#onEnd = onEnd;
+    this.maxSize = Infinity;
+    this.next = undefined;
+    this.onEnd = onEnd;
   }
 
   take(message: Bytes): void {
@@ -61,7 +63,7 @@ class PendingNext extends Deferred<IteratorResult<Bytes, void>> implements Recei
 
   fail(error: unknown): void {
     // In a later microtask, because `onEnd` closes the socket, which now rejects its waiting calls.
-    this.resolve(Promise.reject(error as Error).catch((reason: unknown) => endOf(reason, this.#onEnd)));
+    this.resolve(Promise.reject(error as Error).catch((reason: unknown) => endOf(reason, this.onEnd)));
     void markHandled(this.promise);
   }
 }

@@ -42,12 +42,13 @@ export interface Receiver {
 const noMessage = 'no message came';
 
 class PendingReceive extends Deferred<Bytes> implements Receiver {
-  readonly maxSize: number;
-  next: Receiver | undefined;
+  declare readonly maxSize: number;
+  declare next: Receiver | undefined;
 
   constructor(maxSize: number) {
     super();
     this.maxSize = maxSize;
+    this.next = undefined;
   }
 
   take(message: Bytes): void {

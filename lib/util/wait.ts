@@ -47,13 +47,12 @@ export const waitTable: OptionTable<WaitOptions, 'signal'> = {
   },
 };
 
-const unset = (): void => undefined;
-
 /** A promise with its resolve and reject functions. */
 export class Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve: (value: T | PromiseLike<T>) => void = unset;
-  reject: (reason: unknown) => void = unset;
+  // Declared only, because class fields cost one more call for each instance.
+  declare readonly promise: Promise<T>;
+  declare resolve: (value: T | PromiseLike<T>) => void;
+  declare reject: (reason: unknown) => void;
 
   constructor() {
     this.promise = new Promise<T>((resolve, reject) => {

@@ -62,7 +62,7 @@ function trickling(inner: Transport): Transport {
 }
 
 describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => {
-  it('a session comes about when every byte arrives by itself, a confirm too', async () => {
+  it('the handshake succeeds when every byte arrives alone, those of the confirm too', async () => {
     const [a, b] = memoryPair();
     const server = ends.keep(
       new EncryptedSocket(trickling(a), { isServer: true, key: keys.server, clientAuth: 'required', cipher }),
@@ -75,7 +75,7 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
     expect(await server.recvText()).toBe('a');
   });
 
-  it('who waits to send is told of a break, though nobody reads what came before it', async () => {
+  it('a waiting send rejects when the connection fails, although earlier messages are unread', async () => {
     const { near, far } = await ends.tcp();
     const client = ends.keep(new EncryptedSocket(near, { key: keys.server.publicKey, cipher }));
     const server = ends.keep(
@@ -96,8 +96,8 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
   });
 });
 
-describe('what is no yes', () => {
-  it('is an answer of authorize other than true', async () => {
+describe('a value that does not accept a key', () => {
+  it('is any result of authorize except true', async () => {
     for (const answer of [-1, {}, 'yes', undefined]) {
       const { client, server } = await ends.pair(
         'memory',
@@ -113,7 +113,7 @@ describe('what is no yes', () => {
     }
   });
 
-  it('is insecureAcceptAnyKey: false, which leaves the known hosts in charge', async () => {
+  it('is insecureAcceptAnyKey: false, so that the known hosts decide', async () => {
     const address = { port: 1, retry: false };
     await expect(connect({ ...address, knownHosts: false })).rejects.toThrow(/knownHosts: false/);
     await expect(connect({ ...address, knownHosts: false, insecureAcceptAnyKey: false })).rejects.toThrow(
@@ -123,14 +123,14 @@ describe('what is no yes', () => {
     await failure(connect(both), 'K4NET_CONNECT');
   });
 
-  it('is a cipher that nobody knows', () => {
+  it('is an unknown cipher', () => {
     const [a] = memoryPair();
     expect(() => new EncryptedSocket(a, { cipher: 'rot13' as 'auto' })).toThrow(/'rot13'/);
   });
 });
 
 describe('recv with a timeout of 0', () => {
-  it('begins the handshake, as tryRecv does, so that polling gets somewhere', async () => {
+  it('starts the handshake, as tryRecv does, so that polling makes progress', async () => {
     const { client, server } = await ends.pair('memory');
     void server.send('here');
     await failure(client.recv({ timeout: 0 }), 'K4NET_TIMEOUT');

@@ -38,7 +38,7 @@ test.each([
   ['joined streams', joined],
   ['tcp', tcp],
   ['memory', memoryPair],
-])('messages that are kept stay what they were: %s', async (_name, pair) => {
+])('messages that the program keeps do not change: %s', async (_name, pair) => {
   const [near, far] = (await pair()).map((stream) => new LockedSocket(stream));
   const kept: Uint8Array[] = [];
   const receiving = (async () => {

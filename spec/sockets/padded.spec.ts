@@ -15,7 +15,7 @@ interface Figures {
 
 // Without the copies that the inbox makes, these messages hold 70 MiB (node) and 490 MiB (webcrypto).
 it.each(['node', 'webcrypto'])(
-  'one-byte messages that nobody reads hold no padding, with the %s cipher',
+  'unread one-byte messages keep no padding in memory with the %s cipher',
   async (cipher) => {
     const { code, out, err } = await run(process.execPath, ['--expose-gc', program, cipher, 'block:262144']);
     expect(err).toBe('');

@@ -25,7 +25,7 @@ function* plan(poolSize: number): Generator<{ start: number; end: number }> {
   }
 }
 
-it('100,000 messages, about 1 GiB, with pauses on both sides: order, content and count exact, memory bounded', async () => {
+it('100,000 messages of about 1 GiB arrive in order and whole, with pauses on both sides and bounded memory', async () => {
   const { near, far, dispose } = await tcpPair();
   const sender = new LockedSocket(near);
   const receiver = new LockedSocket(far);
