@@ -4,29 +4,29 @@ import { maxBytesPerTurn, type Transport } from '../../lib/transport/transport.j
 import { concat, pattern, Random, same, split } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 
-/** The two ends of one connection, both not yet attached. */
+/** The two ends of one connection before attach. */
 export interface TransportPair {
   readonly near: Transport;
   readonly far: Transport;
-  /** Frees what the carrier holds: servers, files, processes. */
+  /** Frees servers, files and processes of the transport. */
   readonly dispose?: () => Promise<void>;
 }
 
-/** What a carrier can and cannot do. */
+/** The features of a transport. */
 export interface TransportAbilities {
-  /** One direction can end while the other goes on. */
+  /** One direction can end while the other stays open (half-close). */
   readonly halfClose: boolean;
-  /** The peer of an aborted transport is told that it was no end in good order. */
+  /** The peer of an aborted transport can tell the abort from a clean end. */
   readonly reset: boolean;
-  /** What the peer of a transport that was aborted with a cause is told; a broken connection if left out. */
+  /** The error of the peer when a transport is aborted with a cause. Default: K4NET_CONNECTION. */
   readonly resetCode?: K4netErrorCode;
-  /** The most that a writer can be rid of while the reader takes nothing: buffers of the system included. */
+  /** The most bytes in flight while the reader takes nothing, buffers of the system included. */
   readonly inFlight: number;
 }
 
 const kib = 1024;
 
-/** The rules of `Transport`, which every carrier keeps. Both ends must be of the same kind or keep the same rules. */
+/** The rules of `Transport` for every implementation. Both ends must follow them. */
 export function describeTransport(
   name: string,
   makePair: () => Promise<TransportPair>,
@@ -57,7 +57,7 @@ export function describeTransport(
       far.attach(farSink);
     };
 
-    /** Writes all, waiting for drain whenever told so, and resolves when the last `done` has come. */
+    /** Writes everything with backpressure, and resolves at the last `done`. */
     const writeAll = async (parts: readonly (readonly Uint8Array[])[]): Promise<void> => {
       let finished = 0;
       for (const each of parts) {
@@ -77,7 +77,7 @@ export function describeTransport(
       });
     };
 
-    /** Writes until told to stop for good: no drain comes although the event loop turns. */
+    /** Writes until `write` returns false and no drain follows for many turns. */
     const writeUntilFull = async (piece: Uint8Array, limit: number): Promise<number> => {
       let written = 0;
       let quiet = 0;
@@ -142,7 +142,7 @@ export function describeTransport(
         for (let i = 0; i < 60; i += 1) {
           const mine = random.bytes(random.pick([10, 4000, 40_000]));
           expected.push(mine.slice());
-          // What a caller sends is often a Buffer, whose slice() is no copy.
+          // Callers often send a Buffer, whose slice() does not copy.
           const lent = i % 2 === 0 ? mine : Buffer.from(mine.buffer);
           total += mine.length;
           pending += 1;
@@ -494,8 +494,8 @@ export function describeTransport(
       });
 
       /**
-       * Takes `portion` bytes with one sink, hands what is over to the next one, and so on: as a handshake does that
-       * finds the first messages of the session behind its own.
+       * Takes `portion` bytes with one sink and hands the rest over to the next one, as a handshake
+       * does when the first messages of the session arrive behind its own.
        */
       const relay = async (portion: number, says: boolean): Promise<void> => {
         near.attach(nearSink);
@@ -519,7 +519,7 @@ export function describeTransport(
             missing -= part.length;
             taken.push(part);
             if (missing > 0) return true;
-            // The old sink's answer is about itself: it must not stop the new one.
+            // The result of the old sink must not pause the new one.
             far.attach(next(), chunk.subarray(part.length));
             return says;
           };
@@ -589,7 +589,7 @@ export function describeTransport(
   });
 }
 
-/** Waits for what no sink tells of, a turn of the event loop at a time. */
+/** Waits for a condition that no sink reports, one turn of the event loop at a time. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turns();
 }

@@ -68,7 +68,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
   it('stops waiting for a peer that does not read at its timeout', async () => {
     const { near } = await pair();
     await fill(near);
-    // More than the system can take: a message that it does take meanwhile would not be rejected.
+    // More than the system buffers: a message that the system takes would not be rejected.
     const last = watch(near.send(new Uint8Array(64 * 1024 * 1024)));
     await near.abort(undefined, { timeout: 50 });
     await until(() => last.state !== 'pending');
@@ -93,7 +93,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     expect(textOf(await far.recv())).toBe('the last');
     await near.abort();
     expect((await near.closed).code).toBe('K4NET_ABORTED');
-    // A peer that has seen the end meets the reset when it writes.
+    // A peer that has received the end notices the reset when it writes.
     while (far.readyState === 'open') await far.send('to nobody').catch(() => undefined);
     expect((await far.closed).code).toBe('K4NET_CONNECTION');
   });

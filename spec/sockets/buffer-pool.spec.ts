@@ -12,9 +12,9 @@ import { memoryPair } from '../../lib/transport/memory.js';
 describe('the buffer pool', () => {
   it('never returns a buffer shorter than wanted', () => {
     for (const wanted of [1, smallestBuffer, pooledSize - 1, pooledSize, pooledSize + 1, 1_048_576]) {
-      const slab = takeBuffer(wanted);
-      expect(slab.length).toBeGreaterThanOrEqual(wanted);
-      returnBuffer(slab);
+      const buffer = takeBuffer(wanted);
+      expect(buffer.length).toBeGreaterThanOrEqual(wanted);
+      returnBuffer(buffer);
     }
   });
 
@@ -24,19 +24,19 @@ describe('the buffer pool', () => {
     const full = taken.filter(({ length }) => length === pooledSize);
     expect(full.length).toBe(8);
     expect(taken.slice(full.length).every(({ length }) => length === smallestBuffer)).toBe(true);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
     const again = Array.from({ length: 8 }, () => takeBuffer(smallestBuffer));
     expect(new Set(again)).toEqual(new Set(full));
-    for (const slab of again) returnBuffer(slab);
+    for (const buffer of again) returnBuffer(buffer);
   });
 
   it('keeps at most 8 buffers, and none of another length', () => {
     const full = Array.from({ length: 12 }, () => takeBuffer(pooledSize));
-    for (const slab of [new Uint8Array(smallestBuffer), new Uint8Array(2 * pooledSize), ...full])
-      returnBuffer(slab);
+    for (const buffer of [new Uint8Array(smallestBuffer), new Uint8Array(2 * pooledSize), ...full])
+      returnBuffer(buffer);
     const taken = Array.from({ length: 9 }, () => takeBuffer(1));
     expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
   });
 
   it('replaces buffers that were forgotten', () => {
@@ -59,6 +59,6 @@ describe('the buffer pool', () => {
     }
     const taken = Array.from({ length: 9 }, () => takeBuffer(1));
     expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
   });
 });

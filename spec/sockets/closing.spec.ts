@@ -9,7 +9,7 @@ import { drain, textOf, until, watch, type SocketPair } from '../support/sockets
 import { tcpPair } from '../support/streams.js';
 
 const clean = { code: 'K4NET_CLOSED' };
-/** Many attempts of what is quick: the limit is there to find what hangs, on a busy machine too. */
+/** Many short attempts. The time limit only detects a hang, also on a busy machine. */
 const manyAttempts = { timeout: 120_000 };
 
 async function overTcp(): Promise<SocketPair> {
@@ -43,7 +43,7 @@ describe('close over TCP, a hundred times', () => {
       const { near, far, dispose } = await overTcp();
       const sent = Array.from({ length: random.below(30) }, (_, i) => pattern(random.below(40_000), i));
       const sending = (async () => {
-        // Until the socket refuses: nobody reads this.
+        // Until the socket rejects: the other side does not read.
         for (;;) await far.send(flood);
       })().catch((reason: unknown) => reason);
       const reading = (async () => {
@@ -127,7 +127,7 @@ describe('a peer that stops reading', () => {
     const first = await standstill();
     const before = near.bufferedAmount;
     expect(before).toBeLessThan(256 * 1024 + 2 * (message.length + 4));
-    // It reads a part: the same amount may follow, and then it stands still again.
+    // The peer reads a part, so the same amount can follow, and then send waits again.
     for (let i = 0; i < first; i += 1) expect(same(await far.recv(), message)).toBe(true);
     const second = await standstill();
     expect(second).toBeGreaterThan(first);
@@ -152,7 +152,7 @@ describe.each([
       const promises: Promise<unknown>[] = [];
       const keep = (promise: Promise<unknown>): void => {
         promises.push(promise);
-        // Its outcome is looked at in the end only, and K4NET_STATE would be an unhandled rejection until then.
+        // The test checks its outcome at the end, and K4NET_STATE would be an unhandled rejection.
         promise.catch(() => undefined);
       };
       const act = (sock: LockedSocket): void => {
@@ -196,7 +196,7 @@ describe.each([
         if (random.below(4) === 0) await turns(random.below(3));
       }
       promises.push(pair.near.close(undefined, { timeout: 5 }), pair.far.close(undefined, { timeout: 5 }));
-      // That this comes to an end is the point: the time limit of the test is the other outcome.
+      // The assertion is that this settles; otherwise the test reaches its time limit.
       const outcomes = await Promise.allSettled(promises);
       const infos = await Promise.all([pair.near.closed, pair.far.closed]);
       for (const outcome of outcomes) {

@@ -12,7 +12,7 @@ afterEach(async () => {
   pair = undefined;
 });
 
-/** Sends messages of random lengths until the socket refuses or the test has enough. */
+/** Sends messages of random lengths until the socket rejects or the test has enough. */
 async function flood(sock: LockedSocket, random: Random, talk: { on: boolean }): Promise<void> {
   while (talk.on) {
     const size = random.below(4) > 0 ? random.below(40) : random.below(60_000);
@@ -24,7 +24,7 @@ async function flood(sock: LockedSocket, random: Random, talk: { on: boolean }):
 interface Cut {
   readonly how: string;
   readonly cut: (sock: LockedSocket, stream: StreamPair['near']) => void;
-  /** Whether the side that is cut had ended its direction before. */
+  /** Whether the side that is cut has ended its direction before. */
   readonly ended: boolean;
 }
 
@@ -72,7 +72,7 @@ describe('a plain TCP peer that reads slowly', () => {
       const reason = await reading;
       const what = `seed ${seed}: ${String(reason)}`;
       expect(K4netError.is(reason), what).toBe(true);
-      // An end in good order is the truth only where the other side had ended, and where nothing is missing.
+      // A clean end is correct only if the other side has ended and no message is missing.
       const clean = K4netError.is(reason, 'K4NET_CLOSED');
       if (clean) expect([row.ended, received], what).toEqual([true, messagesSent]);
       await Promise.all([...floods, reader.close(undefined, { timeout: 0 }), cutter.close()]);

@@ -20,7 +20,7 @@ afterEach(() => ends.clear());
 
 const key = { key: keys.server.publicKey };
 
-/** A client and a server with a relay in between, shaken. */
+/** A client and a server with a relay between them, after the handshake. */
 async function relayed(meddle?: Meddle) {
   const far: EncryptedSocket[] = [];
   const { port } = await rawServer(ends, (stream) => {
@@ -177,7 +177,7 @@ describe('a connection that is cut', () => {
   });
 
   it('is not closed cleanly before the end of the session arrives, although this side has closed', async () => {
-    // The relay swallows the close of the server, the last record of its direction, and ends.
+    // The relay drops the close record of the server, which is its last one, and ends.
     let last = false;
     const { near, far } = await relayed((unit, way) => (way === 'down' && last ? 'end' : [unit]));
     await far.send('one');

@@ -11,7 +11,7 @@ const ends = new Ends();
 
 afterEach(() => ends.clear());
 
-/** Delivers every byte by itself, and waits whenever it is told to. */
+/** Delivers every byte alone, and respects backpressure. */
 function trickling(inner: Transport): Transport {
   let rest: number[] = [];
   let paused = false;
@@ -89,7 +89,7 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
     await until(() => flushed.state === 'resolved');
     const sends = Array.from({ length: 400 }, () => server.send(new Uint8Array(60_000)));
     near.resetAndDestroy();
-    // A reset is seen by whoever writes, also where reading is paused.
+    // A writer notices a reset although reading is paused.
     await failure(Promise.all(sends), (await server.closed).code);
     expect((await server.closed).code).not.toBe('K4NET_CLOSED');
     expect(await server.recvText()).toBe('first');

@@ -14,7 +14,7 @@ afterEach(() => ends.clear());
 const client = { key: keys.server.publicKey };
 const server = { isServer: true, key: keys.server } as const;
 
-/** A peer that reads and never says a word; what it read. */
+/** A peer that reads and never writes, and the bytes that it read. */
 async function silence(options: EncryptedSocketOptions) {
   const { near, far } = await ends.tcp();
   let heard = 0;
@@ -162,7 +162,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
       ends.keep(sock),
     ) as [EncryptedSocket, EncryptedSocket];
     const failures = await Promise.all([outcome(a.handshake()), outcome(b.handshake())]);
-    // Each gets a ClientHello where a ServerHello should be, or finds the other one gone for that reason.
+    // Each gets a ClientHello in place of a ServerHello, or the other one has closed for that reason.
     expect(failures).toContain('K4NET_UNEXPECTED');
     for (const code of failures) expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED']).toContain(code);
     const other = await ends.tcp();
@@ -171,7 +171,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
       ends.keep(new EncryptedSocket(other.near, timed)),
       ends.keep(new EncryptedSocket(other.far, { ...timed, handshakeTimeout: 2_000 })),
     ];
-    // Both wait for a word of the other until the first loses patience.
+    // Both wait for the other until the first timeout.
     const [first, second] = await Promise.all([outcome(c.handshake()), outcome(d.handshake())]);
     expect(first).toBe('K4NET_TIMEOUT');
     expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED', 'K4NET_NOT_K4NET']).toContain(second);
@@ -184,7 +184,7 @@ async function talk(near: EncryptedSocket, far: EncryptedSocket): Promise<void> 
   expect(near.readyState).toBe('open');
 }
 
-/** A message on its way: `send` alone is done when there is room for it. */
+/** A message that was written: `send` alone resolves when there is room for it. */
 async function sent(sock: EncryptedSocket): Promise<void> {
   await sock.send('x');
   await sock.flush();
@@ -279,7 +279,7 @@ describe('closing with wrong arguments', () => {
 
 describe('a socket that is used for a moment', () => {
   it('leaves no timer, no listener and no handle behind', async () => {
-    // Once, so that what is made once a process is there.
+    // Run once before, so that objects made once for each process exist.
     await both();
     const before = resources();
     for (let i = 0; i < 5; i += 1) await both();
@@ -329,7 +329,7 @@ describe('printed and inspected values', () => {
     for (const value of [options, keys, near, far, near.peer, far.peer, { ...client, clientKey: keys.rsa }]) {
       expectDiscreet(value);
     }
-    // The detector itself is one that finds.
+    // The detector itself works.
     expect(() => {
       expectDiscreet({ deep: [keys.server.toPem()] });
     }).toThrow();

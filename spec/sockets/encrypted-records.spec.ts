@@ -17,7 +17,7 @@ afterEach(() => ends.clear());
 const key = { key: keys.server.publicKey };
 const kib = 1024;
 
-/** A client and a server with a relay in between that knows the length of every unit. */
+/** A client and a server with a relay between them that records the length of every unit. */
 async function observed(
   client: object,
   server: object = {},
@@ -112,7 +112,7 @@ describe('records', () => {
       expect(await far.recv()).toHaveLength(size);
     }
     const data = lengths.slice(before);
-    // The Finished, a plaintext of 256 as well, may be among them.
+    // The Finished, also a plaintext of 256, can be among them.
     expect(data.length).toBeGreaterThanOrEqual(10);
     expect(new Set(data.slice(-10))).toEqual(new Set([4 + 17 + 256]));
   });
@@ -149,7 +149,7 @@ describe('records', () => {
       await far.recv();
       expect(longestOf(lengths)).toBe(limit);
 
-      // The same for those that listen and connect make.
+      // The same for the sockets of listen and connect.
       const taken: LockedSocket[] = [];
       const server = await listen({ port: 0, host: '127.0.0.1', key: keys.server, recvSize });
       ends.onClear(() => server.close({ timeout: 0 }));
@@ -261,7 +261,7 @@ describe('key material', () => {
       expect(same(here, await other.client.export(label, about, length))).toBe(false);
       seen.add(Buffer.from(here.subarray(0, 32)).toString('hex'));
     }
-    // One of another length is another one, not a longer one.
+    // A key of another length is a different key, not a longer one.
     expect(seen.size).toBe(5);
     expect(client.sessionId).toEqual(server.sessionId);
     expect(client.sessionId).not.toEqual(other.client.sessionId);

@@ -6,7 +6,7 @@ import { LockedSocket, memoryPair } from '../../lib/index.js';
 
 const count = 20_000;
 
-/** Two streams of which one hands the other the very chunks that it is given, as the loosest stream may. */
+/** Two streams in this process that pass chunks on without a copy. */
 function joined(): [Duplex, Duplex] {
   const make = (peer: () => Duplex): Duplex =>
     new Duplex({

@@ -28,7 +28,7 @@ class Scripted implements Outlet {
     this.ends += 1;
   }
 
-  /** The oldest write is with the system. */
+  /** Finishes the oldest write. */
   done(): void {
     this.undone.shift()?.();
   }
@@ -117,7 +117,7 @@ describe('Outbox', () => {
     const ended = watch(outbox.end());
     for (let i = 0; i < 5; i += 1) {
       await turns();
-      // One is over the mark: the next is not even framed before it has gone.
+      // One message is over the high-water mark: the next is not framed before it is written.
       expect(outlet.writes).toHaveLength(i + 1);
       expect(sends.map(({ state }) => state)).toEqual(
         sends.map((_, each) => (each < i ? 'resolved' : 'pending')),
@@ -154,7 +154,7 @@ describe('Outbox', () => {
       turned += 1;
     });
     let sent = 0;
-    // Each write is done at once in the next tick, so that the queue never fills.
+    // Each write finishes in the next tick, so that the queue never fills.
     while (turned === 0 && sent < 10_000) {
       await outbox.send(pattern(kib));
       for (const done of outlet.undone.splice(0)) process.nextTick(done);

@@ -13,7 +13,7 @@ interface Figures {
   readonly rss: number;
 }
 
-// Without the copies that the inbox makes, these messages hold 70 MiB (node) and 490 MiB (webcrypto).
+// Without the copies of the decoder, these messages keep 70 MiB (node) and 490 MiB (webcrypto).
 it.each(['node', 'webcrypto'])(
   'unread one-byte messages keep no padding in memory with the %s cipher',
   async (cipher) => {
@@ -23,7 +23,7 @@ it.each(['node', 'webcrypto'])(
     const { held, external, rss } = JSON.parse(out) as Figures;
     expect(held).toBeGreaterThan(1900);
     expect(external).toBeLessThan(2 * mib);
-    // Freed memory that the allocator keeps comes and goes by some 30 MiB.
+    // Freed memory that the allocator keeps varies by about 30 MiB.
     expect(rss).toBeLessThan(64 * mib);
   },
 );

@@ -10,7 +10,7 @@ import { pattern, same, sameAll } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 import { arrived, drain, failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
-/** A socket and, at the other end of its stream, bytes as the test wants them. */
+/** A socket, and a raw stream at its other end. */
 function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Transport; sink: Recorder } {
   const [raw, mine] = memoryPair();
   const sink = new Recorder();
@@ -82,7 +82,7 @@ describe('LockedSocket on the wire', () => {
     };
     expect(await sendTick(37)).toEqual([37 * 54]);
     expect(await sendLoop(37)).toEqual([37 * 54]);
-    // From 2 KiB on the peer begins while this side goes on: with half of what the tick before had.
+    // A tick over 2 KiB is written in two parts, so that the peer can begin with the first half.
     expect(await sendTick(100)).toEqual([38 * 54, 62 * 54]);
     expect(await sendLoop(100)).toEqual([50 * 54, 50 * 54]);
     await sink.untilReceived(274 * 54);
@@ -215,7 +215,7 @@ describe('LockedSocket: a length prefix over maxSize', () => {
 describe('LockedSocket: memory when nobody reads', () => {
   it('counts an overhead for each chunk, so that many tiny chunks are bounded too', async () => {
     const { sock, raw, sink } = rawPeer({ recvSize: 10_000 });
-    // Empty messages, one a chunk: four bytes on the wire, more than that in memory.
+    // One empty message in each chunk: four bytes on the wire, but more in memory.
     let writing = true;
     for (let i = 0; i < 100_000 && writing; i += 1) writing = raw.write([frame('')]);
     await turns(20);

@@ -12,7 +12,7 @@ import { arrived, failure, reasonOf, textOf, until, watch } from '../support/soc
 const ends = new Ends();
 afterEach(() => ends.clear());
 
-/** A plain socket whose peer sends these bytes, cut as given. */
+/** A plain socket whose peer sends these bytes in the given chunks. */
 async function receiving(
   bytes: Uint8Array | string,
   cut = Infinity,

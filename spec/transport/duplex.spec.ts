@@ -16,7 +16,7 @@ afterEach(async () => {
   pair = undefined;
 });
 
-/** A stream whose reading side is in the hands of the test. */
+/** A stream whose readable side the test controls. */
 function scripted(options: { emitClose?: boolean; autoDestroy?: boolean } = {}): Duplex {
   return new Duplex({
     ...options,
@@ -243,7 +243,7 @@ describe('DuplexTransport: accepted streams', () => {
 });
 
 describe('DuplexTransport: streams that deliver inside a write', () => {
-  /** An end of a pair that gives its reader what was written before the write returns. */
+  /** An end of a pair that delivers a write to its reader before the write returns. */
   class Side extends Duplex {
     other: Side = this;
     #taken: (() => void) | undefined;
