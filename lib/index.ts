@@ -23,15 +23,7 @@ export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex.js';
 export { memoryPair } from './transport/memory.js';
 export { LockedSocket } from './sockets/locked-socket.js';
-export type {
-  CloseInfo,
-  CloseOptions,
-  LockedSocketOptions,
-  ReadyState,
-  RecvOptions,
-  SendOptions,
-  SocketStats,
-} from './sockets/locked-socket-options.js';
+export type { LockedSocketOptions, RecvOptions, SendOptions } from './sockets/locked-socket-options.js';
 export { EncryptedSocket, type EstablishedSocket } from './sockets/encrypted-socket.js';
 export type {
   ClientChoices,
@@ -43,7 +35,13 @@ export type {
   ServerChoices,
   SessionChoices,
 } from './sockets/encrypted-socket-options.js';
-export type { MessageSocket } from './sockets/acquire.js';
+export type {
+  CloseInfo,
+  CloseOptions,
+  MessageSocket,
+  ReadyState,
+  SocketStats,
+} from './sockets/message-socket.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type {
   CallOptions,

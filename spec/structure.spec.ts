@@ -27,7 +27,7 @@ const layers = [
   'lib/cli/',
 ];
 /** Folders whose files still import each other in circles. */
-const circlesLeftIn = ['lib/queue/', 'lib/sockets/'];
+const circlesLeftIn = ['lib/queue/'];
 const maxLibLines = 530;
 const maxSpecLines = 1140;
 

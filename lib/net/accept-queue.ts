@@ -1,6 +1,7 @@
-import { onEmptyEnd } from '../sockets/internal.js';
+import { onEmptyEnd } from '../sockets/acquire.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import { Fifo } from '../util/fifo.js';
+import { iterate } from '../util/iterate.js';
 import { Deferred } from '../util/wait.js';
 import { cut } from './server-parts.js';
 
@@ -64,12 +65,6 @@ export class AcceptQueue<S extends LockedSocket> {
       const socket = await this.take();
       return socket ? { done: false, value: socket } : { done: true, value: undefined };
     };
-    return {
-      next,
-      return: () => Promise.resolve({ done: true, value: undefined }),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return iterate(next);
   }
 }

@@ -2,7 +2,7 @@
 import { closedError, K4netError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
-import { fail } from '../sockets/internal.js';
+import { fail } from '../sockets/acquire.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import { kindOf } from '../util/bytes.js';
 import { debug, nameOf } from '../util/debug.js';

@@ -3,6 +3,7 @@ import type { BinaryReader } from '../binary/reader.js';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { longestMessage } from '../transport/framing/encoder.js';
+import { iterate } from '../util/iterate.js';
 import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { OwnedSocket, MessageSocket } from '../sockets/acquire.js';
@@ -307,13 +308,7 @@ export class QueueSocket {
         return { done: true, value: undefined };
       }
     };
-    return {
-      next: () => markHandledByClass(next()),
-      return: () => Promise.resolve({ done: true, value: undefined }),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return iterate(() => markHandledByClass(next()));
   }
 
   /**

@@ -31,7 +31,7 @@ export class ReceiveQueue implements MessageSource {
 
   push(message: Bytes): void {
     // One who waits takes the view; what has to stay does not keep its neighbours.
-    const kept = this.#receivers.length > 0 ? message : compact(message);
+    const kept = !this.#receivers.isEmpty ? message : compact(message);
     this.#messages.push(kept);
     this.#budget.reserve(kept.length);
     this.#receivers.serve();

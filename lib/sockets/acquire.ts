@@ -2,63 +2,63 @@ import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import type { SendOptions } from './locked-socket-options.js';
-import type { LockedSocket } from './locked-socket.js';
+import type { MessageSocket } from './message-socket.js';
 import type { MessageSource } from './pending-receives.js';
 
-/** Messages as an owner takes them: looked at where they lie, and then cut out. */
+export type { MessageSocket } from './message-socket.js';
+
+/**
+ * The inbox as an owner reads it: the owner inspects a message in place before it takes the
+ * message.
+ */
 export interface OwnedMessages extends MessageSource {
-  /** The bytes among which the next message is, once `size` has found one. */
+  /** The bytes that contain the next message, once `size` has found one. */
   readonly run: Bytes;
-  /** Where it begins among them. */
+  /** The index of the next message in `run`, after its length prefix. */
   readonly start: number;
-  /** Whether nothing is read from the peer, because enough is held here. */
+  /** Whether the inbox is full, so that nothing is read from the peer. */
   readonly full: boolean;
-  /** @param skip - bytes at its beginning that are left out. */
+  /** @param skip - bytes at the beginning of the message to leave out. */
   cut(size: number, skip?: number): Bytes;
 }
 
-/** What the owner of a claimed socket does with it. Its life goes on by the methods that everybody has. */
+/**
+ * Sending and receiving on an acquired socket. Closing stays with the public methods of the socket.
+ */
 export interface OwnedSocket {
   readonly messages: OwnedMessages;
-  /** Bytes that came from the peer so far, as the carrier saw them. */
+  /** Bytes received from the peer, as the transport counts them. */
   readonly received: number;
-  /** Whether a sender would have to wait. */
+  /** Whether a sender has to wait: the send queue is at its high-water mark. */
   readonly congested: boolean;
-  /** Resolves when the messages that wait now have room; rejects when the socket has failed. */
+  /** Resolves when the messages that wait now are accepted; rejects when the socket fails. */
   room(): Promise<void>;
   send(message: Bytes, options?: SendOptions): Promise<void>;
   /** Sends a message that begins with a head. */
   sendHeaded(head: MessageHead, message: Bytes): Promise<void>;
   /**
-   * As `sendHeaded`, and the bytes are the caller's again at once. For messages of the owner itself: any failure is quiet
-   * when nobody waits for it.
+   * Like `sendHeaded`, but the caller may reuse the bytes at once. For messages that the owner
+   * itself makes: no failure becomes an unhandled rejection.
    */
   sendCopy(head: MessageHead, message: Bytes): Promise<void>;
-  /** Breaks the connection. */
+  /** Fails the connection. */
   fail(error: K4netError): void;
 }
 
 /**
- * Gives a socket to an owner: sending and receiving by the socket's own methods is an error from then on. `onChange` is
- * called when messages have come, and at the end.
+ * Hands sending and receiving over to an owner: from then on the socket's own `send` and `recv`
+ * reject. The callback runs when messages have arrived and when the peer's direction has ended.
  */
-export const acquire: unique symbol = Symbol('claim');
+export const acquire: unique symbol = Symbol('acquire');
 
-/** A socket of messages: {@link LockedSocket}, EncryptedSocket, and what else can be given to an owner. */
-export type MessageSocket = Pick<
-  LockedSocket,
-  | 'closed'
-  | 'readyState'
-  | 'bufferedAmount'
-  | 'remoteAddress'
-  | 'localAddress'
-  | 'ref'
-  | 'unref'
-  | 'stats'
-  | 'flush'
-  | 'close'
-  | 'abort'
->;
+/** Fails the connection with an error. An encrypted peer gets an alert. */
+export const fail: unique symbol = Symbol('fail');
+
+/**
+ * Sets the callback for the moment when the peer has ended and every message was taken; it runs at
+ * once if that is so already. `undefined` removes it.
+ */
+export const onEmptyEnd: unique symbol = Symbol('onEmptyEnd');
 
 /** @internal */
 export interface Acquirable extends MessageSocket {

@@ -1,41 +1,42 @@
 import type { Bytes } from '../util/bytes.js';
 import { allocateUnsafe } from '../platform/runtime.js';
 
-/** The length of a slab where there is no reason to save. */
+/** The length of a pooled buffer. */
 export const pooledSize: number = 64 * 1024;
-/** The least that is worth a buffer of its own. */
+/** The length of the smallest buffer. */
 export const smallestBuffer: number = 1024;
-/** How many full ones there are for whoever sends next: half a MiB for the whole program, however many sockets it has. */
+/** Pooled buffers of the whole process: half a MiB, however many sockets there are. */
 const maxPooled = 8;
 
+/** The buffer pool: free buffers for the frames of all sockets. */
 const pool: Bytes[] = [];
-/** Full ones that somebody has. */
+/** Pooled buffers that are in use. */
 let inUse = 0;
 
 /**
- * A buffer with arbitrary content, of the wanted length or more: a full one while there are some. One that was written
- * lately comes first: its memory is still warm.
+ * A buffer of the wanted length or more, with arbitrary content: a pooled one while there are some.
+ * The buffer that was returned last comes first, because its memory is still in the cache.
  */
 export function takeBuffer(wanted: number): Bytes {
   if (wanted > pooledSize) return allocateUnsafe(wanted);
-  const slab = pool.pop() ?? allocateUnsafe(inUse < maxPooled ? pooledSize : wanted);
-  if (isPooled(slab)) inUse += 1;
-  return slab;
+  const buffer = pool.pop() ?? allocateUnsafe(inUse < maxPooled ? pooledSize : wanted);
+  if (isPooled(buffer)) inUse += 1;
+  return buffer;
 }
 
-/** Gives a slab back that nobody reads or writes any more. */
-export function returnBuffer(slab: Bytes): void {
-  if (!isPooled(slab)) return;
+/** Returns a buffer that nobody reads or writes any more. */
+export function returnBuffer(buffer: Bytes): void {
+  if (!isPooled(buffer)) return;
   inUse -= 1;
-  if (pool.length < maxPooled) pool.push(slab);
+  if (pool.length < maxPooled) pool.push(buffer);
 }
 
-/** So many full ones do not come back: the stream that has them may never say that it is done. */
+/** Gives up pooled buffers: a destroyed stream may never report that it is done with them. */
 export function forgetBuffers(count: number): void {
   inUse -= count;
 }
 
-/** Whether it is one of those that are used again. */
-export function isPooled(slab: Bytes): boolean {
-  return slab.length === pooledSize;
+/** Whether the buffer has the length of a pooled one. */
+export function isPooled(buffer: Bytes): boolean {
+  return buffer.length === pooledSize;
 }

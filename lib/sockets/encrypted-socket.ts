@@ -2,8 +2,7 @@ import type { Bytes } from '../util/bytes.js';
 import { kindOf } from '../util/bytes.js';
 import { ownOptions, refuseUndefined } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
-import { toTransport } from '../transport/to-transport.js';
-import type { DuplexLike } from '../transport/duplex.js';
+import { toTransport, type DuplexLike } from '../transport/duplex.js';
 import type { Transport } from '../transport/transport.js';
 import {
   AbortHub,
@@ -27,31 +26,45 @@ import {
   checkedWait,
   lockedSocketNames,
   lockedSocketOptions,
-  type CloseOptions,
   type LockedSocketOptions,
-  type ReadyState,
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
+import type { CloseOptions, ReadyState } from './message-socket.js';
 import { ClientPlan, ServerPlan, type PeerPlan } from './session-plan.js';
 
 /**
- * A {@link LockedSocket} whose bytes are encrypted from end to end, without certificates: the server has an RSA key, and
- * the client knows it, remembers it or asks for it. See "k4net/1" in `docs/protocol.md` and `docs/security-model.md`.
+ * A {@link LockedSocket} with end-to-end encryption and no certificates: the server has an RSA key,
+ * and the client knows the key, has a pin of it, or remembers it (trust on first use). See
+ * "k4net/1" in `docs/protocol.md` and `docs/security-model.md`.
  *
- * The handshake begins with the first `send`, `recv` or `handshake`. A client needs a server at the other end, and
- * the other way round.
+ * The handshake begins with the first `send`, `recv` or `handshake`. One end is a client, the other
+ * end a server.
+ *
+ * @example
+ * ```ts
+ * import { EncryptedSocket, generateKeyPair, memoryPair } from 'k4net';
+ *
+ * const key = await generateKeyPair();
+ * const [left, right] = memoryPair();
+ * const server = new EncryptedSocket(left, { isServer: true, key });
+ * const client = new EncryptedSocket(right, { pin: key.fingerprint });
+ * const greeting = server.recvText();
+ * await client.send('hello');
+ * console.log(await greeting, client.peer?.authenticated);
+ * await Promise.all([client.close(), server.close()]);
+ * ```
  */
 export class EncryptedSocket extends LockedSocket {
   readonly #secure: SecureTransport;
   readonly #plan: PeerPlan;
 
   /**
-   * @param stream - a Node duplex stream or a {@link Transport}. From here on it belongs to the socket.
-   * @throws TypeError for an option that does not exist, does not fit the role, or contradicts another; RangeError for
-   * one out of its range.
+   * @param stream - a Node duplex stream or a {@link Transport}. The socket owns it from here on.
+   * @throws TypeError for an option that is unknown, does not fit the role, or contradicts another;
+   * RangeError for a value out of range.
    */
   constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
-  /** @internal A plan of the caller's takes the place of the options that say the same. */
+  /** @internal A plan replaces the options of the session. */
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
   constructor(stream: DuplexLike | Transport, given?: EncryptedSocketOptions, plan?: PeerPlan) {
     const options = plan ? (given ?? {}) : checkedEncryptedOptions(given);
@@ -68,23 +81,23 @@ export class EncryptedSocket extends LockedSocket {
     return state === 'open' && shaking ? 'connecting' : state;
   }
 
-  /** Who is at the other end; undefined until the handshake has succeeded. */
+  /** The peer and how its key was accepted; undefined until the handshake has succeeded. */
   get peer(): Peer | undefined {
     const { session } = this.#secure;
     return session && this.#plan.peerOf(session);
   }
 
   /**
-   * 32 bytes that are the same on both sides of this session and in no other; undefined until the handshake has
-   * succeeded. No secret.
+   * 32 bytes that are the same on both sides of this session and differ from every other session;
+   * undefined until the handshake has succeeded. Not a secret.
    */
   get sessionId(): Uint8Array | undefined {
     return this.#secure.session?.id;
   }
 
   /**
-   * Begins the handshake if nothing has, and waits until it has succeeded. A wait that ends early leaves the handshake
-   * going on; its own deadline is `handshakeTimeout`.
+   * Starts the handshake if it has not started, and waits until it has succeeded. The handshake
+   * continues when this wait ends early; its own deadline is `handshakeTimeout`.
    *
    * Rejects with the error that ended the handshake: `docs/errors.md`, "The handshake".
    */
@@ -113,8 +126,8 @@ export class EncryptedSocket extends LockedSocket {
   }
 
   /**
-   * Changes the key of this direction now, and resolves when that is with the operating system. Keys change by
-   * themselves long before they are worn out.
+   * Changes the key of this direction now (rekey), and resolves when the change is with the
+   * operating system. The socket also rekeys by itself, long before the limit of a key.
    */
   rekey(options?: WaitOptions): Promise<void> {
     const changed = async (wait: WaitOptions): Promise<void> => {
@@ -132,9 +145,9 @@ export class EncryptedSocket extends LockedSocket {
   /**
    * Key material for the application, the same on both sides: "Key schedule" in `docs/protocol.md`.
    *
-   * @param label - what it is for, 1 to 255 printable ASCII characters.
-   * @param context - what it depends on.
-   * @param length - bytes wanted, 1 to 8160.
+   * @param label - the purpose of the key, 1 to 255 printable ASCII characters.
+   * @param context - bytes that the key depends on.
+   * @param length - bytes of key material, 1 to 8160.
    */
   async export(label: string, context: Bytes, length: number): Promise<Uint8Array> {
     if (!(context instanceof Uint8Array))
@@ -147,7 +160,7 @@ export class EncryptedSocket extends LockedSocket {
   override close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
       const { timeout } = checkedWait(ownOptions('close', options, ['timeout']));
-      // An unused socket closes without a handshake. A cut sends no end first.
+      // An unused socket closes without a handshake. A cut must not send an end before.
       const unused = closingMessage === undefined && this.bufferedAmount === 0;
       if (unused && timeout !== 0) this.#secure.dismiss();
     } catch (error) {
@@ -158,8 +171,8 @@ export class EncryptedSocket extends LockedSocket {
 }
 
 /**
- * An {@link EncryptedSocket} whose handshake has succeeded, as `connect` and the servers of `listen` give it: it knows its
- * peer.
+ * An {@link EncryptedSocket} whose handshake has succeeded, so that its peer is known: `connect`
+ * and the servers of `listen` return such sockets.
  */
 export type EstablishedSocket = EncryptedSocket & {
   readonly peer: Peer;

@@ -1,50 +1,57 @@
-import { readU32, type Bytes } from '../util/bytes.js';
+import { noBytes, readU32, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { FrameDecoder } from '../transport/framing/decoder.js';
+import { FrameDecoder, type RunSink } from '../transport/framing/decoder.js';
 import { headerLength } from '../transport/framing/encoder.js';
 import { Fifo } from '../util/fifo.js';
 import type { Transport } from '../transport/transport.js';
-import type { AbortHub } from '../util/wait.js';
+import type { AbortHub, Deferred } from '../util/wait.js';
+import type { OwnedMessages } from './acquire.js';
 import { encryptedPeer, foreignPeer } from './wrong-peer.js';
-import { PendingReceives, type MessageSource, type ReceiveOptions } from './pending-receives.js';
+import { PendingReceives, type ReceiveOptions, type Receiver } from './pending-receives.js';
 
-/** What a chunk costs beside its bytes, so that a flood of tiny ones is counted for what it is. */
-const chunkOverhead = 128;
-const nothing: Bytes = new Uint8Array(0);
+/**
+ * Memory of a run beside its bytes: counts against the limit, so that a flood of tiny chunks is
+ * bounded too.
+ */
+const runOverhead = 128;
 
-/** What an inbox asks of where its bytes come from. */
+/** The part of a transport that an inbox needs. */
 export type InboxSource = Pick<Transport, 'resume' | 'start' | 'encrypted'>;
 
 /**
- * What came in: runs of whole frames, and those who wait for one. A message is cut out of its run only when somebody
- * takes it, so what is held is what was received and nothing more.
+ * The received messages that were not taken yet. It holds runs of whole frames and cuts a message
+ * out only when a receive takes it, so it holds the received bytes and little more.
  *
- * `push` says whether it wants more; the source goes on when it does again, and starts when somebody begins to wait.
+ * Backpressure: `push` returns false when `recvSize` bytes are held. The transport resumes when
+ * half of them were taken.
  */
-export class Inbox implements MessageSource {
+export class Inbox implements OwnedMessages, RunSink {
   readonly #decoder: FrameDecoder;
   readonly #limit: number;
   readonly #source: InboxSource;
   readonly #receivers: PendingReceives;
+  /** Further runs behind `#run`. */
   readonly #runs = new Fifo<Bytes>();
-  readonly #arrived: Bytes[] = [];
-  #owner: (() => void) | undefined;
+  #onChange: (() => void) | undefined;
   #held = 0;
   #full = false;
-  /** The run that is being taken apart: its bytes from `#at` on. */
-  #run: Bytes = nothing;
+  /** The run that the next message is in; its remaining bytes begin at `#at`. */
+  #run: Bytes = noBytes;
   #at = 0;
-  /** Its buffer and where it begins there: asking a typed array for its buffer costs as much as making a view. */
-  #buffer: ArrayBufferLike = nothing.buffer;
+  /**
+   * The buffer of the run and its offset there: reading them from a typed array costs as much as
+   * making a view.
+   */
+  #buffer: ArrayBufferLike = noBytes.buffer;
   #offset = 0;
   #over: K4netError | undefined;
   #taken = 0;
-  /** Whether the next message is the first one of a plain peer, or of something else. */
+  /** Whether the first message still has to be checked for a peer of another kind. */
   #checksFirst: boolean;
 
   /**
-   * @param maxSize - the longest message that is accepted, in bytes.
-   * @param limit - bytes held before `push` says false.
+   * @param maxSize - the longest accepted message, in bytes.
+   * @param limit - held bytes from which `push` returns false.
    */
   constructor(maxSize: number, limit: number, hub: AbortHub, source: InboxSource) {
     this.#decoder = new FrameDecoder(maxSize);
@@ -54,85 +61,86 @@ export class Inbox implements MessageSource {
     this.#receivers = new PendingReceives(this, hub);
   }
 
-  /** Messages that were taken. */
+  /** Messages taken so far. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Whether the peer's bytes so far end inside a message. */
+  /** Whether the received bytes end inside a message. */
   get midMessage(): boolean {
     return this.#decoder.midFrame;
   }
 
-  /** Whether it holds as much as it may, so that nothing is read. */
+  /** Whether the inbox is full, so that nothing is read from the peer. */
   get full(): boolean {
     return this.#full;
   }
 
   /**
-   * From here on only the owner takes messages, by `size`, `run`, `start` and `cut`.
+   * Gives the inbox to an owner: from here on only the owner takes messages, with `size`, `run`,
+   * `start` and `cut`.
    *
-   * @param onChange - called when messages have come, and at the end.
+   * @param onChange - called when messages have arrived, and at the end.
    */
   acquire(onChange: () => void): void {
-    if (this.#owner) throw ownedError();
-    if (this.#receivers.length > 0) {
+    if (this.#onChange) throw ownedError();
+    if (!this.#receivers.isEmpty) {
       throw new K4netError(
         'K4NET_STATE',
-        'somebody waits for a message of this socket: it cannot be given away now',
+        'a recv() of this socket still waits for a message: a QueueSocket cannot take the socket over now',
       );
     }
-    this.#owner = onChange;
+    this.#onChange = onChange;
   }
 
   /**
-   * Takes bytes from the transport; false when it holds enough.
+   * Takes bytes from the transport; returns false when the inbox is full.
    *
-   * @param alone - nobody else has anything of the chunk's buffer.
-   * @throws TooLargeError when the peer announces a message over the limit; those before it can still be taken.
-   * `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain connection are those of something else.
+   * @param exclusive - nobody else uses the buffer of the chunk.
+   * @throws TooLargeError when the peer announces a message over the limit; earlier messages can
+   * still be taken. `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain
+   * connection are of another protocol.
    */
-  push(chunk: Bytes, alone?: boolean): boolean {
+  push(chunk: Bytes, exclusive?: boolean): boolean {
     let failure: K4netError | undefined;
     try {
-      this.#decoder.push(chunk, this.#arrived, alone);
+      this.#decoder.push(chunk, this, exclusive);
     } catch (error) {
       failure = toK4netError(error, 'K4NET_INTERNAL', 'reading failed');
+      if (this.#checksFirst) failure = foreignPeer(failure);
     }
-    if (this.#checksFirst) failure = this.#checkFirst(failure);
-    for (const run of this.#arrived) {
-      this.#held += run.length + chunkOverhead;
-      this.#runs.push(run);
-    }
-    this.#arrived.length = 0;
-    if (this.#owner) this.#owner();
+    if (this.#onChange) this.#onChange();
     else this.#receivers.serve();
     if (failure) throw failure;
     this.#full = this.#held >= this.#limit;
     return !this.#full;
   }
 
-  /** Looks at the first message, once: what a peer of another kind sends is an error, and no message. */
-  #checkFirst(failure: K4netError | undefined): K4netError | undefined {
-    const [first] = this.#arrived;
-    if (!first) return failure && foreignPeer(failure);
-    this.#checksFirst = false;
-    const encrypted = encryptedPeer(first);
-    if (encrypted) this.#arrived.length = 0;
-    return encrypted ?? failure;
+  addRun(run: Bytes): void {
+    if (this.#checksFirst) {
+      const failure = encryptedPeer(run);
+      if (failure) throw failure;
+      this.#checksFirst = false;
+    }
+    this.#held += run.length + runOverhead;
+    if (this.#run === noBytes) this.#begin(run);
+    else this.#runs.push(run);
   }
 
-  /** No more will come, and why. What is here can still be taken. Only the first call counts. */
+  /**
+   * No further message will come, for this reason. Held messages can still be taken. Only the first
+   * call has an effect.
+   */
   end(error: K4netError): void {
     this.#over ??= error;
-    if (this.#owner) this.#owner();
+    if (this.#onChange) this.#onChange();
     else if (this.size() < 0) this.#receivers.reject(this.#over);
   }
 
-  /** Drops what is here and ends. */
+  /** Drops the held messages and ends. */
   discard(error: K4netError): void {
     this.#runs.clear();
-    this.#begin(nothing);
+    this.#begin(noBytes);
     this.#held = 0;
     this.#over = undefined;
     this.end(error);
@@ -142,16 +150,16 @@ export class Inbox implements MessageSource {
     return this.size() < 0 ? this.#over : undefined;
   }
 
-  /** The next message if it is here. */
+  /** The next message if one has arrived. */
   take(): Bytes | undefined {
-    if (this.#owner) throw ownedError();
+    if (this.#onChange) throw ownedError();
     const size = this.size();
     return size < 0 ? undefined : this.cut(size);
   }
 
-  /** The messages that are here behind the first one, until there are that many. */
-  takeMore(messages: Bytes[], most: number): void {
-    while (messages.length < most && !this.#owner) {
+  /** Adds the messages that have arrived, until the list has that many. */
+  takeMore(messages: Bytes[], limit: number): void {
+    while (messages.length < limit && !this.#onChange) {
       const size = this.size();
       if (size < 0) return;
       messages.push(this.cut(size));
@@ -164,18 +172,19 @@ export class Inbox implements MessageSource {
    * @throws K4netError `K4NET_STATE` when the inbox has an owner.
    */
   receive(options: ReceiveOptions): Promise<Bytes> {
-    if (this.#owner) throw ownedError();
+    if (this.#onChange) throw ownedError();
     return this.#receivers.receive(options);
   }
 
+  /** Waits for the next message, after `take` has returned none. */
+  wait<T>(receiver: Receiver & Deferred<T>): Promise<T> {
+    if (this.#over) receiver.fail(this.#over);
+    else this.#receivers.add(receiver);
+    return receiver.promise;
+  }
+
   size(): number {
-    if (this.#at >= this.#run.length) {
-      const next = this.#runs.peek();
-      if (!next) return -1;
-      this.#runs.shift();
-      this.#begin(next);
-    }
-    return readU32(this.#run, this.#at);
+    return this.#run === noBytes ? -1 : readU32(this.#run, this.#at);
   }
 
   comingSize(): number {
@@ -186,23 +195,23 @@ export class Inbox implements MessageSource {
     this.#source.start?.();
   }
 
-  /** The bytes among which the next message is, once `size` has found one. */
+  /** The bytes that contain the next message, once `size` has found one. */
   get run(): Bytes {
     return this.#run;
   }
 
-  /** Where it begins among them. */
+  /** The index of the next message in `run`. */
   get start(): number {
     return this.#at + headerLength;
   }
 
-  /** @param skip - bytes at its beginning that are left out. */
+  /** @param skip - bytes at the beginning of the message to leave out. */
   cut(size: number, skip: number = 0): Bytes {
     const start = this.#at + headerLength;
     const message = new Uint8Array(this.#buffer, this.#offset + start + skip, size - skip);
     this.#at = start + size;
     this.#taken += 1;
-    if (this.#at >= this.#run.length) this.#release(this.#run.length + chunkOverhead);
+    if (this.#at >= this.#run.length) this.#release(this.#run.length + runOverhead);
     return message;
   }
 
@@ -215,7 +224,7 @@ export class Inbox implements MessageSource {
 
   #release(bytes: number): void {
     this.#held -= bytes;
-    this.#begin(nothing);
+    this.#begin(this.#runs.shift() ?? noBytes);
     if (this.#full && this.#held * 2 <= this.#limit) {
       this.#full = false;
       this.#source.resume();
@@ -223,7 +232,10 @@ export class Inbox implements MessageSource {
   }
 }
 
-/** The answer to whoever uses a socket that was given to an owner. */
+/** The error of a call on a socket that a QueueSocket owns. */
 export function ownedError(): K4netError {
-  return new K4netError('K4NET_STATE', 'this socket belongs to a QueueSocket: send and receive there');
+  return new K4netError(
+    'K4NET_STATE',
+    'a QueueSocket owns this socket: send and receive through the QueueSocket',
+  );
 }

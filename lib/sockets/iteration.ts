@@ -1,72 +1,77 @@
 import { decodeUtf8, type Bytes } from '../util/bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
+import { iterate } from '../util/iterate.js';
 import { noOptions } from '../util/options.js';
-import { markHandled, rejected } from '../util/wait.js';
+import { Deferred, markHandled, rejected } from '../util/wait.js';
 import type { Inbox } from './inbox.js';
+import type { Receiver } from './pending-receives.js';
 
-/** A batch of empty messages is many times what its bytes were, so there is a limit. */
-const mostAtOnce = 1024;
+/** An empty message takes much more memory in a batch than in the inbox, so a batch has a limit. */
+const maxBatch = 1024;
 
 /**
- * The messages of an inbox, for `for await`. None is taken ahead. By hand, because an async generator costs a message
- * three times as much.
+ * The messages of an inbox, for `for await`. Takes no message ahead.
  *
- * @param onEnd - called when the loop comes to the end of the peer or of this side.
+ * @param onEnd - called when the loop reaches the end of the peer or of this side.
  */
-export function iterate(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes, void> {
-  return {
-    next(): Promise<IteratorResult<Bytes, void>> {
-      try {
-        const value = inbox.take();
-        return value === undefined
-          ? markHandled(wait(inbox, onEnd))
-          : Promise.resolve({ done: false, value });
-      } catch (error) {
-        return rejected(error);
-      }
-    },
-    return: () => Promise.resolve({ done: true, value: undefined }),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+export function iterateMessages(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes, void> {
+  return iterate(() => {
+    try {
+      const value = inbox.take();
+      if (value !== undefined) return Promise.resolve({ done: false, value });
+      return inbox.wait(new PendingNext(onEnd));
+    } catch (error) {
+      return rejected(error);
+    }
+  });
 }
 
-/** The same, each message with those that are here behind it. */
+/** The same in batches: each message together with those that have arrived behind it. */
 export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes[], void> {
   const batch = (message: Bytes): IteratorResult<Bytes[], void> => {
     const value = [message];
-    inbox.takeMore(value, mostAtOnce);
+    inbox.takeMore(value, maxBatch);
     return { done: false, value };
   };
-  const waitForBatch = async (): Promise<IteratorResult<Bytes[], void>> => {
-    const first = await wait(inbox, onEnd);
-    return first.done ? first : batch(first.value);
-  };
-  return {
-    next(): Promise<IteratorResult<Bytes[], void>> {
-      try {
-        const message = inbox.take();
-        return message === undefined ? markHandled(waitForBatch()) : Promise.resolve(batch(message));
-      } catch (error) {
-        return rejected(error);
-      }
-    },
-    return: () => Promise.resolve({ done: true, value: undefined }),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  return iterate(() => {
+    try {
+      const message = inbox.take();
+      if (message !== undefined) return Promise.resolve(batch(message));
+      return markHandled(inbox.receive(noOptions).then(batch, (error: unknown) => endOf(error, onEnd)));
+    } catch (error) {
+      return rejected(error);
+    }
+  });
 }
 
-async function wait(inbox: Inbox, onEnd: () => void): Promise<IteratorResult<Bytes, void>> {
-  try {
-    return { done: false, value: await inbox.receive(noOptions) };
-  } catch (error) {
-    if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
-    onEnd();
-    return { done: true, value: undefined };
+/** A turn of a loop that waits for its message. */
+class PendingNext extends Deferred<IteratorResult<Bytes, void>> implements Receiver {
+  declare readonly maxSize: number;
+  declare next: Receiver | undefined;
+  declare readonly onEnd: () => void;
+
+  constructor(onEnd: () => void) {
+    super();
+    this.maxSize = Infinity;
+    this.next = undefined;
+    this.onEnd = onEnd;
   }
+
+  take(message: Bytes): void {
+    this.resolve({ done: false, value: message });
+  }
+
+  fail(error: unknown): void {
+    // In a later microtask, because `onEnd` closes the socket, which now rejects its waiting calls.
+    this.resolve(Promise.reject(error as Error).catch((reason: unknown) => endOf(reason, this.onEnd)));
+    void markHandled(this.promise);
+  }
+}
+
+function endOf(error: unknown, onEnd: () => void): IteratorResult<never, void> {
+  if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
+  onEnd();
+  return { done: true, value: undefined };
 }
 
 /**

@@ -1,28 +1,42 @@
-import type { K4netError, K4netErrorCode } from '../errors.js';
 import { longestMessage } from '../transport/framing/encoder.js';
-import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
-import { checkSignal, type AbortSignalLike, type WaitOptions, type CheckedWait } from '../util/wait.js';
+import {
+  bytesRule,
+  checkOptions,
+  checkValues,
+  flagRule,
+  millisecondsRule,
+  pickOptions,
+  type Checked,
+  type OptionTable,
+} from '../util/options.js';
+import { waitTable, type AbortSignalLike, type CheckedWait, type WaitOptions } from '../util/wait.js';
+import type { CloseOptions } from './message-socket.js';
+
+export type { CloseInfo, CloseOptions, ReadyState, SocketStats } from './message-socket.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
   /**
-   * Bytes that are read ahead of `recv` before reading stops. Default 262144 (256 KiB). An encrypted socket may hold one
-   * record more, whose length follows this, unless `recordLimit` says another.
+   * Bytes that the socket reads ahead of `recv` before it stops reading (flow control). Default
+   * 262144 (256 KiB). An encrypted socket can hold one record more, whose limit follows `recvSize`
+   * unless `recordLimit` is set.
    */
   readonly recvSize?: number | undefined;
-  /** The longest message that is accepted, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
+  /** The longest accepted message, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
   readonly maxSize?: number | undefined;
-  /** Bytes that may wait to be written before `send` waits too. Default 262144 (256 KiB). */
+  /** Bytes in the send queue from which `send` waits (backpressure). Default 262144 (256 KiB). */
   readonly highWaterMark?: number | undefined;
-  /** Keeps the socket open when a loop over it has reached the peer's end. Default false. */
+  /**
+   * Keeps the socket open when a loop over it reaches the peer's end (half-close). Default false.
+   */
   readonly allowHalfOpen?: boolean | undefined;
 }
 
 /** Options of {@link LockedSocket.recv}. */
 export interface RecvOptions extends WaitOptions {
   /**
-   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link TooLargeError} and
-   * stays for the next call.
+   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link
+   * TooLargeError} and stays in the inbox for the next call.
    */
   readonly maxSize?: number | undefined;
 }
@@ -30,82 +44,65 @@ export interface RecvOptions extends WaitOptions {
 /** Options of {@link LockedSocket.send}. */
 export interface SendOptions {
   /**
-   * Ends the wait when it aborts. A message that was still in line is not sent; one that was already accepted goes out
-   * whole all the same.
+   * Ends the wait when it aborts. A message that still waits for room is not sent; one that the
+   * send queue has accepted is sent whole.
    */
   readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Options of {@link LockedSocket.close}. */
-export interface CloseOptions {
-  /** Milliseconds that the peer has to end its side too, before the connection is cut. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
-/** How a socket came to its end. */
-export interface CloseInfo {
-  /** `K4NET_CLOSED` for an end in good order, otherwise the code of `error`. */
-  readonly code: K4netErrorCode;
-  /** What broke it, left out for an end in good order. */
-  readonly error?: K4netError;
-}
-
-/** Where a socket is in its life. */
-export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed';
-
-/** Counters of a socket since it was made. */
-export interface SocketStats {
-  /** Messages that `send` or `trySend` has accepted. */
-  readonly messagesSent: number;
-  /** Messages that were taken by `recv`, `tryRecv` or a loop. */
-  readonly messagesReceived: number;
-  /** Bytes of accepted messages, each with its header of four bytes. */
-  readonly bytesSent: number;
-  /** Bytes that came in, headers included. */
-  readonly bytesReceived: number;
-}
-
-/** Names of {@link LockedSocketOptions}. */
-export const lockedSocketNames: readonly string[] = ['recvSize', 'maxSize', 'highWaterMark', 'allowHalfOpen'];
-
-/** Every option of a locked socket, checked. */
-export interface CheckedOptions {
-  readonly recvSize: number;
-  readonly maxSize: number;
-  readonly highWaterMark: number;
-  readonly allowHalfOpen: boolean;
 }
 
 const KiB = 1024;
 const unlimited = Number.MAX_SAFE_INTEGER;
 
+/** The options of a locked socket. */
+export const lockedSocketTable: OptionTable<LockedSocketOptions> = {
+  recvSize: bytesRule(256 * KiB, 1, unlimited),
+  maxSize: bytesRule(16 * KiB * KiB, 0, longestMessage),
+  highWaterMark: bytesRule(256 * KiB, 1, unlimited),
+  allowHalfOpen: flagRule(false),
+};
+
+const recvTable: OptionTable<RecvOptions, 'signal'> = {
+  maxSize: bytesRule(Infinity, 0, Infinity),
+  ...waitTable,
+};
+
+/** Names of {@link LockedSocketOptions}. */
+export const lockedSocketNames: readonly string[] = Object.keys(lockedSocketTable);
+
+/** Every option of a locked socket, checked. */
+export type CheckedOptions = Checked<LockedSocketOptions>;
+
 /** Checks the options and fills in the defaults. */
-export function checkedOptions(given: LockedSocketOptions | undefined): CheckedOptions {
-  const options = ownOptions('LockedSocket', given, lockedSocketNames);
-  return {
-    recvSize: integer('recvSize', options.recvSize, 256 * KiB, 1, unlimited),
-    maxSize: integer('maxSize', options.maxSize, 16 * KiB * KiB, 0, longestMessage),
-    highWaterMark: integer('highWaterMark', options.highWaterMark, 256 * KiB, 1, unlimited),
-    allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
-  };
+export function checkedOptions(options: LockedSocketOptions | undefined): CheckedOptions {
+  return checkOptions('LockedSocket', options, lockedSocketTable);
 }
 
 /**
  * The options of a locked socket out of a larger set.
  *
- * @param options - as `ownOptions` gave them.
+ * @param options - as `ownOptions` returned them.
  */
 export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
-  const { recvSize, maxSize, highWaterMark, allowHalfOpen } = options;
-  return { recvSize, maxSize, highWaterMark, allowHalfOpen };
+  return pickOptions(options, lockedSocketTable);
+}
+
+const closeTable: OptionTable<CloseOptions> = { timeout: millisecondsRule(5_000) };
+
+/** The timeout of a `close` or an `abort`, checked. */
+export function checkedTimeout(where: string, options: CloseOptions | undefined): number {
+  return checkOptions(where, options, closeTable).timeout;
+}
+
+/** The options of one `recv`, checked. */
+export function checkedReceive(options: RecvOptions): Checked<RecvOptions, 'signal'> {
+  return checkOptions('recv', options, recvTable);
 }
 
 /**
  * The timeout and the signal of a wait, checked.
  *
- * @param options - as `ownOptions` gave them.
+ * @param options - as `ownOptions` returned them.
  */
-export function checkedWait({ timeout, signal }: WaitOptions): CheckedWait {
-  checkSignal(signal);
-  return { timeout: milliseconds('timeout', timeout), signal };
+export function checkedWait(options: WaitOptions): CheckedWait {
+  return checkValues(options, waitTable);
 }

@@ -1,6 +1,5 @@
 import type { Bytes } from '../util/bytes.js';
 import { TimeoutError, TooLargeError, type K4netError } from '../errors.js';
-import { Fifo } from '../util/fifo.js';
 import {
   withDeadline,
   Deferred,
@@ -11,52 +10,80 @@ import {
   type WaitOptions,
 } from '../util/wait.js';
 
-/** How many milliseconds, whose signal, and the longest message that this caller takes. */
+/** Options of a receive: how long to wait, and the longest message to take. */
 export interface ReceiveOptions extends WaitOptions {
   readonly maxSize?: number | undefined;
 }
 
-/** Where messages come from. */
+/** The messages that receives take. */
 export interface MessageSource {
-  /** Length of the next message, -1 if there is none. */
+  /** Length of the next message, -1 if none has arrived. */
   size(): number;
-  /** Length of the message that is still coming in, -1 where that is not known. */
+  /** Length of the message that has arrived in part, -1 if it is unknown. */
   comingSize(): number;
-  /** Takes the next message, which is there and has that length. */
+  /** Takes the next message, which has arrived and has that length. */
   cut(size: number): Bytes;
-  /** Why there will never be one more, once all were taken. */
+  /** Why no further message can come, once every message was taken. */
   readonly over: K4netError | undefined;
-  /** Somebody begins to wait. */
+  /** A receive begins to wait. */
   wanted(): void;
+}
+
+/** A call that waits for one message. */
+export interface Receiver {
+  /** The longest message that it takes, in bytes. */
+  readonly maxSize: number;
+  /** The receiver that waits behind this one. */
+  next: Receiver | undefined;
+  take(message: Bytes): void;
+  fail(error: unknown): void;
 }
 
 const noMessage = 'no message came';
 
-interface Waiter {
-  readonly deferred: Deferred<Bytes>;
-  readonly maxSize: number;
+class PendingReceive extends Deferred<Bytes> implements Receiver {
+  declare readonly maxSize: number;
+  declare next: Receiver | undefined;
+
+  constructor(maxSize: number) {
+    super();
+    this.maxSize = maxSize;
+    this.next = undefined;
+  }
+
+  take(message: Bytes): void {
+    this.resolve(message);
+  }
+
+  fail(error: unknown): void {
+    this.rejectHandled(error);
+  }
 }
 
-/** Those who wait for a message, in the order of their calls. There is never a message and a waiter at the same time. */
+/**
+ * The receives that wait for a message, in the order of the calls: a linked list, so that the usual
+ * one needs no array. While a receive waits, no message is there that it could take.
+ */
 export class PendingReceives {
   readonly #source: MessageSource;
   readonly #hub: AbortHub;
-  readonly #waiters = new Fifo<Waiter>();
+  #first: Receiver | undefined;
+  #last: Receiver | undefined;
 
   constructor(source: MessageSource, hub: AbortHub) {
     this.#source = source;
     this.#hub = hub;
   }
 
-  /** How many wait. */
-  get length(): number {
-    return this.#waiters.length;
+  /** Whether no receive waits. */
+  get isEmpty(): boolean {
+    return this.#first === undefined;
   }
 
   /** The next message, or a wait for it. */
-  receive({ maxSize = Infinity, timeout, signal }: ReceiveOptions): Promise<Bytes> {
+  receive({ maxSize = Infinity, timeout = Infinity, signal }: ReceiveOptions): Promise<Bytes> {
     if (signal?.aborted) return rejectHandled(signal.reason);
-    if (this.#waiters.length === 0) {
+    if (this.#first === undefined) {
       const size = this.#source.size();
       if (size > maxSize) return rejected(new TooLargeError(size, maxSize));
       if (size >= 0) return Promise.resolve(this.#source.cut(size));
@@ -64,37 +91,68 @@ export class PendingReceives {
       const coming = this.#source.comingSize();
       if (coming > maxSize) return rejected(new TooLargeError(coming, maxSize));
     }
-    this.#source.wanted();
-    if (timeout === 0) return rejected(new TimeoutError(noMessage, 0));
-    const waiter: Waiter = { deferred: new Deferred(), maxSize };
-    this.#waiters.push(waiter);
-    const promise = markHandled(waiter.deferred.promise);
-    if (timeout === undefined && signal === undefined) return promise;
+    if (timeout === 0) {
+      this.#source.wanted();
+      return rejected(new TimeoutError(noMessage, 0));
+    }
+    const receiver = new PendingReceive(maxSize);
+    this.add(receiver);
+    const { promise } = receiver;
+    if (timeout === Infinity && signal === undefined) return promise;
     const cancel = (reason: unknown): void => {
-      if (!this.#waiters.remove(waiter)) return;
-      waiter.deferred.reject(reason);
-      // The next in line may be one who does not take the message that is coming in.
+      if (!this.#remove(receiver)) return;
+      receiver.fail(reason);
+      // The next receiver may have to reject the message that is coming in.
       this.serve();
     };
     return markHandled(withDeadline(promise, { timeout, signal }, this.#hub, cancel, noMessage));
   }
 
-  /** Gives out what is there. */
+  /** Adds a receiver at the end. */
+  add(receiver: Receiver): void {
+    this.#source.wanted();
+    if (this.#last) this.#last.next = receiver;
+    else this.#first = receiver;
+    this.#last = receiver;
+  }
+
+  /** Gives the messages that have arrived to the receivers. */
   serve(): void {
-    for (let waiter = this.#waiters.peek(); waiter; waiter = this.#waiters.peek()) {
+    for (let receiver = this.#first; receiver; receiver = this.#first) {
       const whole = this.#source.size();
       const size = whole >= 0 ? whole : this.#source.comingSize();
-      if (whole < 0 && size <= waiter.maxSize) return;
-      // First out of the line: taking a message may bring the next one here.
-      this.#waiters.shift();
-      if (size > waiter.maxSize) waiter.deferred.reject(new TooLargeError(size, waiter.maxSize));
-      else waiter.deferred.resolve(this.#source.cut(whole));
+      if (whole < 0 && size <= receiver.maxSize) return;
+      // Remove it first: taking a message can make the transport deliver the next one now.
+      this.#shift(receiver);
+      if (size > receiver.maxSize) receiver.fail(new TooLargeError(size, receiver.maxSize));
+      else receiver.take(this.#source.cut(whole));
     }
   }
 
-  /** Tells all who wait that nothing will come. */
+  /** Fails every receiver. */
   reject(error: K4netError): void {
-    for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift())
-      waiter.deferred.reject(error);
+    for (let receiver = this.#first; receiver; receiver = this.#first) {
+      this.#shift(receiver);
+      receiver.fail(error);
+    }
+  }
+
+  #shift(first: Receiver): void {
+    this.#first = first.next;
+    first.next = undefined;
+    if (this.#first === undefined) this.#last = undefined;
+  }
+
+  #remove(receiver: Receiver): boolean {
+    let before: Receiver | undefined;
+    for (let each = this.#first; each; before = each, each = each.next) {
+      if (each !== receiver) continue;
+      if (before) before.next = each.next;
+      else this.#first = each.next;
+      if (this.#last === each) this.#last = before;
+      each.next = undefined;
+      return true;
+    }
+    return false;
   }
 }

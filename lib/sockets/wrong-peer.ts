@@ -3,7 +3,10 @@ import { K4netError, TooLargeError } from '../errors.js';
 import { headerLength } from '../transport/framing/encoder.js';
 import { isFirstUnit } from '../session/handshake/messages.js';
 
-/** The error of a plain socket whose first message is the first unit of an encrypted peer, else undefined. */
+/**
+ * The error if the first message of a plain connection is the first handshake unit of an encrypted
+ * peer.
+ */
 export function encryptedPeer(frames: Bytes): K4netError | undefined {
   const message = frames.subarray(headerLength, headerLength + readU32(frames, 0));
   if (!isFirstUnit(message)) return undefined;
@@ -11,8 +14,8 @@ export function encryptedPeer(frames: Bytes): K4netError | undefined {
 }
 
 /**
- * What the length of a first message says if it is over the limit: text and TLS begin with four bytes that are such a
- * length. Any other error is given back as it is.
+ * The error for a first message over the limit. The first four bytes of text and of TLS read as a
+ * length prefix that is far too large. Any other error is returned unchanged.
  */
 export function foreignPeer(error: K4netError): K4netError {
   if (!(error instanceof TooLargeError)) return error;
@@ -20,7 +23,7 @@ export function foreignPeer(error: K4netError): K4netError {
   writeU32(bytes, 0, error.size);
   const text = String.fromCharCode(...bytes);
   if (/^[\x20-\x7e]{4}$/.test(text)) return notK4net(`text (${JSON.stringify(text)})`, error);
-  // The type of a handshake record, and the major version of every TLS.
+  // The type of a TLS handshake record and the major version of every TLS.
   if (bytes[0] === 22 && bytes[1] === 3) return notK4net('TLS', error);
   return error;
 }

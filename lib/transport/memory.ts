@@ -1,12 +1,26 @@
-import type { Bytes } from '../util/bytes.js';
+import { concatBytes, type Bytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
-/** How many undelivered bytes one direction holds before `write()` returns false. */
+/** Undelivered bytes of one direction from which `write()` returns false. */
 const highWaterMark = 64 * 1024;
 
-/** Two transports joined back to back, for tests and for two parts of one process. */
+/**
+ * Two connected transports in memory, for tests and for two parts of one process.
+ *
+ * @example
+ * ```ts
+ * import { LockedSocket, memoryPair } from 'k4net';
+ *
+ * const [left, right] = memoryPair();
+ * const near = new LockedSocket(left);
+ * const far = new LockedSocket(right);
+ * await near.send('hello');
+ * console.log(await far.recvText());
+ * await Promise.all([near.close(), far.close()]);
+ * ```
+ */
 export function memoryPair(): [Transport, Transport] {
   const one = new MemoryTransport();
   return [one, one.peer];
@@ -27,8 +41,8 @@ class MemoryTransport implements Transport {
   #queued = 0;
   #scheduled = false;
   #paused = false;
-  /** This side's writer was told to wait. */
-  #full = false;
+  /** A write of this side returned false: its sink waits for `drain`. */
+  #needDrain = false;
   #endSent = false;
   #endSeen = false;
   #gone: { readonly cause: K4netError | undefined } | undefined;
@@ -53,18 +67,13 @@ class MemoryTransport implements Transport {
   write(parts: readonly Bytes[], done?: () => void): boolean {
     const peer = this.peer;
     if (this.#gone || this.#endSent) return true;
-    // The parts are only lent, and a sink keeps what it gets.
-    const chunk = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      chunk.set(part, at);
-      at += part.length;
-    }
+    // Copy: the caller may reuse the parts after `done`, but a sink keeps its chunks.
+    const chunk = concatBytes(parts);
     peer.#queue.push({ chunk, done });
     peer.#queued += chunk.length;
     peer.#schedule();
-    this.#full = peer.#queued >= highWaterMark;
-    return !this.#full;
+    this.#needDrain = peer.#queued >= highWaterMark;
+    return !this.#needDrain;
   }
 
   end(): void {
@@ -73,8 +82,8 @@ class MemoryTransport implements Transport {
   }
 
   abort(cause?: K4netError): void {
-    this.#drop(cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side'));
-    this.peer.#drop(new K4netError('K4NET_CONNECTION', 'the connection was cut by the peer'));
+    this.#drop(cause ?? new K4netError('K4NET_CONNECTION', 'this side cut the connection'));
+    this.peer.#drop(new K4netError('K4NET_CONNECTION', 'the peer cut the connection'));
   }
 
   ref(): void {
@@ -114,10 +123,10 @@ class MemoryTransport implements Transport {
       const surplus = this.#surplus;
       this.#surplus = undefined;
       const more = sink.data(surplus);
-      // A sink that handed over inside data() does not speak for the new one.
+      // The sink can hand over inside data(): its result does not count for the new sink.
       if (this.#sink === sink) this.#paused = !more;
     }
-    // A sink may call back into this object at any step, so each step looks anew.
+    // The sink can call back into this object at any step, so each step checks the state again.
     let delivered = 0;
     while (!this.#paused && this.#sink === sink && !this.#stopped() && delivered < maxBytesPerTurn) {
       const delivery = this.#queue.shift();
@@ -128,8 +137,8 @@ class MemoryTransport implements Transport {
       if (this.#sink === sink) this.#paused = !more;
       delivery.done?.();
     }
-    if (peer.#full && this.#queued < highWaterMark && !peer.#gone) {
-      peer.#full = false;
+    if (peer.#needDrain && this.#queued < highWaterMark && !peer.#gone) {
+      peer.#needDrain = false;
       peer.#sink?.drain();
     }
     if (this.#paused || this.#sink !== sink || this.#stopped()) return;

@@ -4,8 +4,9 @@ import { debugLog } from '../platform/runtime.js';
 const print = debugLog('k4net');
 
 /**
- * Prints a line about the life of a connection on standard error where NODE_DEBUG names k4net; otherwise undefined, so
- * that `debug?.(...)` builds no text. Text of a peer in it is escaped. Never give it a secret or a payload.
+ * Prints a line about a connection on standard error if NODE_DEBUG contains k4net; otherwise
+ * undefined, so that `debug?.(...)` builds no text. It escapes text of a peer. Never pass it a
+ * secret or a payload.
  */
 export const debug: ((line: string) => void) | undefined = print
   ? (line) => {
@@ -13,16 +14,16 @@ export const debug: ((line: string) => void) | undefined = print
     }
   : undefined;
 
-/** How a line names a connection. */
+/** The name of a connection in a debug line. */
 export function nameOf({ remoteAddress }: { readonly remoteAddress: string }): string {
   return remoteAddress === '' ? 'a peer without an address' : remoteAddress;
 }
 
-/** What went wrong: its code where it has one, and its message. */
+/** The code and the message of an error, with those of its cause. */
 export function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error ? String(error.code) : error.name;
-  // Most messages quote what is behind them already.
+  // Most messages already quote their cause.
   const behind = error.cause instanceof Error && !error.message.includes(error.cause.message);
   return `${code}: ${error.message}${behind ? `: ${causeOf(error.cause)}` : ''}`;
 }

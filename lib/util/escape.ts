@@ -1,7 +1,7 @@
-/** Longer text is cut: a peer decides how long its text is. */
+/** Longer text is cut, because the peer chooses the length of its text. */
 const longest = 1024;
 
-// U+FE0F chooses the form of an emoji.
+// U+FE0F selects the form of an emoji and is kept.
 const invisible = /(?![ \ufe0f])[\p{C}\p{Z}\p{DI}]/gu;
 const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
@@ -17,7 +17,7 @@ export function escapeText(text: string): string {
   });
 }
 
-/** The same in quotation marks, which the text cannot end. */
+/** The same in quotation marks. A quotation mark in the text is escaped. */
 export function quoteText(text: string): string {
   return `"${escapeText(text.replace(/["\\]/g, '\\$&'))}"`;
 }

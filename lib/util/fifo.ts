@@ -1,4 +1,4 @@
-// Frozen, because all queues share it.
+// Shared by all queues, therefore frozen.
 const none = Object.freeze<never[]>([]) as never[];
 
 /** A first-in, first-out queue whose `shift` costs the same at any length. */
@@ -11,7 +11,7 @@ export class Fifo<T> {
   }
 
   push(item: T): void {
-    // A queue holds nothing most of its life, or one: pushing onto an empty array takes room for seventeen.
+    // Most queues hold at most one item, and a push onto an empty array reserves room for 17.
     if (this.#items.length === 0) this.#items = [item];
     else this.#items.push(item);
   }
@@ -33,7 +33,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Takes one item out of the middle; false if it is not there. */
+  /** Removes one item at any position; false if it is not in the queue. */
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);
     if (index < 0) return false;

@@ -1,10 +1,10 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { K4netError, TimeoutError } from '../errors.js';
-import { withOptions } from './options.js';
+import { millisecondsRule, withOptions, type Checked, type OptionTable } from './options.js';
 import { allowListeners, nextTurn } from '../platform/runtime.js';
 
-/** What the library needs of an `AbortSignal`: the DOM's and Node's both have it. */
+/** The part of an `AbortSignal` that the library uses; both the DOM and Node have it. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -13,32 +13,46 @@ export interface AbortSignalLike {
 }
 
 /**
- * The type of the signals that the library gives to callbacks and handlers: `AbortSignal` where the environment declares
- * it (the DOM's types and Node's both do), so that `fetch` and others take it, and {@link AbortSignalLike} elsewhere. At
- * run time it always is an `AbortSignal`.
+ * The type of the signals that the library passes to callbacks and handlers. It is `AbortSignal` if
+ * the environment declares that type (as the DOM and Node do), so that `fetch` and others accept
+ * it, and {@link AbortSignalLike} elsewhere. At run time it is always an `AbortSignal`.
  */
 export type GivenAbortSignal = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
   ? Signal
   : AbortSignalLike;
 
-/** How long a caller is ready to wait. */
+/** Limits of a wait. */
 export interface WaitOptions {
-  /** Milliseconds for the whole call. Left out or Infinity: for ever. 0: only what is possible at once. */
+  /** Milliseconds for the whole call. Default Infinity. 0: only what is possible at once. */
   readonly timeout?: number | undefined;
   /** Ends the wait when it aborts; the call then rejects with the signal's `reason`. */
   readonly signal?: AbortSignalLike | undefined;
 }
 
-/** {@link WaitOptions} with both properties present, so that neither is read from `Object.prototype`. */
-export type CheckedWait = Required<WaitOptions>;
+/**
+ * {@link WaitOptions} with both properties present, so that neither is read from
+ * `Object.prototype`.
+ */
+export type CheckedWait = Checked<WaitOptions, 'signal'>;
 
-const unset = (): void => undefined;
+/** The options of a wait. */
+export const waitTable: OptionTable<WaitOptions, 'signal'> = {
+  timeout: millisecondsRule(),
+  signal: {
+    fallback: undefined,
+    check: (_name, signal: AbortSignalLike) => {
+      checkSignal(signal);
+      return signal;
+    },
+  },
+};
 
-/** A promise with its two ends in the hands of its owner. */
+/** A promise with its resolve and reject functions. */
 export class Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve: (value: T | PromiseLike<T>) => void = unset;
-  reject: (reason: unknown) => void = unset;
+  // Declared only, because class fields cost one more call for each instance.
+  declare readonly promise: Promise<T>;
+  declare resolve: (value: T | PromiseLike<T>) => void;
+  declare reject: (reason: unknown) => void;
 
   constructor() {
     this.promise = new Promise<T>((resolve, reject) => {
@@ -46,9 +60,18 @@ export class Deferred<T> {
       this.reject = reject;
     });
   }
+
+  /**
+   * Rejects with an error of the connection or an abort reason: no unhandled rejection if nobody
+   * awaits.
+   */
+  rejectHandled(reason: unknown): void {
+    void markHandled(this.promise);
+    this.reject(reason);
+  }
 }
 
-/** Checks the shape of a signal at the edge, so that nothing deeper has to. */
+/** @throws TypeError for a signal without the methods of one. */
 export function checkSignal(signal: AbortSignalLike | undefined): void {
   if (signal === undefined) return;
   if (
@@ -59,13 +82,17 @@ export function checkSignal(signal: AbortSignalLike | undefined): void {
   }
 }
 
-/** One listener a signal, however many wait on it, and none when nothing waits. */
+/**
+ * Shares one listener for each signal among all waits of a socket; removes it after the last wait.
+ */
 export class AbortHub {
-  /** Most sockets never see a signal. */
+  /** Made on demand: most sockets never get a signal. */
   #watched:
     Map<AbortSignalLike, { listener: () => void; cancels: Set<(reason: unknown) => void> }> | undefined;
 
-  /** Calls `cancel` with the reason when the signal aborts; the returned function takes that back. */
+  /**
+   * Calls `cancel` with the reason when the signal aborts. The returned function ends the watch.
+   */
   watch(signal: AbortSignalLike, cancel: (reason: unknown) => void): () => void {
     this.#watched ??= new Map();
     let entry = this.#watched.get(signal);
@@ -92,12 +119,12 @@ export class AbortHub {
   }
 }
 
-/** A signal that is made when it is first asked for: most callbacks and handlers never use theirs. */
+/** A signal that is made on first use: most callbacks and handlers never use theirs. */
 export class LazySignal {
   #controller: AbortController | undefined;
   #reasonOf: (() => unknown) | undefined;
 
-  /** Any number of listeners may wait on it. */
+  /** Has no limit on its listeners. */
   get signal(): GivenAbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -112,9 +139,9 @@ export class LazySignal {
   }
 
   /**
-   * Only the first call counts.
+   * Aborts the signal. Only the first call has an effect.
    *
-   * @param reasonOf - makes the reason, once somebody asks for the signal.
+   * @param reasonOf - makes the reason when the signal exists.
    */
   abort(reasonOf: () => unknown): void {
     if (this.#reasonOf) return;
@@ -123,13 +150,13 @@ export class LazySignal {
   }
 }
 
-/** The longest time that a timer of the platform keeps: above it, it fires at once. */
+/** The longest time of a platform timer in milliseconds; a longer one fires at once. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * A timer for any time: what the platform's timer cannot hold at once is waited for in parts.
+ * A timer for any time. It waits in parts for a time that the platform's timer cannot hold.
  *
- * @param keepsAlive - whether the process lives for it, where that can be chosen.
+ * @param keepsAlive - whether the timer keeps the process alive, if the platform has a choice.
  */
 export function startTimer(
   callback: () => void,
@@ -161,14 +188,15 @@ const customTimers = {
 };
 
 /**
- * Puts a deadline and a signal on a promise that its owner can end early.
+ * Adds a deadline and a signal to a promise.
  *
- * @param cancel - takes what waits out of its queue and rejects `promise` with the reason it is given.
- * @param what - what was not done in time, as a sentence that "within 50 ms" can follow.
+ * @param cancel - removes the waiting call from its queue and rejects `promise` with the given
+ * reason.
+ * @param what - the sentence of the timeout error, which "within 50 ms" follows.
  */
 export function withDeadline<T>(
   promise: Promise<T>,
-  { timeout = Infinity, signal }: CheckedWait,
+  { timeout = Infinity, signal }: WaitOptions,
   hub: AbortHub,
   cancel: (reason: unknown) => void,
   what: string,
@@ -199,32 +227,41 @@ export function withDeadline<T>(
   return result;
 }
 
-// The rule for promises that the program forgets. An error of the connection is quiet: `closed` tells it. An error of the
-// program (a wrong argument, a constructor that throws, a call at the wrong time) is loud: an unhandled rejection.
+// The rule for promises that the program does not await. An error of the connection is marked as
+// handled, because `closed` reports it. An error of the program (a wrong argument, a constructor
+// that throws, a call in the wrong state) becomes an unhandled rejection.
 
-/** A promise that rejects with errors of the connection and abort reasons only: quiet when the program forgets it. */
+/**
+ * Marks a promise as handled. For promises that reject only with errors of the connection and abort
+ * reasons.
+ */
 export function markHandled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
 
-/** A rejected promise for an error of the connection or the reason of a signal: quiet when the program forgets it. */
+/**
+ * A rejected promise, marked as handled, for an error of the connection or the reason of a signal.
+ */
 export function rejectHandled(reason: unknown): Promise<never> {
   return markHandled(Promise.reject(reason as Error));
 }
 
-/** A rejected promise for an error of the program, whatever its class: a payload constructor can throw anything. */
+/**
+ * A rejected promise for an error of the program. Its class does not matter: a payload constructor
+ * can throw anything.
+ */
 export function rejectUnhandled(error: unknown): Promise<never> {
   const reason = error as Error;
   return Promise.reject(reason);
 }
 
-/** A rejected promise, loud or quiet by the class of its error. */
+/** A rejected promise, marked as handled unless it is an error of the program. */
 export function rejected(error: unknown): Promise<never> {
   return isProgramError(error) ? rejectUnhandled(error) : rejectHandled(error);
 }
 
-/** A promise that may reject with errors of both kinds: loud or quiet by the class of its error. */
+/** Marks a promise as handled when it rejects with anything but an error of the program. */
 export function markHandledByClass<T>(promise: Promise<T>, signal?: AbortSignalLike): Promise<T> {
   const result: Promise<T> = promise.then(undefined, (error: unknown) => {
     const aborted = signal?.aborted === true && signal.reason === error;
@@ -238,7 +275,7 @@ function isProgramError(error: unknown): boolean {
   return !K4netError.is(error) || error.code === 'K4NET_STATE';
 }
 
-/** Whether a value is a promise, perhaps of another library. */
+/** Whether a value is a promise, possibly of another library. */
 export function isPromiseLike<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }

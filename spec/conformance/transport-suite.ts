@@ -4,29 +4,29 @@ import { maxBytesPerTurn, type Transport } from '../../lib/transport/transport.j
 import { concat, pattern, Random, same, split } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 
-/** The two ends of one connection, both not yet attached. */
+/** The two ends of one connection before attach. */
 export interface TransportPair {
   readonly near: Transport;
   readonly far: Transport;
-  /** Frees what the carrier holds: servers, files, processes. */
+  /** Frees servers, files and processes of the transport. */
   readonly dispose?: () => Promise<void>;
 }
 
-/** What a carrier can and cannot do. */
+/** The features of a transport. */
 export interface TransportAbilities {
-  /** One direction can end while the other goes on. */
+  /** One direction can end while the other stays open (half-close). */
   readonly halfClose: boolean;
-  /** The peer of an aborted transport is told that it was no end in good order. */
+  /** The peer of an aborted transport can tell the abort from a clean end. */
   readonly reset: boolean;
-  /** What the peer of a transport that was aborted with a cause is told; a broken connection if left out. */
+  /** The error of the peer when a transport is aborted with a cause. Default: K4NET_CONNECTION. */
   readonly resetCode?: K4netErrorCode;
-  /** The most that a writer can be rid of while the reader takes nothing: buffers of the system included. */
+  /** The most bytes in flight while the reader takes nothing, buffers of the system included. */
   readonly inFlight: number;
 }
 
 const kib = 1024;
 
-/** The rules of `Transport`, which every carrier keeps. Both ends must be of the same kind or keep the same rules. */
+/** The rules of `Transport` for every implementation. Both ends must follow them. */
 export function describeTransport(
   name: string,
   makePair: () => Promise<TransportPair>,
@@ -57,7 +57,7 @@ export function describeTransport(
       far.attach(farSink);
     };
 
-    /** Writes all, waiting for drain whenever told so, and resolves when the last `done` has come. */
+    /** Writes everything with backpressure, and resolves at the last `done`. */
     const writeAll = async (parts: readonly (readonly Uint8Array[])[]): Promise<void> => {
       let finished = 0;
       for (const each of parts) {
@@ -77,7 +77,7 @@ export function describeTransport(
       });
     };
 
-    /** Writes until told to stop for good: no drain comes although the event loop turns. */
+    /** Writes until `write` returns false and no drain follows for many turns. */
     const writeUntilFull = async (piece: Uint8Array, limit: number): Promise<number> => {
       let written = 0;
       let quiet = 0;
@@ -113,7 +113,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data']);
       });
 
-      it('calls done once a write, in order, in a later turn than the write', async () => {
+      it('calls done once for each write, in order, in a later turn', async () => {
         attachBoth();
         const order: number[] = [];
         const random = new Random(2);
@@ -133,7 +133,7 @@ export function describeTransport(
         expect(order).toEqual(Array.from({ length: 100 }, (_, i) => i));
       });
 
-      it('has taken the bytes when it calls done: what the caller does to them then changes nothing', async () => {
+      it('lets the caller reuse the bytes after done', async () => {
         attachBoth();
         const random = new Random(3);
         const expected: Uint8Array[] = [];
@@ -142,7 +142,7 @@ export function describeTransport(
         for (let i = 0; i < 60; i += 1) {
           const mine = random.bytes(random.pick([10, 4000, 40_000]));
           expected.push(mine.slice());
-          // What a caller sends is often a Buffer, whose slice() is no copy.
+          // Callers often send a Buffer, whose slice() does not copy.
           const lent = i % 2 === 0 ? mine : Buffer.from(mine.buffer);
           total += mine.length;
           pending += 1;
@@ -166,7 +166,7 @@ export function describeTransport(
         expect(same(nearSink.bytes, back)).toBe(true);
       });
 
-      it('gives the sink chunks to keep: later bytes do not overwrite them', async () => {
+      it('never overwrites a chunk that it gave to the sink', async () => {
         attachBoth();
         const kept: Uint8Array[] = [];
         farSink.onData = (chunk) => {
@@ -187,7 +187,7 @@ export function describeTransport(
     });
 
     describe('backpressure', () => {
-      it('gives a sink that said false nothing more until resume()', async () => {
+      it('delivers nothing more after data() returned false until resume()', async () => {
         attachBoth();
         farSink.onData = () => false;
         const bytes = pattern(300 * kib);
@@ -203,7 +203,7 @@ export function describeTransport(
         expect(same(farSink.bytes, bytes)).toBe(true);
       });
 
-      it('tells the writer to wait, keeps what is in flight bounded, and tells it to go on', async () => {
+      it('returns false from write, bounds the bytes in flight, and calls drain when there is room', async () => {
         attachBoth();
         farSink.onData = () => false;
         const piece = pattern(32 * kib);
@@ -219,7 +219,7 @@ export function describeTransport(
         expect(farSink.received).toBe(written);
       });
 
-      it('does not drain where no write had been told to wait', async () => {
+      it('does not call drain when no write returned false', async () => {
         attachBoth();
         expect(near.write([pattern(10)])).toBe(true);
         await farSink.untilReceived(10);
@@ -227,7 +227,7 @@ export function describeTransport(
         expect(nearSink.drains).toBe(0);
       });
 
-      it('may resume() at any time, also when nothing was stopped', async () => {
+      it('allows resume() at any time, also without a pause', async () => {
         attachBoth();
         far.resume();
         far.resume();
@@ -251,7 +251,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data', 'end']);
       });
 
-      it('holds back the end of a stopped direction', async () => {
+      it('holds back the end of a paused direction', async () => {
         attachBoth();
         farSink.onData = () => false;
         near.write([pattern(10)]);
@@ -323,7 +323,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data', 'end', 'close']);
       });
 
-      it('may end() twice', async () => {
+      it('allows a second end()', async () => {
         attachBoth();
         near.end();
         near.end();
@@ -336,42 +336,45 @@ export function describeTransport(
 
     describe('a turn of the event loop', () => {
       it.each([
-        { what: 'takes all at once', pauses: false },
-        { what: 'pauses after every chunk and goes on in the same turn', pauses: true },
-      ])('is given up before long although much waits, with a sink that $what', async ({ pauses }) => {
-        const total = 8 * 1024 * kib;
-        const most = maxBytesPerTurn + 384 * kib;
-        let [inTurn, longest, counting] = [0, 0, true];
-        const count = (): void => {
-          longest = Math.max(longest, inTurn);
-          inTurn = 0;
-          if (counting) setImmediate(count);
-        };
-        farSink.onData = () => false;
-        attachBoth();
-        for (let at = 0; at < total; at += 64 * kib) near.write([pattern(64 * kib)]);
-        await farSink.until(() => farSink.received > 0);
-        await turns(50);
-        farSink.onData = (chunk) => {
-          inTurn += chunk.length;
-          if (!pauses) return true;
-          queueMicrotask(() => {
-            far.resume();
-          });
-          return false;
-        };
-        count();
-        far.resume();
-        await farSink.untilReceived(total);
-        counting = false;
-        expect(longest).toBeLessThanOrEqual(most);
-      });
+        { what: 'takes everything', pauses: false },
+        { what: 'pauses after every chunk and resumes in the same turn', pauses: true },
+      ])(
+        'ends after maxBytesPerTurn although more has arrived, with a sink that $what',
+        async ({ pauses }) => {
+          const total = 8 * 1024 * kib;
+          const most = maxBytesPerTurn + 384 * kib;
+          let [inTurn, longest, counting] = [0, 0, true];
+          const count = (): void => {
+            longest = Math.max(longest, inTurn);
+            inTurn = 0;
+            if (counting) setImmediate(count);
+          };
+          farSink.onData = () => false;
+          attachBoth();
+          for (let at = 0; at < total; at += 64 * kib) near.write([pattern(64 * kib)]);
+          await farSink.until(() => farSink.received > 0);
+          await turns(50);
+          farSink.onData = (chunk) => {
+            inTurn += chunk.length;
+            if (!pauses) return true;
+            queueMicrotask(() => {
+              far.resume();
+            });
+            return false;
+          };
+          count();
+          far.resume();
+          await farSink.untilReceived(total);
+          counting = false;
+          expect(longest).toBeLessThanOrEqual(most);
+        },
+      );
     });
 
     describe('aborting', () => {
       const reason = new K4netError('K4NET_TIMEOUT', 'the test has its reasons');
 
-      it('closes its own sink with the cause it was given, later, once and last', async () => {
+      it('closes its own sink with the given cause, in a later turn, once and last', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
@@ -384,7 +387,7 @@ export function describeTransport(
         expect(nearSink.events).toEqual(['close']);
       });
 
-      it('has a cause of its own where none is given', async () => {
+      it('has a default cause', async () => {
         attachBoth();
         near.abort();
         await nearSink.untilClose();
@@ -414,7 +417,7 @@ export function describeTransport(
         expect(farSink.events.at(-1)).toBe('close');
       });
 
-      it('delivers nothing after close, though the peer goes on writing', async () => {
+      it('delivers nothing after close although the peer still writes', async () => {
         attachBoth();
         for (let i = 0; i < 20; i += 1) far.write([pattern(10_000)]);
         await nearSink.until(() => nearSink.received > 0);
@@ -441,7 +444,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data', 'close']);
       });
 
-      it('calls no done for what it dropped', async () => {
+      it('does not call done for dropped writes', async () => {
         attachBoth();
         farSink.onData = () => false;
         await writeUntilFull(pattern(32 * kib), abilities.inFlight);
@@ -455,7 +458,7 @@ export function describeTransport(
         expect(done).toBe(0);
       });
 
-      it('makes everything else a no-op', async () => {
+      it('turns every later call into a no-op', async () => {
         attachBoth();
         near.abort(reason);
         await nearSink.untilClose();
@@ -471,7 +474,7 @@ export function describeTransport(
     });
 
     describe('attaching', () => {
-      it('delivers nothing inside attach(), whatever is there already', async () => {
+      it('delivers nothing inside attach(), even if bytes have arrived', async () => {
         far.attach(farSink);
         far.write([pattern(100)]);
         far.end();
@@ -491,8 +494,8 @@ export function describeTransport(
       });
 
       /**
-       * Takes `portion` bytes with one sink, hands what is over to the next one, and so on: as a handshake does that
-       * finds the first messages of the session behind its own.
+       * Takes `portion` bytes with one sink and hands the rest over to the next one, as a handshake
+       * does when the first messages of the session arrive behind its own.
        */
       const relay = async (portion: number, says: boolean): Promise<void> => {
         near.attach(nearSink);
@@ -516,7 +519,7 @@ export function describeTransport(
             missing -= part.length;
             taken.push(part);
             if (missing > 0) return true;
-            // The old sink's answer is about itself: it must not stop the new one.
+            // The result of the old sink must not pause the new one.
             far.attach(next(), chunk.subarray(part.length));
             return says;
           };
@@ -532,19 +535,19 @@ export function describeTransport(
         expect(same(concat(taken), bytes)).toBe(true);
       };
 
-      it('hands over from sink to sink: the surplus first, nothing lost or doubled', async () => {
+      it('hands over from sink to sink: the surplus first, nothing lost or repeated', async () => {
         await relay(100, true);
       });
 
-      it('hands over from sinks that say false as they leave', async () => {
+      it('hands over from a sink whose last data() returned false', async () => {
         await relay(100, false);
       });
 
-      it('hands over where chunks end', async () => {
+      it('hands over between chunks', async () => {
         await relay(1000, true);
       });
 
-      it('tells the old sink nothing any more', async () => {
+      it('calls the old sink no more after a hand-over', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
@@ -559,7 +562,7 @@ export function describeTransport(
         expect(second.events).toEqual(['data', 'end', 'close']);
       });
 
-      it('starts a direction that the old sink had stopped', async () => {
+      it('resumes a direction that the old sink had paused', async () => {
         attachBoth();
         farSink.onData = () => false;
         near.write([pattern(10)]);
@@ -571,7 +574,7 @@ export function describeTransport(
         expect(farSink.received).toBe(10);
       });
 
-      it('stops for a sink that says false to its surplus', async () => {
+      it('pauses when data() returns false for the surplus', async () => {
         near.attach(nearSink);
         farSink.onData = () => false;
         far.attach(farSink, pattern(5));
@@ -586,7 +589,7 @@ export function describeTransport(
   });
 }
 
-/** Waits for what no sink tells of, a turn of the event loop at a time. */
+/** Waits for a condition that no sink reports, one turn of the event loop at a time. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turns();
 }

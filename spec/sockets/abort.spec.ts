@@ -35,7 +35,7 @@ const kinds: readonly Kind[] = [
 ];
 
 describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
-  it('delivers what was sent before, then fails the peer', async () => {
+  it('delivers the earlier messages, then fails the peer', async () => {
     const { near, far } = await pair();
     const received = drain(far).then(
       () => expect.fail('it looked like an end in good order'),
@@ -47,7 +47,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     expect(far.stats().messagesReceived).toBe(20);
   });
 
-  it('rejects everything that waits at this side with K4NET_ABORTED, whose cause is its own', async () => {
+  it('rejects every waiting call of this side with K4NET_ABORTED and the given cause', async () => {
     const { near } = await pair();
     const cause = new Error('the disk is full');
     const waiting = failure(near.recv(), 'K4NET_ABORTED');
@@ -65,10 +65,10 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     await near.close();
   });
 
-  it('gives a peer that reads nothing only as long as its timeout says', async () => {
+  it('stops waiting for a peer that does not read at its timeout', async () => {
     const { near } = await pair();
     await fill(near);
-    // More than the system can take: a message that it does take meanwhile would not be rejected.
+    // More than the system buffers: a message that the system takes would not be rejected.
     const last = watch(near.send(new Uint8Array(64 * 1024 * 1024)));
     await near.abort(undefined, { timeout: 50 });
     await until(() => last.state !== 'pending');
@@ -76,7 +76,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     expect(near.bufferedAmount).toBe(0);
   });
 
-  it('reads on while it sends what is queued: two sides that only send do not wait for each other', async () => {
+  it('reads and drops while it flushes, so that two sides that only send do not deadlock', async () => {
     const { near, far } = await pair();
     await Promise.all([fill(near), fill(far)]);
     const aborted = watch(near.abort(undefined, { timeout: Infinity }));
@@ -86,19 +86,19 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     await until(() => aborted.state === 'resolved');
   });
 
-  it('after end() still fails the peer that sends', async () => {
+  it('fails a sending peer after end()', async () => {
     const { near, far } = await pair();
     await near.send('the last');
     await near.end();
     expect(textOf(await far.recv())).toBe('the last');
     await near.abort();
     expect((await near.closed).code).toBe('K4NET_ABORTED');
-    // A peer that has seen the end meets the reset when it writes.
+    // A peer that has received the end notices the reset when it writes.
     while (far.readyState === 'open') await far.send('to nobody').catch(() => undefined);
     expect((await far.closed).code).toBe('K4NET_CONNECTION');
   });
 
-  it('of a QueueSocket tells callbacks that run, drops messages that wait, and fails the calls of both sides', async () => {
+  it('aborts a QueueSocket: signals running callbacks, drops waiting messages, fails the calls of both sides', async () => {
     const { near, far } = await pair();
     const [one, two] = [new QueueSocket(near), new QueueSocket(far)];
     const begun: string[] = [];
@@ -130,7 +130,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
 });
 
 describe('abort', () => {
-  it('of a socket that never shook hands begins no handshake', async () => {
+  it('starts no handshake', async () => {
     const { client, server } = await ends.pair('TCP');
     await client.abort();
     expect((await client.closed).code).toBe('K4NET_ABORTED');
@@ -139,7 +139,7 @@ describe('abort', () => {
     });
   });
 
-  it('over a pair in memory delivers what was sent before', async () => {
+  it('delivers the earlier messages over a memory pair', async () => {
     const [near, far] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
     await near.send('before');
     const received = far.recv();
@@ -151,7 +151,7 @@ describe('abort', () => {
   it.each<[string, unknown, string, RegExp]>([
     ['an unknown option', { timeut: 1 }, 'TypeError', /'timeut'/],
     ['a negative timeout', { timeout: -1 }, 'RangeError', /timeout.*-1/],
-  ])('refuses %s, and changes nothing', async (_, options, name, message) => {
+  ])('rejects %s and changes nothing', async (_, options, name, message) => {
     const { near, far } = await plain();
     const reason = (await reasonOf(near.abort(undefined, options as never))) as Error;
     expect(reason.name).toBe(name);

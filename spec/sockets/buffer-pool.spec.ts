@@ -9,37 +9,37 @@ import {
 } from '../../lib/sockets/buffer-pool.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 
-describe('slabs', () => {
-  it('are never shorter than what is wanted', () => {
+describe('the buffer pool', () => {
+  it('never returns a buffer shorter than wanted', () => {
     for (const wanted of [1, smallestBuffer, pooledSize - 1, pooledSize, pooledSize + 1, 1_048_576]) {
-      const slab = takeBuffer(wanted);
-      expect(slab.length).toBeGreaterThanOrEqual(wanted);
-      returnBuffer(slab);
+      const buffer = takeBuffer(wanted);
+      expect(buffer.length).toBeGreaterThanOrEqual(wanted);
+      returnBuffer(buffer);
     }
   });
 
-  it('are full ones while there are some, each somebody else’s, and then as long as wanted', () => {
+  it('gives out 8 full buffers, each to one user, and then buffers of the wanted length', () => {
     const taken = Array.from({ length: 20 }, () => takeBuffer(smallestBuffer));
     expect(new Set(taken.map(({ buffer }) => buffer)).size).toBe(20);
     const full = taken.filter(({ length }) => length === pooledSize);
     expect(full.length).toBe(8);
     expect(taken.slice(full.length).every(({ length }) => length === smallestBuffer)).toBe(true);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
     const again = Array.from({ length: 8 }, () => takeBuffer(smallestBuffer));
     expect(new Set(again)).toEqual(new Set(full));
-    for (const slab of again) returnBuffer(slab);
+    for (const buffer of again) returnBuffer(buffer);
   });
 
-  it('of another length, or more than are kept, are left to the collector of garbage', () => {
+  it('keeps at most 8 buffers, and none of another length', () => {
     const full = Array.from({ length: 12 }, () => takeBuffer(pooledSize));
-    for (const slab of [new Uint8Array(smallestBuffer), new Uint8Array(2 * pooledSize), ...full])
-      returnBuffer(slab);
+    for (const buffer of [new Uint8Array(smallestBuffer), new Uint8Array(2 * pooledSize), ...full])
+      returnBuffer(buffer);
     const taken = Array.from({ length: 9 }, () => takeBuffer(1));
     expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
   });
 
-  it('that do not come back are made anew', () => {
+  it('replaces buffers that were forgotten', () => {
     const lost = Array.from({ length: 8 }, () => takeBuffer(1));
     expect(takeBuffer(1).length).toBe(1);
     forgetBuffers(lost.length);
@@ -49,7 +49,7 @@ describe('slabs', () => {
     returnBuffer(made);
   });
 
-  it('come back, or are known to be lost, however a socket ends', async () => {
+  it('gets every buffer back or forgets it, however a socket ends', async () => {
     for (let i = 0; i < 20; i += 1) {
       const [near, far] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
       for (let sent = 0; sent < 300; sent += 1) void near.send(new Uint8Array(1000));
@@ -59,6 +59,6 @@ describe('slabs', () => {
     }
     const taken = Array.from({ length: 9 }, () => takeBuffer(1));
     expect(taken.map(({ length }) => length)).toEqual([...Array<number>(8).fill(pooledSize), 1]);
-    for (const slab of taken) returnBuffer(slab);
+    for (const buffer of taken) returnBuffer(buffer);
   });
 });

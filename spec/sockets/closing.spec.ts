@@ -9,7 +9,7 @@ import { drain, textOf, until, watch, type SocketPair } from '../support/sockets
 import { tcpPair } from '../support/streams.js';
 
 const clean = { code: 'K4NET_CLOSED' };
-/** Many attempts of what is quick: the limit is there to find what hangs, on a busy machine too. */
+/** Many short attempts. The time limit only detects a hang, also on a busy machine. */
 const manyAttempts = { timeout: 120_000 };
 
 async function overTcp(): Promise<SocketPair> {
@@ -36,14 +36,14 @@ function inMemory(): Promise<SocketPair> {
 }
 
 describe('close over TCP, a hundred times', () => {
-  it('brings its message to a slow reader that is itself still sending', manyAttempts, async () => {
+  it('delivers the closing message to a slow reader that still sends', manyAttempts, async () => {
     const random = new Random(11);
     const flood = pattern(64 * 1024);
     for (let attempt = 0; attempt < 100; attempt += 1) {
       const { near, far, dispose } = await overTcp();
       const sent = Array.from({ length: random.below(30) }, (_, i) => pattern(random.below(40_000), i));
       const sending = (async () => {
-        // Until the socket refuses: nobody reads this.
+        // Until the socket rejects: the other side does not read.
         for (;;) await far.send(flood);
       })().catch((reason: unknown) => reason);
       const reading = (async () => {
@@ -67,7 +67,7 @@ describe('close over TCP, a hundred times', () => {
     }
   });
 
-  it('ends both sides that close at once, each with much under way', manyAttempts, async () => {
+  it('closes both sides cleanly when both close at once with much data in flight', manyAttempts, async () => {
     const random = new Random(12);
     for (let attempt = 0; attempt < 100; attempt += 1) {
       const { near, far, dispose } = await overTcp();
@@ -83,33 +83,29 @@ describe('close over TCP, a hundred times', () => {
     }
   });
 
-  it(
-    'ends one side that closes while the other ends, and one that closes in its loop',
-    manyAttempts,
-    async () => {
-      const random = new Random(13);
-      for (let attempt = 0; attempt < 100; attempt += 1) {
-        const { near, far, dispose } = await overTcp();
-        const seen: string[] = [];
-        const loop = (async () => {
-          for await (const text of far.texts()) {
-            seen.push(text);
-            if (text === 'quit') await far.close('quitting');
-          }
-        })();
-        for (let i = 0; i < 5; i += 1) void near.send(i === random.below(5) ? 'quit' : 'go on');
-        void near.end();
-        await loop;
-        await drain(near);
-        expect([await near.closed, await far.closed]).toEqual([clean, clean]);
-        await dispose?.();
-      }
-    },
-  );
+  it('closes cleanly when the other side ends, or closes inside its loop', manyAttempts, async () => {
+    const random = new Random(13);
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      const { near, far, dispose } = await overTcp();
+      const seen: string[] = [];
+      const loop = (async () => {
+        for await (const text of far.texts()) {
+          seen.push(text);
+          if (text === 'quit') await far.close('quitting');
+        }
+      })();
+      for (let i = 0; i < 5; i += 1) void near.send(i === random.below(5) ? 'quit' : 'go on');
+      void near.end();
+      await loop;
+      await drain(near);
+      expect([await near.closed, await far.closed]).toEqual([clean, clean]);
+      await dispose?.();
+    }
+  });
 });
 
 describe('a peer that stops reading', () => {
-  it('makes send wait, in line and without growth, until it reads or the socket closes', async () => {
+  it('makes send wait in order, with bounded memory, until it reads or the socket closes (backpressure)', async () => {
     const { near, far, dispose } = await overTcp();
     const message = pattern(16 * 1024);
     let accepted = 0;
@@ -131,7 +127,7 @@ describe('a peer that stops reading', () => {
     const first = await standstill();
     const before = near.bufferedAmount;
     expect(before).toBeLessThan(256 * 1024 + 2 * (message.length + 4));
-    // It reads a part: the same amount may follow, and then it stands still again.
+    // The peer reads a part, so the same amount can follow, and then send waits again.
     for (let i = 0; i < first; i += 1) expect(same(await far.recv(), message)).toBe(true);
     const second = await standstill();
     expect(second).toBeGreaterThan(first);
@@ -147,7 +143,7 @@ describe('a peer that stops reading', () => {
 describe.each([
   ['in memory', inMemory],
   ['over TCP', overTcp],
-])('closing at the worst moment, %s', (_name, makePair) => {
+])('closing at any moment, %s', (_name, makePair) => {
   it('settles every promise with its cause', manyAttempts, async () => {
     for (let seed = 0; seed < 80; seed += 1) {
       const random = new Random(1000 + seed);
@@ -156,7 +152,7 @@ describe.each([
       const promises: Promise<unknown>[] = [];
       const keep = (promise: Promise<unknown>): void => {
         promises.push(promise);
-        // Its outcome is looked at in the end only, and K4NET_STATE would be an unhandled rejection until then.
+        // The test checks its outcome at the end, and K4NET_STATE would be an unhandled rejection.
         promise.catch(() => undefined);
       };
       const act = (sock: LockedSocket): void => {
@@ -200,7 +196,7 @@ describe.each([
         if (random.below(4) === 0) await turns(random.below(3));
       }
       promises.push(pair.near.close(undefined, { timeout: 5 }), pair.far.close(undefined, { timeout: 5 }));
-      // That this comes to an end is the point: the time limit of the test is the other outcome.
+      // The assertion is that this settles; otherwise the test reaches its time limit.
       const outcomes = await Promise.allSettled(promises);
       const infos = await Promise.all([pair.near.closed, pair.far.closed]);
       for (const outcome of outcomes) {
@@ -216,7 +212,7 @@ describe.each([
     }
   });
 
-  it('never says that a message was sent and then leaves the socket pending', async () => {
+  it('never resolves send and then leaves the socket open', async () => {
     const pair = await makePair();
     const flushes = Array.from({ length: 10 }, (_, i) => {
       void pair.near.send(pattern(300_000, i));
@@ -231,8 +227,8 @@ describe.each([
   });
 });
 
-describe('what a socket says when it is past its end', () => {
-  it('refuses a closing message after end() and changes nothing', async () => {
+describe('a socket after its end', () => {
+  it('rejects a closing message after end() and changes nothing', async () => {
     const { near, far } = await inMemory();
     await near.end();
     await expect(near.close('too late')).rejects.toMatchObject({ code: 'K4NET_STATE' });
@@ -242,7 +238,7 @@ describe('what a socket says when it is past its end', () => {
     await near.close();
   });
 
-  it('tells a sender who has ended before of the break that came after', async () => {
+  it('rejects a send after end() with the later failure of the connection', async () => {
     const { near, far, cut } = await overTcp();
     await far.end();
     cut();
@@ -253,7 +249,7 @@ describe('what a socket says when it is past its end', () => {
     await expect(far.send('x')).rejects.toMatchObject({ code });
   });
 
-  it('has nothing buffered any more', async () => {
+  it('has a bufferedAmount of 0', async () => {
     const { near, far } = await inMemory();
     for (let i = 0; i < 100; i += 1) void near.send(pattern(20_000));
     expect(near.bufferedAmount).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ afterEach(() => {
   vi.resetModules();
 });
 
-it('K4netError.is knows the errors of another copy of the package', async () => {
+it('K4netError.is recognizes the errors of another copy of the package', async () => {
   vi.resetModules();
   const there = await import('../../lib/errors.js');
   expect(there.K4netError).not.toBe(here.K4netError);
@@ -23,7 +23,7 @@ it('K4netError.is knows the errors of another copy of the package', async () => 
   }
 });
 
-it('K4netError.is takes nothing else for one', () => {
+it('K4netError.is returns false for anything else', () => {
   const lookalike = Object.assign(new Error('x'), { code: 'K4NET_CLOSED', name: 'K4netError' });
   for (const other of [
     lookalike,
@@ -38,7 +38,7 @@ it('K4netError.is takes nothing else for one', () => {
   }
 });
 
-it('an error of another copy stays itself when it goes through a socket', async () => {
+it('a socket does not replace an error of another copy of the package', async () => {
   vi.resetModules();
   const there = await import('../../lib/errors.js');
   const { LockedSocket } = await import('../../lib/sockets/locked-socket.js');

@@ -12,7 +12,7 @@ afterEach(async () => {
   pair = undefined;
 });
 
-/** Sends messages of random lengths until the socket refuses or the test has enough. */
+/** Sends messages of random lengths until the socket rejects or the test has enough. */
 async function flood(sock: LockedSocket, random: Random, talk: { on: boolean }): Promise<void> {
   while (talk.on) {
     const size = random.below(4) > 0 ? random.below(40) : random.below(60_000);
@@ -24,7 +24,7 @@ async function flood(sock: LockedSocket, random: Random, talk: { on: boolean }):
 interface Cut {
   readonly how: string;
   readonly cut: (sock: LockedSocket, stream: StreamPair['near']) => void;
-  /** Whether the side that is cut had ended its direction before. */
+  /** Whether the side that is cut has ended its direction before. */
   readonly ended: boolean;
 }
 
@@ -47,48 +47,45 @@ const cuts: readonly Cut[] = [
 ];
 
 describe('a plain TCP peer that reads slowly', () => {
-  it.each(cuts)(
-    'never misses messages before an end in good order when the other side is $how',
-    async (row) => {
-      for (let seed = 0; seed < 60; seed += 1) {
-        const random = new Random(seed);
-        const { near, far, dispose } = await tcpPair();
-        const cutter = new LockedSocket(near, { recvSize: random.pick([12, 68, 262_144]) });
-        const reader = new LockedSocket(far, { recvSize: 12 + random.below(57) });
-        const talk = { on: true };
-        const floods = [flood(cutter, random, talk)];
-        if (random.below(2) > 0) floods.push(flood(reader, random, talk));
-        let received = 0;
-        const reading = (async () => {
-          for (;;) {
-            await reader.recv();
-            received += 1;
-            if (random.below(3) === 0) await turns(random.below(6));
-          }
-        })().catch((reason: unknown) => reason);
-        await turns(random.below(40));
-        talk.on = false;
-        if (row.ended) void cutter.end().catch(() => undefined);
-        const { messagesSent } = cutter.stats();
-        row.cut(cutter, near);
-        const reason = await reading;
-        const what = `seed ${seed}: ${String(reason)}`;
-        expect(K4netError.is(reason), what).toBe(true);
-        // An end in good order is the truth only where the other side had ended, and where nothing is missing.
-        const clean = K4netError.is(reason, 'K4NET_CLOSED');
-        if (clean) expect([row.ended, received], what).toEqual([true, messagesSent]);
-        await Promise.all([...floods, reader.close(undefined, { timeout: 0 }), cutter.close()]);
-        await dispose();
-      }
-    },
-  );
+  it.each(cuts)('never misses messages before a clean end when the other side is $how', async (row) => {
+    for (let seed = 0; seed < 60; seed += 1) {
+      const random = new Random(seed);
+      const { near, far, dispose } = await tcpPair();
+      const cutter = new LockedSocket(near, { recvSize: random.pick([12, 68, 262_144]) });
+      const reader = new LockedSocket(far, { recvSize: 12 + random.below(57) });
+      const talk = { on: true };
+      const floods = [flood(cutter, random, talk)];
+      if (random.below(2) > 0) floods.push(flood(reader, random, talk));
+      let received = 0;
+      const reading = (async () => {
+        for (;;) {
+          await reader.recv();
+          received += 1;
+          if (random.below(3) === 0) await turns(random.below(6));
+        }
+      })().catch((reason: unknown) => reason);
+      await turns(random.below(40));
+      talk.on = false;
+      if (row.ended) void cutter.end().catch(() => undefined);
+      const { messagesSent } = cutter.stats();
+      row.cut(cutter, near);
+      const reason = await reading;
+      const what = `seed ${seed}: ${String(reason)}`;
+      expect(K4netError.is(reason), what).toBe(true);
+      // A clean end is correct only if the other side has ended and no message is missing.
+      const clean = K4netError.is(reason, 'K4NET_CLOSED');
+      if (clean) expect([row.ended, received], what).toEqual([true, messagesSent]);
+      await Promise.all([...floods, reader.close(undefined, { timeout: 0 }), cutter.close()]);
+      await dispose();
+    }
+  });
 });
 
 describe.each([
   { carrier: 'TCP', open: tcpPair, codes: ['K4NET_CONNECTION', 'K4NET_TRUNCATED'] },
   { carrier: 'a Unix socket', open: unixPair, codes: ['K4NET_TRUNCATED'] },
 ])('a peer over $carrier whose other side is cut between two messages', ({ open, codes }) => {
-  it.each([false, true])('sees no end in good order; it has ended itself: %s', async (ended) => {
+  it.each([false, true])('sees no clean end; it has ended itself: %s', async (ended) => {
     pair = await open();
     const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
     if (ended) await reader.end();
@@ -107,8 +104,8 @@ describe.each([
 describe.each([
   { carrier: 'TCP', open: tcpPair },
   { carrier: 'a Unix socket', open: unixPair },
-])('a peer over $carrier that closes its whole stream in good order', ({ open }) => {
-  it('is seen as an end in good order, with every message', async () => {
+])('a peer over $carrier that closes its whole stream cleanly', ({ open }) => {
+  it('is a clean end with every message', async () => {
     pair = await open();
     const sock = new LockedSocket(pair.near);
     pair.far.write(Uint8Array.from([1, 0, 0, 0, 65, 0, 0, 0, 0]));
@@ -118,7 +115,7 @@ describe.each([
     expect(messages.map((message) => message.length)).toEqual([1, 0]);
   });
 
-  it('gets what was sent before this side’s end, and the end', async () => {
+  it('gets every message before the end of this side, and the end', async () => {
     pair = await open();
     const sock = new LockedSocket(pair.near);
     const { far } = pair;

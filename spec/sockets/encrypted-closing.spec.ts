@@ -20,7 +20,7 @@ afterEach(() => ends.clear());
 
 const key = { key: keys.server.publicKey };
 
-/** A client and a server with a relay in between, shaken. */
+/** A client and a server with a relay between them, after the handshake. */
 async function relayed(meddle?: Meddle) {
   const far: EncryptedSocket[] = [];
   const { port } = await rawServer(ends, (stream) => {
@@ -37,7 +37,7 @@ async function relayed(meddle?: Meddle) {
 const good = { code: 'K4NET_CLOSED' };
 
 describe.each(wires)('closing over %s', (wire) => {
-  it('in good order is known to be that, on both sides', async () => {
+  it('reports a clean end on both sides', async () => {
     for (const first of ['client', 'server'] as const) {
       const pair = await ends.shaken(wire);
       const [one, other] = first === 'client' ? [pair.client, pair.server] : [pair.server, pair.client];
@@ -50,7 +50,7 @@ describe.each(wires)('closing over %s', (wire) => {
     }
   });
 
-  it('of one direction leaves the other one', async () => {
+  it('keeps the other direction open after end() (half-close)', async () => {
     const { client, server } = await ends.shaken(wire);
     await client.send('question');
     await client.end();
@@ -66,7 +66,7 @@ describe.each(wires)('closing over %s', (wire) => {
     expect(await client.closed).toEqual(good);
   });
 
-  it('delivers the last message to a slow reader that is still sending', async () => {
+  it('delivers the last message to a slow reader that still sends', async () => {
     for (let i = 0; i < 20; i += 1) {
       const { client, server } = await ends.shaken(wire);
       const talk = { on: true };
@@ -90,7 +90,7 @@ describe.each(wires)('closing over %s', (wire) => {
     }
   });
 
-  it('by both at once is in good order', async () => {
+  it('reports a clean end when both sides close at once', async () => {
     for (let i = 0; i < 20; i += 1) {
       const { client, server } = await ends.shaken(wire);
       if (i % 2 > 0) void client.send(pattern(i * 1000));
@@ -102,7 +102,7 @@ describe.each(wires)('closing over %s', (wire) => {
     }
   });
 
-  it('at any moment, the handshake included, settles everything', async () => {
+  it('settles every promise at any moment, the handshake included', async () => {
     for (let seed = 0; seed < 60; seed += 1) {
       const random = new Random(seed);
       const { client, server } = await ends.pair(wire);
@@ -144,7 +144,7 @@ describe.each(wires)('closing over %s', (wire) => {
 });
 
 describe('a connection that is cut', () => {
-  it('on the boundary of a message, by an end of stream that anybody can send, is truncated', async () => {
+  it('reports K4NET_TRUNCATED when the stream ends between two messages, because an attacker can end it', async () => {
     for (const sent of [0, 1, 5]) {
       const { near, far, relay } = await relayed();
       for (let i = 0; i < sent; i += 1) await far.send(`message ${i}`);
@@ -162,7 +162,7 @@ describe('a connection that is cut', () => {
     }
   });
 
-  it('by a reset is a broken one', async () => {
+  it('reports K4NET_CONNECTION after a reset', async () => {
     const { near, far } = await ends.tcp();
     const client = ends.keep(new EncryptedSocket(near, key));
     const server = ends.keep(new EncryptedSocket(far, { key: keys.server, isServer: true }));
@@ -176,8 +176,8 @@ describe('a connection that is cut', () => {
     await here;
   });
 
-  it('before the end of the session arrives was not closed, whatever this side has said', async () => {
-    // The relay swallows the close of the server, the last record of its direction, and ends.
+  it('is not closed cleanly before the end of the session arrives, although this side has closed', async () => {
+    // The relay drops the close record of the server, which is its last one, and ends.
     let last = false;
     const { near, far } = await relayed((unit, way) => (way === 'down' && last ? 'end' : [unit]));
     await far.send('one');
@@ -191,7 +191,7 @@ describe('a connection that is cut', () => {
     expect((await far.closed).code).not.toBe('K4NET_CLOSED');
   });
 
-  it('inside a message is truncated too, and the half is never delivered', async () => {
+  it('reports K4NET_TRUNCATED inside a message and never delivers the first part', async () => {
     let records = 0;
     const { near, far } = await relayed((unit, way) => {
       if (way === 'up') return [unit];

@@ -11,7 +11,7 @@ const ends = new Ends();
 
 afterEach(() => ends.clear());
 
-/** Delivers every byte by itself, and waits whenever it is told to. */
+/** Delivers every byte alone, and respects backpressure. */
 function trickling(inner: Transport): Transport {
   let rest: number[] = [];
   let paused = false;
@@ -62,7 +62,7 @@ function trickling(inner: Transport): Transport {
 }
 
 describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => {
-  it('a session comes about when every byte arrives by itself, a confirm too', async () => {
+  it('the handshake succeeds when every byte arrives alone, those of the confirm too', async () => {
     const [a, b] = memoryPair();
     const server = ends.keep(
       new EncryptedSocket(trickling(a), { isServer: true, key: keys.server, clientAuth: 'required', cipher }),
@@ -75,7 +75,7 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
     expect(await server.recvText()).toBe('a');
   });
 
-  it('who waits to send is told of a break, though nobody reads what came before it', async () => {
+  it('a waiting send rejects when the connection fails, although earlier messages are unread', async () => {
     const { near, far } = await ends.tcp();
     const client = ends.keep(new EncryptedSocket(near, { key: keys.server.publicKey, cipher }));
     const server = ends.keep(
@@ -89,15 +89,15 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
     await until(() => flushed.state === 'resolved');
     const sends = Array.from({ length: 400 }, () => server.send(new Uint8Array(60_000)));
     near.resetAndDestroy();
-    // A reset is seen by whoever writes, also where reading is paused.
+    // A writer notices a reset although reading is paused.
     await failure(Promise.all(sends), (await server.closed).code);
     expect((await server.closed).code).not.toBe('K4NET_CLOSED');
     expect(await server.recvText()).toBe('first');
   });
 });
 
-describe('what is no yes', () => {
-  it('is an answer of authorize other than true', async () => {
+describe('a value that does not accept a key', () => {
+  it('is any result of authorize except true', async () => {
     for (const answer of [-1, {}, 'yes', undefined]) {
       const { client, server } = await ends.pair(
         'memory',
@@ -113,7 +113,7 @@ describe('what is no yes', () => {
     }
   });
 
-  it('is insecureAcceptAnyKey: false, which leaves the known hosts in charge', async () => {
+  it('is insecureAcceptAnyKey: false, so that the known hosts decide', async () => {
     const address = { port: 1, retry: false };
     await expect(connect({ ...address, knownHosts: false })).rejects.toThrow(/knownHosts: false/);
     await expect(connect({ ...address, knownHosts: false, insecureAcceptAnyKey: false })).rejects.toThrow(
@@ -123,14 +123,14 @@ describe('what is no yes', () => {
     await failure(connect(both), 'K4NET_CONNECT');
   });
 
-  it('is a cipher that nobody knows', () => {
+  it('is an unknown cipher', () => {
     const [a] = memoryPair();
     expect(() => new EncryptedSocket(a, { cipher: 'rot13' as 'auto' })).toThrow(/'rot13'/);
   });
 });
 
 describe('recv with a timeout of 0', () => {
-  it('begins the handshake, as tryRecv does, so that polling gets somewhere', async () => {
+  it('starts the handshake, as tryRecv does, so that polling makes progress', async () => {
     const { client, server } = await ends.pair('memory');
     void server.send('here');
     await failure(client.recv({ timeout: 0 }), 'K4NET_TIMEOUT');

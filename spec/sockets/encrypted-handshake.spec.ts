@@ -14,7 +14,7 @@ afterEach(() => ends.clear());
 const client = { key: keys.server.publicKey };
 const server = { isServer: true, key: keys.server } as const;
 
-/** A peer that reads and never says a word; what it read. */
+/** A peer that reads and never writes, and the bytes that it read. */
 async function silence(options: EncryptedSocketOptions) {
   const { near, far } = await ends.tcp();
   let heard = 0;
@@ -23,7 +23,7 @@ async function silence(options: EncryptedSocketOptions) {
 }
 
 describe.each(wires)('the handshake over %s', (wire) => {
-  it('begins with none of what only looks: nothing is sent, nothing is settled', async () => {
+  it('does not start when the program only reads properties', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     await turns(20);
     for (const sock of [near, far]) {
@@ -37,7 +37,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   });
 
   it.each(['send', 'recv', 'tryRecv', 'handshake', 'rekey', 'export', 'loop'] as const)(
-    'begins with %s, and the peer needs no more than to wait for a message',
+    'starts with %s, and with a recv of the peer',
     async (how) => {
       const { client: near, server: far } = await ends.pair(wire);
       const got = far.recv();
@@ -59,7 +59,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     },
   );
 
-  it('is one handshake, however often it is asked for', async () => {
+  it('runs once, however many calls ask for it', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     const all = [near.handshake(), near.handshake(), far.handshake(), far.handshake(), near.handshake()];
     const [one, two, three, four, five] = await Promise.all(all);
@@ -75,7 +75,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     expect(near.readyState).toBe('open');
   });
 
-  it('is waited for by what is sent and received before it, in order', async () => {
+  it('delays earlier sends and receives and keeps their order', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     const words = Array.from({ length: 50 }, (_, i) => `word ${i}`);
     const received = Promise.all(words.map(() => far.recvText()));
@@ -86,7 +86,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     expect(await back).toBe('back');
   });
 
-  it('that a wait gave up on goes on', async () => {
+  it('continues when a wait for it times out', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     const stop = new AbortController();
     const reason = new Error('no longer');
@@ -104,7 +104,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     await talk(near, far);
   });
 
-  it('is not had by a socket that closes first, on whichever side', async () => {
+  it('does not run on a socket that closes first, on either side', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     const { closed } = near;
     await Promise.all([near.close(), far.close()]);
@@ -121,7 +121,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   });
 
   it.each(['client', 'server'] as const)(
-    'fails for the other side when the %s closes before it',
+    'fails on the other side when the %s closes before it',
     async (who) => {
       const pair = await ends.pair(wire);
       const [one, other] =
@@ -136,7 +136,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     },
   );
 
-  it('is finished by a close, which still delivers what was sent', async () => {
+  it('completes during a close, which still delivers the sent messages', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     void near.send('one');
     void near.send('two');
@@ -147,7 +147,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('is finished by a close of the server too', async () => {
+  it('completes during a close of the server too', async () => {
     const { client: near, server: far } = await ends.pair(wire);
     void far.send('one');
     const closing = far.close('two');
@@ -156,13 +156,13 @@ describe.each(wires)('the handshake over %s', (wire) => {
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('between two clients, or two servers, fails on both sides', async () => {
+  it('fails on both sides between two clients or two servers', async () => {
     const { near, far } = await ends.tcp();
     const [a, b] = [new EncryptedSocket(near, client), new EncryptedSocket(far, client)].map((sock) =>
       ends.keep(sock),
     ) as [EncryptedSocket, EncryptedSocket];
     const failures = await Promise.all([outcome(a.handshake()), outcome(b.handshake())]);
-    // Each gets a ClientHello where a ServerHello should be, or finds the other one gone for that reason.
+    // Each gets a ClientHello in place of a ServerHello, or the other one has closed for that reason.
     expect(failures).toContain('K4NET_UNEXPECTED');
     for (const code of failures) expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED']).toContain(code);
     const other = await ends.tcp();
@@ -171,7 +171,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
       ends.keep(new EncryptedSocket(other.near, timed)),
       ends.keep(new EncryptedSocket(other.far, { ...timed, handshakeTimeout: 2_000 })),
     ];
-    // Both wait for a word of the other until the first loses patience.
+    // Both wait for the other until the first timeout.
     const [first, second] = await Promise.all([outcome(c.handshake()), outcome(d.handshake())]);
     expect(first).toBe('K4NET_TIMEOUT');
     expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED', 'K4NET_NOT_K4NET']).toContain(second);
@@ -184,14 +184,14 @@ async function talk(near: EncryptedSocket, far: EncryptedSocket): Promise<void> 
   expect(near.readyState).toBe('open');
 }
 
-/** A message on its way: `send` alone is done when there is room for it. */
+/** A message that was written: `send` alone resolves when there is room for it. */
 async function sent(sock: EncryptedSocket): Promise<void> {
   await sock.send('x');
   await sock.flush();
 }
 
-describe('a peer that says nothing', () => {
-  it('hears nothing either, until there is something to say', async () => {
+describe('an encrypted peer that sends nothing', () => {
+  it('receives nothing until this side has something to send', async () => {
     const { sock, heard } = await silence(client);
     await turns(20);
     expect(heard()).toBe(0);
@@ -216,7 +216,7 @@ describe('a peer that says nothing', () => {
     if (!far.readableEnded) await once(far, 'end');
   });
 
-  it('costs whoever closes no more than the time that it gives', async () => {
+  it('delays a close by its timeout at most', async () => {
     const { sock } = await silence(client);
     const waits = [outcome(sock.handshake()), outcome(sock.recv())];
     await sock.close('never read', { timeout: 10 });
@@ -226,7 +226,7 @@ describe('a peer that says nothing', () => {
     expect(['K4NET_CLOSED', 'K4NET_TIMEOUT']).toContain(received);
   });
 
-  it('costs nothing when nothing was to be said', async () => {
+  it('does not delay a close of an unused socket', async () => {
     const { sock, far, heard } = await silence(client);
     const ended = once(far, 'end');
     const closing = sock.close();
@@ -237,7 +237,7 @@ describe('a peer that says nothing', () => {
     expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('that ends at once is a peer that closed', async () => {
+  it('is reported as a peer that closed when it ends at once', async () => {
     for (const options of [client, server]) {
       const { sock, far } = await silence(options);
       far.end();
@@ -246,7 +246,7 @@ describe('a peer that says nothing', () => {
     }
   });
 
-  it('that resets is a broken connection', async () => {
+  it('is reported as a failed connection when it resets', async () => {
     const { sock, far } = await silence(client);
     const shaken = refused(sock.handshake(), 'K4NET_CONNECTION');
     await once(far, 'data');
@@ -265,7 +265,7 @@ describe('closing with wrong arguments', () => {
     await talk(near, far);
   });
 
-  it('of a handshake begins none', async () => {
+  it('starts no handshake', async () => {
     const { sock, heard } = await silence(client);
     expect(await reasonOf(sock.handshake({ timeout: -1 }))).toBeInstanceOf(RangeError);
     expect(await reasonOf(sock.handshake({ maxSize: 1 } as never))).toBeInstanceOf(TypeError);
@@ -277,9 +277,9 @@ describe('closing with wrong arguments', () => {
   });
 });
 
-describe('a moment', () => {
-  it('without any say leaves nothing behind: no timer, no listener, no handle', async () => {
-    // Once, so that what is made once a process is there.
+describe('a socket that is used for a moment', () => {
+  it('leaves no timer, no listener and no handle behind', async () => {
+    // Run once before, so that objects made once for each process exist.
     await both();
     const before = resources();
     for (let i = 0; i < 5; i += 1) await both();
@@ -316,8 +316,8 @@ describe('a moment', () => {
   }
 });
 
-describe('what is printed', () => {
-  it('has no private key in it', async () => {
+describe('printed and inspected values', () => {
+  it('contain no private key', async () => {
     const made = await generateKeyPair({ keySize: 2048 });
     expectDiscreet(made);
     const options = { isServer: true, key: keys.server, clientAuth: 'wanted' } as const;
@@ -329,7 +329,7 @@ describe('what is printed', () => {
     for (const value of [options, keys, near, far, near.peer, far.peer, { ...client, clientKey: keys.rsa }]) {
       expectDiscreet(value);
     }
-    // The detector itself is one that finds.
+    // The detector itself works.
     expect(() => {
       expectDiscreet({ deep: [keys.server.toPem()] });
     }).toThrow();
@@ -341,7 +341,7 @@ describe('what is printed', () => {
     }
   });
 
-  it('of a key that cannot be used has none of it either', async () => {
+  it('contain nothing of a key that cannot be used', async () => {
     const pem = keys.server.toPem();
     const lines = pem.split('\n');
     const damaged = [

@@ -17,7 +17,7 @@ afterEach(() => ends.clear());
 const key = { key: keys.server.publicKey };
 const kib = 1024;
 
-/** A client and a server with a relay in between that knows the length of every unit. */
+/** A client and a server with a relay between them that records the length of every unit. */
 async function observed(
   client: object,
   server: object = {},
@@ -60,7 +60,7 @@ async function stream(
 }
 
 describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) => {
-  it('change their keys in both directions while messages flow', async () => {
+  it('rekey in both directions while messages are in flight', async () => {
     for (const wire of wires) {
       const { client, server } = await ends.shaken(wire, { ...key, cipher }, { cipher });
       const messages = Array.from({ length: 60 }, (_, i) => pattern((i * 977) % 9000, i));
@@ -75,7 +75,7 @@ describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) =
     }
   });
 
-  it('are opened by the other one', async () => {
+  it('can be opened by the other cipher', async () => {
     const other = cipher === 'node' ? 'webcrypto' : 'node';
     const { client, server } = await ends.shaken('TCP', { ...key, cipher }, { cipher: other });
     const messages = [0, 1, 100, 70_000, 300_000, 5].map(pattern);
@@ -87,7 +87,7 @@ describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) =
   });
 
   it.each([undefined, 'none', 'padme', 'block:256', 'block:70000'] as const)(
-    'with padding %s carry what was sent, in both directions',
+    'carry every message with padding %s, in both directions',
     async (padding) => {
       const other: PaddingPolicy = padding === 'padme' ? 'block:64' : 'padme';
       const { client, server } = await ends.shaken(
@@ -103,7 +103,7 @@ describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) =
 });
 
 describe('records', () => {
-  it('are as long as the padding says: the length of a message shows no more', async () => {
+  it('have the length that the padding policy sets, whatever the length of the message', async () => {
     const { near, far, lengths } = await observed({ padding: 'block:256' });
     const before = lengths.length;
     for (let size = 0; size < 200; size += 20) {
@@ -112,13 +112,13 @@ describe('records', () => {
       expect(await far.recv()).toHaveLength(size);
     }
     const data = lengths.slice(before);
-    // The Finished, a plaintext of 256 as well, may be among them.
+    // The Finished, also a plaintext of 256, can be among them.
     expect(data.length).toBeGreaterThanOrEqual(10);
     expect(new Set(data.slice(-10))).toEqual(new Set([4 + 17 + 256]));
   });
 
   it.each([16_384, 65_536, 1_048_576])(
-    'are no longer than the limit that the receiver said: %i',
+    'are at most as long as the recordLimit of the receiver: %i',
     async (recordLimit) => {
       const { near, far, lengths } = await observed({}, { recordLimit });
       const message = pattern(1_500_000);
@@ -138,38 +138,41 @@ describe('records', () => {
     [65_536, 65_536],
     [100_000, 100_000],
     [1_000_000, 262_144],
-  ])('follow the queue of a receiver that says no limit: %s makes %i', async (recvSize, limit) => {
-    const message = pattern(1_500_000);
-    const longestOf = (lengths: readonly number[]): number => Math.max(...lengths) - 4 - 17;
+  ])(
+    'have a limit that follows recvSize of the receiver by default: %s makes %i',
+    async (recvSize, limit) => {
+      const message = pattern(1_500_000);
+      const longestOf = (lengths: readonly number[]): number => Math.max(...lengths) - 4 - 17;
 
-    const { near, far, lengths } = await observed({}, { recvSize });
-    void near.send(message);
-    await far.recv();
-    expect(longestOf(lengths)).toBe(limit);
+      const { near, far, lengths } = await observed({}, { recvSize });
+      void near.send(message);
+      await far.recv();
+      expect(longestOf(lengths)).toBe(limit);
 
-    // The same for those that listen and connect make.
-    const taken: LockedSocket[] = [];
-    const server = await listen({ port: 0, host: '127.0.0.1', key: keys.server, recvSize });
-    ends.onClear(() => server.close({ timeout: 0 }));
-    void server.serve(async (socket) => {
-      taken.push(socket);
-      await socket.send(message);
-      await socket.recv();
-    });
-    const seen = { up: [] as number[], down: [] as number[] };
-    const relay = await ends.relay((server.address() as { port: number }).port, (unit, way) => {
-      seen[way].push(unit.length);
-      return [unit];
-    });
-    const client = ends.keep(await connect({ port: relay.port, host: '127.0.0.1', ...key, recvSize }));
-    await client.recv();
-    await client.send(message);
-    await client.flush();
-    await until(() => (taken[0]?.stats().messagesReceived ?? 0) > 0);
-    expect([longestOf(seen.up), longestOf(seen.down)]).toEqual([limit, limit]);
-  });
+      // The same for the sockets of listen and connect.
+      const taken: LockedSocket[] = [];
+      const server = await listen({ port: 0, host: '127.0.0.1', key: keys.server, recvSize });
+      ends.onClear(() => server.close({ timeout: 0 }));
+      void server.serve(async (socket) => {
+        taken.push(socket);
+        await socket.send(message);
+        await socket.recv();
+      });
+      const seen = { up: [] as number[], down: [] as number[] };
+      const relay = await ends.relay((server.address() as { port: number }).port, (unit, way) => {
+        seen[way].push(unit.length);
+        return [unit];
+      });
+      const client = ends.keep(await connect({ port: relay.port, host: '127.0.0.1', ...key, recvSize }));
+      await client.recv();
+      await client.send(message);
+      await client.flush();
+      await until(() => (taken[0]?.stats().messagesReceived ?? 0) > 0);
+      expect([longestOf(seen.up), longestOf(seen.down)]).toEqual([limit, limit]);
+    },
+  );
 
-  it('change their key only when asked: an empty one is all that is seen of it', async () => {
+  it('rekey only on request, which is one empty record on the wire', async () => {
     const { near, far, lengths } = await observed({});
     await near.send('x');
     await far.recv();
@@ -181,7 +184,7 @@ describe('records', () => {
     expect(textOf(await far.recv())).toBe('y');
   });
 
-  it('with a wait that is over before it begins change no key', async () => {
+  it('do not rekey when the signal has aborted before the call', async () => {
     const { client } = await ends.shaken('memory');
     const reason = new Error('no');
     expect(await reasonOf(client.rekey({ signal: AbortSignal.abort(reason) }))).toBe(reason);
@@ -189,7 +192,7 @@ describe('records', () => {
     await refused(client.rekey());
   });
 
-  it('over 100 key changes in a moment end the session with an alert', async () => {
+  it('end the session with an alert after more than 100 rekeys in a moment', async () => {
     const { client, server } = await ends.shaken('memory');
     for (let i = 0; i < 100; i += 1) await client.rekey();
     void client.send('still here');
@@ -220,7 +223,7 @@ describe('application protocols', () => {
     expect(server.peer?.appProtocol).toBe(agreed);
   });
 
-  it('without one in common are a refusal on both sides', async () => {
+  it('fail the handshake on both sides when there is none in common', async () => {
     const { client, server } = await ends.pair(
       'TCP',
       { ...key, appProtocols: ['a'] },
@@ -232,7 +235,7 @@ describe('application protocols', () => {
     await there;
   });
 
-  it('and the name of the server are what the other side hears', async () => {
+  it('and the server name reach the other side', async () => {
     const { client, server } = await ends.shaken('memory', { ...key, serverName: 'inn.example' });
     expect(server.peer?.serverName).toBe('inn.example');
     expect(client.peer?.serverName).toBe('inn.example');
@@ -240,7 +243,7 @@ describe('application protocols', () => {
 });
 
 describe('key material', () => {
-  it('is the same on both sides, and another one for everything that it depends on', async () => {
+  it('is the same on both sides, and differs for every label, context and session', async () => {
     const { client, server } = await ends.shaken('memory');
     const other = await ends.shaken('memory');
     const context = new Uint8Array([1, 2]);
@@ -258,7 +261,7 @@ describe('key material', () => {
       expect(same(here, await other.client.export(label, about, length))).toBe(false);
       seen.add(Buffer.from(here.subarray(0, 32)).toString('hex'));
     }
-    // One of another length is another one, not a longer one.
+    // A key of another length is a different key, not a longer one.
     expect(seen.size).toBe(5);
     expect(client.sessionId).toEqual(server.sessionId);
     expect(client.sessionId).not.toEqual(other.client.sessionId);
@@ -267,7 +270,7 @@ describe('key material', () => {
     expect(client.sessionId).toEqual(server.sessionId);
   });
 
-  it('is asked for with a label, bytes and a length', async () => {
+  it('needs a valid label, bytes and a length', async () => {
     const { client } = await ends.shaken('memory');
     const none = new Uint8Array(0);
     expect(await reasonOf(client.export('', none, 1))).toBeInstanceOf(TypeError);
@@ -280,7 +283,7 @@ describe('key material', () => {
 });
 
 describe('an alert', () => {
-  it.each(['client', 'server'] as const)('tells a %s that its message is too long', async (who) => {
+  it.each(['client', 'server'] as const)('reports to a %s that its message is too long', async (who) => {
     for (const wire of wires) {
       const small = { maxSize: 100 * kib };
       const pair = await ends.shaken(wire, { ...key, ...small }, small);

@@ -6,7 +6,7 @@ import { LockedSocket, memoryPair } from '../../lib/index.js';
 
 const count = 20_000;
 
-/** Two streams of which one hands the other the very chunks that it is given, as the loosest stream may. */
+/** Two streams in this process that pass chunks on without a copy. */
 function joined(): [Duplex, Duplex] {
   const make = (peer: () => Duplex): Duplex =>
     new Duplex({
@@ -38,7 +38,7 @@ test.each([
   ['joined streams', joined],
   ['tcp', tcp],
   ['memory', memoryPair],
-])('messages that are kept stay what they were: %s', async (_name, pair) => {
+])('messages that the program keeps do not change: %s', async (_name, pair) => {
   const [near, far] = (await pair()).map((stream) => new LockedSocket(stream));
   const kept: Uint8Array[] = [];
   const receiving = (async () => {

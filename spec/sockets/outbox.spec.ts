@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Outbox, type Outlet } from '../../lib/sockets/outbox.js';
+import type { Outlet } from '../../lib/sockets/frame-writer.js';
+import { Outbox } from '../../lib/sockets/outbox.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { unframe } from '../support/frames.js';
 import { concat, pattern, same, sameAll } from '../support/random.js';
@@ -8,7 +9,7 @@ import { watch } from '../support/sockets.js';
 
 const kib = 1024;
 
-/** An outlet that takes what it is given and is done with it when the test says so. */
+/** An outlet that records writes and finishes them when the test calls `done`. */
 class Scripted implements Outlet {
   readonly writes: Uint8Array[] = [];
   readonly parts: (readonly Uint8Array[])[] = [];
@@ -27,7 +28,7 @@ class Scripted implements Outlet {
     this.ends += 1;
   }
 
-  /** The oldest write is with the system. */
+  /** Finishes the oldest write. */
   done(): void {
     this.undone.shift()?.();
   }
@@ -39,7 +40,7 @@ function make(highWaterMark: number): { outbox: Outbox; outlet: Scripted } {
 }
 
 describe('Outbox', () => {
-  it('keeps a sender whose bytes are written waiting while the queue is over the mark', async () => {
+  it('keeps a sender of borrowed bytes waiting while the queue is over the high-water mark', async () => {
     const { outbox, outlet } = make(30 * kib);
     const first = watch(outbox.send(pattern(20 * kib)));
     await turns();
@@ -56,7 +57,7 @@ describe('Outbox', () => {
   });
 
   it.each([100, 5 * kib, 20 * kib, 100 * kib])(
-    'tells a sender of %i bytes also when the outlet is done before its write returns',
+    'resolves a send of %i bytes when the outlet finishes before its write returns',
     async (size) => {
       const { outbox, outlet } = make(1024 * kib);
       outlet.write = (_parts, done) => {
@@ -70,7 +71,7 @@ describe('Outbox', () => {
     },
   );
 
-  it('lends a long message: it is not copied, and its sender waits until it is written', async () => {
+  it('does not copy a long message, and its sender waits until it is written', async () => {
     const { outbox, outlet } = make(1024 * kib);
     const message = pattern(20 * kib);
     const sending = watch(outbox.send(message));
@@ -82,7 +83,7 @@ describe('Outbox', () => {
     expect(sending.state).toBe('resolved');
   });
 
-  it('copies a short message: its sender may write over it at once', async () => {
+  it('copies a short message, so that the caller may reuse its buffer at once', async () => {
     const { outbox, outlet } = make(1024 * kib);
     const message = pattern(16 * kib);
     const sending = watch(outbox.send(message));
@@ -92,7 +93,7 @@ describe('Outbox', () => {
     expect(sameAll(unframe(outlet.writes), [pattern(16 * kib)])).toBe(true);
   });
 
-  it('writes nothing while the outlet says no, and all of it in one write then', async () => {
+  it('writes nothing until drain after a write returned false, and then everything in one write', async () => {
     const { outbox, outlet } = make(1024 * kib);
     outlet.ready = false;
     void outbox.send(pattern(10, 1));
@@ -109,14 +110,14 @@ describe('Outbox', () => {
     expect(unframe(outlet.writes)).toHaveLength(59);
   });
 
-  it('takes from the line what there is room for, in order', async () => {
+  it('accepts waiting messages in order while there is room', async () => {
     const { outbox, outlet } = make(10 * kib);
     const sends = Array.from({ length: 5 }, (_, i) => watch(outbox.send(pattern(12 * kib, i))));
     const flushing = watch(outbox.flush({}));
     const ended = watch(outbox.end());
     for (let i = 0; i < 5; i += 1) {
       await turns();
-      // One is over the mark: the next is not even framed before it has gone.
+      // One message is over the high-water mark: the next is not framed before it is written.
       expect(outlet.writes).toHaveLength(i + 1);
       expect(sends.map(({ state }) => state)).toEqual(
         sends.map((_, each) => (each < i ? 'resolved' : 'pending')),
@@ -131,7 +132,7 @@ describe('Outbox', () => {
     expect(outbox.bufferedAmount).toBe(0);
   });
 
-  it('does not end before the line is written, and tells the outlet once', async () => {
+  it('ends once, after every waiting message', async () => {
     const { outbox, outlet } = make(1);
     void outbox.send(pattern(5));
     void outbox.send(pattern(6));
@@ -146,14 +147,14 @@ describe('Outbox', () => {
     expect(outlet.ends).toBe(1);
   });
 
-  it('gives way to the rest of the program in a loop that never has to wait', async () => {
+  it('yields a turn of the event loop in a send loop that never has to wait', async () => {
     const { outbox, outlet } = make(1024 * kib);
     let turned = 0;
     setImmediate(() => {
       turned += 1;
     });
     let sent = 0;
-    // Each write is done at once in the next tick, so that the queue never fills.
+    // Each write finishes in the next tick, so that the queue never fills.
     while (turned === 0 && sent < 10_000) {
       await outbox.send(pattern(kib));
       for (const done of outlet.undone.splice(0)) process.nextTick(done);
@@ -162,7 +163,7 @@ describe('Outbox', () => {
     expect(turned).toBe(1);
   });
 
-  it('after a failure rejects everyone, and writes and ends nothing more', async () => {
+  it('rejects every waiting call after a failure, and writes nothing more', async () => {
     const { outbox, outlet } = make(10);
     const waiting = [outbox.send(pattern(20)), outbox.send(pattern(20)), outbox.flush({}), outbox.end()].map(
       watch,

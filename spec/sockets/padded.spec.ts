@@ -13,9 +13,9 @@ interface Figures {
   readonly rss: number;
 }
 
-// Without the copies that the inbox makes, these messages hold 70 MiB (node) and 490 MiB (webcrypto).
+// Without the copies of the decoder, these messages keep 70 MiB (node) and 490 MiB (webcrypto).
 it.each(['node', 'webcrypto'])(
-  'one-byte messages that nobody reads hold no padding, with the %s cipher',
+  'unread one-byte messages keep no padding in memory with the %s cipher',
   async (cipher) => {
     const { code, out, err } = await run(process.execPath, ['--expose-gc', program, cipher, 'block:262144']);
     expect(err).toBe('');
@@ -23,7 +23,7 @@ it.each(['node', 'webcrypto'])(
     const { held, external, rss } = JSON.parse(out) as Figures;
     expect(held).toBeGreaterThan(1900);
     expect(external).toBeLessThan(2 * mib);
-    // Freed memory that the allocator keeps comes and goes by some 30 MiB.
+    // Freed memory that the allocator keeps varies by about 30 MiB.
     expect(rss).toBeLessThan(64 * mib);
   },
 );

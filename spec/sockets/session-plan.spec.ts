@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sessionOptions } from '../../lib/sockets/session-plan.js';
 
-describe('sessionOptions: the longest record that is accepted', () => {
+describe('sessionOptions: the record limit', () => {
   it.each([
     [undefined, 262_144],
     [1, undefined],
@@ -12,11 +12,11 @@ describe('sessionOptions: the longest record that is accepted', () => {
     [1_000_000, 262_144],
     [Infinity, 262_144],
     [NaN, undefined],
-  ])('is for a queue of %s bytes %s', (recvSize, recordLimit) => {
+  ])('is, for a recvSize of %s bytes, %s', (recvSize, recordLimit) => {
     expect(sessionOptions({ recvSize }).recordLimit).toBe(recordLimit);
   });
 
-  it('is what the caller says, whatever the queue', () => {
+  it('is the recordLimit of the caller, whatever the recvSize', () => {
     expect(sessionOptions({ recvSize: 1_000_000, recordLimit: 65_536 }).recordLimit).toBe(65_536);
     expect(sessionOptions({ recvSize: 1, recordLimit: 1_048_576 }).recordLimit).toBe(1_048_576);
   });

@@ -8,12 +8,12 @@ const mib = 1024 * 1024;
 const count = 100_000;
 
 /**
- * What the resident memory of the process may grow by while a gibibyte goes through, both ends and the garbage between
- * two collections included. Some 60 MiB is usual; the bound leaves the collector room and is an eighth of the whole.
+ * Limit of the growth of resident memory while 1 GiB passes, both ends and garbage included. About
+ * 60 MiB is usual; the limit is an eighth of the total.
  */
 const bound = 128 * mib;
 
-/** The same sizes and places for both ends, from the seed alone: most small, one in a hundred up to 2 MiB. */
+/** The same random sizes and places for both ends: most small, one in a hundred up to 2 MiB. */
 function* plan(poolSize: number): Generator<{ start: number; end: number }> {
   const random = new Random(2024);
   for (let i = 0; i < count; i += 1) {
@@ -25,7 +25,7 @@ function* plan(poolSize: number): Generator<{ start: number; end: number }> {
   }
 }
 
-it('100,000 messages, about 1 GiB, with pauses on both sides: order, content and count exact, memory bounded', async () => {
+it('100,000 messages of about 1 GiB arrive in order and whole, with pauses on both sides and bounded memory', async () => {
   const { near, far, dispose } = await tcpPair();
   const sender = new LockedSocket(near);
   const receiver = new LockedSocket(far);
@@ -37,7 +37,7 @@ it('100,000 messages, about 1 GiB, with pauses on both sides: order, content and
   const sending = (async () => {
     const random = new Random(8);
     for (const { start, end } of plan(pool.length)) {
-      // Some senders wait for each message, some now and then, as programs do.
+      // Some programs await each send, some only now and then.
       const sent = sender.send(pool.subarray(start, end));
       if (random.below(3) > 0) await sent;
       if (random.below(500) === 0) await turns(random.below(20));

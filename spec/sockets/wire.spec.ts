@@ -10,7 +10,7 @@ import { pattern, same, sameAll } from '../support/random.js';
 import { Recorder, turns } from '../support/recorder.js';
 import { arrived, drain, failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
-/** A socket and, at the other end of its stream, bytes as the test wants them. */
+/** A socket, and a raw stream at its other end. */
 function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Transport; sink: Recorder } {
   const [raw, mine] = memoryPair();
   const sink = new Recorder();
@@ -19,7 +19,7 @@ function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Tran
 }
 
 describe('LockedSocket on the wire', () => {
-  it('writes the length, unsigned, 32 bits, little-endian, and the bytes', async () => {
+  it('writes a length prefix (unsigned, 32 bits, little-endian) and the bytes', async () => {
     const { sock, sink } = rawPeer();
     for (const message of ['', 'abc', pattern(300), pattern(20_000), pattern(70_000)])
       await sock.send(message);
@@ -28,7 +28,7 @@ describe('LockedSocket on the wire', () => {
     expect(same(sink.bytes, frames(['', 'abc', pattern(300), pattern(20_000), pattern(70_000)]))).toBe(true);
   });
 
-  it('reads what the Python library writes, byte by byte and at once', async () => {
+  it('reads the bytes of the Python library, one at a time and all at once', async () => {
     const file = readFileSync(new URL('../vectors/seed-wire.json', import.meta.url), 'utf8');
     const { frames: vectors } = JSON.parse(file) as { frames: { message: string; bytes: string }[] };
     expect(vectors.length).toBeGreaterThan(0);
@@ -42,7 +42,7 @@ describe('LockedSocket on the wire', () => {
     }
   });
 
-  it('sends the messages of one tick in one write, those of a full one in two', async () => {
+  it('writes the messages of one tick at once, and those of a busy tick in two writes', async () => {
     const writes: number[] = [];
     const [raw, mine] = memoryPair();
     const sink = new Recorder();
@@ -82,7 +82,7 @@ describe('LockedSocket on the wire', () => {
     };
     expect(await sendTick(37)).toEqual([37 * 54]);
     expect(await sendLoop(37)).toEqual([37 * 54]);
-    // From 2 KiB on the peer begins while this side goes on: with half of what the tick before had.
+    // A tick over 2 KiB is written in two parts, so that the peer can begin with the first half.
     expect(await sendTick(100)).toEqual([38 * 54, 62 * 54]);
     expect(await sendLoop(100)).toEqual([50 * 54, 50 * 54]);
     await sink.untilReceived(274 * 54);
@@ -90,8 +90,8 @@ describe('LockedSocket on the wire', () => {
   });
 });
 
-describe('LockedSocket: a message that is only half there', () => {
-  it('is delivered by a later recv, when the first one has timed out', async () => {
+describe('LockedSocket: a message that has arrived in part', () => {
+  it('goes to a later recv when the first one times out', async () => {
     const { sock, raw } = rawPeer();
     const bytes = frame(pattern(5000));
     for (const at of [2, 4, 3000]) {
@@ -106,7 +106,7 @@ describe('LockedSocket: a message that is only half there', () => {
     expect(same(await waiting, pattern(5000))).toBe(true);
   });
 
-  it('is too long for a recv as soon as its header is there, and stays', async () => {
+  it('rejects a recv with a smaller maxSize as soon as its length prefix has arrived, and stays', async () => {
     const { sock, raw } = rawPeer();
     const bytes = frame(pattern(5000));
     const early = watch(sock.recv({ maxSize: 4999 }));
@@ -124,7 +124,7 @@ describe('LockedSocket: a message that is only half there', () => {
     expect(same(await sock.recv(5000), pattern(5000))).toBe(true);
   });
 
-  it('rejects the next in line that cannot take it, when the first one has given up', async () => {
+  it('rejects the next recv with a smaller maxSize when the first one times out', async () => {
     const { sock, raw } = rawPeer();
     const controller = new AbortController();
     const first = reasonOf(sock.recv({ signal: controller.signal }));
@@ -139,7 +139,7 @@ describe('LockedSocket: a message that is only half there', () => {
     expect((await third).length).toBe(11);
   });
 
-  it('at the end of the peer is a truncation, after all whole messages', async () => {
+  it('is K4NET_TRUNCATED at the end of the peer, after every whole message', async () => {
     for (const rest of [header(5).subarray(0, 1), header(5), frame('abc').subarray(0, 6)]) {
       const { sock, raw, sink } = rawPeer();
       raw.write([frames(['one', 'two']), rest]);
@@ -154,7 +154,7 @@ describe('LockedSocket: a message that is only half there', () => {
     }
   });
 
-  it('ends a loop with the truncation', async () => {
+  it('ends a loop with K4NET_TRUNCATED at the end of the peer', async () => {
     const { sock, raw } = rawPeer();
     raw.write([frame('whole'), header(3)]);
     raw.end();
@@ -166,7 +166,7 @@ describe('LockedSocket: a message that is only half there', () => {
     expect(seen).toEqual(['whole']);
   });
 
-  it('at a reset is a broken connection, after all whole messages', async () => {
+  it('is K4NET_CONNECTION after a reset, behind every whole message', async () => {
     const { sock, raw } = rawPeer();
     raw.write([frames(['one']), header(3)]);
     await arrived(sock, 11);
@@ -176,7 +176,7 @@ describe('LockedSocket: a message that is only half there', () => {
     await failure(sock.recv(), 'K4NET_CONNECTION');
   });
 
-  it('is no truncation for a socket that is closing: nobody wants it', async () => {
+  it('is no error for a socket that closes, because the program does not want it', async () => {
     const { sock, raw } = rawPeer();
     raw.write([header(3)]);
     await arrived(sock, 4);
@@ -187,8 +187,8 @@ describe('LockedSocket: a message that is only half there', () => {
   });
 });
 
-describe('LockedSocket: an announced length over the limit', () => {
-  it('breaks the socket at the header, after all whole messages, before any of the body', async () => {
+describe('LockedSocket: a length prefix over maxSize', () => {
+  it('fails the connection after every whole message and before the body', async () => {
     const { sock, raw, sink } = rawPeer({ maxSize: 1000 });
     const waiting = [sock.recv(), sock.recv(), sock.recv()];
     raw.write([frames(['one']), header(1001)]);
@@ -200,7 +200,7 @@ describe('LockedSocket: an announced length over the limit', () => {
     await sink.untilClose();
   });
 
-  it('holds a default of 16 MiB, up and including', async () => {
+  it('has a default limit of 16 MiB inclusive', async () => {
     const { sock, raw } = rawPeer();
     raw.write([header(16 * 1024 * 1024)]);
     await arrived(sock, 4);
@@ -212,10 +212,10 @@ describe('LockedSocket: an announced length over the limit', () => {
   });
 });
 
-describe('LockedSocket: what it holds for a reader that does not come', () => {
-  it('counts each chunk, so that a trickle of tiny ones is bounded too', async () => {
+describe('LockedSocket: memory when nobody reads', () => {
+  it('counts an overhead for each chunk, so that many tiny chunks are bounded too', async () => {
     const { sock, raw, sink } = rawPeer({ recvSize: 10_000 });
-    // Empty messages, one a chunk: four bytes on the wire, more than that in memory.
+    // One empty message in each chunk: four bytes on the wire, but more in memory.
     let writing = true;
     for (let i = 0; i < 100_000 && writing; i += 1) writing = raw.write([frame('')]);
     await turns(20);
@@ -229,7 +229,7 @@ describe('LockedSocket: what it holds for a reader that does not come', () => {
     await sink.until(() => sink.drains > 0);
   });
 
-  it('reads on when it has been read', async () => {
+  it('resumes reading when messages were taken', async () => {
     const { sock, raw } = rawPeer({ recvSize: 1 });
     const sent = Array.from({ length: 40 }, (_, i) => pattern(1000 + i, i));
     for (const message of sent) raw.write([frame(message)]);
@@ -237,7 +237,7 @@ describe('LockedSocket: what it holds for a reader that does not come', () => {
     expect(sameAll(await drain(sock), sent)).toBe(true);
   });
 
-  it('drops it all at close', async () => {
+  it('drops every held message at close', async () => {
     const { sock, raw, sink } = rawPeer();
     for (let i = 0; i < 10; i += 1) raw.write([frame('x')]);
     await arrived(sock, 50);
@@ -250,19 +250,19 @@ describe('LockedSocket: what it holds for a reader that does not come', () => {
 });
 
 describe('new LockedSocket', () => {
-  it('is made over a duplex stream or a transport, and says so', () => {
+  it('rejects anything but a duplex stream or a transport', () => {
     for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
       expect(() => new LockedSocket(wrong as never)).toThrow(/made over a duplex stream or a transport/);
     }
   });
 
-  it('refuses options that it does not know, quoted', () => {
+  it('rejects an unknown option by name', () => {
     expect(() => new LockedSocket(memoryPair()[0], { recv_size: 5 } as never)).toThrow(/'recv_size'/);
     expect(() => new LockedSocket(memoryPair()[0], null as never)).toThrow(TypeError);
     expect(() => new LockedSocket(memoryPair()[0], 5 as never)).toThrow(TypeError);
   });
 
-  it('refuses values of the wrong kind and out of range, quoted', () => {
+  it('rejects values of a wrong type or out of range with the value', () => {
     const make = (options: object) => () => new LockedSocket(memoryPair()[0], options);
     for (const name of ['recvSize', 'maxSize', 'highWaterMark']) {
       expect(make({ [name]: '5' })).toThrow(TypeError);

@@ -12,7 +12,7 @@ import { arrived, failure, reasonOf, textOf, until, watch } from '../support/soc
 const ends = new Ends();
 afterEach(() => ends.clear());
 
-/** A plain socket whose peer sends these bytes, cut as given. */
+/** A plain socket whose peer sends these bytes in the given chunks. */
 async function receiving(
   bytes: Uint8Array | string,
   cut = Infinity,
@@ -27,7 +27,7 @@ async function receiving(
 }
 
 describe('a plain socket whose peer is encrypted', () => {
-  it('learns it from what an encrypted server answers, and gets no message', async () => {
+  it('fails with K4NET_ENCRYPTED_PEER at the answer of an encrypted server and delivers no message', async () => {
     const reports: unknown[] = [];
     const server = await listen({
       port: 0,
@@ -50,21 +50,24 @@ describe('a plain socket whose peer is encrypted', () => {
   it.each([
     { what: 'that has its key', options: { key: keys.server.publicKey } },
     { what: 'that asks for a key', options: { insecureAcceptAnyKey: true } },
-  ])('learns it from the first unit of an encrypted client $what', async ({ options }) => {
-    const { near, far } = await ends.tcp();
-    const client = ends.keep(new EncryptedSocket(far, options));
-    void client.handshake();
-    await failure(new LockedSocket(near).recv(), 'K4NET_ENCRYPTED_PEER');
-  });
+  ])(
+    'fails with K4NET_ENCRYPTED_PEER at the first unit of an encrypted client $what',
+    async ({ options }) => {
+      const { near, far } = await ends.tcp();
+      const client = ends.keep(new EncryptedSocket(far, options));
+      void client.handshake();
+      await failure(new LockedSocket(near).recv(), 'K4NET_ENCRYPTED_PEER');
+    },
+  );
 
-  it('learns it however the bytes are cut', async () => {
+  it('recognizes the first unit however its bytes are split', async () => {
     const alert = frame(Uint8Array.from([0x4b, 0x34, 0x4e, 1, 15, 0, 12, 1, 0x78]));
     for (const cut of [1, 3, 5, 9, Infinity]) {
       await failure((await receiving(alert, cut)).recv(), 'K4NET_ENCRYPTED_PEER');
     }
   });
 
-  it('takes messages that look nearly so, and any message behind the first', async () => {
+  it('accepts similar messages, and any message behind the first', async () => {
     const unit = Uint8Array.from([0x4b, 0x34, 0x4e, 1, 15, 0, 12, 1, 0x78]);
     const near: readonly Uint8Array[] = [
       unit.subarray(0, 5),
@@ -82,7 +85,7 @@ describe('a plain socket whose peer is encrypted', () => {
     }
   });
 
-  it('is not told so by what an encrypted peer sends as its first message', async () => {
+  it('accepts the same bytes as the first message of an encrypted connection', async () => {
     const { client, server } = await ends.shaken('TCP');
     const unit = Uint8Array.from([0x4b, 0x34, 0x4e, 1, 15, 0, 12, 1, 0x78]);
     await server.send(unit);
@@ -90,7 +93,7 @@ describe('a plain socket whose peer is encrypted', () => {
   });
 });
 
-describe('a plain socket whose peer speaks something else', () => {
+describe('a plain socket whose peer uses another protocol', () => {
   it.each([
     { talk: 'HTTP/1.1 400 Bad Request\r\n\r\n', says: 'text ("HTTP")' },
     { talk: 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n', says: 'text ("GET ")' },
@@ -98,7 +101,7 @@ describe('a plain socket whose peer speaks something else', () => {
     { talk: '220 mail.example.org ESMTP\r\n', says: 'text ("220 ")' },
     { talk: '"\\"{}', says: 'text ("\\"\\\\\\"{")' },
     { talk: '\x16\x03\x01\x02\x00\x01', says: 'TLS' },
-  ])('says so: $says', async ({ talk, says }) => {
+  ])('fails with K4NET_NOT_K4NET: $says', async ({ talk, says }) => {
     for (const cut of [1, Infinity]) {
       const error = await failure((await receiving(talk, cut)).recv(), 'K4NET_NOT_K4NET');
       expect(error.message).toBe(`the peer sent ${says}, not a k4net message`);
@@ -106,7 +109,7 @@ describe('a plain socket whose peer speaks something else', () => {
     }
   });
 
-  it('speaks of a length that is over the limit where it is no text, and behind the first message', async () => {
+  it('reports K4NET_TOO_LARGE for a length that is not text, and behind the first message', async () => {
     const noText = await receiving(header(0x7fff_0000));
     const error = (await reasonOf(noText.recv())) as TooLargeError;
     expect(error).toMatchObject({ code: 'K4NET_TOO_LARGE', size: 0x7fff_0000 });
@@ -115,7 +118,7 @@ describe('a plain socket whose peer speaks something else', () => {
     await failure(later.recv(), 'K4NET_TOO_LARGE');
   });
 
-  it('takes such a length where maxSize allows it', async () => {
+  it('accepts such a length if maxSize allows it', async () => {
     const sock = await receiving('HTTP', Infinity, 2 ** 32 - 1);
     const waiting = watch(sock.recv());
     await arrived(sock, 4);

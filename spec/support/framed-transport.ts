@@ -1,4 +1,5 @@
-import { headerLength, writeHeader } from '../../lib/transport/framing/encoder.js';
+import { headerLength } from '../../lib/transport/framing/encoder.js';
+import { writeU32 } from '../../lib/util/bytes.js';
 import { readU32 } from '../../lib/util/bytes.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 
@@ -51,7 +52,7 @@ export class FramedTransport implements Transport {
 
   write(parts: readonly Uint8Array[], done?: () => void): boolean {
     const header = new Uint8Array(headerLength);
-    writeHeader(
+    writeU32(
       header,
       0,
       parts.reduce((sum, part) => sum + part.length, 0),

@@ -16,7 +16,7 @@ afterEach(async () => {
   pair = undefined;
 });
 
-/** A stream whose reading side is in the hands of the test. */
+/** A stream whose readable side the test controls. */
 function scripted(options: { emitClose?: boolean; autoDestroy?: boolean } = {}): Duplex {
   return new Duplex({
     ...options,
@@ -27,7 +27,7 @@ function scripted(options: { emitClose?: boolean; autoDestroy?: boolean } = {}):
   });
 }
 
-describe('DuplexTransport: a stream that was in use before', () => {
+describe('DuplexTransport: a stream that was used before', () => {
   it('ends and closes the sink of a stream whose both directions have ended, without a cause', async () => {
     const stream = scripted();
     stream.push(null);
@@ -41,7 +41,7 @@ describe('DuplexTransport: a stream that was in use before', () => {
     expect(sink.cause).toBeUndefined();
   });
 
-  it('closes without a cause where this direction had ended before', async () => {
+  it('closes without a cause when this direction has ended before', async () => {
     pair = await tcpPair();
     pair.near.end(pattern(10));
     await once(pair.near, 'finish');
@@ -54,7 +54,7 @@ describe('DuplexTransport: a stream that was in use before', () => {
     expect(sink.cause).toBeUndefined();
   });
 
-  it('tells of the end of a stream whose reading side had ended before, and goes on writing', async () => {
+  it('reports the end of a stream whose reading side has ended before, and still writes', async () => {
     const tcp = await tcpPair();
     pair = tcp;
     tcp.near.allowHalfOpen = true;
@@ -87,7 +87,7 @@ describe('DuplexTransport: a stream that was in use before', () => {
     expect(sink.events).toEqual(['close']);
   });
 
-  it('closes the sink of a stream that was destroyed in silence', async () => {
+  it('closes the sink of a stream that was destroyed without an error', async () => {
     const stream = scripted();
     stream.destroy();
     const sink = new Recorder();
@@ -96,7 +96,7 @@ describe('DuplexTransport: a stream that was in use before', () => {
     expect(K4netError.is(sink.cause, 'K4NET_CONNECTION')).toBe(true);
   });
 
-  it('delivers what was read before it came', async () => {
+  it('delivers bytes that the stream has read before', async () => {
     pair = await tcpPair();
     pair.far.write(pattern(1000));
     await once(pair.near, 'readable');
@@ -107,8 +107,8 @@ describe('DuplexTransport: a stream that was in use before', () => {
   });
 });
 
-describe('DuplexTransport: a stream that breaks', () => {
-  it('gives the error of the stream as the cause, once', async () => {
+describe('DuplexTransport: a stream that fails', () => {
+  it('closes once, with the error of the stream as the cause', async () => {
     const stream = scripted();
     const sink = new Recorder();
     new DuplexTransport(stream).attach(sink);
@@ -123,7 +123,7 @@ describe('DuplexTransport: a stream that breaks', () => {
     expect(sink.events).toEqual(['data', 'close']);
   });
 
-  it('closes though the stream never says that it has closed', async () => {
+  it('closes although the stream never emits close', async () => {
     const stream = scripted({ emitClose: false });
     const sink = new Recorder();
     new DuplexTransport(stream).attach(sink);
@@ -132,7 +132,7 @@ describe('DuplexTransport: a stream that breaks', () => {
     expect(sink.cause?.message).toContain('gone');
   });
 
-  it('closes though the stream neither destroys itself nor says so', async () => {
+  it('closes although the stream neither destroys itself nor emits close', async () => {
     const stream = scripted({ emitClose: false, autoDestroy: false });
     const sink = new Recorder();
     const transport = new DuplexTransport(stream);
@@ -145,7 +145,7 @@ describe('DuplexTransport: a stream that breaks', () => {
     expect(stream.destroyed).toBe(true);
   });
 
-  it('closes and destroys when an error leaves the stream as it is', async () => {
+  it('destroys a stream that an error leaves open, and closes', async () => {
     const stream = scripted({ emitClose: false, autoDestroy: false });
     const sink = new Recorder();
     new DuplexTransport(stream).attach(sink);
@@ -155,7 +155,7 @@ describe('DuplexTransport: a stream that breaks', () => {
     expect(stream.destroyed).toBe(true);
   });
 
-  it('takes a premature destroy by a stranger for what it is', async () => {
+  it('reports K4NET_CONNECTION when other code destroys the stream', async () => {
     pair = await tcpPair();
     const sink = new Recorder();
     new DuplexTransport(pair.near).attach(sink);
@@ -176,15 +176,15 @@ describe('DuplexTransport: a stream that breaks', () => {
   });
 });
 
-describe('DuplexTransport: which streams', () => {
-  it('refuses streams of objects and of text', () => {
+describe('DuplexTransport: accepted streams', () => {
+  it('rejects streams of objects and of text', () => {
     expect(() => new DuplexTransport(new PassThrough({ objectMode: true }))).toThrow(TypeError);
     const text = scripted();
     text.setEncoding('utf8');
     expect(() => new DuplexTransport(text)).toThrow(TypeError);
   });
 
-  it('breaks over a stream that becomes one of text later', async () => {
+  it('fails when a stream becomes a stream of text later', async () => {
     const stream = scripted();
     const sink = new Recorder();
     new DuplexTransport(stream).attach(sink);
@@ -196,7 +196,7 @@ describe('DuplexTransport: which streams', () => {
     expect(sink.received).toBe(0);
   });
 
-  it('knows a duplex stream by its shape', async () => {
+  it('recognizes a duplex stream by its shape', async () => {
     pair = await tcpPair();
     expect(isDuplex(pair.near)).toBe(true);
     expect(isDuplex(new PassThrough())).toBe(true);
@@ -205,7 +205,7 @@ describe('DuplexTransport: which streams', () => {
     }
   });
 
-  it('says where both ends are, and nothing where there is nothing to say', async () => {
+  it('reports the addresses of both ends, or empty strings', async () => {
     const tcp = await tcpPair();
     pair = tcp;
     const near = new DuplexTransport(tcp.near);
@@ -217,7 +217,7 @@ describe('DuplexTransport: which streams', () => {
     expect([plain.localAddress, plain.remoteAddress]).toEqual(['', '']);
   });
 
-  it('sends small writes at once and does not end with its peer', async () => {
+  it("disables Nagle's algorithm and stays open when its peer ends (half-close)", async () => {
     const tcp = await tcpPair();
     pair = tcp;
     tcp.near.allowHalfOpen = false;
@@ -242,8 +242,8 @@ describe('DuplexTransport: which streams', () => {
   });
 });
 
-describe('DuplexTransport: streams that hand over within a write', () => {
-  /** An end of a pair that gives its reader what was written before the write returns. */
+describe('DuplexTransport: streams that deliver inside a write', () => {
+  /** An end of a pair that delivers a write to its reader before the write returns. */
   class Side extends Duplex {
     other: Side = this;
     #taken: (() => void) | undefined;
@@ -260,7 +260,7 @@ describe('DuplexTransport: streams that hand over within a write', () => {
     }
   }
 
-  it('deliver in a later turn, in order', async () => {
+  it('delivers in a later turn, in order', async () => {
     const [near, far] = [new Side(), new Side()];
     [near.other, far.other] = [far, near];
     const [one, two] = [new DuplexTransport(near), new DuplexTransport(far)];
@@ -280,7 +280,7 @@ describe('DuplexTransport: streams that hand over within a write', () => {
     far.destroy();
   });
 
-  it('carry messages whole although callbacks send while others are being sent', async () => {
+  it('carries messages whole although callbacks send during a send', async () => {
     const [near, far] = [new Side(), new Side()];
     [near.other, far.other] = [far, near];
     const [one, two] = [new QueueSocket(new LockedSocket(near)), new QueueSocket(new LockedSocket(far))];

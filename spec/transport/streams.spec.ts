@@ -7,7 +7,7 @@ const over = (make: () => Promise<StreamPair>) => async (): Promise<TransportPai
   return { near: new DuplexTransport(near), far: new DuplexTransport(far), dispose };
 };
 
-// The system's buffers grow by themselves on loopback, up to net.ipv4.tcp_rmem and tcp_wmem.
+// The buffers of the system grow on loopback, up to net.ipv4.tcp_rmem and tcp_wmem.
 const inFlight = 32 * 1024 * 1024;
 
 describeTransport('TCP', over(tcpPair), { halfClose: true, reset: true, inFlight });

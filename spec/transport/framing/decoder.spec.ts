@@ -13,12 +13,17 @@ function cut(stream: Uint8Array, places: readonly number[]): Uint8Array[] {
   return [...at, stream.length].map((end, i) => stream.subarray(i === 0 ? 0 : at[i - 1], end));
 }
 
+/** Gives a chunk to the decoder and adds the runs that it completes to a list. */
+function push(decoder: FrameDecoder, chunk: Uint8Array, runs: Uint8Array[] = [], exclusive = false): void {
+  decoder.push(chunk, { addRun: (run) => void runs.push(run) }, exclusive);
+}
+
 function decode(
   chunks: Iterable<Uint8Array>,
   decoder: FrameDecoder = new FrameDecoder(16 * mib),
 ): Uint8Array[] {
   const runs: Uint8Array[] = [];
-  for (const chunk of chunks) decoder.push(chunk, runs);
+  for (const chunk of chunks) push(decoder, chunk, runs);
   return runs;
 }
 
@@ -35,7 +40,7 @@ const messages = fc
   .array(fc.tuple(sizes, fc.nat(255)), { maxLength: 20 })
   .map((list) => list.map(([size, seed]) => pattern(size, seed)));
 
-/** Counts the bytes that are allocated through the two ways that the decoder has. */
+/** Counts the bytes that the decoder allocates. */
 function watchAllocations(): { bytes: number; count: number } {
   const seen = { bytes: 0, count: 0 };
   const unsafe = Buffer.allocUnsafeSlow.bind(Buffer);
@@ -51,8 +56,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('FrameDecoder: any segmentation gives the same messages', () => {
-  it('wherever the stream is cut', () => {
+describe('FrameDecoder: framing', () => {
+  it('finds the same messages wherever the stream is cut', () => {
     fc.assert(
       fc.property(messages, fc.array(fc.nat(), { maxLength: 60 }), (sent, places) => {
         const decoder = new FrameDecoder(16 * mib);
@@ -64,7 +69,7 @@ describe('FrameDecoder: any segmentation gives the same messages', () => {
     );
   });
 
-  it('in chunks of one size, small ones and those around frame edges too', () => {
+  it('finds the same messages in chunks of any one size', () => {
     fc.assert(
       fc.property(messages, fc.constantFrom(1, 2, 3, 4, 5, 7, 64, 1024, 1028, 4096), (sent, size) => {
         const stream = frames(sent);
@@ -77,7 +82,7 @@ describe('FrameDecoder: any segmentation gives the same messages', () => {
     );
   });
 
-  it('with every single cut through a header and both its neighbours', () => {
+  it('finds the same messages for every cut through a length prefix and its neighbours', () => {
     const sent = [pattern(3, 1), pattern(0), pattern(70, 2), pattern(5, 3)];
     const stream = frames(sent);
     for (let first = 0; first <= stream.length; first += 1) {
@@ -87,22 +92,22 @@ describe('FrameDecoder: any segmentation gives the same messages', () => {
     }
   });
 
-  it('and each message as soon as its last byte is there', () => {
+  it('gives out a message as soon as its last byte has arrived', () => {
     const decoder = new FrameDecoder(16 * mib);
     const stream = frames([pattern(0), pattern(1), pattern(30)]);
     const whole: number[] = [];
     let fed = 0;
     for (const chunk of bytewise(stream)) {
       const runs: Uint8Array[] = [];
-      decoder.push(chunk, runs);
+      push(decoder, chunk, runs);
       fed += 1;
       if (runs.length > 0) whole.push(fed);
     }
     expect(whole).toEqual([4, 9, 43]);
   });
 
-  it('although the caller fills the same chunk again: only runs are kept', () => {
-    // A frame that spans chunks is copied; one that lies whole in a chunk stays there, as the contract says.
+  it('keeps no reference to a chunk that holds only part of a frame', () => {
+    // The caller fills the same chunk again.
     const stream = frame(pattern(500));
     const decoder = new FrameDecoder(16 * mib);
     const runs: Uint8Array[] = [];
@@ -110,19 +115,19 @@ describe('FrameDecoder: any segmentation gives the same messages', () => {
     for (let at = 0; at < stream.length; at += 100) {
       const part = stream.subarray(at, at + 100);
       chunk.set(part);
-      decoder.push(chunk.subarray(0, part.length), runs);
+      push(decoder, chunk.subarray(0, part.length), runs);
     }
     expect(sameAll(unframe(runs), [pattern(500)])).toBe(true);
   });
 
-  it('takes whole frames where they lie, without a copy', () => {
+  it('does not copy whole frames', () => {
     const stream = frames([pattern(10), pattern(20)]);
     const runs = decode([stream]);
     expect(runs).toHaveLength(1);
     expect(runs[0]!.buffer).toBe(stream.buffer);
   });
 
-  it('takes an empty chunk for nothing, between and inside frames', () => {
+  it('ignores an empty chunk between and inside frames', () => {
     const stream = frame(pattern(6));
     const empty = new Uint8Array(0);
     const chunks = [
@@ -138,8 +143,8 @@ describe('FrameDecoder: any segmentation gives the same messages', () => {
   });
 });
 
-describe('FrameDecoder: the limit', () => {
-  it('accepts a message of exactly the limit and refuses one byte more', () => {
+describe('FrameDecoder: maxSize', () => {
+  it('accepts a message of exactly maxSize and rejects one byte more', () => {
     fc.assert(
       fc.property(fc.nat(2000), fc.nat(50), (limit, chunk) => {
         const feed = (size: number): Uint8Array[] => {
@@ -157,18 +162,18 @@ describe('FrameDecoder: the limit', () => {
     );
   });
 
-  it('of nothing still lets empty messages through', () => {
+  it('accepts empty messages when maxSize is 0', () => {
     expect(unframe(decode([frames(['', ''])], new FrameDecoder(0)))).toHaveLength(2);
     expect(() => decode([frame('x')], new FrameDecoder(0))).toThrow(TooLargeError);
   });
 
-  it('of four bytes of FF lets the longest header pass', () => {
+  it('accepts the largest length prefix when maxSize is 4294967295', () => {
     const decoder = new FrameDecoder(0xffff_ffff);
     decode([header(0xffff_ffff)], decoder);
     expect(decoder.pendingSize).toBe(0xffff_ffff);
   });
 
-  it('refuses at the header with both sizes, before a byte is taken for the body', () => {
+  it('rejects a message over maxSize, with both sizes, before it allocates a byte for the body', () => {
     const seen = watchAllocations();
     for (const chunks of [[header(0xffff_ffff)], [...bytewise(header(0xffff_ffff))]]) {
       let thrown: unknown;
@@ -183,17 +188,17 @@ describe('FrameDecoder: the limit', () => {
     expect(seen.bytes).toBe(0);
   });
 
-  it('is not reached by the header of a refused message alone: three bytes of it tell nothing', () => {
+  it('rejects no message before its length prefix is whole', () => {
     const decoder = new FrameDecoder(1);
     expect(decode([header(0xffff_ffff).subarray(0, 3)], decoder)).toEqual([]);
     expect(decoder.midFrame).toBe(true);
     expect(decoder.pendingSize).toBeUndefined();
     expect(() => {
-      decoder.push(new Uint8Array([0xff]), []);
+      push(decoder, new Uint8Array([0xff]));
     }).toThrow(TooLargeError);
   });
 
-  it('lets the whole frames before the bad header through, however the stream is cut', () => {
+  it('gives out the whole frames before a length prefix over maxSize, wherever the stream is cut', () => {
     const sent = [pattern(3), pattern(0), pattern(100)];
     const stream = Uint8Array.from([...frames(sent), ...header(1001), 1, 2, 3]);
     fc.assert(
@@ -201,7 +206,7 @@ describe('FrameDecoder: the limit', () => {
         const runs: Uint8Array[] = [];
         const decoder = new FrameDecoder(1000);
         expect(() => {
-          for (const chunk of cut(stream, places)) decoder.push(chunk, runs);
+          for (const chunk of cut(stream, places)) push(decoder, chunk, runs);
         }).toThrow(TooLargeError);
         expect(sameAll(unframe(runs), sent)).toBe(true);
       }),
@@ -210,19 +215,19 @@ describe('FrameDecoder: the limit', () => {
   });
 });
 
-describe('FrameDecoder: memory follows what has come', () => {
-  it('takes at most 1 KiB for a message of 16 MiB of which nothing but the header is there', () => {
+describe('FrameDecoder: memory', () => {
+  it('allocates at most 1 KiB for the length prefix of a 16 MiB message', () => {
     const seen = watchAllocations();
     const before = process.memoryUsage().arrayBuffers;
     const decoders = Array.from({ length: 64 }, () => new FrameDecoder(16 * mib));
     for (const decoder of decoders) decode([header(16 * mib)], decoder);
     expect(seen.bytes).toBeLessThanOrEqual(64 * 1024);
-    // The process as a whole has the last word, whichever way memory is asked for.
+    // The total of the process covers every other way to allocate.
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(mib);
     expect(decoders.every((decoder) => decoder.pendingSize === 16 * mib)).toBe(true);
   });
 
-  it('holds a small multiple of what has come, at every moment', () => {
+  it('holds at most 64 times the received bytes at any moment', () => {
     const seen = watchAllocations();
     const decoder = new FrameDecoder(16 * mib);
     const stream = frame(pattern(4 * mib));
@@ -233,11 +238,11 @@ describe('FrameDecoder: memory follows what has come', () => {
       fed = Math.min(stream.length, at + 1000);
       expect(seen.bytes - before).toBeLessThanOrEqual(Math.max(1024, 64 * fed));
     }
-    // Each buffer is sixteen times the last, but for the final one, which is as long as the frame.
+    // Buffers grow by a factor, and the last one is as long as the frame.
     expect(seen.bytes).toBeLessThan(stream.length * 2.2);
   });
 
-  it('takes a message of 1 MiB byte by byte with few allocations and one copy', () => {
+  it('gathers 1 MiB that arrives byte by byte with at most 5 allocations', () => {
     const seen = watchAllocations();
     const body = pattern(mib);
     const runs = decode(bytewise(frame(body)));
@@ -248,7 +253,7 @@ describe('FrameDecoder: memory follows what has come', () => {
     expect(seen.bytes).toBeLessThan(2.2 * mib);
   });
 
-  it('gives a run no more memory than it has bytes', () => {
+  it('makes the buffer of a gathered run exactly as long as the run', () => {
     for (const size of [0, 1, 1000, 1024, 5000, 70_000]) {
       const [run] = decode(bytewise(frame(pattern(size))));
       expect(run!.buffer.byteLength).toBe(size + 4);
@@ -256,8 +261,8 @@ describe('FrameDecoder: memory follows what has come', () => {
   });
 });
 
-describe('FrameDecoder: what it says of itself', () => {
-  it('midFrame and pendingSize follow every byte', () => {
+describe('FrameDecoder: state', () => {
+  it('updates midFrame and pendingSize with every byte', () => {
     const decoder = new FrameDecoder(16 * mib);
     const states = [...bytewise(frames([pattern(2), pattern(0)]))].map((chunk) => {
       decode([chunk], decoder);
@@ -268,7 +273,7 @@ describe('FrameDecoder: what it says of itself', () => {
     expect(states).toEqual([open(), open(), open(), open(2), open(2), shut, open(), open(), open(), shut]);
   });
 
-  it('speaks of the unfinished message only, not of those before it in the same chunk', () => {
+  it('reports only the unfinished message, not earlier ones of the same chunk', () => {
     const decoder = new FrameDecoder(16 * mib);
     decode([Uint8Array.from([...frame(pattern(9)), ...header(77), 1])], decoder);
     expect(decoder.midFrame).toBe(true);
@@ -276,37 +281,37 @@ describe('FrameDecoder: what it says of itself', () => {
   });
 });
 
-describe('FrameDecoder: chunks that nobody else can have', () => {
+describe('FrameDecoder: exclusive chunks', () => {
   const kib = 1024;
-  /** A chunk for which `alone` was said, and whether it was given back. */
-  const push = (decoder: FrameDecoder, runs: Uint8Array[], bytes: Uint8Array, alone = true): boolean => {
+  /** Gives a copy of the bytes to the decoder and returns whether the decoder freed it. */
+  const frees = (decoder: FrameDecoder, runs: Uint8Array[], bytes: Uint8Array, exclusive = true): boolean => {
     const chunk = bytes.slice();
-    decoder.push(chunk, runs, alone);
+    push(decoder, chunk, runs, exclusive);
     return chunk.length === 0;
   };
 
-  it('are given back when all of one was copied', () => {
+  it('frees a chunk when every byte was copied', () => {
     const sent = [pattern(100 * kib, 1), pattern(100 * kib, 2)];
     const stream = frames(sent);
     const decoder = new FrameDecoder(16 * mib);
     const runs: Uint8Array[] = [];
-    const given: boolean[] = [];
+    const freed: boolean[] = [];
     for (let at = 0; at < stream.length; at += 32 * kib) {
-      given.push(push(decoder, runs, stream.subarray(at, at + 32 * kib)));
+      freed.push(frees(decoder, runs, stream.subarray(at, at + 32 * kib)));
     }
-    // The last one, of 8 KiB and 8 bytes, is too short to be worth it.
-    expect(given).toEqual([true, true, true, true, true, true, false]);
+    // The last one, of 8 KiB and 8 bytes, is below the size that is worth freeing.
+    expect(freed).toEqual([true, true, true, true, true, true, false]);
     expect(sameAll(unframe(runs), sent)).toBe(true);
   });
 
   it.each([
-    { what: 'kept where whole frames are half of one', size: 22 * kib, given: false },
+    { what: 'keeps a chunk when whole frames fill half of it', size: 22 * kib, freed: false },
     {
-      what: 'given back where whole frames are a small part of one: these are copied',
+      what: 'copies whole frames that fill a small part of a chunk, and frees it',
       size: 1000,
-      given: true,
+      freed: true,
     },
-  ])('are $what, at either end or between two parts', ({ size, given }) => {
+  ])('$what, at either end or between two partial frames', ({ size, freed }) => {
     const whole = pattern(size, 3);
     const half = frame(pattern(40 * kib, 4));
     for (const [before, after] of [
@@ -316,36 +321,36 @@ describe('FrameDecoder: chunks that nobody else can have', () => {
     ] as const) {
       const decoder = new FrameDecoder(16 * mib);
       const runs: Uint8Array[] = [];
-      if (before > 0) push(decoder, runs, half.subarray(0, half.length - before));
+      if (before > 0) frees(decoder, runs, half.subarray(0, half.length - before));
       const joined = new Uint8Array([
         ...half.subarray(half.length - before),
         ...frame(whole),
         ...half.subarray(0, after),
       ]);
-      expect(push(decoder, runs, joined)).toBe(given);
+      expect(frees(decoder, runs, joined)).toBe(freed);
       expect(sameAll(unframe(runs).slice(-1), [whole])).toBe(true);
     }
   });
 
-  it('are given back where whole frames are a small part of their buffer, as in a padded record', () => {
+  it('frees a padded record after it copied the few bytes of its content', () => {
     const record = new Uint8Array(256 * kib);
     const content = record.subarray(4, 12);
     content.set(frame('text'));
     const runs: Uint8Array[] = [];
-    new FrameDecoder(16 * mib).push(content, runs, true);
+    push(new FrameDecoder(16 * mib), content, runs, true);
     expect(record.length).toBe(0);
     expect(sameAll(unframe(runs), [Buffer.from('text')])).toBe(true);
     expect(runs[0]?.buffer.byteLength).toBe(8);
   });
 
-  it('are kept when nothing was said, when they are short, and when they break a rule', () => {
+  it('keeps chunks that are not exclusive, shorter than 16 KiB, or over maxSize', () => {
     const long = frame(pattern(100 * kib));
-    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 50 * kib), false)).toBe(false);
-    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib - 1))).toBe(false);
-    expect(push(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib))).toBe(true);
+    expect(frees(new FrameDecoder(16 * mib), [], long.subarray(0, 50 * kib), false)).toBe(false);
+    expect(frees(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib - 1))).toBe(false);
+    expect(frees(new FrameDecoder(16 * mib), [], long.subarray(0, 16 * kib))).toBe(true);
     const chunk = long.slice();
     expect(() => {
-      new FrameDecoder(50 * kib).push(chunk, [], true);
+      push(new FrameDecoder(50 * kib), chunk, [], true);
     }).toThrow(TooLargeError);
     expect(chunk.length).toBe(long.length);
   });

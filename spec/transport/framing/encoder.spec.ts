@@ -1,25 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { headerLength, longestMessage, writeHeader } from '../../../lib/transport/framing/encoder.js';
+import { headerLength, longestMessage } from '../../../lib/transport/framing/encoder.js';
+import { readU32, writeU32 } from '../../../lib/util/bytes.js';
 
-describe('the header of a message', () => {
+describe('the length prefix of a message', () => {
   it('is four bytes, little-endian, unsigned', () => {
     expect(headerLength).toBe(4);
     const bytes = new Uint8Array(8).fill(0xaa);
-    writeHeader(bytes, 2, 0x01020304);
+    writeU32(bytes, 2, 0x01020304);
     expect([...bytes]).toEqual([0xaa, 0xaa, 4, 3, 2, 1, 0xaa, 0xaa]);
   });
 
-  it('holds 0 and the longest message', () => {
-    const bytes = new Uint8Array(4).fill(0xaa);
-    writeHeader(bytes, 0, 0);
-    expect([...bytes]).toEqual([0, 0, 0, 0]);
-    writeHeader(bytes, 0, longestMessage);
-    expect([...bytes]).toEqual([255, 255, 255, 255]);
-  });
-
-  it('is that of the seed for a length with a high byte, which a signed reader would take for negative', () => {
-    const bytes = new Uint8Array(4);
-    writeHeader(bytes, 0, 0x8000_0001);
-    expect([...bytes]).toEqual([1, 0, 0, 0x80]);
+  it.each([
+    { length: 0, bytes: [0, 0, 0, 0] },
+    { length: 0x8000_0001, bytes: [1, 0, 0, 0x80] },
+    { length: longestMessage, bytes: [255, 255, 255, 255] },
+  ])('of $length bytes reads back as the same length, without a sign', ({ length, bytes }) => {
+    const prefix = new Uint8Array(4).fill(0xaa);
+    writeU32(prefix, 0, length);
+    expect([...prefix]).toEqual(bytes);
+    expect(readU32(prefix, 0)).toBe(length);
   });
 });

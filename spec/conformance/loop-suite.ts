@@ -1,96 +1,113 @@
 import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import {
   arrived,
   drain,
   failure,
-  fill,
   pairOpener,
   reasonOf,
   textOf,
-  until,
   type MakeSocketPair,
 } from '../support/sockets.js';
 
-const kib = 1024;
-
-/** The rules of sending without a wait and of receiving many at a time, for every message socket. */
-export function describeBatches(name: string, makePair: MakeSocketPair): void {
+/** The rules of `for await` loops over messages and over batches, for every message socket. */
+export function describeLoops(name: string, makePair: MakeSocketPair): void {
   const open = pairOpener(makePair);
 
-  describe(`${name}: trySend`, () => {
-    it('sends in the order of all calls', async () => {
+  describe(`${name}: loops`, () => {
+    it('ends a loop at the end of the peer and closes the socket', async () => {
       const { near, far } = await open();
-      expect(near.trySend('one')).toBe(true);
-      void near.send('two');
-      expect(near.trySend(new Uint8Array([51]))).toBe(true);
-      expect(near.trySend('')).toBe(true);
-      expect(near.stats().messagesSent).toBe(4);
-      for (const text of ['one', 'two', '3', '']) expect(await far.recvText()).toBe(text);
+      void near.send('a');
+      void near.send('b');
+      const ended = near.end();
+      expect((await drain(far)).map(textOf)).toEqual(['a', 'b']);
+      await ended;
+      expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
+      expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
     });
 
-    it.each([1, 16 * kib, 16 * kib + 1, 200 * kib])(
-      'leaves a buffer of %i bytes to the caller at once',
-      async (size) => {
-        const { near, far } = await open();
-        const message = pattern(size);
-        expect(near.trySend(message)).toBe(true);
-        message.fill(0);
-        expect(same(await far.recv(), pattern(size))).toBe(true);
-      },
-    );
-
-    it('does nothing while senders have to wait, and goes on after them', async () => {
-      const { near, far } = await open();
-      const { sent, last } = await fill(near);
-      const before = [near.stats().messagesSent, near.bufferedAmount];
-      expect(near.trySend('no')).toBe(false);
-      expect([near.stats().messagesSent, near.bufferedAmount]).toEqual(before);
-      for (let i = 0; i < sent; i += 1) await far.recv();
-      await until(() => last.state === 'resolved');
-      expect(near.trySend('yes')).toBe(true);
-      expect(await far.recvText()).toBe('yes');
-    });
-
-    it('is a loop that fills no memory', async () => {
-      const { near } = await open();
-      const message = pattern(1000);
-      let tries = 0;
-      while (tries < 10_000 && near.trySend(message)) tries += 1;
-      expect(tries).toBeGreaterThan(100);
-      expect(tries).toBeLessThan(10_000);
-      expect(near.bufferedAmount).toBeLessThan(256 * kib + 1004);
-    });
-
-    it('throws what send rejects with', async () => {
-      const { near, far } = await open();
-      for (const wrong of [1, null, undefined, {}, [1]]) {
-        expect(() => near.trySend(wrong as never)).toThrow(TypeError);
-      }
+    it('keeps the socket open at the end of the peer with allowHalfOpen (half-close)', async () => {
+      const { near, far } = await open(undefined, { allowHalfOpen: true });
+      void near.send('question');
       void near.end();
-      const afterEnd = await failure(near.send('late'), 'K4NET_STATE');
-      expect(() => near.trySend('late')).toThrow(afterEnd.message);
-      await Promise.all([near.close(), far.close()]);
-      const afterClose = await failure(near.send('later'), 'K4NET_CLOSED');
-      expect(() => near.trySend('later')).toThrow(afterClose.message);
+      expect((await drain(far)).map(textOf)).toEqual(['question']);
+      expect(far.readyState).toBe('open');
+      await far.send('answer');
+      expect(await near.recvText()).toBe('answer');
+      await far.end();
+      await Promise.all([near.closed, far.closed]);
     });
 
-    it('throws what broke the socket', async () => {
+    it('keeps the socket open at break and takes no message ahead', async () => {
+      const { near, far } = await open();
+      for (const message of 'abcd') void near.send(message);
+      await arrived(far, 20);
+      for await (const message of far) {
+        expect(textOf(message)).toBe('a');
+        break;
+      }
+      expect(far.readyState).toBe('open');
+      expect(await far.recvText()).toBe('b');
+      for await (const text of far.texts()) {
+        expect(text).toBe('c');
+        break;
+      }
+      expect(await far.recvText()).toBe('d');
+      expect(far.stats().messagesReceived).toBe(4);
+    });
+
+    it('gives the next message to a recv inside a loop', async () => {
+      const { near, far } = await open();
+      for (const message of ['1', 'x', '2', 'y', '3', 'z']) void near.send(message);
+      void near.end();
+      const seen: string[] = [];
+      for await (const message of far) seen.push(textOf(message) + (await far.recvText()));
+      expect(seen).toEqual(['1x', '2y', '3z']);
+    });
+
+    it('serves a loop and a recv in the order of the calls', async () => {
+      const { near, far } = await open();
+      const loop = drain(far);
+      await turns();
+      const beside = far.recvText();
+      for (const message of ['loop', 'beside', 'loop again']) void near.send(message);
+      void near.end();
+      expect(await beside).toBe('beside');
+      expect((await loop).map(textOf)).toEqual(['loop', 'loop again']);
+    });
+
+    it('throws in a loop when the connection fails', async () => {
       const pair = await open();
-      void pair.far.recv().catch(() => undefined);
-      await pair.near.send('x');
+      const loop = reasonOf(drain(pair.far));
+      await turns();
       pair.cut();
-      const { error } = await pair.near.closed;
-      expect(error).toBeInstanceOf(K4netError);
-      expect(() => pair.near.trySend('x')).toThrow(error);
+      expect(K4netError.is(await loop, 'K4NET_CONNECTION')).toBe(true);
+    });
+
+    it('ends a loop without an error when this side closes', async () => {
+      const { near, far } = await open();
+      const loop = drain(far);
+      const texts = (async () => {
+        for await (const text of far.texts()) expect.fail(text);
+      })();
+      await turns();
+      void near.close();
+      await far.close();
+      expect(await loop).toEqual([]);
+      await texts;
+    });
+
+    it('ends a loop over a closed socket at once', async () => {
+      const { near, far } = await open();
+      await Promise.all([near.close(), far.close()]);
+      expect(await drain(far)).toEqual([]);
     });
   });
 
   describe(`${name}: batches`, () => {
-    it('are all messages that are here, and one at least', async () => {
+    it('gives all messages that have arrived, and at least one', async () => {
       const { near, far } = await open();
       for (const text of ['a', '', 'c']) void near.send(text);
       await arrived(far, 14);
@@ -104,7 +121,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       await loop.return?.();
     });
 
-    it('bring everything, in order, with what recv takes between them', async () => {
+    it('gives every message in order together with recv calls between batches', async () => {
       const { near, far } = await open();
       const count = 20_000;
       const sending = (async () => {
@@ -123,7 +140,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       expect(most).toBeGreaterThan(1);
     });
 
-    it('leave the socket open at break, with what came later', async () => {
+    it('keeps the socket open at break, and later messages in the inbox', async () => {
       const { near, far } = await open();
       void near.send('first');
       for await (const batch of far.batches()) {
@@ -135,7 +152,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       expect(await far.recvText()).toBe('second');
     });
 
-    it('end with the peer, after its last message', async () => {
+    it('ends after the last message of the peer', async () => {
       const { near, far } = await open();
       void near.send('last');
       void near.end();
@@ -146,7 +163,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       expect(await drain(far)).toEqual([]);
     });
 
-    it('are at most 1024 messages', async () => {
+    it('gives at most 1024 messages in a batch', async () => {
       const { near, far } = await open();
       for (let i = 0; i < 2500; i += 1) void near.send('');
       await arrived(far, 10_000);
@@ -158,7 +175,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       expect(lengths).toEqual([1024, 1024, 452]);
     });
 
-    it('lose nothing to an owner that comes meanwhile', async () => {
+    it('loses no message when a QueueSocket takes the socket over meanwhile', async () => {
       const { near, far } = await open();
       void near.send('first');
       void near.send('second');
@@ -173,7 +190,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       );
     });
 
-    it('end when this side closes', async () => {
+    it('ends when this side closes', async () => {
       const { near, far } = await open();
       const loop = near.batches().next();
       const returned = near.batches().return?.();
@@ -184,7 +201,7 @@ export function describeBatches(name: string, makePair: MakeSocketPair): void {
       expect(await returned).toEqual({ done: true, value: undefined });
     });
 
-    it('throw when the socket breaks, which nobody has to hear', async () => {
+    it('throws when the connection fails, without an unhandled rejection', async () => {
       const pair = await open();
       const { near, far } = pair;
       await near.send('x');

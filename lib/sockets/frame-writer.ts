@@ -1,0 +1,250 @@
+import { noBytes, writeU32, type Bytes } from '../util/bytes.js';
+import { headerLength, type MessageHead } from '../transport/framing/encoder.js';
+import { afterTick } from '../platform/runtime.js';
+import type { Transport } from '../transport/transport.js';
+import {
+  pooledSize,
+  returnBuffer,
+  isPooled,
+  forgetBuffers,
+  smallestBuffer,
+  takeBuffer,
+} from './buffer-pool.js';
+
+/**
+ * Longer messages go to the transport without a copy; shorter ones are copied into a buffer
+ * together.
+ */
+export const copyLimit: number = 16 * 1024;
+/** Full buffers that are written together: an encrypted socket makes one cipher for each write. */
+const buffersPerWrite = 2;
+/** Limits of the bytes that wait for the end of the tick. */
+const smallestBatch = 2 * 1024;
+const largestBatch: number = buffersPerWrite * pooledSize;
+
+// Shared by all sockets, therefore frozen.
+const noBuffers = Object.freeze<never[]>([]) as never[];
+const unfinishedPrefix: readonly Bytes[] = [Uint8Array.of(0)];
+
+/** The part of a transport that a socket writes to. */
+export type Outlet = Pick<Transport, 'write' | 'end'>;
+
+/**
+ * Frames messages and batches them: all messages of one tick leave in one write or a few. Short
+ * messages are copied into buffers of the buffer pool, behind their length prefix.
+ */
+export class FrameWriter {
+  readonly #outlet: Outlet;
+  readonly #onWritten: () => void;
+  /** The buffer that is being filled. Bytes from `#start` to `#end` are not yet among the parts. */
+  #buffer: Bytes = noBytes;
+  #start = 0;
+  #end = 0;
+  /** Whether the buffer was taken in this tick. */
+  #isFresh = false;
+  #parts: Bytes[] = noBuffers;
+  /** Full buffers whose last bytes are among the parts. */
+  #fullBuffers: Bytes[] = noBuffers;
+  /** Buffers of the pool that this writer or its transport still uses. */
+  #pooledBuffers = 0;
+  /** Totals in bytes: accepted from senders, passed to the outlet, written by the outlet. */
+  #accepted = 0;
+  #passedOn = 0;
+  #written = 0;
+  #messages = 0;
+  #tickStart = 0;
+  #batch = smallestBatch;
+  /** The outlet asked to wait for `drain`. */
+  #blocked = false;
+  #scheduled = false;
+  #ending = false;
+  /** Nothing may follow: the end was written, or an unfinished length prefix. */
+  #ended = false;
+  #failed = false;
+
+  /** @param onWritten - called when `written` has grown. */
+  constructor(outlet: Outlet, onWritten: () => void) {
+    this.#outlet = outlet;
+    this.#onWritten = onWritten;
+  }
+
+  /** Accepted messages. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Accepted bytes, including length prefixes. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** Bytes that the layer below has finished with. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** Bytes that were accepted and are not written yet. */
+  get queued(): number {
+    return this.#accepted - this.#written;
+  }
+
+  /** Accepts one message. One over `copyLimit` is borrowed until it is written. */
+  put(data: Bytes, head: MessageHead): void {
+    const borrow = data.length > copyLimit;
+    const prefix = headerLength + head.length;
+    const size = borrow ? prefix : prefix + data.length;
+    if (this.#buffer.length - this.#end < size) this.#newBuffer(size);
+    const buffer = this.#buffer;
+    let at = this.#end;
+    this.#end = at + size;
+    writeU32(buffer, at, head.length + data.length);
+    at += headerLength;
+    for (let i = 0; i < head.length; i += 1) buffer[at + i] = head.bytes[i] ?? 0;
+    if (borrow) {
+      this.#seal();
+      this.#addPart(data);
+    } else {
+      buffer.set(data, at + head.length);
+    }
+    this.#messages += 1;
+    this.#accepted += prefix + data.length;
+    if (this.#accepted - this.#passedOn >= this.#batch) {
+      this.write();
+      this.#batch = Math.min(2 * this.#batch, largestBatch);
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    afterTick(() => {
+      this.#flushTick();
+    });
+  }
+
+  /** Passes everything to the outlet, unless that asked to wait. */
+  write(): void {
+    if (this.#blocked || this.#failed) return;
+    this.#seal();
+    if (this.#parts.length > 0) {
+      const parts = this.#parts;
+      const buffers = this.#fullBuffers;
+      const upTo = this.#accepted;
+      this.#parts = noBuffers;
+      this.#fullBuffers = noBuffers;
+      this.#passedOn = upTo;
+      const more = this.#outlet.write(parts, () => {
+        this.#onDone(upTo, buffers);
+      });
+      if (!more) this.#blocked = true;
+    }
+    if (this.#ending) {
+      this.#ending = false;
+      if (this.#ended) return;
+      this.#ended = true;
+      this.#outlet.end();
+    }
+  }
+
+  /** The outlet can take more. */
+  drain(): void {
+    this.#blocked = false;
+    this.write();
+  }
+
+  /** Ends this direction after everything accepted so far (half-close). */
+  end(): void {
+    this.#ending = true;
+    this.write();
+  }
+
+  /**
+   * Ends inside a frame, unless the end was written: writes one byte of a length prefix and never
+   * the rest. Some systems report a reset that arrives together with data as a clean end, and Unix
+   * sockets have no reset.
+   */
+  breakOff(): void {
+    if (this.#ended || this.#failed) return;
+    this.#ended = true;
+    this.#outlet.write(unfinishedPrefix);
+  }
+
+  /** Drops what is not written. Buffers that the outlet has do not come back. */
+  fail(): void {
+    this.#failed = true;
+    this.#written = this.#accepted;
+    this.#parts = noBuffers;
+    this.#fullBuffers = noBuffers;
+    this.#dropBuffer();
+    forgetBuffers(this.#pooledBuffers);
+  }
+
+  /**
+   * Returns the current buffer to the pool when everything is written, so that an idle socket holds
+   * no buffer.
+   */
+  release(): void {
+    if (this.#buffer === noBytes || this.#accepted > this.#written) return;
+    this.#returnBuffer(this.#buffer);
+    this.#dropBuffer();
+  }
+
+  #onDone(upTo: number, buffers: readonly Bytes[]): void {
+    // A stream that was destroyed can still report a write as done.
+    if (this.#failed) return;
+    this.#written = upTo;
+    for (const buffer of buffers) this.#returnBuffer(buffer);
+    this.#onWritten();
+  }
+
+  #flushTick(): void {
+    this.#scheduled = false;
+    const volume = this.#accepted - this.#tickStart;
+    this.#tickStart = this.#accepted;
+    this.#isFresh = false;
+    // The peer can process the first half while this side makes the second. A steady stream gets
+    // the largest batches.
+    this.#batch = volume >= largestBatch ? largestBatch : Math.max(volume / 2, smallestBatch);
+    this.write();
+  }
+
+  /**
+   * The first buffer of a tick may be small, for a lone message. Later ones have full size, for a
+   * stream.
+   */
+  #newBuffer(size: number): void {
+    this.#seal();
+    if (this.#buffer.length >= pooledSize) {
+      if (this.#fullBuffers === noBuffers) this.#fullBuffers = [this.#buffer];
+      else this.#fullBuffers.push(this.#buffer);
+      this.#dropBuffer();
+      // Write before the next buffer has its first byte: fewer parts are cheaper to write.
+      if (this.#fullBuffers.length >= buffersPerWrite) this.write();
+    }
+    this.#buffer = takeBuffer(Math.max(this.#isFresh ? pooledSize : smallestBuffer, size));
+    if (isPooled(this.#buffer)) this.#pooledBuffers += 1;
+    this.#start = 0;
+    this.#end = 0;
+    this.#isFresh = true;
+  }
+
+  /** Makes the unsealed bytes of the buffer the next part. */
+  #seal(): void {
+    if (this.#end === this.#start) return;
+    this.#addPart(this.#buffer.subarray(this.#start, this.#end));
+    this.#start = this.#end;
+  }
+
+  #addPart(part: Bytes): void {
+    if (this.#parts === noBuffers) this.#parts = [part];
+    else this.#parts.push(part);
+  }
+
+  #returnBuffer(buffer: Bytes): void {
+    if (isPooled(buffer)) this.#pooledBuffers -= 1;
+    returnBuffer(buffer);
+  }
+
+  #dropBuffer(): void {
+    this.#buffer = noBytes;
+    this.#start = 0;
+    this.#end = 0;
+  }
+}
