@@ -46,23 +46,23 @@ export type {
 export type { MessageSocket } from './sockets/acquire.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type {
-  CallOptions,
-  CloseMessage,
-  DrainOptions,
-  HeartbeatOptions,
-  QueueDepth,
-  QueueErrorInfo,
-  QueueRecvOptions,
-  QueueSocketOptions,
-  QueueSocketStats,
-} from './queue/queue-socket-options.js';
-export type {
   Callback,
   CallbackAnswer,
   CallbackContext,
   CallbackOptions,
-} from './queue/callback-registry.js';
-export type { Payload, PayloadConstructor } from './queue/payload.js';
+  CallOptions,
+  CloseMessage,
+  DrainOptions,
+  HeartbeatOptions,
+  Payload,
+  PayloadConstructor,
+  QueueDepth,
+  QueueErrorInfo,
+  QueueRecvOptions,
+  QueueSocketLike,
+  QueueSocketOptions,
+  QueueSocketStats,
+} from './queue/types.js';
 export {
   generateKeyPair,
   importKeyPair,

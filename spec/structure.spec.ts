@@ -23,7 +23,7 @@ const layers = [
   'lib/cli/',
 ];
 /** Folders whose files still import each other in circles. */
-const circlesLeftIn = ['lib/queue/', 'lib/session/record/', 'lib/sockets/'];
+const circlesLeftIn = ['lib/session/record/', 'lib/sockets/'];
 const maxLibLines = 530;
 const maxSpecLines = 1140;
 

@@ -1,47 +1,6 @@
-import type { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../util/bytes.js';
-import type { GivenAbortSignal } from '../util/wait.js';
 import type { FlowWindow } from './flow-window.js';
-import type { Payload } from './payload.js';
-import type { QueueSocket } from './queue-socket.js';
-
-/** What a callback is told beside the payload. */
-export interface CallbackContext {
-  /** The socket that the message came from. */
-  readonly socket: QueueSocket;
-  /** The name that was called. */
-  readonly name: string;
-  /**
-   * Aborts when the socket closes. Of a request also when the caller gives up: it went out of time, or aborted.
-   */
-  readonly signal: GivenAbortSignal;
-}
-
-/**
- * What a callback returns: a {@link Payload}, which is the answer to a request, or nothing, which is an empty answer. A
- * message has no answer: the socket ignores what its callback returns.
- */
-export type CallbackAnswer = Payload | void;
-
-/**
- * A callback gets a reader over the payload. The bytes are a view that may share its buffer with other messages:
- * `slice()` the bytes that you keep.
- */
-export type Callback = (
-  reader: BinaryReader,
-  context: CallbackContext,
-) => CallbackAnswer | PromiseLike<CallbackAnswer>;
-
-/** Options of {@link QueueSocket.registerCallback}. */
-export interface CallbackOptions {
-  /**
-   * How many calls of this callback run at a time, messages and requests together, apart from all other callbacks. Left
-   * out: it shares the `concurrency` of the socket.
-   */
-  readonly concurrency?: number | undefined;
-  /** Higher goes before lower among what waits. Default 0. */
-  readonly priority?: number | undefined;
-}
+import type { Callback, CallbackContext } from './types.js';
 
 /** A callback under its name. `lane` belongs to whoever performs it. */
 export interface Registration<L = unknown> {

@@ -1,13 +1,13 @@
 import { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { IncomingRequest } from './callback-context.js';
+import type { IncomingRequest, Work } from './callback-context.js';
 import type { IncomingRequests } from './incoming-requests.js';
 import type { CallbackQueue } from './callback-queue.js';
-import { payloadBytes, type Payload } from './payload.js';
+import { payloadBytes } from './payload.js';
+import type { Payload } from './types.js';
 import type { Registration, CallbackRegistry } from './callback-registry.js';
 import { describeError } from './error-hooks.js';
-import type { Work } from './work.js';
 
 /** Whom a performer tells what it does. */
 export interface RunnerHost {

@@ -5,19 +5,13 @@ import type { OwnedSocket } from '../sockets/acquire.js';
 import { Deferred, LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
 import { FlowWindow, compact, requestWindow, requestSize } from './flow-window.js';
-import { MessageContext, type IncomingRequest } from './callback-context.js';
+import { MessageContext, type Batch, type IncomingRequest, type Work } from './callback-context.js';
 import { fairTurns } from './fair-turns.js';
 import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
 import { CallbackQueue } from './callback-queue.js';
 import { CallbackRunner, type RunnerHost } from './callback-runner.js';
-import type { QueueSocket } from './queue-socket.js';
-import {
-  CallbackRegistry,
-  type Callback,
-  type CallbackOptions,
-  type Registration,
-} from './callback-registry.js';
-import type { Batch, Work } from './work.js';
+import { CallbackRegistry, type Registration } from './callback-registry.js';
+import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
 const none: Bytes = new Uint8Array(0);
 /** Bytes up to which the payload of a request is copied: beyond that a copy costs too much. */
@@ -25,7 +19,7 @@ const smallPayload = 64;
 
 /** What the dispatcher needs of its surroundings. */
 export interface DispatcherHost extends RunnerHost {
-  readonly socket: QueueSocket;
+  readonly socket: QueueSocketLike;
   readonly outlet: AnswerOutlet & Pick<OwnedSocket, 'room'>;
   /** There may be room for more. */
   onRoom(): void;

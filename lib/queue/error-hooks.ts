@@ -1,7 +1,7 @@
 import { K4netError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
+import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './types.js';
 
 /** What the process was warned of: once a name, however many sockets there are. */
 const warned = new Set<string>();

@@ -5,7 +5,7 @@ import type { OwnedSocket } from '../sockets/acquire.js';
 import { IncomingRequest } from './callback-context.js';
 import { answerHead, encodeFailure } from './envelope.js';
 import { describeFailure } from './failure.js';
-import type { QueueSocket } from './queue-socket.js';
+import type { QueueSocketLike } from './types.js';
 
 const givenUp = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
 
@@ -14,13 +14,13 @@ export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 
 /** The peer's requests that have no answer yet. */
 export class IncomingRequests {
-  readonly #socket: QueueSocket;
+  readonly #socket: QueueSocketLike;
   readonly #outlet: AnswerOutlet;
   readonly #requests = new Map<number, IncomingRequest>();
   /** Set once nobody waits for any answer. Requests that came before can still be read after that. */
   #gone: { readonly reason: K4netError; readonly keepHeld: boolean } | undefined;
 
-  constructor(socket: QueueSocket, outlet: AnswerOutlet) {
+  constructor(socket: QueueSocketLike, outlet: AnswerOutlet) {
     this.#socket = socket;
     this.#outlet = outlet;
   }

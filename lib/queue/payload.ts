@@ -1,15 +1,7 @@
 import { BinaryWriter } from '../binary/writer.js';
 import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
-
-/** Writes the payload of a message; called at once, and not asynchronous. */
-export type PayloadConstructor = (writer: BinaryWriter) => void;
-
-/**
- * What goes with a name: bytes, text, or a function that writes it. Text is its UTF-8 bytes and nothing more: `readString`
- * reads what `writeString` wrote, which has a terminator.
- */
-export type Payload = Uint8Array | string | PayloadConstructor;
+import type { Payload } from './types.js';
 
 const empty: Bytes = new Uint8Array(0);
 

@@ -12,8 +12,8 @@ import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
 import { checkRaw, encodeFailure, encodeKeepalive } from './envelope.js';
 import { Heartbeat, type Vitals } from './heartbeat.js';
-import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
-import type { QueueSocket } from './queue-socket.js';
+import type { CheckedQueueOptions } from './queue-socket-options.js';
+import type { CloseMessage, QueueErrorInfo, QueueSocketLike } from './types.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { callHook, reportError, reportUnmatched, warnUnread } from './error-hooks.js';
 import { Router } from './router.js';
@@ -30,7 +30,7 @@ export class QueueCore {
   readonly queue: ReceiveQueue;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
-  readonly #owner: QueueSocket;
+  readonly #owner: QueueSocketLike;
   readonly #socket: MessageSocket;
   readonly #options: CheckedQueueOptions;
   readonly #router: Router;
@@ -40,7 +40,7 @@ export class QueueCore {
   #closing: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
 
-  constructor(owner: QueueSocket, socket: MessageSocket, options: CheckedQueueOptions) {
+  constructor(owner: QueueSocketLike, socket: MessageSocket, options: CheckedQueueOptions) {
     this.#owner = owner;
     this.#socket = socket;
     this.#options = options;

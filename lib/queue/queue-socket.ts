@@ -24,21 +24,25 @@ import {
 } from '../util/wait.js';
 import type { FlowWindow } from './flow-window.js';
 import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
-import { checkFunction, payloadBytes, type Payload, type PayloadConstructor } from './payload.js';
+import { checkFunction, payloadBytes } from './payload.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
-import {
-  checkedQueueOptions,
-  type CallOptions,
-  type CheckedQueueOptions,
-  type DrainOptions,
-  type QueueDepth,
-  type QueueRecvOptions,
-  type QueueSocketOptions,
-  type QueueSocketStats,
-} from './queue-socket-options.js';
+import { checkedQueueOptions, type CheckedQueueOptions } from './queue-socket-options.js';
 import type { Messages } from '../codec/messages.js';
-import type { Callback, CallbackContext, CallbackOptions } from './callback-registry.js';
 import { TypedQueue } from './typed-queue.js';
+import type {
+  Callback,
+  CallbackContext,
+  CallbackOptions,
+  CallOptions,
+  DrainOptions,
+  Payload,
+  PayloadConstructor,
+  QueueDepth,
+  QueueRecvOptions,
+  QueueSocketLike,
+  QueueSocketOptions,
+  QueueSocketStats,
+} from './types.js';
 
 /**
  * Named messages, requests and answers over a socket of messages: what comes for a name goes to the callback that is
@@ -47,7 +51,7 @@ import { TypedQueue } from './typed-queue.js';
  * On the wire a registered message is its name, a NUL and the payload, as in the Python library: "Queue messages" in
  * `docs/protocol.md`. Requests need this library at both ends.
  */
-export class QueueSocket {
+export class QueueSocket implements QueueSocketLike {
   /**
    * Resolves when the socket is gone, with how that came about: `K4NET_TIMEOUT` for one that was idle too long or
    * whose peer fell silent. Never rejects.

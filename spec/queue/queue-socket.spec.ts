@@ -4,7 +4,7 @@ import { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError, TooLargeError } from '../../lib/errors.js';
 import { encodeFailure } from '../../lib/queue/envelope.js';
-import type { CallbackContext } from '../../lib/queue/callback-registry.js';
+import type { CallbackContext } from '../../lib/queue/types.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
 import { handles } from '../support/net.js';

@@ -1,7 +1,7 @@
 import { concatBytes } from '../../lib/util/bytes.js';
 import type { MessageHead } from '../../lib/transport/framing/encoder.js';
 import { answerHead, encodeRegistered, requestHead } from '../../lib/queue/envelope.js';
-import type { QueueErrorInfo, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import type { QueueErrorInfo, QueueSocketOptions } from '../../lib/queue/types.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
