@@ -1,10 +1,10 @@
+import { kindOf } from '../util/bytes.js';
 import { choice, flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { print } from '../platform/runtime.js';
-import { checkFunction } from './payload.js';
 import { callHook } from './error-hooks.js';
 import type { HeartbeatOptions, QueueSocketOptions } from './types.js';
 
-/** Every option of a queue socket, checked. */
+/** The options of a queue socket, checked and with their defaults. */
 export interface CheckedQueueOptions {
   readonly log: ((line: string) => void) | undefined;
   readonly manual: boolean;
@@ -21,7 +21,7 @@ export interface CheckedQueueOptions {
   readonly onTimeout: QueueSocketOptions['onTimeout'];
 }
 
-/** Names of {@link QueueSocketOptions}. */
+/** The names of {@link QueueSocketOptions}. */
 export const queueSocketNames: readonly string[] = [
   'debug',
   'logger',
@@ -65,7 +65,7 @@ export function checkedQueueOptions(given: QueueSocketOptions | undefined): Chec
   };
 }
 
-/** A logger whose failure is reported, and is no failure of what it was told of. */
+/** A logger whose errors are reported: they must not fail the action that is logged. */
 function safely(
   logger: (line: string) => unknown,
   onError: QueueSocketOptions['onError'],
@@ -83,5 +83,10 @@ function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbe
 
 function positive(name: string, value: number): number {
   if (value > 0) return value;
-  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds`);
+  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds, not ${value}`);
+}
+
+/** Checks a function that the caller gave. */
+export function checkFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') throw new TypeError(`${what} is a function, not ${kindOf(given)}`);
 }

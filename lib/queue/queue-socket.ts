@@ -1,11 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import { toBytes, type Bytes } from '../util/bytes.js';
+import type { Messages } from '../codec/messages.js';
 import { K4netError } from '../errors.js';
-import { longestMessage } from '../transport/framing/encoder.js';
-import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { OwnedSocket, MessageSocket } from '../sockets/acquire.js';
+import type { MessageSocket, OwnedSocket } from '../sockets/acquire.js';
 import {
   checkedWait,
   type CloseInfo,
@@ -13,22 +11,24 @@ import {
   type ReadyState,
   type SendOptions,
 } from '../sockets/locked-socket-options.js';
+import { longestMessage } from '../transport/framing/encoder.js';
+import { toBytes, type Bytes } from '../util/bytes.js';
+import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import {
   checkSignal,
-  markHandledByClass,
-  rejectUnhandled,
   markHandled,
-  rejectHandled,
+  markHandledByClass,
   rejected,
+  rejectHandled,
+  rejectUnhandled,
   type WaitOptions,
 } from '../util/wait.js';
+import type { AnswerDecoder } from './calls.js';
+import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import type { FlowWindow } from './flow-window.js';
-import { checkName, checkRaw, encodeRegistered, registeredHead } from './envelope.js';
-import { checkFunction, payloadBytes } from './payload.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
-import { checkedQueueOptions, type CheckedQueueOptions } from './queue-socket-options.js';
-import type { Messages } from '../codec/messages.js';
-import { TypedQueue } from './typed-queue.js';
+import { checkedQueueOptions, checkFunction, type CheckedQueueOptions } from './queue-socket-options.js';
+import { callEncoded, TypedQueue } from './typed-queue.js';
 import type {
   Callback,
   CallbackContext,
@@ -44,95 +44,135 @@ import type {
   QueueSocketStats,
 } from './types.js';
 
+/** Bytes of the largest frame that are kept for the head of a request. */
+const maxHead = 1024;
+
 /**
- * Named messages, requests and answers over a socket of messages: what comes for a name goes to the callback that is
- * registered for it, and everything else to `recv`.
+ * Named messages, requests and answers over a message socket. A message goes to the callback that is
+ * registered for its name; all other messages go to `recv`.
  *
- * On the wire a registered message is its name, a NUL and the payload, as in the Python library: "Queue messages" in
+ * Registered messages have the wire format of the Python library: "Queue messages" in
  * `docs/protocol.md`. Requests need this library at both ends.
+ *
+ * @example
+ * ```ts
+ * import { connect, listen, QueueSocket } from 'k4net';
+ *
+ * const server = await listen({ port: 0, ephemeralKey: true });
+ * server.serve(async (sock) => {
+ *   const queue = new QueueSocket(sock);
+ *   queue.registerCallback('double', (reader) => {
+ *     const value = reader.readInt();
+ *     return (writer) => writer.writeInt(2 * value);
+ *   });
+ *   queue.start();
+ *   await queue.closed;
+ * });
+ *
+ * const queue = new QueueSocket(await connect({ ...server.address(), pin: server.fingerprint }));
+ * queue.start();
+ * const answer = await queue.call('double', (writer) => writer.writeInt(21));
+ * console.log(answer.readInt());
+ * await queue.close();
+ * await server.close();
+ * ```
  */
 export class QueueSocket implements QueueSocketLike {
   /**
-   * Resolves when the socket is gone, with how that came about: `K4NET_TIMEOUT` for one that was idle too long or
-   * whose peer fell silent. Never rejects.
+   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or when
+   * the peer was silent for the timeout of the heartbeat. Never rejects.
    */
   readonly closed: Promise<CloseInfo>;
   readonly #socket: MessageSocket;
-  readonly #claimed: OwnedSocket;
+  readonly #owned: OwnedSocket;
   readonly #options: CheckedQueueOptions;
   readonly #core: QueueCore;
   readonly #tasks = new Map<string, PayloadConstructor>();
   #counted = 0;
 
   /**
-   * @param socket - a {@link LockedSocket} or EncryptedSocket. From here on it belongs to the queue socket: its own `send`,
-   * `recv`, loops and `end` reject with `K4NET_STATE`.
-   * @throws TypeError for an option that does not exist, RangeError for one out of its range, `K4NET_STATE` for a socket
-   * that has an owner already or on which somebody waits.
+   * @param socket - a {@link LockedSocket} or EncryptedSocket. The queue socket owns it from now on:
+   * its own `send`, `recv`, loops and `end` reject with `K4NET_STATE`.
+   * @throws TypeError for an unknown option, RangeError for an option out of its range, `K4NET_STATE`
+   * for a socket that has an owner or a pending `recv`.
    */
   constructor(socket: MessageSocket, options?: QueueSocketOptions) {
     this.#options = checkedQueueOptions(options);
     this.#socket = socket;
     this.#core = new QueueCore(this, socket, this.#options);
-    this.#claimed = this.#core.claimed;
+    this.#owned = this.#core.owned;
     this.closed = this.#core.closed;
   }
 
-  /** Where the socket is in its life. */
+  /** The state of the socket. */
   get readyState(): ReadyState {
     return this.#socket.readyState;
   }
 
-  /** Bytes that were sent and are not yet with the operating system. */
+  /** Bytes that wait to be taken by the operating system. */
   get bufferedAmount(): number {
     return this.#socket.bufferedAmount;
   }
 
-  /** The peer as `address:port`, or an empty string where the stream has no such thing. */
+  /** The peer as `address:port`, or an empty string for a transport without addresses. */
   get remoteAddress(): string {
     return this.#socket.remoteAddress;
   }
 
-  /** This end as `address:port`, or an empty string where the stream has no such thing. */
+  /** This end as `address:port`, or an empty string for a transport without addresses. */
   get localAddress(): string {
     return this.#socket.localAddress;
   }
 
-  /** Lets the process live for this socket (the default). */
+  /** Keeps the process alive while this socket is open (the default). */
   ref(): this {
     this.#socket.ref();
     return this;
   }
 
-  /** Lets the process end in spite of this socket. */
+  /** Lets the process exit while this socket is open. */
   unref(): this {
     this.#socket.unref();
     return this;
   }
 
-  /** What went through this socket so far, and what waits in it now. */
+  /** Counters of this socket, and the fill levels of its queues. */
   stats(): QueueSocketStats {
-    const { dispatcher, calls, queueBudget } = this.#core;
+    const { dispatcher, calls, queue } = this.#core;
     const depth = ({ messages, bytes }: FlowWindow): QueueDepth => ({ messages, bytes });
     return {
       ...this.#socket.stats(),
       sendQueue: this.#socket.bufferedAmount,
-      receiveQueue: depth(queueBudget),
+      receiveQueue: depth(queue.window),
       callbackQueue: depth(dispatcher.messages),
       requestQueue: depth(dispatcher.requests),
-      callbacksRun: dispatcher.performed,
-      callbacksFailed: dispatcher.failed,
+      callbacksRun: dispatcher.runner.started,
+      callbacksFailed: dispatcher.runner.failed,
       callsInFlight: calls.pending,
-      requestsInFlight: dispatcher.unanswered,
+      requestsInFlight: dispatcher.runner.unanswered,
       roundTripTime: calls.roundTrip,
     };
   }
 
   /**
-   * Registers the callback for messages and requests of that name, in place of an earlier one.
+   * Registers the callback for messages and requests of a name. It replaces an earlier one.
    *
    * @param name - 1 to 255 printable ASCII characters.
    * @throws TypeError or RangeError for wrong arguments.
+   *
+   * @example
+   * ```ts
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * // The result of a callback is the answer to a request. A message has no answer.
+   * far.registerCallback('greet', (reader) => `Hello, ${reader.readString()}`);
+   * far.start();
+   * near.start();
+   * const answer = await near.call('greet', (writer) => writer.writeString('Ada'));
+   * console.log(new TextDecoder().decode(answer.read()));
+   * await near.close();
+   * ```
    */
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
     checkFunction('a callback', callback);
@@ -144,16 +184,14 @@ export class QueueSocket implements QueueSocketLike {
     this.#core.dispatcher.register(checkName(name), callback, given);
   }
 
-  /**
-   * Removes a callback; nothing happens if there is none. Messages that wait for it are then without a callback, see
-   * `unmatched`.
-   */
+  /** Removes a callback, if there is one. `unmatched` then decides about its waiting messages. */
   removeCallback(name: string): void {
     this.#core.dispatcher.remove(checkName(name));
   }
 
   /**
-   * Registers a task: `performTasks` sends what the constructor writes, as a registered message of that name.
+   * Registers a task: `performTasks` sends the payload that the constructor writes, as a message of
+   * this name.
    *
    * @param name - 1 to 255 printable ASCII characters.
    */
@@ -162,13 +200,13 @@ export class QueueSocket implements QueueSocketLike {
     this.#tasks.set(checkName(name), constructor);
   }
 
-  /** Removes a task; nothing happens if there is none. */
+  /** Removes a task, if there is one. */
   removeTask(name: string): void {
     this.#tasks.delete(checkName(name));
   }
 
   /**
-   * Begins to receive. To be called once, when the callbacks are registered: what comes earlier waits.
+   * Starts to receive. Call it once, after the callbacks are registered: earlier messages wait.
    *
    * @throws K4netError `K4NET_STATE` the second time.
    */
@@ -177,15 +215,16 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * With `dispatch: 'manual'`: calls the callbacks of all messages that are queued now, waits until they are done, gives
-   * way to the rest of the program for a turn of the event loop, and resolves with the count. Not to be awaited inside
-   * a callback, which it would wait for. While it waits and a `call` of this side has no answer,
-   * it also calls the callbacks of messages that fill a queue: the answer may be behind them.
+   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields for
+   * one turn of the event loop, and resolves with their number. Awaited inside a callback it would
+   * deadlock: it waits for that callback. While it waits and a `call` of this side is in flight, it
+   * also runs the callbacks of messages that fill a queue, since the answer may be behind them.
    *
-   * With `dispatch: 'auto'` the callbacks were called already: it gives way for a turn, and resolves with how many were
-   * called since the last time.
+   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that have
+   * run since the last time.
    *
-   * Rejects with `K4NET_STATE` before `start()`, and when nothing is queued and nothing will come any more like `recv`.
+   * Rejects with `K4NET_STATE` before `start()`. Rejects like `recv` when nothing is queued and the
+   * socket has ended.
    */
   recvRegistered(): Promise<number> {
     try {
@@ -197,8 +236,8 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Sends the messages of all tasks, in the order of their registration. Rejects at the first constructor that throws
-   * with what it threw, and like `send`.
+   * Sends the messages of all tasks, in the order of their registration. Rejects with the error of
+   * the first constructor that throws, and like `send`.
    */
   performTasks(): Promise<void> {
     const performed: Promise<void> = this.#performTasks(() => void markHandled(performed));
@@ -206,8 +245,8 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Sends a registered message: it goes to the callback of that name at the other end. Resolves and rejects like
-   * `send`, and with whatever a constructor throws.
+   * Sends a message to the callback of this name at the other end. Resolves and rejects like `send`,
+   * and rejects with the error of a payload constructor.
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
@@ -216,47 +255,94 @@ export class QueueSocket implements QueueSocketLike {
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
       const { closing } = this.#core;
-      return closing ? rejectHandled(closing) : this.#claimed.sendHeaded(registeredHead(name), bytes);
+      return closing ? rejectHandled(closing) : this.#owned.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
       return rejectUnhandled(error);
     }
   }
 
   /**
-   * Makes a request of the callback of that name at the other end, and resolves with a reader over its answer: a view, so
-   * `slice()` what is kept for long.
+   * Sends a request to the callback of this name at the other end, and resolves with a reader over
+   * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
-   * Rejects with a {@link RemoteError} when the callback fails or is not there, with a {@link TimeoutError} or the reason
-   * of the signal (the callback's signal aborts then too), with `K4NET_STATE` before `start()`, and with whatever ends the
-   * socket.
+   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
+   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
+   * timeout or an abort the signal of the remote callback aborts.
+   *
+   * @example
+   * ```ts
+   * import { K4netError, LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * far.registerCallback('square', (reader) => {
+   *   const value = reader.readDouble();
+   *   return (writer) => writer.writeDouble(value * value);
+   * });
+   * far.start();
+   * near.start();
+   * try {
+   *   const answer = await near.call('square', (writer) => writer.writeDouble(3), { timeout: 1000 });
+   *   console.log(answer.readDouble());
+   * } catch (error) {
+   *   if (!K4netError.is(error, 'K4NET_TIMEOUT')) throw error;
+   *   console.log('no answer within a second');
+   * }
+   * await near.close();
+   * ```
    */
   call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader> {
+    return this.#call(name, payload, options, undefined) as Promise<BinaryReader>;
+  }
+
+  /** @internal */
+  [callEncoded](
+    name: string,
+    payload: Bytes,
+    options: CallOptions | undefined,
+    decode: AnswerDecoder,
+  ): Promise<unknown> {
+    return this.#call(name, payload, options, decode);
+  }
+
+  #call(
+    name: string,
+    payload: Payload | undefined,
+    options: CallOptions | undefined,
+    decode: AnswerDecoder | undefined,
+  ): Promise<unknown> {
     try {
-      const given = ownOptions('call', options, ['timeout', 'signal']);
-      checkSignal(given.signal);
-      const timeout = milliseconds('timeout', given.timeout, this.#options.callTimeout);
+      const { timeout, signal } = ownOptions('call', options, ['timeout', 'signal']);
+      checkSignal(signal);
+      const limit = milliseconds('timeout', timeout, this.#options.callTimeout);
+      const { calls, router } = this.#core;
       this.#core.checkStarted();
       checkName(name);
       const bytes = payloadBytes(payload);
-      if (bytes.length > longestMessage - 1024)
-        throw new RangeError(`a payload of ${bytes.length} bytes is too long`);
+      if (bytes.length > longestMessage - maxHead)
+        throw new RangeError(
+          `a payload of ${bytes.length} bytes exceeds the limit of a request (4 GiB - 1 KiB)`,
+        );
       this.#options.log?.(`Calling ${name}`);
-      return this.#core.call(name, bytes, timeout, given.signal);
+      const answer = calls.call(name, bytes, limit, signal, decode);
+      if (this.#options.manual) router.onCall();
+      return answer;
     } catch (error) {
       return rejectUnhandled(error);
     }
   }
 
   /**
-   * A view of this socket that knows the types of its messages: an object maps names to codecs, and callbacks, requests and
-   * tasks get and give values instead of bytes. `docs/typed-messages.md` has more.
+   * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
+   * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.
    */
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {
     return new TypedQueue(this, messages);
   }
 
   /**
-   * Receives the next message that no callback takes. With `block: false` it is undefined when none is here.
+   * Receives the next message that no callback takes. With `block: false` it resolves with undefined
+   * when there is none.
    *
    * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
    */
@@ -280,10 +366,10 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Sends one message as it is; for a name there is `sendRegistered`. Text is sent as UTF-8.
+   * Sends one message without a name. Text is sent as UTF-8.
    *
-   * Resolves and rejects like {@link LockedSocket.send}, and with a RangeError for bytes that begin like the control
-   * messages of a queue socket (00 4B 51).
+   * Resolves and rejects like {@link LockedSocket.send}. Rejects with a RangeError for bytes that
+   * begin like the control messages of a queue socket (00 4B 51).
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
@@ -293,14 +379,14 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /** Resolves when everything sent so far is with the operating system. */
+  /** Resolves when the operating system has taken everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void> {
     return this.#socket.flush(options);
   }
 
   /**
-   * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or this side has closed,
-   * and throws when the socket breaks. `break` leaves the socket open.
+   * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or
+   * this side has closed, and throws when the socket fails. `break` leaves the socket open.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     const next = async (): Promise<IteratorResult<Bytes, void>> => {
@@ -321,11 +407,13 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Comes to an end in good order: drops messages and refuses requests that come from then on, finishes the callbacks
-   * that wait or run and the calls that are under way, sends what there is to send, and closes, which drops what waits
-   * for `recv`. With `dispatch: 'manual'` it calls the callbacks that wait, those of requests with a signal that is aborted. When
-   * the time is over it cuts. Not to be awaited inside a callback, which it would wait for. Never rejects
-   * because of the peer.
+   * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
+   * callbacks that are queued or run and for calls in flight, sends everything, and closes; messages
+   * that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the connection.
+   *
+   * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
+   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because of
+   * the peer.
    */
   drain(options?: DrainOptions): Promise<void> {
     try {
@@ -337,9 +425,10 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Closes the socket: sends what was sent before and the closing message (or what `onClose` returns), and ends like
-   * {@link LockedSocket.close}. Callbacks that run are told by their signal, those that wait are not called any more, what
-   * waits for `recv` is dropped, and everyone who waits on the socket is told. Never rejects because of the peer.
+   * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
+   * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
+   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects because
+   * of the peer.
    */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
@@ -353,13 +442,14 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   /**
-   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the peer's calls, `recv` and loops reject
-   * after what was sent before. Callbacks that run are told by their signal. Never rejects because of the peer.
+   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls, `recv`
+   * and loops of the peer reject after they got the earlier messages. The signals of running callbacks
+   * abort. Never rejects because of the peer.
    *
    * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
    *
-   * @param cause - what failed, for this side only: the peer does not get it.
-   * @param options - `timeout`: milliseconds that the peer has to take what was sent before. Default 5000; 0 drops it.
+   * @param cause - the failure, for this side only: it is not sent.
+   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops them.
    */
   abort(cause?: unknown, options?: CloseOptions): Promise<void> {
     return this.#socket.abort(cause, options);
@@ -372,10 +462,10 @@ export class QueueSocket implements QueueSocketLike {
 
   #send(message: Bytes, options?: SendOptions): Promise<void> {
     const { closing } = this.#core;
-    return closing ? rejectHandled(closing) : this.#claimed.send(message, options);
+    return closing ? rejectHandled(closing) : this.#owned.send(message, options);
   }
 
-  /** @param onLost - called when a message cannot be sent: what a constructor throws is no such error. */
+  /** @param onLost - called when a message cannot be sent, but not when a constructor throws. */
   async #performTasks(onLost: () => void): Promise<void> {
     for (const [name, constructor] of [...this.#tasks]) {
       this.#options.log?.(`Performing task ${name}`);
@@ -391,11 +481,11 @@ export class QueueSocket implements QueueSocketLike {
 
   async #recvRegistered(): Promise<number> {
     const { dispatcher, over } = this.#core;
-    const { performed } = dispatcher;
-    const called = this.#options.manual ? 0 : performed - this.#counted;
-    this.#counted = performed;
+    const { started } = dispatcher.runner;
+    const called = this.#options.manual ? 0 : started - this.#counted;
+    this.#counted = started;
     if (over && called === 0 && !dispatcher.waiting) throw over;
-    const released = this.#options.manual ? await dispatcher.release() : 0;
+    const released = this.#options.manual ? await dispatcher.manual.release() : 0;
     await new Promise<void>(nextTurn);
     return called + released;
   }

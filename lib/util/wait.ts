@@ -126,29 +126,41 @@ export class LazySignal {
 /** The longest time that a timer of the platform keeps: above it, it fires at once. */
 const longestTimer = 2 ** 31 - 1;
 
+/** A timer that was started. */
+export interface Timer {
+  stop(): void;
+  /** Whether the process stays alive for the timer, where the runtime lets that be chosen. */
+  keepAlive(alive: boolean): void;
+}
+
 /**
- * A timer for any time: what the platform's timer cannot hold at once is waited for in parts.
+ * A timer for any time. It waits in parts for a time that is too long for a timer of the platform.
  *
- * @param keepsAlive - whether the process lives for it, where that can be chosen.
+ * @param keepsAlive - whether the process stays alive for it, where the runtime lets that be chosen.
  */
-export function startTimer(
-  callback: () => void,
-  milliseconds: number,
-  keepsAlive: boolean = true,
-): { stop(): void } {
+export function startTimer(callback: () => void, milliseconds: number, keepsAlive: boolean = true): Timer {
   let handle: ReturnType<typeof setTimeout>;
+  let alive = keepsAlive;
+  const refer = (): void => {
+    const { ref, unref } = handle as { ref?: () => unknown; unref?: () => unknown };
+    (alive ? ref : unref)?.call(handle);
+  };
   const arm = (left: number): void => {
     const part = Math.min(left, longestTimer);
     handle = setTimeout(() => {
       if (left > part) arm(left - part);
       else callback();
     }, part);
-    if (!keepsAlive) (handle as { unref?: () => unknown }).unref?.();
+    if (!alive) refer();
   };
   arm(milliseconds);
   return {
     stop: () => {
       clearTimeout(handle);
+    },
+    keepAlive: (value) => {
+      alive = value;
+      refer();
     },
   };
 }

@@ -3,10 +3,11 @@ import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { K4netError } from '../../lib/errors.js';
-import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
+import { encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/types.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import {
+  decodeControl,
   encodeRequest,
   Errors,
   hex,

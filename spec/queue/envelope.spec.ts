@@ -5,7 +5,6 @@ import { toHex } from '../../lib/util/bytes.js';
 import {
   checkName,
   checkRaw,
-  decodeControl,
   encodeCancel,
   encodeFailure,
   encodeKeepalive,
@@ -14,7 +13,7 @@ import {
   nameLength,
   nameText,
 } from '../../lib/queue/envelope.js';
-import { encodeAnswer, encodeRequest } from '../support/queue.js';
+import { decodeControl, encodeAnswer, encodeRequest } from '../support/queue.js';
 
 interface Registered {
   readonly name: string;

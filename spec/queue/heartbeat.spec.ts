@@ -17,16 +17,16 @@ function open(interval: number, timeout: number) {
   const quiet: number[] = [];
   const dead: number[] = [];
   const since = (): number => performance.now() - started;
-  const heartbeat = new Heartbeat(
-    () => ({ ...vitals }),
+  const heartbeat = new Heartbeat({
     interval,
     timeout,
-    () => {
+    vitals: () => ({ ...vitals }),
+    onQuiet: () => {
       quiet.push(since());
       vitals.sent += 1;
     },
-    () => dead.push(since()),
-  );
+    onDead: () => dead.push(since()),
+  });
   /** Lets time pass, with something done every millisecond. */
   const pass = (time: number, each: () => void = () => undefined): void => {
     for (let i = 0; i < time; i += 1) {

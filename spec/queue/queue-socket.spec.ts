@@ -915,7 +915,7 @@ describe('QueueSocket: debug', () => {
     abort.abort();
     await until(() => far.stats().requestsInFlight === 0);
     expect(call.state).toBe('rejected');
-    expect(lines.at(-1)).toBe('The caller of ask has given request 1 up (peer without an address)');
+    expect(lines.at(-1)).toBe('The caller of ask has cancelled request 1 (peer without an address)');
   });
 
   it('shows the address of the peer where there is one', async () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedError, TooLargeError } from '../../lib/errors.js';
-import { FlowWindow, compact } from '../../lib/queue/flow-window.js';
+import { FlowWindow } from '../../lib/queue/flow-window.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
+import { compact } from '../../lib/util/bytes.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
 import { failure, failureOf, watch } from '../support/sockets.js';

@@ -4,12 +4,13 @@ import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
-import { decodeControl, encodeCancel, encodeFailure, isControl } from '../../lib/queue/envelope.js';
+import { encodeCancel, encodeFailure, isControl } from '../../lib/queue/envelope.js';
 import type { Payload } from '../../lib/queue/types.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import {
+  decodeControl,
   encodeAnswer,
   encodeRequest,
   Errors,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { describeFailure } from '../../lib/queue/failure.js';
+import { describeFailure } from '../../lib/queue/error-hooks.js';
 import { QueueField, queueCarriers } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
 import { failure } from '../support/sockets.js';

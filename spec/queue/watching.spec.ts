@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { decodeControl } from '../../lib/queue/envelope.js';
-import { Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
+import { decodeControl, Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
 import { failure, textOf, until, watch } from '../support/sockets.js';
 
