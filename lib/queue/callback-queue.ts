@@ -15,12 +15,12 @@ export interface Task {
 
 /** What a callback queue does with its tasks. */
 export interface TaskRunner<T> {
-  /** Runs a task. It never throws, and its promise never rejects. */
+  /** Runs a task. It never throws. Its promise never rejects and belongs to no other task. */
   run(task: T): PromiseLike<void> | undefined;
   /** Whether a task may start now. If not, its priority level waits until `start`. */
   mayStart(task: T): boolean;
-  /** Called at the end of each job of the queue. */
-  onJobEnd(): void;
+  /** Called when waiting tasks have started. */
+  onProgress(): void;
 }
 
 interface PriorityLevel<T> {
@@ -35,20 +35,22 @@ interface PriorityLevel<T> {
 /**
  * Runs tasks with a limited concurrency, in order within each priority.
  *
- * A task that arrives while the queue is free runs without an entry here: between `enter` and
- * `leave`. Only tasks that have to wait need the p-queue. A run of synchronous tasks is one job of
- * the p-queue; a job ends with the first asynchronous task, for which it waits.
+ * The short path: a task that arrives while the queue is `open` runs between `enter` and `leave`,
+ * without an entry here. The p-queue comes in when tasks have to wait for the concurrency. A run of
+ * synchronous tasks is one job of the p-queue; a job ends with the first asynchronous task, for
+ * which it waits.
  */
 export class CallbackQueue<T extends Task> {
   readonly #concurrency: number;
   readonly #runner: TaskRunner<T>;
-  /** Made for the first task that waits. */
   #queue: PQueue | undefined;
   /** By falling priority. */
   readonly #levels: PriorityLevel<T>[] = [];
   #waiting = 0;
-  /** The task that runs without a job: true while it is synchronous, then its promise. */
-  #entered: PromiseLike<void> | true | undefined;
+  /** Whether the synchronous part of a task runs, between `enter` and `leave`. */
+  #entered = false;
+  /** Asynchronous tasks in flight without a job. */
+  #running: Set<PromiseLike<void>> | undefined;
   #starting = false;
   /** Resolves when tasks of a blocked level start or are dropped. */
   #resumed: Deferred<void> | undefined;
@@ -60,22 +62,23 @@ export class CallbackQueue<T extends Task> {
 
   /** Whether nothing waits and nothing runs. */
   get free(): boolean {
-    return this.#entered === undefined && this.#waiting === 0 && this.#idle;
+    return this.open && this.#inFlight === 0;
   }
 
-  /** A task runs now, without a job. The queue must be free, and `leave` must follow. */
+  /** Whether a task may run on arrival: no other task waits, and the concurrency has room. */
+  get open(): boolean {
+    return this.#waiting === 0 && !this.#entered && this.#inFlight < this.#concurrency && this.#noJobs;
+  }
+
+  /** A task runs now, without an entry. The queue must be open, and `leave` must follow. */
   enter(): void {
     this.#entered = true;
   }
 
   /** The task of `enter` has ended, or ends with this promise. */
   leave(pending: PromiseLike<void> | undefined): void {
-    this.#entered = pending;
-    if (!pending) return;
-    const end = (): void => {
-      if (this.#entered === pending) this.#entered = undefined;
-    };
-    pending.then(end, end);
+    this.#entered = false;
+    if (pending) this.#track(pending);
   }
 
   /** Adds a task, which waits for `start`. */
@@ -94,19 +97,20 @@ export class CallbackQueue<T extends Task> {
   start(): void {
     // A job that ends inside the loop calls this again: the loop itself goes on, so the stack does
     // not grow.
-    if (this.#starting || this.#waiting === 0 || this.#entered === true) return;
+    if (this.#starting || this.#waiting === 0 || this.#entered) return;
     this.#starting = true;
-    this.#convert();
-    for (let level = this.#unscheduled(); level; level = this.#unscheduled()) this.#schedule(level);
+    // `onProgress` can add tasks.
+    while (this.#noJobs && this.#startWithoutJobs()) this.#runner.onProgress();
+    if (this.#waiting > 0 && !(this.#noJobs && this.#inFlight < this.#concurrency)) this.#startJobs();
     this.#starting = false;
   }
 
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
     while (!this.free) {
-      this.#convert();
-      if (this.#entered === true) await done;
-      else if (this.#idle) await (this.#resumed ??= new Deferred()).promise;
+      this.#makeJobs();
+      if (this.#entered) await done;
+      else if (this.#noJobs) await (this.#resumed ??= new Deferred()).promise;
       else await this.#queue?.onIdle();
     }
   }
@@ -118,16 +122,46 @@ export class CallbackQueue<T extends Task> {
     this.#resume();
   }
 
-  get #idle(): boolean {
+  get #inFlight(): number {
+    return this.#running?.size ?? 0;
+  }
+
+  get #noJobs(): boolean {
     return this.#queue === undefined || this.#queue.size + this.#queue.pending === 0;
   }
 
-  /** Counts the task of `enter` in the concurrency of the p-queue, where others wait for it. */
-  #convert(): void {
-    const pending = this.#entered;
-    if (pending === undefined || pending === true) return;
-    this.#entered = undefined;
-    void this.#jobs().add(() => pending, queueOptions({}));
+  #track(pending: PromiseLike<void>): void {
+    this.#running ??= new Set();
+    const running = this.#running.add(pending);
+    const end = (): void => {
+      running.delete(pending);
+    };
+    pending.then(end, end);
+  }
+
+  /** Returns whether a task has started. */
+  #startWithoutJobs(): boolean {
+    let started = false;
+    while (this.#inFlight < this.#concurrency) {
+      const level = this.#unscheduled();
+      if (!level) break;
+      const pending = this.#runFirst(level);
+      if (pending) this.#track(pending);
+      started = true;
+    }
+    if (started) this.#resume();
+    return started;
+  }
+
+  #startJobs(): void {
+    this.#makeJobs();
+    for (let level = this.#unscheduled(); level; level = this.#unscheduled()) this.#schedule(level);
+  }
+
+  /** Counts the tasks in flight in the concurrency of the p-queue, since other tasks wait for them. */
+  #makeJobs(): void {
+    for (const pending of this.#running ?? []) void this.#jobs().add(() => pending, queueOptions({}));
+    this.#running?.clear();
   }
 
   #jobs(): PQueue {
@@ -148,7 +182,7 @@ export class CallbackQueue<T extends Task> {
   #unscheduled(): PriorityLevel<T> | undefined {
     return this.#levels.find(({ scheduled, tasks }) => {
       const first = scheduled ? undefined : tasks.peek();
-      return first !== undefined && (first.begun || this.#runner.mayStart(first));
+      return first !== undefined && this.#mayStart(first);
     });
   }
 
@@ -166,17 +200,24 @@ export class CallbackQueue<T extends Task> {
   #runJob(level: PriorityLevel<T>): PromiseLike<void> {
     level.scheduled = false;
     let pending: PromiseLike<void> | undefined;
-    while (!pending) {
-      const task = level.tasks.peek();
-      if (!task || !(task.begun || this.#runner.mayStart(task))) break;
-      level.tasks.shift();
-      this.#waiting -= 1;
-      if (!task.begun) pending = this.#runner.run(task);
+    for (let task = level.tasks.peek(); task && !pending; task = level.tasks.peek()) {
+      if (!this.#mayStart(task)) break;
+      pending = this.#runFirst(level);
     }
     // Other tasks may use the rest of the concurrency.
     if (pending) this.start();
-    this.#runner.onJobEnd();
+    this.#runner.onProgress();
     return pending ?? done;
+  }
+
+  #mayStart(task: T): boolean {
+    return task.begun || this.#runner.mayStart(task);
+  }
+
+  #runFirst({ tasks }: PriorityLevel<T>): PromiseLike<void> | undefined {
+    const task = tasks.shift();
+    this.#waiting -= 1;
+    return task && !task.begun ? this.#runner.run(task) : undefined;
   }
 }
 

@@ -134,7 +134,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   message(registration: Registration, payload: Bytes): void {
     const queue = registration.queue ?? this.#messageQueue;
     const { callback, context, name } = registration;
-    if (callback && this.#runsDirectly && queue.free) {
+    if (callback && this.#runsDirectly && queue.open) {
       fairTurns.step();
       queue.enter();
       queue.leave(this.runner.message(callback, context, payload));
@@ -160,7 +160,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       return true;
     }
     const queue = registration?.queue ?? this.#requestQueue;
-    if (this.#runsDirectly && queue.free && !this.#gate.closed) {
+    if (this.#runsDirectly && queue.open && !this.#gate.closed) {
       window.reserve(requestSize(name, payload));
       fairTurns.step();
       queue.enter();
@@ -256,7 +256,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     return !call.isRequest || !this.#gate.closed;
   }
 
-  onJobEnd(): void {
+  onProgress(): void {
     this.#events.onRoom();
   }
 

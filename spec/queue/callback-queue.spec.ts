@@ -27,10 +27,10 @@ function open(concurrency: number, mayStart: (job: Job) => boolean = () => true)
   const queue = new CallbackQueue<Job>(concurrency, {
     run: ({ name, gate }) => {
       begun.push(name);
-      return gate?.promise;
+      return gate?.promise.then(() => undefined);
     },
     mayStart,
-    onJobEnd: () => (jobs += 1),
+    onProgress: () => (jobs += 1),
   });
   const push = (...tasks: Job[]): void => {
     for (const task of tasks) queue.push(task);
@@ -159,7 +159,7 @@ describe('a callback queue', () => {
         return undefined;
       },
       mayStart: () => true,
-      onJobEnd: () => undefined,
+      onProgress: () => undefined,
     });
     queue.push({ priority: 0, begun: false, id: 1 });
     queue.start();
@@ -317,7 +317,7 @@ describe('the callback queues of a socket', () => {
         return gate?.promise;
       },
       mayStart: () => true,
-      onJobEnd: () => undefined,
+      onProgress: () => undefined,
     });
     const queue = queues.add(1);
     const running = gated('running');
