@@ -45,22 +45,20 @@ export type {
 } from './sockets/encrypted-socket-options.js';
 export type { MessageSocket } from './sockets/acquire.js';
 export { QueueSocket } from './queue/queue-socket.js';
+export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type {
   Callback,
   CallbackAnswer,
   CallbackContext,
   CallbackOptions,
   CallOptions,
-  CloseMessage,
   DrainOptions,
-  HeartbeatOptions,
   Payload,
   PayloadConstructor,
   QueueDepth,
   QueueErrorInfo,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketOptions,
   QueueSocketStats,
 } from './queue/types.js';
 export {

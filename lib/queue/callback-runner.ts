@@ -2,7 +2,7 @@ import { BinaryReader } from '../binary/reader.js';
 import { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { noHead } from '../transport/framing/encoder.js';
-import type { Bytes } from '../util/bytes.js';
+import { compact, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
@@ -12,6 +12,10 @@ import type { Callback, CallbackAnswer, CallbackContext } from './types.js';
 
 /** Where answers go. */
 export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
+
+const none: Bytes = new Uint8Array(0);
+/** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
+const smallPayload = 64;
 
 const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
 
@@ -115,7 +119,7 @@ export class CallbackRunner {
     }
     this.#begin(request.name);
     try {
-      const result = callback(new BinaryReader(payload), request);
+      const result = callback(new BinaryReader(ownPayload(payload)), request);
       return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
     } catch (error) {
       return this.#onThrown(request, error);
@@ -183,4 +187,13 @@ export class CallbackRunner {
     // `closed` of the socket has the error.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
+}
+
+/**
+ * A callback can take long: a small payload must not keep the whole buffer of received bytes in
+ * memory. A copy of a large payload would slow callbacks that answer at once.
+ */
+function ownPayload(payload: Bytes): Bytes {
+  if (payload.length === 0) return none;
+  return payload.length > smallPayload ? payload : compact(payload);
 }

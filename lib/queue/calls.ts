@@ -13,73 +13,14 @@ import {
   type AbortHub,
   type AbortSignalLike,
 } from '../util/wait.js';
-import { CallDeadlines, type Timed } from './call-deadlines.js';
+import { Call, rejectCall, rejectCallLater, type AnswerDecoder, type NamedCalls } from './call.js';
+import { CallDeadlines } from './call-deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
 import { describeError } from './error-hooks.js';
 import { requestSize, type FlowWindow } from './flow-window.js';
 
 /** The weight of the newest round trip in the mean. */
 const newestWeight = 1 / 8;
-
-/** The calls of one name: its flow window, and the calls that wait for room in it. */
-interface NamedCalls {
-  readonly name: string;
-  readonly window: FlowWindow;
-  readonly waiting: Fifo<Call>;
-}
-
-/** Makes the value of a call from its answer. */
-export type AnswerDecoder = (reader: BinaryReader) => unknown;
-
-type Resolve = (value: never) => void;
-type Reject = (reason: unknown) => void;
-
-// One executor for all calls instead of a closure for each. It runs before `new Promise` returns.
-let resolveLast: Resolve;
-let rejectLast: Reject;
-function executor(resolve: Resolve, reject: Reject): void {
-  resolveLast = resolve;
-  rejectLast = reject;
-}
-
-/** A call in flight, or one that waits to be sent. */
-class Call implements Timed {
-  readonly promise = new Promise<unknown>(executor);
-  readonly resolve: (value: unknown) => void = resolveLast as (value: unknown) => void;
-  readonly reject: Reject = rejectLast;
-  readonly id: number;
-  readonly calls: NamedCalls;
-  /** Bytes that the call counts in the flow window. */
-  readonly size: number;
-  readonly timeout: number;
-  readonly decode: AnswerDecoder | undefined;
-  deadline: number;
-  place = -1;
-  previous: this | undefined;
-  next: this | undefined;
-  sentAt = 0;
-  /** The payload, until it is sent. */
-  payload: Bytes | undefined;
-  /** Whether the call was cancelled. It keeps its id and its room until the peer has replied. */
-  abandoned = false;
-  unwatch: (() => void) | undefined;
-
-  constructor(
-    id: number,
-    calls: NamedCalls,
-    size: number,
-    timeout: number,
-    deadline: number,
-    decode: AnswerDecoder | undefined,
-  ) {
-    this.id = id;
-    this.calls = calls;
-    this.size = size;
-    this.timeout = timeout;
-    this.deadline = deadline;
-    this.decode = decode;
-  }
-}
 
 /** Where requests go. */
 export type CallOutlet = Pick<OwnedSocket, 'sendCopy'>;
@@ -199,7 +140,7 @@ export class Calls {
       if (isPromiseLike(value)) void markHandled(call.promise);
       call.resolve(value);
     } catch (error) {
-      reject(call, error);
+      rejectCall(call, error);
     }
   }
 
@@ -210,7 +151,7 @@ export class Calls {
     const { name } = call.calls;
     const suffix = code === '' ? '' : ` ${code}`;
     this.#trace?.(`Call ${id} of ${name} failed at the other end: "${text}"${suffix}`);
-    rejectLater(call, () => new RemoteError(name, code, text));
+    rejectCallLater(call, () => new RemoteError(name, code, text));
   }
 
   /** A malformed reply has arrived. */
@@ -309,7 +250,7 @@ export class Calls {
 
   #reject(call: Call, reason: unknown): void {
     this.#trace?.(`Call ${call.id} of ${call.calls.name} failed: ${describeError(reason).text}`);
-    reject(call, reason);
+    rejectCall(call, reason);
   }
 
   /** The timeout or the signal of the caller ends a call. */
@@ -335,26 +276,4 @@ export class Calls {
     this.#idle?.resolve();
     this.#idle = undefined;
   }
-}
-
-/** Marks the promise as handled here and not in `call`: an asynchronous stack ends at a promise with two reactions. */
-function reject(call: Call, reason: unknown): void {
-  void markHandled(call.promise);
-  call.reject(reason);
-}
-
-/**
- * Makes the error in a microtask on which the promise of the call depends. So the stack of the error
- * continues, where the engine has asynchronous stacks, with the line that awaits the call. A stack
- * captured at every call would cost far more.
- */
-function rejectLater(call: Call, error: () => K4netError): void {
-  const failed = Promise.resolve()
-    .then(() => undefined)
-    .then((): never => {
-      const reason = error();
-      void markHandled(call.promise);
-      throw reason;
-    });
-  call.resolve(failed);
 }

@@ -11,22 +11,10 @@ import { fairTurns } from './fair-turns.js';
 import { FlowWindow, requestSize, requestWindow } from './flow-window.js';
 import { IncomingCall, type Registration } from './incoming-call.js';
 import { ManualDispatch } from './manual-dispatch.js';
+import type { CheckedQueueOptions } from './queue-socket-options.js';
 import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
 const none: Bytes = new Uint8Array(0);
-/** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
-const smallPayload = 64;
-
-/** Limits of a dispatcher. */
-export interface DispatcherLimits {
-  readonly concurrency: number;
-  readonly requestConcurrency: number;
-  readonly maxQueuedBytes: number;
-  readonly maxQueuedMessages: number;
-  /** Whether callbacks wait for `release`. */
-  readonly manual: boolean;
-}
-
 /** The events of a dispatcher. */
 export interface DispatcherEvents {
   /** A flow window may have room again. */
@@ -54,7 +42,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #socket: QueueSocketLike;
   readonly #outlet: AnswerOutlet;
   readonly #hooks: ErrorHooks;
-  readonly #limits: DispatcherLimits;
+  readonly #limits: CheckedQueueOptions;
   readonly #events: DispatcherEvents;
   readonly #registry = new CallbackRegistry();
   readonly #queues: CallbackQueues<IncomingCall>;
@@ -73,7 +61,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   constructor(
     socket: QueueSocketLike,
     outlet: AnswerOutlet & Pick<OwnedSocket, 'room'>,
-    limits: DispatcherLimits,
+    limits: CheckedQueueOptions,
     hooks: ErrorHooks,
     events: DispatcherEvents,
   ) {
@@ -263,7 +251,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   #runRequest(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     request.begun = true;
     this.#gate.begin();
-    const pending = this.runner.request(request, ownPayload(payload));
+    const pending = this.runner.request(request, payload);
     const size = requestSize(request.name, payload);
     if (pending) return this.#finishLater(request, pending, size);
     this.#finish(request, size);
@@ -324,13 +312,4 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   #windowOf({ registration }: IncomingCall): FlowWindow {
     return registration?.requests ?? this.#unknownNames;
   }
-}
-
-/**
- * A callback can take long: a small payload must not keep the whole buffer of received bytes in
- * memory. A copy of a large payload would slow callbacks that answer at once.
- */
-function ownPayload(payload: Bytes): Bytes {
-  if (payload.length === 0) return none;
-  return payload.length > smallPayload ? payload : compact(payload);
 }

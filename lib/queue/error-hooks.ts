@@ -2,9 +2,9 @@ import { K4netError, type MalformedError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import { escapeText } from '../util/escape.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './types.js';
+import type { ErrorHandler, QueueDepth, QueueErrorInfo } from './types.js';
 
-type OnError = QueueSocketOptions['onError'];
+type OnError = ErrorHandler | undefined;
 
 /** Names for which the process was warned already, whichever socket it was. */
 const warned = new Set<string>();

@@ -11,10 +11,10 @@ import { checkRaw, encodeKeepalive } from './envelope.js';
 import { ErrorHooks } from './error-hooks.js';
 import { FlowWindow, requestWindow } from './flow-window.js';
 import { Heartbeat } from './heartbeat.js';
-import type { CheckedQueueOptions } from './queue-socket-options.js';
+import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
-import type { CloseMessage, QueueSocketLike } from './types.js';
+import type { QueueSocketLike } from './types.js';
 
 /** Milliseconds for closing where the caller sets no timeout. */
 export const defaultCloseTimeout = 5_000;

@@ -23,11 +23,17 @@ import {
   rejectUnhandled,
   type WaitOptions,
 } from '../util/wait.js';
-import type { AnswerDecoder } from './calls.js';
+import type { AnswerDecoder } from './call.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import type { FlowWindow } from './flow-window.js';
 import { defaultCloseTimeout, QueueCore } from './queue-core.js';
-import { checkedQueueOptions, checkFunction, type CheckedQueueOptions } from './queue-socket-options.js';
+import {
+  checkedCallbackOptions,
+  checkedQueueOptions,
+  checkFunction,
+  type CheckedQueueOptions,
+  type QueueSocketOptions,
+} from './queue-socket-options.js';
 import { callEncoded, TypedQueue } from './typed-queue.js';
 import type {
   Callback,
@@ -40,7 +46,6 @@ import type {
   QueueDepth,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketOptions,
   QueueSocketStats,
 } from './types.js';
 
@@ -61,27 +66,19 @@ const maxHead = 1024;
  * const server = await listen({ port: 0, ephemeralKey: true });
  * server.serve(async (sock) => {
  *   const queue = new QueueSocket(sock);
- *   queue.registerCallback('double', (reader) => {
- *     const value = reader.readInt();
- *     return (writer) => writer.writeInt(2 * value);
- *   });
+ *   queue.registerCallback('greet', (reader) => `Hello, ${reader.readString()}`);
  *   queue.start();
  *   await queue.closed;
  * });
- *
  * const queue = new QueueSocket(await connect({ ...server.address(), pin: server.fingerprint }));
  * queue.start();
- * const answer = await queue.call('double', (writer) => writer.writeInt(21));
- * console.log(answer.readInt());
+ * const answer = await queue.call('greet', (writer) => writer.writeString('Ada'));
+ * console.log(new TextDecoder().decode(answer.read()));
  * await queue.close();
  * await server.close();
  * ```
  */
 export class QueueSocket implements QueueSocketLike {
-  /**
-   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or when
-   * the peer was silent for the timeout of the heartbeat. Never rejects.
-   */
   readonly closed: Promise<CloseInfo>;
   readonly #socket: MessageSocket;
   readonly #owned: OwnedSocket;
@@ -104,39 +101,32 @@ export class QueueSocket implements QueueSocketLike {
     this.closed = this.#core.closed;
   }
 
-  /** The state of the socket. */
   get readyState(): ReadyState {
     return this.#socket.readyState;
   }
 
-  /** Bytes that wait to be taken by the operating system. */
   get bufferedAmount(): number {
     return this.#socket.bufferedAmount;
   }
 
-  /** The peer as `address:port`, or an empty string for a transport without addresses. */
   get remoteAddress(): string {
     return this.#socket.remoteAddress;
   }
 
-  /** This end as `address:port`, or an empty string for a transport without addresses. */
   get localAddress(): string {
     return this.#socket.localAddress;
   }
 
-  /** Keeps the process alive while this socket is open (the default). */
   ref(): this {
     this.#socket.ref();
     return this;
   }
 
-  /** Lets the process exit while this socket is open. */
   unref(): this {
     this.#socket.unref();
     return this;
   }
 
-  /** Counters of this socket, and the fill levels of its queues. */
   stats(): QueueSocketStats {
     const { dispatcher, calls, queue } = this.#core;
     const depth = ({ messages, bytes }: FlowWindow): QueueDepth => ({ messages, bytes });
@@ -154,78 +144,29 @@ export class QueueSocket implements QueueSocketLike {
     };
   }
 
-  /**
-   * Registers the callback for messages and requests of a name. It replaces an earlier one.
-   *
-   * @param name - 1 to 255 printable ASCII characters.
-   * @throws TypeError or RangeError for wrong arguments.
-   *
-   * @example
-   * ```ts
-   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
-   *
-   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
-   * // The result of a callback is the answer to a request. A message has no answer.
-   * far.registerCallback('greet', (reader) => `Hello, ${reader.readString()}`);
-   * far.start();
-   * near.start();
-   * const answer = await near.call('greet', (writer) => writer.writeString('Ada'));
-   * console.log(new TextDecoder().decode(answer.read()));
-   * await near.close();
-   * ```
-   */
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
     checkFunction('a callback', callback);
-    const given = ownOptions('registerCallback', options, ['concurrency', 'priority']);
-    const { concurrency, priority } = given;
-    if (concurrency !== undefined) integer('concurrency', concurrency, 1, 1, Infinity);
-    if (priority !== undefined)
-      integer('priority', priority, 0, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-    this.#core.dispatcher.register(checkName(name), callback, given);
+    const checked = checkedCallbackOptions(options);
+    this.#core.dispatcher.register(checkName(name), callback, checked);
   }
 
-  /** Removes a callback, if there is one. `unmatched` then decides about its waiting messages. */
   removeCallback(name: string): void {
     this.#core.dispatcher.remove(checkName(name));
   }
 
-  /**
-   * Registers a task: `performTasks` sends the payload that the constructor writes, as a message of
-   * this name.
-   *
-   * @param name - 1 to 255 printable ASCII characters.
-   */
   registerTask(name: string, constructor: PayloadConstructor): void {
     checkFunction('a constructor', constructor);
     this.#tasks.set(checkName(name), constructor);
   }
 
-  /** Removes a task, if there is one. */
   removeTask(name: string): void {
     this.#tasks.delete(checkName(name));
   }
 
-  /**
-   * Starts to receive. Call it once, after the callbacks are registered: earlier messages wait.
-   *
-   * @throws K4netError `K4NET_STATE` the second time.
-   */
   start(): void {
     this.#core.start();
   }
 
-  /**
-   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields for
-   * one turn of the event loop, and resolves with their number. Awaited inside a callback it would
-   * deadlock: it waits for that callback. While it waits and a `call` of this side is in flight, it
-   * also runs the callbacks of messages that fill a queue, since the answer may be behind them.
-   *
-   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that have
-   * run since the last time.
-   *
-   * Rejects with `K4NET_STATE` before `start()`. Rejects like `recv` when nothing is queued and the
-   * socket has ended.
-   */
   recvRegistered(): Promise<number> {
     try {
       this.#core.checkStarted();
@@ -235,19 +176,11 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * Sends the messages of all tasks, in the order of their registration. Rejects with the error of
-   * the first constructor that throws, and like `send`.
-   */
   performTasks(): Promise<void> {
     const performed: Promise<void> = this.#performTasks(() => void markHandled(performed));
     return performed;
   }
 
-  /**
-   * Sends a message to the callback of this name at the other end. Resolves and rejects like `send`,
-   * and rejects with the error of a payload constructor.
-   */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
       checkName(name);
@@ -261,55 +194,16 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * Sends a request to the callback of this name at the other end, and resolves with a reader over
-   * its answer. The answer is a view: `slice()` bytes that you keep for long.
-   *
-   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
-   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
-   * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
-   * timeout or an abort the signal of the remote callback aborts.
-   *
-   * @example
-   * ```ts
-   * import { K4netError, LockedSocket, memoryPair, QueueSocket } from 'k4net';
-   *
-   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
-   * far.registerCallback('square', (reader) => {
-   *   const value = reader.readDouble();
-   *   return (writer) => writer.writeDouble(value * value);
-   * });
-   * far.start();
-   * near.start();
-   * try {
-   *   const answer = await near.call('square', (writer) => writer.writeDouble(3), { timeout: 1000 });
-   *   console.log(answer.readDouble());
-   * } catch (error) {
-   *   if (!K4netError.is(error, 'K4NET_TIMEOUT')) throw error;
-   *   console.log('no answer within a second');
-   * }
-   * await near.close();
-   * ```
-   */
   call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader> {
-    return this.#call(name, payload, options, undefined) as Promise<BinaryReader>;
+    return this[callEncoded](name, payload, options) as Promise<BinaryReader>;
   }
 
   /** @internal */
   [callEncoded](
     name: string,
-    payload: Bytes,
-    options: CallOptions | undefined,
-    decode: AnswerDecoder,
-  ): Promise<unknown> {
-    return this.#call(name, payload, options, decode);
-  }
-
-  #call(
-    name: string,
     payload: Payload | undefined,
     options: CallOptions | undefined,
-    decode: AnswerDecoder | undefined,
+    decode?: AnswerDecoder,
   ): Promise<unknown> {
     try {
       const { timeout, signal } = ownOptions('call', options, ['timeout', 'signal']);
@@ -332,20 +226,10 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
-   * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.
-   */
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {
     return new TypedQueue(this, messages);
   }
 
-  /**
-   * Receives the next message that no callback takes. With `block: false` it resolves with undefined
-   * when there is none.
-   *
-   * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
-   */
   recv(options: QueueRecvOptions & { readonly block: false }): Promise<Bytes | undefined>;
   recv(options?: QueueRecvOptions & { readonly block?: true | undefined }): Promise<Bytes>;
   recv(options?: QueueRecvOptions): Promise<Bytes | undefined>;
@@ -365,12 +249,6 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * Sends one message without a name. Text is sent as UTF-8.
-   *
-   * Resolves and rejects like {@link LockedSocket.send}. Rejects with a RangeError for bytes that
-   * begin like the control messages of a queue socket (00 4B 51).
-   */
   send(data: Bytes | string, options?: SendOptions): Promise<void> {
     try {
       return this.#send(checkRaw(toBytes(data)), options);
@@ -379,15 +257,10 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /** Resolves when the operating system has taken everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void> {
     return this.#socket.flush(options);
   }
 
-  /**
-   * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or
-   * this side has closed, and throws when the socket fails. `break` leaves the socket open.
-   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     const next = async (): Promise<IteratorResult<Bytes, void>> => {
       try {
@@ -406,15 +279,6 @@ export class QueueSocket implements QueueSocketLike {
     };
   }
 
-  /**
-   * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
-   * callbacks that are queued or run and for calls in flight, sends everything, and closes; messages
-   * that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the connection.
-   *
-   * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
-   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because of
-   * the peer.
-   */
   drain(options?: DrainOptions): Promise<void> {
     try {
       const { timeout } = ownOptions('drain', options, ['timeout']);
@@ -424,12 +288,6 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
-   * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
-   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects because
-   * of the peer.
-   */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
       const given = ownOptions('close', options, ['timeout']);
@@ -441,21 +299,10 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
-  /**
-   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls, `recv`
-   * and loops of the peer reject after they got the earlier messages. The signals of running callbacks
-   * abort. Never rejects because of the peer.
-   *
-   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
-   *
-   * @param cause - the failure, for this side only: it is not sent.
-   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops them.
-   */
   abort(cause?: unknown, options?: CloseOptions): Promise<void> {
     return this.#socket.abort(cause, options);
   }
 
-  /** Closes the socket, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,7 +1,6 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { Messages } from '../codec/messages.js';
-import type { K4netError } from '../errors.js';
 import type {
   CloseInfo,
   CloseOptions,
@@ -80,92 +79,8 @@ export interface QueueErrorInfo {
   readonly kind: 'message' | 'request' | 'control' | 'hook';
 }
 
-/** Keepalives, and the silence after which the peer counts as dead. */
-export interface HeartbeatOptions {
-  /** Milliseconds without outgoing bytes after which a keepalive is sent. Default 15000. */
-  readonly interval?: number | undefined;
-  /**
-   * Milliseconds without incoming bytes after which the connection fails with `K4NET_TIMEOUT`.
-   * Default three times the interval. It should be well above the interval of the peer.
-   */
-  readonly timeout?: number | undefined;
-}
-
-/** Options of {@link QueueSocket}. */
-export interface QueueSocketOptions {
-  /**
-   * Prints a line for every callback, task, registered message and call, without its content, and a
-   * line for every failure, with the address of the peer and the ids of requests: unmatched
-   * messages, failed callbacks, refused requests. Default false.
-   */
-  readonly debug?: boolean | undefined;
-  /** Gets the lines of `debug`. Default: the console. */
-  readonly logger?: ((line: string) => void) | undefined;
-  /**
-   * `auto`: callbacks run when their messages arrive. `manual`: only `recvRegistered` runs them.
-   * Default `auto`.
-   */
-  readonly dispatch?: 'auto' | 'manual' | undefined;
-  /**
-   * Decides about a message whose name has no callback. `error`: the socket drops it and reports it
-   * to `onError`. `queue`: `recv` returns it, name included. `drop`: the socket drops it silently.
-   * Default `error`. A message that does not begin with a name always goes to `recv`.
-   */
-  readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
-  /** Message callbacks that run at a time. Default 1: each starts when the previous one has ended. */
-  readonly concurrency?: number | undefined;
-  /**
-   * Request callbacks that are in flight at a time, each until its answer has been sent, independent
-   * of message callbacks. Default 64.
-   *
-   * While the send queue is above the `highWaterMark` of the socket, at most 8 are in flight, and
-   * one more starts each time the queue has had room. A peer that reads nothing can make this side
-   * hold `requestConcurrency` answers.
-   *
-   * Callbacks at both ends that wait for answers of each other deadlock when more than this number
-   * are in flight at once. In that case raise the number, or give the callbacks that answer them a
-   * `concurrency` of their own, see `registerCallback`.
-   */
-  readonly requestConcurrency?: number | undefined;
-  /** Milliseconds that `call` waits for an answer by default. Default 30000. */
-  readonly callTimeout?: number | undefined;
-  /**
-   * Bytes that wait in a queue before reading stops. There are queues of messages for `recv`, of
-   * messages for callbacks, and of unanswered requests of each name. Calls of one name keep within
-   * the same limit: further calls wait before they are sent.
-   *
-   * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
-   * Default 1048576 (1 MiB). It should be the same at both ends.
-   */
-  readonly maxQueuedBytes?: number | undefined;
-  /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
-  readonly maxQueuedMessages?: number | undefined;
-  /**
-   * Gets the errors of callbacks and hooks, messages whose name has no callback, and malformed
-   * control messages. Default: one process warning per name, whose `cause` is the error.
-   */
-  readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
-  /**
-   * Called once when the socket closes, by this side, by the peer, or by an error, which is then its
-   * argument. Its result is sent as the last message if that is still possible.
-   */
-  readonly onClose?:
-    ((cause: K4netError | undefined) => CloseMessage | void | PromiseLike<CloseMessage | void>) | undefined;
-  /** Milliseconds without a message from the peer after which the socket closes. Default Infinity. */
-  readonly idleTimeout?: number | undefined;
-  /** Called when the idle timeout has passed, before the socket closes. */
-  readonly onTimeout?: TimeoutHook['run'] | undefined;
-  /** Sends keepalives and closes the connection of a silent peer. Default: no keepalives. */
-  readonly heartbeat?: HeartbeatOptions | undefined;
-}
-
-/** The type of a method, so that TypeScript also accepts a hook whose parameter is a QueueSocket. */
-interface TimeoutHook {
-  run(socket: QueueSocketLike): void;
-}
-
-/** A closing message, or none. */
-export type CloseMessage = Uint8Array | string | undefined;
+/** See {@link QueueSocketOptions.onError}. */
+export type ErrorHandler = (error: unknown, info: QueueErrorInfo) => void;
 
 /** Options of {@link QueueSocket.recv}. */
 export interface QueueRecvOptions extends RecvOptions {
@@ -228,32 +143,173 @@ export interface QueueSocketStats extends SocketStats {
  * A separate interface keeps the types of callbacks independent of the class.
  */
 export interface QueueSocketLike {
+  /**
+   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or when
+   * the peer was silent for the timeout of the heartbeat. Never rejects.
+   */
   readonly closed: Promise<CloseInfo>;
+  /** The state of the socket. */
   readonly readyState: ReadyState;
+  /** Bytes that wait to be taken by the operating system. */
   readonly bufferedAmount: number;
+  /** The peer as `address:port`, or an empty string for a transport without addresses. */
   readonly remoteAddress: string;
+  /** This end as `address:port`, or an empty string for a transport without addresses. */
   readonly localAddress: string;
+  /** Keeps the process alive while this socket is open (the default). */
   ref(): this;
+  /** Lets the process exit while this socket is open. */
   unref(): this;
+  /** Counters of this socket, and the fill levels of its queues. */
   stats(): QueueSocketStats;
+  /**
+   * Registers the callback for messages and requests of a name. It replaces an earlier one.
+   *
+   * @param name - 1 to 255 printable ASCII characters.
+   * @throws TypeError or RangeError for wrong arguments.
+   *
+   * @example
+   * ```ts
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * // The result of a callback is the answer to a request. A message has no answer.
+   * far.registerCallback('greet', (reader) => `Hello, ${reader.readString()}`);
+   * far.start();
+   * near.start();
+   * const answer = await near.call('greet', (writer) => writer.writeString('Ada'));
+   * console.log(new TextDecoder().decode(answer.read()));
+   * await near.close();
+   * ```
+   */
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void;
+  /** Removes a callback, if there is one. `unmatched` then decides about its waiting messages. */
   removeCallback(name: string): void;
+  /**
+   * Registers a task: `performTasks` sends the payload that the constructor writes, as a message of
+   * this name.
+   *
+   * @param name - 1 to 255 printable ASCII characters.
+   */
   registerTask(name: string, constructor: PayloadConstructor): void;
+  /** Removes a task, if there is one. */
   removeTask(name: string): void;
+  /**
+   * Starts to receive. Call it once, after the callbacks are registered: earlier messages wait.
+   *
+   * @throws K4netError `K4NET_STATE` the second time.
+   */
   start(): void;
+  /**
+   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields for
+   * one turn of the event loop, and resolves with their number. Awaited inside a callback it would
+   * deadlock: it waits for that callback. While it waits and a `call` of this side is in flight, it
+   * also runs the callbacks of messages that fill a queue, since the answer may be behind them.
+   *
+   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that have
+   * run since the last time.
+   *
+   * Rejects with `K4NET_STATE` before `start()`. Rejects like `recv` when nothing is queued and the
+   * socket has ended.
+   */
   recvRegistered(): Promise<number>;
+  /**
+   * Sends the messages of all tasks, in the order of their registration. Rejects with the error of
+   * the first constructor that throws, and like `send`.
+   */
   performTasks(): Promise<void>;
+  /**
+   * Sends a message to the callback of this name at the other end. Resolves and rejects like `send`,
+   * and rejects with the error of a payload constructor.
+   */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
+  /**
+   * Sends a request to the callback of this name at the other end, and resolves with a reader over
+   * its answer. The answer is a view: `slice()` bytes that you keep for long.
+   *
+   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
+   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
+   * timeout or an abort the signal of the remote callback aborts.
+   *
+   * @example
+   * ```ts
+   * import { K4netError, LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * far.registerCallback('square', (reader) => {
+   *   const value = reader.readDouble();
+   *   return (writer) => writer.writeDouble(value * value);
+   * });
+   * far.start();
+   * near.start();
+   * try {
+   *   const answer = await near.call('square', (writer) => writer.writeDouble(3), { timeout: 1000 });
+   *   console.log(answer.readDouble());
+   * } catch (error) {
+   *   if (!K4netError.is(error, 'K4NET_TIMEOUT')) throw error;
+   *   console.log('no answer within a second');
+   * }
+   * await near.close();
+   * ```
+   */
   call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader>;
+  /**
+   * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
+   * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.
+   */
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions>;
+  /**
+   * Receives the next message that no callback takes. With `block: false` it resolves with undefined
+   * when there is none.
+   *
+   * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
+   */
   recv(options: QueueRecvOptions & { readonly block: false }): Promise<Bytes | undefined>;
   recv(options?: QueueRecvOptions & { readonly block?: true | undefined }): Promise<Bytes>;
   recv(options?: QueueRecvOptions): Promise<Bytes | undefined>;
+  /**
+   * Sends one message without a name. Text is sent as UTF-8.
+   *
+   * Resolves and rejects like {@link LockedSocket.send}. Rejects with a RangeError for bytes that
+   * begin like the control messages of a queue socket (00 4B 51).
+   */
   send(data: Bytes | string, options?: SendOptions): Promise<void>;
+  /** Resolves when the operating system has taken everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void>;
+  /**
+   * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
+   * callbacks that are queued or run and for calls in flight, sends everything, and closes; messages
+   * that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the connection.
+   *
+   * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
+   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because of
+   * the peer.
+   */
   drain(options?: DrainOptions): Promise<void>;
+  /**
+   * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
+   * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
+   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects because
+   * of the peer.
+   */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void>;
+  /**
+   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls, `recv`
+   * and loops of the peer reject after they got the earlier messages. The signals of running callbacks
+   * abort. Never rejects because of the peer.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   *
+   * @param cause - the failure, for this side only: it is not sent.
+   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops them.
+   */
   abort(cause?: unknown, options?: CloseOptions): Promise<void>;
+  /**
+   * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or
+   * this side has closed, and throws when the socket fails. `break` leaves the socket open.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void>;
+  /** Closes the socket, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void>;
 }

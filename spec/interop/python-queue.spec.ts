@@ -7,7 +7,7 @@ import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { python } from '../binary/python.js';
 import { run, type Outcome } from '../support/dist.js';

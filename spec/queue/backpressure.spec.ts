@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { PayloadConstructor } from '../../lib/queue/types.js';
-import type { QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { needDist } from '../support/dist.js';
 import { Ends } from '../support/encrypted.js';
 import { kinds, overStream, queuePair, type Kind } from '../support/queue-pairs.js';

@@ -4,7 +4,7 @@ import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { K4netError } from '../../lib/errors.js';
 import { encodeCancel } from '../../lib/queue/envelope.js';
-import type { QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import {
   decodeControl,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { QueueField } from '../support/queue.js';
 import { arrived, textOf, until } from '../support/sockets.js';
 

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import type { K4netError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
-import type { Payload, PayloadConstructor } from '../../lib/queue/types.js';
-import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/types.js';
-import type { Callback, CallbackContext } from '../../lib/queue/types.js';
+import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import type { Callback, CallbackContext, Payload, PayloadConstructor } from '../../lib/queue/types.js';
 import { QueueField } from '../support/queue.js';
 import { until } from '../support/sockets.js';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';

@@ -10,7 +10,8 @@ import {
   requestHead,
   type Control,
 } from '../../lib/queue/envelope.js';
-import type { QueueErrorInfo, QueueSocketOptions } from '../../lib/queue/types.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import type { QueueErrorInfo } from '../../lib/queue/types.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
