@@ -23,8 +23,8 @@ function find(registry: CallbackRegistry, name: string, before: string = ''): Re
 const twins = ['Aa', 'BB'] as const;
 const colliding = twins.flatMap((a) => twins.flatMap((b) => twins.map((c) => a + b + c)));
 
-describe('a registry', () => {
-  it('finds a callback by the bytes of its name, wherever they are', () => {
+describe('the callback registry', () => {
+  it('finds a callback by the bytes of its name at any offset', () => {
     const registry = new CallbackRegistry();
     const one = entry('one');
     registry.set(one);
@@ -50,7 +50,7 @@ describe('a registry', () => {
     expect(matches(one, bytes('one\0'), 0, 4)).toBe(false);
   });
 
-  it('does not take one name for another of the same hash', () => {
+  it('distinguishes names with the same hash', () => {
     const registry = new CallbackRegistry();
     const alone = entry(colliding[0]!);
     registry.set(alone);
@@ -60,7 +60,7 @@ describe('a registry', () => {
     for (const each of [alone, ...entries]) expect(find(registry, each.name)).toBe(each);
   });
 
-  it('removes and replaces one of many with the same hash, and no other', () => {
+  it('removes and replaces one of many names with the same hash without an effect on the others', () => {
     const registry = new CallbackRegistry();
     const entries = colliding.map(entry);
     for (const each of entries) registry.set(each);
@@ -82,7 +82,7 @@ describe('a registry', () => {
     expect(find(registry, 'BB')?.name).toBe('BB');
   });
 
-  it('does what a map of strings would', () => {
+  it('finds the same callbacks as a map of strings, after any additions and removals', () => {
     const name = fc.oneof(
       fc.constantFrom(...colliding),
       fc.constantFrom('__proto__', 'constructor', ' ', '~', 'n'.repeat(255)),

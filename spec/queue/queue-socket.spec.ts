@@ -78,7 +78,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
     expect(queue.stats().callbacksRun).toBe(raw.length);
   });
 
-  it('of any size pass both ways at once, registered and raw', async () => {
+  it('of any size pass in both directions at once, with and without a name', async () => {
     const { near, far } = await field.pair();
     const sizes = [0, 1, 1000, 16 * 1024, 100_000, 0, 700_000, 5];
     for (const sock of [near, far]) {
@@ -106,7 +106,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
       for (const [i, size] of sizes.entries()) expect(same(side[i]!, pattern(size, i))).toBe(true);
   });
 
-  it('that came before start are handled after it, callbacks in order', async () => {
+  it('that arrived before start are handled after it, in order', async () => {
     const { near, far, farSocket } = await field.pair();
     const seen: string[] = [];
     void near.sendRegistered('a', '1');
@@ -121,7 +121,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
     expect(seen).toEqual(['1', '2']);
   });
 
-  it('are held back while a callback is under way, sync and async ones in one order', async () => {
+  it('wait while an asynchronous callback runs, and keep their order', async () => {
     const { near, far } = await field.pair();
     const seen: string[] = [];
     const gates = new Map<string, Deferred<void>>();
@@ -171,7 +171,7 @@ describe('QueueSocket: callbacks', () => {
     };
   }
 
-  it('run as many at a time as concurrency says', async () => {
+  it('run up to concurrency at a time', async () => {
     const { near, far } = await field.pair({ far: { concurrency: 3 } });
     const gated = new Gated();
     far.registerCallback('x', gated.callback);
@@ -186,7 +186,7 @@ describe('QueueSocket: callbacks', () => {
     expect(gated.begun).toEqual(['0', '1', '2', '3']);
   });
 
-  it('with a concurrency of their own run apart from the others', async () => {
+  it('with a concurrency of their own run independently of the others', async () => {
     const { near, far } = await field.pair();
     const [shared, own] = [new Gated(), new Gated()];
     far.registerCallback('shared', shared.callback);
@@ -222,7 +222,7 @@ describe('QueueSocket: callbacks', () => {
     expect((await answer).length).toBe(0);
   });
 
-  it('of a higher priority go first among those that wait', async () => {
+  it('of a higher priority start first among waiting ones', async () => {
     const { near, far } = await field.pair();
     const seen: string[] = [];
     const gate = new Deferred<void>();
@@ -240,7 +240,7 @@ describe('QueueSocket: callbacks', () => {
     expect(seen).toEqual(['high', 'high', 'plain', 'plain', 'low', 'low']);
   });
 
-  it('can be replaced while messages wait: those go to the new one', async () => {
+  it('can be replaced while messages wait: the new callback gets them', async () => {
     const { near, far } = await field.pair();
     const old = new Gated();
     const seen: string[] = [];
@@ -256,7 +256,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it.each(['queue', 'drop', 'error'] as const)(
-    'can be removed while messages wait: those are unmatched (%s)',
+    'can be removed while messages wait, which are then unmatched (%s)',
     async (unmatched) => {
       const errors = new Errors();
       const { near, far } = await field.pair({ far: { unmatched, onError: errors.onError } });
@@ -282,7 +282,7 @@ describe('QueueSocket: callbacks', () => {
     },
   );
 
-  it('may register, remove and replace themselves', async () => {
+  it('can register, remove and replace themselves', async () => {
     const { near, far } = await field.pair({ far: { unmatched: 'drop' } });
     const seen: string[] = [];
     far.registerCallback('x', () => {
@@ -327,7 +327,7 @@ describe('QueueSocket: callbacks', () => {
     expect(far.stats()).toMatchObject({ callbacksRun: 6, callbacksFailed: 3 });
   });
 
-  it('that read past the end of their payload fail with a typed error', async () => {
+  it('that read past the end of their payload fail with an EndOfDataError', async () => {
     const errors = new Errors();
     const { near, far } = await field.pair({ far: errors });
     far.registerCallback('x', (reader) => void reader.readUint());
@@ -337,7 +337,7 @@ describe('QueueSocket: callbacks', () => {
     expect(errors.heard[0]?.error).toMatchObject({ code: 'K4NET_END_OF_DATA', wanted: 4, available: 3 });
   });
 
-  it('may fail in an onError that fails too', async () => {
+  it('can fail with an onError that fails too', async () => {
     let heard = 0;
     const onErrors: (() => unknown)[] = [
       () => {
@@ -366,7 +366,7 @@ describe('QueueSocket: callbacks', () => {
     expect(given.map(({ message }) => message)).toEqual([expect.stringContaining('onError is broken')]);
   });
 
-  it('are warned of once a name where there is no onError', async () => {
+  it('cause one process warning per name without an onError', async () => {
     const { near, far } = await field.started();
     far.registerCallback('warn-one', () => {
       throw new Error('one is broken');
@@ -397,7 +397,7 @@ describe('QueueSocket: callbacks', () => {
     ['drop', []],
     ['error', ['message who', 'message what']],
     [undefined, ['message who', 'message what']],
-  ] as const)('that do not exist: unmatched %s', async (unmatched, kinds) => {
+  ] as const)('that are missing follow the option unmatched (%s)', async (unmatched, kinds) => {
     const errors = new Errors();
     const { near, far } = await field.started({ far: { unmatched, onError: errors.onError } });
     void near.sendRegistered('who', 'x');
@@ -408,7 +408,7 @@ describe('QueueSocket: callbacks', () => {
     for (const { error } of errors.heard) expect(error).toMatchObject({ code: 'K4NET_NO_CALLBACK' });
   });
 
-  it('fill a receive queue that nobody reads: the process is warned of that, once a socket', async () => {
+  it('fill a receive queue that nobody reads, which causes one process warning per socket', async () => {
     const { near, far } = await field.started({ far: { maxQueuedMessages: 3 } });
     for (let i = 0; i < 5; i += 1) void near.send('nobody calls recv');
     await until(() => warnings.length > 0);
@@ -422,7 +422,7 @@ describe('QueueSocket: callbacks', () => {
     expect(await takeWarnings()).toEqual([]);
   });
 
-  it.each(['', 'ä', 'a\0', 'n'.repeat(256), '\n'])('cannot be called %j', async (name) => {
+  it.each(['', 'ä', 'a\0', 'n'.repeat(256), '\n'])('cannot have the name %j', async (name) => {
     const { near } = await field.started();
     const use = (): void => undefined;
     expect(() => {
@@ -439,7 +439,7 @@ describe('QueueSocket: callbacks', () => {
     expect(near.stats().messagesSent).toBe(0);
   });
 
-  it('are functions, with options that exist', async () => {
+  it('must be functions with known options', async () => {
     const { near } = await field.pair();
     for (const wrong of [undefined, null, 'f', {}]) {
       expect(() => {
@@ -464,7 +464,7 @@ describe('QueueSocket: dispatch', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('by hand: recvRegistered calls what is queued, waits for it, and counts', async () => {
+  it('manual: recvRegistered runs the queued callbacks, waits for them, and resolves with their number', async () => {
     const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
     const seen: string[] = [];
     far.registerCallback('sync', (reader) => void seen.push(textIn(reader)));
@@ -487,7 +487,7 @@ describe('QueueSocket: dispatch', () => {
     expect(await far.recvRegistered()).toBe(0);
   });
 
-  it('by hand: what comes while the callbacks run is for the next time', async () => {
+  it('manual: messages that arrive while callbacks run wait for the next recvRegistered', async () => {
     const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
     const gate = new Deferred<void>();
     far.registerCallback('x', () => gate.promise);
@@ -506,7 +506,7 @@ describe('QueueSocket: dispatch', () => {
     expect(await far.recvRegistered()).toBe(1);
   });
 
-  it('by hand: failures are reported and counted like others', async () => {
+  it('manual: failed callbacks are reported and counted like others', async () => {
     const errors = new Errors();
     const { near, far } = await field.pair({ far: { dispatch: 'manual', onError: errors.onError } });
     far.registerCallback('x', () => {
@@ -520,7 +520,7 @@ describe('QueueSocket: dispatch', () => {
     expect(errors.kinds).toEqual(['message x', 'message x']);
   });
 
-  it('by hand: requests wait for it too', async () => {
+  it('manual: requests wait for recvRegistered too', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     far.registerCallback('x', (reader) => reader.read());
     const answer = watch(near.call('x', 'y'));
@@ -532,7 +532,7 @@ describe('QueueSocket: dispatch', () => {
     expect(textIn(answer.value!)).toBe('y');
   });
 
-  it('by itself: recvRegistered tells how many were called since the last time', async () => {
+  it('auto: recvRegistered resolves with the number of callbacks since the last time', async () => {
     const { near, far } = await field.pair();
     far.registerCallback('x', () => undefined);
     far.start();
@@ -543,7 +543,7 @@ describe('QueueSocket: dispatch', () => {
     expect(await far.recvRegistered()).toBe(0);
   });
 
-  it.each(['auto', 'manual'] as const)('%s: recvRegistered gives way for a turn', async (dispatch) => {
+  it.each(['auto', 'manual'] as const)('%s: recvRegistered yields for one turn', async (dispatch) => {
     const { far } = await field.started({ far: { dispatch } });
     let turned = false;
     setImmediate(() => (turned = true));
@@ -551,17 +551,20 @@ describe('QueueSocket: dispatch', () => {
     expect(turned).toBe(true);
   });
 
-  it.each(['auto', 'manual'] as const)('%s: recvRegistered ends with the socket', async (dispatch) => {
-    const { near, far } = await field.started({ far: { dispatch } });
-    await near.close();
-    await far.closed;
-    await failure(far.recvRegistered(), 'K4NET_CLOSED');
-    const { far: other } = await field.started({ far: { dispatch } });
-    await other.close(undefined, { timeout: 0 });
-    await failure(other.recvRegistered(), 'K4NET_CLOSED');
-  });
+  it.each(['auto', 'manual'] as const)(
+    '%s: recvRegistered rejects after the socket has ended',
+    async (dispatch) => {
+      const { near, far } = await field.started({ far: { dispatch } });
+      await near.close();
+      await far.closed;
+      await failure(far.recvRegistered(), 'K4NET_CLOSED');
+      const { far: other } = await field.started({ far: { dispatch } });
+      await other.close(undefined, { timeout: 0 });
+      await failure(other.recvRegistered(), 'K4NET_CLOSED');
+    },
+  );
 
-  it('by itself: recvRegistered ends with the socket also when callbacks had to be dropped', async () => {
+  it('auto: recvRegistered rejects after the socket has ended even if callbacks were dropped', async () => {
     const { near, far } = await field.pair();
     far.registerCallback('x', () => new Promise(() => undefined));
     far.start();
@@ -578,7 +581,7 @@ describe('QueueSocket: recv', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('needs a start, and so do recvRegistered and call, which changes nothing', async () => {
+  it('rejects before start, like recvRegistered and call, and changes nothing', async () => {
     const { near, far } = await field.pair({ near: { unmatched: 'queue' } });
     await failure(far.recv(), 'K4NET_STATE');
     await failure(far.recv({ block: false }), 'K4NET_STATE');
@@ -592,7 +595,7 @@ describe('QueueSocket: recv', () => {
     expect(textOf(await near.recv())).toBe('x\0');
   });
 
-  it('has one start', async () => {
+  it('throws at a second start', async () => {
     const { near } = await field.pair();
     near.start();
     expect(() => {
@@ -600,7 +603,7 @@ describe('QueueSocket: recv', () => {
     }).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
   });
 
-  it('does not block if it is told so', async () => {
+  it('does not wait with block: false', async () => {
     const { near, far } = await field.started();
     expect(await far.recv({ block: false })).toBeUndefined();
     void near.send('x');
@@ -612,7 +615,7 @@ describe('QueueSocket: recv', () => {
     await failure(far.recv({ block: false }), 'K4NET_CLOSED');
   });
 
-  it('keeps a message over its maxSize for the next call', async () => {
+  it('keeps a message over its maxSize for the next recv', async () => {
     const { near, far } = await field.started();
     void near.send(pattern(10));
     const error = await failureOf(far.recv({ maxSize: 9 }), TooLargeError);
@@ -622,7 +625,7 @@ describe('QueueSocket: recv', () => {
     expect(far.readyState).toBe('open');
   });
 
-  it('ends in time, and loses nothing', async () => {
+  it('rejects after its timeout and loses no message', async () => {
     const { near, far } = await field.started();
     await failureOf(far.recv({ timeout: 0 }), TimeoutError);
     expect((await failureOf(far.recv({ timeout: 5 }), TimeoutError)).timeout).toBe(5);
@@ -630,7 +633,7 @@ describe('QueueSocket: recv', () => {
     expect(textOf(await far.recv({ timeout: 2 ** 40 }))).toBe('x');
   });
 
-  it('ends with its signal, and leaves no listener', async () => {
+  it('rejects when its signal aborts and removes its listener', async () => {
     const { near, far } = await field.started();
     const controller = new AbortController();
     const { signal } = controller;
@@ -645,14 +648,14 @@ describe('QueueSocket: recv', () => {
     expect(textOf(await patient)).toBe('x');
   });
 
-  it('serves its calls in order', async () => {
+  it('gives messages to pending calls in order', async () => {
     const { near, far } = await field.started();
     const waiting = Array.from({ length: 20 }, () => far.recv());
     for (let i = 0; i < 20; i += 1) void near.send(`${i}`);
     expect((await Promise.all(waiting)).map(textOf)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
   });
 
-  it('by a loop goes up to the peer’s end', async () => {
+  it('as a loop ends when the peer has ended', async () => {
     const { near, far } = await field.started();
     void near.send('1');
     void near.send('2');
@@ -663,7 +666,7 @@ describe('QueueSocket: recv', () => {
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('by a loop throws when the connection breaks', async () => {
+  it('as a loop throws when the connection fails', async () => {
     const { far, cut } = await field.started();
     const loop = async (): Promise<void> => {
       for await (const message of far) expect.fail(textOf(message));
@@ -675,7 +678,7 @@ describe('QueueSocket: recv', () => {
     expect(looping.reason).toMatchObject({ code: 'K4NET_CONNECTION' });
   });
 
-  it('goes on after a break, and no message is lost to the loop', async () => {
+  it('continues after a loop ends with break, without a lost message', async () => {
     const { near, far } = await field.started();
     for (const text of ['1', '2', '3']) void near.send(text);
     for await (const message of far) {
@@ -698,7 +701,7 @@ describe('QueueSocket: recv', () => {
     [{ maxSize: -1 }, RangeError],
     [{ signal: 'x' }, TypeError],
     [null, TypeError],
-  ])('refuses %j', async (options, type) => {
+  ])('rejects the options %j', async (options, type) => {
     const { far } = await field.started();
     expect(await reasonOf(far.recv(options as never))).toBeInstanceOf(type);
   });
@@ -708,7 +711,7 @@ describe('QueueSocket: send', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('refuses what would be a control message, and sends nothing of it', async () => {
+  it('rejects a message that begins like a control message, and sends nothing', async () => {
     const { queue, peer } = await field.alone();
     for (const bytes of ['00 4b 51', '00 4b 51 05', '00 4b 51 01 00000000 61 00', '00 4b 51 ff ff']) {
       expect(await reasonOf(queue.send(hex(bytes)))).toBeInstanceOf(RangeError);
@@ -722,7 +725,7 @@ describe('QueueSocket: send', () => {
     expect(queue.stats().messagesSent).toBe(5);
   });
 
-  it('takes bytes, text and constructors, and nothing else', async () => {
+  it('accepts bytes, text and constructors only', async () => {
     const { queue } = await field.alone();
     for (const wrong of [1, null, {}, [1], new ArrayBuffer(1), true, new Uint16Array(1)]) {
       expect(await reasonOf(queue.send(wrong as never))).toBeInstanceOf(TypeError);
@@ -732,7 +735,7 @@ describe('QueueSocket: send', () => {
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('passes on what a constructor throws, and refuses one that is asynchronous', async () => {
+  it('rejects with the error of a constructor, and rejects an asynchronous constructor', async () => {
     const { queue } = await field.alone();
     const broken = new Error('broken');
     const reason = queue.sendRegistered('x', () => {
@@ -747,7 +750,7 @@ describe('QueueSocket: send', () => {
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('takes a signal like every socket, and no option that does not exist', async () => {
+  it('accepts a signal and rejects unknown options', async () => {
     const { queue } = await field.alone();
     const signal = AbortSignal.abort('enough');
     expect(await reasonOf(queue.send('x', { signal }))).toBe('enough');
@@ -803,7 +806,7 @@ describe('QueueSocket: tasks', () => {
     for (const text of ['c\0c3', 'b\0b3', 'd\0']) expect(textOf(await peer.recv())).toBe(text);
   });
 
-  it('that throw or are asynchronous end the round', async () => {
+  it('that throw or are asynchronous end performTasks', async () => {
     const { queue, peer } = await field.alone();
     const broken = new Error('broken');
     queue.registerTask('a', () => undefined);
@@ -820,7 +823,7 @@ describe('QueueSocket: tasks', () => {
     expect(queue.stats().messagesSent).toBe(4);
   });
 
-  it('cannot be sent when the socket is gone', async () => {
+  it('are not sent when the socket is gone', async () => {
     const { queue } = await field.alone();
     queue.registerTask('a', () => undefined);
     await queue.close(undefined, { timeout: 0 });
@@ -835,7 +838,7 @@ describe('QueueSocket: debug', () => {
     await field.clear();
   });
 
-  it('prints a line for each callback, task and message, and never what is in it', async () => {
+  it('prints a line for each callback, task and message, without its content', async () => {
     const lines: string[] = [];
     const logger = (line: string): void => void lines.push(line);
     const { near, far } = await field.started({
@@ -860,7 +863,7 @@ describe('QueueSocket: debug', () => {
     ]);
   });
 
-  it('shows unmatched messages, failures and refused calls with the peer and ids, and no payload', async () => {
+  it('shows unmatched messages, failures and refused calls with the peer and ids, without payloads', async () => {
     const lines: string[] = [];
     const options = { debug: true, logger: (line: string) => lines.push(line), onError: () => undefined };
     const { near, far } = await field.pair({ near: options, far: options });
@@ -899,7 +902,7 @@ describe('QueueSocket: debug', () => {
     );
   });
 
-  it('shows that a caller has given its request up', async () => {
+  it('shows that a caller has cancelled its request', async () => {
     const lines: string[] = [];
     const { near, far } = await field.started({ far: { debug: true, logger: (line) => lines.push(line) } });
     far.registerCallback('ask', (_, { signal }) => {
@@ -930,7 +933,7 @@ describe('QueueSocket: debug', () => {
     await overTcp.clear();
   });
 
-  it('is silent unless it is wanted, and goes to the console by itself', async () => {
+  it('is off by default, and prints to the console without a logger', async () => {
     const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
     const quiet = await field.alone();
     void quiet.queue.sendRegistered('quiet');
@@ -963,7 +966,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('cannot be sent on or received from any more', async () => {
+  it('rejects send and recv of its own', async () => {
     const { near: sock } = await field.sockets();
     const queue = new QueueSocket(sock);
     await failure(sock.send('x'), 'K4NET_STATE');
@@ -984,7 +987,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('keeps its life: flush, stats, addresses, close and closed', async () => {
+  it('keeps flush, stats, addresses, close and closed', async () => {
     const { near: sock, far: peer } = await field.sockets();
     const { remoteAddress, localAddress } = sock;
     const queue = new QueueSocket(sock);
@@ -1006,7 +1009,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
     expect(queue.readyState).toBe('closed');
   });
 
-  it('has one owner, and nobody who waits', async () => {
+  it('can have one owner only, and no pending recv', async () => {
     const { near, far } = await field.sockets();
     const queue = new QueueSocket(near);
     expect(() => new QueueSocket(near)).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
@@ -1017,7 +1020,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
     expect(new QueueSocket(far).readyState).toBe('open');
   });
 
-  it('may have been used before, and hands over what it has read', async () => {
+  it('can have been used before, and passes on the messages that it has read', async () => {
     const { near, far } = await field.sockets();
     void near.send('for the socket');
     void near.send('for the queue');
@@ -1027,7 +1030,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
     expect(textOf(await queue.recv())).toBe('for the queue');
   });
 
-  it('lets the process end or live as it is told', async () => {
+  it('keeps the process alive with ref and not with unref', async () => {
     const { near } = await field.pair();
     const before = handles();
     expect(near.unref()).toBe(near);
@@ -1063,7 +1066,7 @@ describe('QueueSocket: options', () => {
     [{ heartbeat: { timeout: 0 } }, RangeError, 'timeout'],
     [{ heartbeat: { interval: NaN } }, RangeError, 'interval'],
     [null, TypeError, 'null'],
-  ])('%j are refused, and the socket stays free', async (options, type, words) => {
+  ])('%j throw, and the socket stays without an owner', async (options, type, words) => {
     const { near } = await field.sockets();
     const make = (): QueueSocket => new QueueSocket(near, options as never);
     expect(make).toThrow(type);
@@ -1072,7 +1075,7 @@ describe('QueueSocket: options', () => {
     expect(new QueueSocket(near).readyState).toBe('open');
   });
 
-  it.each([undefined, null, 1, {}, new Uint8Array(1)])('%o is no socket', (socket) => {
+  it.each([undefined, null, 1, {}, new Uint8Array(1)])('%o throws a TypeError as the socket', (socket) => {
     expect(() => new QueueSocket(socket as never)).toThrow(TypeError);
   });
 });
@@ -1081,7 +1084,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('are called when their callback with a line of its own was replaced or removed', async () => {
+  it('are handled when their callback with a concurrency of its own was replaced or removed', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual', unmatched: 'queue' } });
     const called: string[] = [];
     far.registerCallback('one', () => void called.push('first'), { concurrency: 1 });
@@ -1101,7 +1104,7 @@ describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (ca
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('keeps nothing of its neighbours', async () => {
+  it('does not keep the buffer of its neighbours in memory', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     let kept = -1;
     far.registerCallback('empty', (reader) => {

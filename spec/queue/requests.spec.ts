@@ -35,7 +35,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('is answered by what the callback returns', async () => {
+  it('resolves with the result of the callback', async () => {
     const { near, far } = await field.started();
     const values: Record<string, Payload | undefined> = {
       bytes: new Uint8Array([1, 0, 255]),
@@ -62,7 +62,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     }
   });
 
-  it('takes bytes, text or a constructor along, of any size', async () => {
+  it('sends bytes, text or the output of a constructor, of any size', async () => {
     const { near, far } = await field.started();
     far.registerCallback('echo', (reader) => reader.read());
     expect(textIn(await near.call('echo', 'text'))).toBe('text');
@@ -79,7 +79,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     }
   });
 
-  it('fails with what the callback throws, and never says where', async () => {
+  it('rejects with the code and message that the callback throws, without its stack', async () => {
     const { near, far } = await field.started({ far: new Errors() });
     far.registerCallback('throws', () => {
       throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
@@ -98,7 +98,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     expect(unknown.remoteCode).toBe('K4NET_NO_CALLBACK');
   });
 
-  it('that fails has a stack that leads to the line that awaits it, typed or not', async () => {
+  it('has an error stack with the line that awaits it, typed or not', async () => {
     const { near, far } = await field.started({ far: { onError: () => undefined } });
     const typed = near.typed({ x: codec.request(codec.string, codec.string) });
     far.registerCallback('x', () => {
@@ -119,7 +119,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     }
   });
 
-  it('goes both ways at once, many at a time', async () => {
+  it('can be made in both directions at once, many at a time', async () => {
     const { near, far } = await field.started();
     for (const sock of [near, far]) {
       sock.registerCallback('double', async (reader) => {
@@ -141,7 +141,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
     expect(near.stats().roundTripTime).toBeGreaterThan(0);
   });
 
-  it('may be made by the callback of a call, and so on', async () => {
+  it('can be made by the callback of another call, recursively', async () => {
     const { near, far } = await field.started();
     for (const sock of [near, far]) {
       sock.registerCallback('down', async (reader, { socket }) => {
@@ -168,7 +168,7 @@ describe('QueueSocket: answers', () => {
   afterEach(() => field.clear());
 
   it.each([1, null, true, {}, [1], new ArrayBuffer(1), 1n, Symbol('x')])(
-    'are bytes, text or a constructor, not %o',
+    'must be bytes, text or a constructor, not %o',
     async (value) => {
       const errors = new Errors();
       const { near, far } = await field.started({ far: errors });
@@ -183,7 +183,7 @@ describe('QueueSocket: answers', () => {
     },
   );
 
-  it('of a constructor that throws or is asynchronous are failures', async () => {
+  it('by a constructor that throws or is asynchronous become failures', async () => {
     const { near, far } = await field.started({ far: new Errors() });
     far.registerCallback('throws', () => () => {
       throw new Error('broken');
@@ -210,7 +210,7 @@ describe('QueueSocket: answers', () => {
     expect([error.remoteCode, error.remoteMessage]).toEqual([code, message]);
   });
 
-  it('have no stack and no path in them, and are cut at a character', async () => {
+  it('that are failures contain no stack and no path, and are cut between characters', async () => {
     const { queue, peer } = await field.alone(new Errors());
     const thrown = new Error('broken');
     expect(thrown.stack).toMatch(/\n\s+at .*requests\.spec/);
@@ -225,7 +225,7 @@ describe('QueueSocket: answers', () => {
     expect(await control(peer)).toEqual({ type: 'failure', id: 8, code: '', text: '世'.repeat(341) });
   });
 
-  it('are reported here as well, unless there is no callback', async () => {
+  it('that are failures are reported to onError too, unless the callback is missing', async () => {
     const errors = new Errors();
     const { near, far } = await field.started({ far: errors });
     const broken = new Error('broken');
@@ -235,7 +235,7 @@ describe('QueueSocket: answers', () => {
     expect(errors.heard).toEqual([{ error: broken, info: { name: 'bad', kind: 'request' } }]);
   });
 
-  it('overtake messages whose callback is slow', async () => {
+  it('do not wait for messages whose callback is slow', async () => {
     const { near, far } = await field.started();
     const gate = new Deferred<void>();
     near.registerCallback('slow', () => gate.promise);
@@ -247,7 +247,7 @@ describe('QueueSocket: answers', () => {
     gate.resolve();
   });
 
-  it('come to a callback of a message that calls back', async () => {
+  it('reach a callback of a message that calls back', async () => {
     const { near, far } = await field.started();
     const seen: string[] = [];
     near.registerCallback(
@@ -259,7 +259,7 @@ describe('QueueSocket: answers', () => {
     await until(() => seen.length === 10);
   });
 
-  it('to a message are nothing: its callback may return what it likes', async () => {
+  it('to a message are discarded', async () => {
     const errors = new Errors();
     const { near, far } = await field.started({ far: errors });
     far.registerCallback('x', () => 42 as never);
@@ -274,7 +274,7 @@ describe('QueueSocket: answers', () => {
   });
 });
 
-describe('QueueSocket: giving a call up', () => {
+describe('QueueSocket: a cancelled call', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
@@ -298,7 +298,7 @@ describe('QueueSocket: giving a call up', () => {
     return { ...pair, errors, signals, done };
   }
 
-  it('by time aborts the signal of the callback, and nobody is told of what it throws then', async () => {
+  it('aborts the signal of the callback after its timeout, and ignores the error that it throws then', async () => {
     const { near, far, signals, done, errors } = await patient();
     const error = await failureOf(near.call('wait', 'x', { timeout: 20 }), TimeoutError);
     expect(error.timeout).toBe(20);
@@ -311,7 +311,7 @@ describe('QueueSocket: giving a call up', () => {
     expect(near.stats().callsInFlight).toBe(0);
   });
 
-  it('by its signal rejects with the reason, and leaves no listener', async () => {
+  it('rejects with the reason of its signal and removes its listener', async () => {
     const { near, signals, done } = await patient();
     const controller = new AbortController();
     const { signal } = controller;
@@ -326,13 +326,13 @@ describe('QueueSocket: giving a call up', () => {
     expect(getEventListeners(signal, 'abort').length).toBe(0);
   });
 
-  it('at once, with 0 milliseconds, sends nothing', async () => {
+  it('sends nothing with a timeout of 0', async () => {
     const { near } = await patient();
     await failureOf(near.call('wait', '', { timeout: 0 }), TimeoutError);
     expect(near.stats().messagesSent).toBe(0);
   });
 
-  it('has the time of the socket unless it says otherwise', async () => {
+  it('uses callTimeout of the socket by default', async () => {
     const { near } = await field.started({ near: { callTimeout: 15 }, far: { dispatch: 'manual' } });
     expect((await failureOf(near.call('x'), TimeoutError)).timeout).toBe(15);
     const patient = watch(near.call('x', '', { timeout: Infinity }));
@@ -340,7 +340,7 @@ describe('QueueSocket: giving a call up', () => {
     expect(patient.state).toBe('pending');
   });
 
-  it('while its callback is still in line means that it never runs', async () => {
+  it('never runs its callback if that still waits', async () => {
     const { queue, peer } = await field.alone({ requestConcurrency: 1 });
     const seen: string[] = [];
     const gate = new Deferred<void>();
@@ -366,7 +366,7 @@ describe('QueueSocket: giving a call up', () => {
     expect(seen).toEqual(['1', '3']);
   });
 
-  it('keeps its number until its callback is done: then the next request may have it', async () => {
+  it('keeps its id until its callback has ended, and another request can use the id then', async () => {
     const { queue, peer } = await field.alone();
     const gates: Deferred<string>[] = [];
     queue.registerCallback('x', () => {
@@ -395,18 +395,18 @@ describe('QueueSocket: giving a call up', () => {
     [{ timeout: '1' }, TypeError],
     [{ signal: {} }, TypeError],
     [null, TypeError],
-  ])('takes no options like %j', async (options, type) => {
+  ])('rejects the options %j', async (options, type) => {
     const { near } = await field.started();
     expect(await reasonOf(near.call('x', '', options as never))).toBeInstanceOf(type);
     expect(near.stats().messagesSent).toBe(0);
   });
 });
 
-describe('QueueSocket: a peer that breaks the rules of requests', () => {
+describe('QueueSocket: a peer that violates the protocol', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('with the number of a request that is not answered yet is reported, and answered once', async () => {
+  it('by a duplicate id of an unanswered request is reported, and gets one answer', async () => {
     const errors = new Errors();
     const { queue, peer } = await field.alone(errors);
     const gate = new Deferred<string>();
@@ -426,7 +426,7 @@ describe('QueueSocket: a peer that breaks the rules of requests', () => {
     expect(runs).toBe(2);
   });
 
-  it('with answers that are not well formed ends the calls that they name, and no other', async () => {
+  it('by malformed replies ends only the calls that they name', async () => {
     const errors = new Errors();
     const { queue, peer } = await field.alone(errors);
     queue.start();
@@ -447,7 +447,7 @@ describe('QueueSocket: a peer that breaks the rules of requests', () => {
     '00 4b 51 05 00',
     '00 4b 51 01 01000000 ff 00',
     '00 4b 51 04 01',
-  ])('with %s is reported, and nothing else happens', async (bytes) => {
+  ])('by %s is reported without another effect', async (bytes) => {
     const errors = new Errors();
     const { queue, peer } = await field.alone(errors);
     queue.start();
@@ -499,7 +499,7 @@ describe('QueueSocket: limits', () => {
     }
   }
 
-  it('a full receive queue makes the peer wait, and nothing is lost', async () => {
+  it('backpressure: a full receive queue makes the peer wait, and no message is lost', async () => {
     const { near, far } = await field.started({ far: limits, sockets });
     const sent = await flood((nth) => near.send(pattern(500, nth)));
     expect(far.stats().receiveQueue.bytes).toBeLessThanOrEqual(4000 + 564);
@@ -508,14 +508,14 @@ describe('QueueSocket: limits', () => {
     expect(await far.recv({ block: false })).toBeUndefined();
   });
 
-  it('so does a number of empty messages', async () => {
+  it('backpressure: a receive queue full of empty messages makes the peer wait', async () => {
     const { far, near } = await field.started({ far: { maxQueuedMessages: 5 }, sockets });
     const sent = await flood(() => near.send(pattern(0)));
     expect(far.stats().receiveQueue).toEqual({ messages: 5, bytes: 320 });
     for (let i = 0; i < sent; i += 1) expect((await far.recv()).length).toBe(0);
   });
 
-  it('a full queue of callbacks makes the peer wait, and nothing is lost', async () => {
+  it('backpressure: a full callback queue makes the peer wait, and no message is lost', async () => {
     const { near, far } = await field.started({ far: limits, sockets });
     const seen: Uint8Array[] = [];
     const gate = new Deferred<void>();
@@ -531,7 +531,7 @@ describe('QueueSocket: limits', () => {
     for (const [i, each] of seen.entries()) expect(same(each, pattern(500, i))).toBe(true);
   });
 
-  it('a full queue of requests makes a peer wait that keeps to no window', async () => {
+  it('backpressure: a full request queue makes a peer wait that ignores the flow window', async () => {
     const { queue, peer } = await field.alone({ ...limits, requestConcurrency: 2 }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('x', async (reader) => {
@@ -553,7 +553,7 @@ describe('QueueSocket: limits', () => {
     expect(ids.sort((one, other) => one - other)).toEqual(Array.from({ length: sent }, (_, i) => i));
   });
 
-  it('our own calls keep to the window, and all of them are answered', async () => {
+  it('flow control: calls stay within the window, and all of them are answered', async () => {
     const { near, far } = await field.started({ near: limits, far: { dispatch: 'manual' }, sockets });
     far.registerCallback('x', (reader) => reader.read());
     const calls = Array.from({ length: 50 }, (_, i) => near.call('x', pattern(500, i)));
@@ -566,7 +566,7 @@ describe('QueueSocket: limits', () => {
     for (const [i, call] of calls.entries()) expect(same((await call).read(), pattern(500, i))).toBe(true);
   });
 
-  it('both may flood each other with calls at once', async () => {
+  it('two sides that flood each other with calls do not deadlock', async () => {
     const { near, far } = await field.started({ near: limits, far: limits, sockets });
     for (const sock of [near, far]) sock.registerCallback('x', (reader) => reader.read());
     const calls = Array.from({ length: 600 }, (_, i) =>
@@ -579,7 +579,7 @@ describe('QueueSocket: limits', () => {
     ['a synchronous callback', 'sync'],
     ['an asynchronous callback', 'async'],
     ['no callback', 'nobody'],
-  ])('a peer that takes no answers cannot fill the memory: %s', async (_, name) => {
+  ])('a peer that reads no answers cannot fill the memory: %s', async (_, name) => {
     const { queue, peer } = await field.alone({ ...limits, requestConcurrency: 4 }, sockets);
     queue.registerCallback('sync', () => pattern(1000));
     queue.registerCallback('async', async () => {
@@ -596,7 +596,7 @@ describe('QueueSocket: limits', () => {
     }
   });
 
-  it('starts few request callbacks while the send queue is full, and the others as soon as it is not', async () => {
+  it('at most eight request callbacks start while the send queue is full, and the others when it has room', async () => {
     const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('wait', () => gate.promise);
@@ -616,7 +616,7 @@ describe('QueueSocket: limits', () => {
     expect(types).toEqual(Array.from({ length: 64 }, () => 'answer'));
   });
 
-  it('answers a request behind eight slow ones while a steady stream of messages fills the send queue', async () => {
+  it('a request behind eight slow ones is answered while a steady stream of messages fills the send queue', async () => {
     const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('slow', () => gate.promise);
@@ -644,7 +644,7 @@ describe('QueueSocket: limits', () => {
     expect((await rest).filter((each) => isControl(each)).length).toBe(8);
   });
 
-  it('one message of any size is let in', async () => {
+  it('one message of any size is accepted', async () => {
     const { near, far } = await field.started({ near: limits, far: limits });
     far.registerCallback('x', (reader) => reader.read());
     void near.send(pattern(100_000));
@@ -653,7 +653,7 @@ describe('QueueSocket: limits', () => {
     expect((await near.call('x', pattern(100_000))).length).toBe(100_000);
   });
 
-  it('stats tell how full the queues are', async () => {
+  it('stats has the fill levels of the queues', async () => {
     const { queue, peer } = await field.alone({ dispatch: 'manual' });
     queue.registerCallback('x', () => undefined);
     queue.start();
@@ -693,7 +693,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a Buffer', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('is free again when call has returned', async () => {
+  it('can be reused when call has returned', async () => {
     const { near, far } = await field.started({ near: { maxQueuedMessages: 1 } });
     far.registerCallback('echo', (reader) => reader.read().slice());
     for (const size of [4, 20_000]) {
@@ -704,7 +704,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a Buffer', (carrier) => {
     }
   });
 
-  it('is free again when its answer was given', async () => {
+  it('can be reused when its answer was returned', async () => {
     const { near, far } = await field.started();
     const buffer = Buffer.alloc(20_000, 1);
     far.registerCallback('buffer', () => {
