@@ -7,13 +7,15 @@ import type { OwnedSocket } from '../sockets/acquire.js';
 const few = 8;
 
 /**
- * Says whether a request callback may start. While the send queue is above its high-water mark only a few are in flight,
- * until their answers have gone out: a peer that reads no answers gets no more callbacks run for it.
+ * Says whether a request callback may start. While the send queue is above its high-water mark only
+ * a few are in flight, until their answers have gone out: a peer that reads no answers gets no more
+ * callbacks run for it.
  *
- * Callbacks that do not answer at once start a few at a time, so that the first answers can fill the send queue before
- * all callbacks have started. This does not bound the answers of callbacks that take a timer or
- * I/O: all of them have started before the first answer, so `requestConcurrency` is their bound. A
- * limit that grows as the peer reads would not help: a hostile peer can read first and stop later.
+ * Callbacks that do not answer at once start a few at a time, so that the first answers can fill
+ * the send queue before all callbacks have started. This does not bound the answers of callbacks
+ * that take a timer or I/O: all of them have started before the first answer, so
+ * `requestConcurrency` is their bound. A limit that grows as the peer reads would not help: a
+ * hostile peer can read first and stop later.
  *
  * Each time the queue has had room, one callback may start even if other senders have filled the
  * queue again: the peer reads. Otherwise a steady stream of messages would keep requests waiting

@@ -71,16 +71,19 @@ export class Call implements Timed {
   }
 }
 
-/** Marks the promise as handled here and not in `call`: an asynchronous stack ends at a promise with two reactions. */
+/**
+ * Marks the promise as handled here and not in `call`: an asynchronous stack ends at a promise with
+ * two reactions.
+ */
 export function rejectCall(call: Call, reason: unknown): void {
   void markHandled(call.promise);
   call.reject(reason);
 }
 
 /**
- * Makes the error in a microtask on which the promise of the call depends. So the stack of the error
- * continues, where the engine has asynchronous stacks, with the line that awaits the call. A stack
- * captured at every call would cost far more.
+ * Makes the error in a microtask on which the promise of the call depends. So the stack of the
+ * error continues, where the engine has asynchronous stacks, with the line that awaits the call. A
+ * stack captured at every call would cost far more.
  */
 export function rejectCallLater(call: Call, error: () => K4netError): void {
   const failed = Promise.resolve()

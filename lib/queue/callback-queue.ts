@@ -158,7 +158,9 @@ export class CallbackQueue<T extends Task> {
     for (let level = this.#unscheduled(); level; level = this.#unscheduled()) this.#schedule(level);
   }
 
-  /** Counts the tasks in flight in the concurrency of the p-queue, since other tasks wait for them. */
+  /**
+   * Counts the tasks in flight in the concurrency of the p-queue, since other tasks wait for them.
+   */
   #makeJobs(): void {
     for (const pending of this.#running ?? []) void this.#jobs().add(() => pending, queueOptions({}));
     this.#running?.clear();

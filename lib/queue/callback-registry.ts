@@ -1,7 +1,9 @@
 import type { Bytes } from '../util/bytes.js';
 import type { Registration } from './incoming-call.js';
 
-/** Callbacks by name, found by the bytes of a message: most messages need no string of their name. */
+/**
+ * Callbacks by name, found by the bytes of a message: most messages need no string of their name.
+ */
 export class CallbackRegistry {
   readonly #byHash = new Map<number, Registration[]>();
   readonly #byName = new Map<string, Registration>();

@@ -25,7 +25,9 @@ export class CallbackRunner {
   readonly #registry: CallbackRegistry;
   readonly #hooks: ErrorHooks;
   readonly #requests = new Map<number, IncomingCall>();
-  /** Set at the end of the connection. Requests that arrived before can still be routed after it. */
+  /**
+   * Set at the end of the connection. Requests that arrived before can still be routed after it.
+   */
   #over: { readonly reason: K4netError; readonly keepHeld: boolean } | undefined;
   #started = 0;
   #failed = 0;
@@ -63,14 +65,19 @@ export class CallbackRunner {
     else this.#requests.set(request.id, request);
   }
 
-  /** Aborts the request with this id. It still gets a reply, which says that this side is done with it. */
+  /**
+   * Aborts the request with this id. It still gets a reply, which says that this side is done with
+   * it.
+   */
   cancel(id: number): IncomingCall | undefined {
     const request = this.#requests.get(id);
     request?.abort(cancelled, false);
     return request;
   }
 
-  /** Aborts the signals of requests that manual dispatch holds. Their callbacks are still called. */
+  /**
+   * Aborts the signals of requests that manual dispatch holds. Their callbacks are still called.
+   */
   abortHeld(reason: K4netError): void {
     for (const request of this.#requests.values()) if (request.isHeld) request.abort(() => reason, true);
   }
@@ -78,7 +85,8 @@ export class CallbackRunner {
   /**
    * Aborts all requests: no answer can be sent any more.
    *
-   * @param keepHeld - whether the callbacks of held requests are still called, with aborted signals.
+   * @param keepHeld - whether the callbacks of held requests are still called, with aborted
+   * signals.
    */
   abortAll(reason: K4netError, keepHeld: boolean): void {
     this.#over ??= { reason, keepHeld };
@@ -108,7 +116,8 @@ export class CallbackRunner {
 
   /**
    * Calls the callback of a request and answers it. Never throws; its promise never rejects. It is
-   * pending while the callback runs, and while the send queue is full: answers must not fill the memory.
+   * pending while the callback runs, and while the send queue is full: answers must not fill the
+   * memory.
    */
   request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     if (request.dropped) return this.fail(request, undefined);

@@ -32,6 +32,9 @@ export type CallOutlet = Pick<OwnedSocket, 'sendCopy'>;
  * peer can always read on, and two sides that call each other cannot deadlock. Each name has a
  * window of its own: a call that a callback makes before it answers does not wait behind the calls
  * that wait for that callback.
+ *
+ * At-most-once: a request is sent once, so its callback runs once or never. A call that rejects may
+ * still have had its callback run.
  */
 export class Calls {
   readonly #outlet: CallOutlet;
@@ -76,7 +79,9 @@ export class Calls {
     return this.#pending;
   }
 
-  /** Milliseconds from a request to its answer: a moving mean, undefined before the first answer. */
+  /**
+   * Milliseconds from a request to its answer: a moving mean, undefined before the first answer.
+   */
   get roundTrip(): number | undefined {
     return this.#roundTrip;
   }

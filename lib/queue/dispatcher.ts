@@ -27,13 +27,17 @@ export interface DispatcherEvents {
  * Runs the callbacks of arriving messages and requests.
  *
  * Messages have one queue and requests another, so a callback that waits for an answer cannot
- * deadlock with the requests that the peer makes meanwhile. A callback with a concurrency of its own
- * has a queue of its own. A call that arrives while its queue is free runs at once, without an entry.
+ * deadlock with the requests that the peer makes meanwhile. A callback with a concurrency of its
+ * own has a queue of its own. A call that arrives while its queue is free runs at once, without an
+ * entry.
  */
 export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Messages that wait for their callbacks. */
   readonly messages: FlowWindow;
-  /** All requests without an answer. Each name has a window of its own, so this one can be over its limits. */
+  /**
+   * All requests without an answer. Each name has a window of its own, so this one can be over its
+   * limits.
+   */
   readonly requests: FlowWindow;
   readonly manual: ManualDispatch;
   readonly runner: CallbackRunner;
@@ -52,7 +56,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
   #fresh: IncomingCall[] = [];
-  /** Whether a call may run at once. Priorities need a queue, which sorts the calls that arrive together. */
+  /**
+   * Whether a call may run at once. Priorities need a queue, which sorts the calls that arrive
+   * together.
+   */
   #runsDirectly: boolean;
   #stopped = false;
   /** Whether the waiting calls continue in a later turn. */
@@ -118,7 +125,9 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     return this.messages.messages + this.requests.messages > 0;
   }
 
-  /** Takes a message: runs its callback at once if nothing is before it, and queues it otherwise. */
+  /**
+   * Takes a message: runs its callback at once if nothing is before it, and queues it otherwise.
+   */
   message(registration: Registration, payload: Bytes): void {
     const queue = registration.queue ?? this.#messageQueue;
     const { callback, context, name } = registration;
@@ -160,8 +169,8 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   }
 
   /**
-   * The peer has cancelled a request. A request whose callback has not started is dropped now, except
-   * while the peer does not read replies, or while manual dispatch still holds it.
+   * The peer has cancelled a request. A request whose callback has not started is dropped now,
+   * except while the peer does not read replies, or while manual dispatch still holds it.
    */
   cancel(id: number): void {
     const request = this.runner.cancel(id);
@@ -235,7 +244,9 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     });
   }
 
-  /** Whether a callback may start now: see {@link TaskRunner}. If not, the queues start again later. */
+  /**
+   * Whether a callback may start now: see {@link TaskRunner}. If not, the queues start again later.
+   */
   mayStart(call: IncomingCall): boolean {
     if (fairTurns.step()) {
       this.#yield();

@@ -20,7 +20,9 @@ export const maxName = 255;
 const maxText = 1024;
 const lowestName = 0x20;
 const highestName = 0x7e;
-/** An empty name, which the Python library ignores, and two letters: no text begins so by chance. */
+/**
+ * An empty name, which the Python library ignores, and two letters: no text begins so by chance.
+ */
 const mark = [0x00, 0x4b, 0x51] as const;
 const headLength = mark.length + 1;
 const idLength = 4;
@@ -38,7 +40,9 @@ export function registeredHead(name: string): MessageHead {
   return putName(0, name);
 }
 
-/** The head of a request, `00 4B 51 | 1 | u32 id | name | 00`. Valid until the next head is made. */
+/**
+ * The head of a request, `00 4B 51 | 1 | u32 id | name | 00`. Valid until the next head is made.
+ */
 export function requestHead(id: number, name: string): MessageHead {
   putHead(head.bytes, controlType.request, id);
   return putName(controlHead, name);
@@ -140,8 +144,8 @@ export type Control =
   | { readonly type: 'malformed'; readonly id: number | undefined; readonly why: string };
 
 /**
- * Reads a message for which `isControl` is true and which is no well-formed request or answer. Never
- * throws: a message with a fault has the type `malformed`.
+ * Reads a message for which `isControl` is true and which is no well-formed request or answer.
+ * Never throws: a message with a fault has the type `malformed`.
  */
 export function decodeControl(message: Bytes): Control {
   const type = message[mark.length];

@@ -54,7 +54,9 @@ export class ErrorHooks {
     callHook(hook, name, this.#onError);
   }
 
-  /** Notes a dropped message whose name has no callback. It makes an error only if it reports one. */
+  /**
+   * Notes a dropped message whose name has no callback. It makes an error only if it reports one.
+   */
   unmatched(name: string, report: boolean): void {
     this.trace?.(`Dropping a message for ${name}, which has no callback`);
     if (!report) return;
@@ -132,7 +134,10 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   );
 }
 
-/** The code and the text of an error for this side. Any value can be thrown, even one that throws when read. */
+/**
+ * The code and the text of an error for this side. Any value can be thrown, even one that throws
+ * when read.
+ */
 export function describeError(error: unknown): { readonly code: string; readonly text: string } {
   try {
     const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';

@@ -1,7 +1,9 @@
 import { Fifo } from '../util/fifo.js';
 import { nextTurn } from '../platform/runtime.js';
 
-/** Milliseconds of work in one turn of the event loop, and of one socket after a turn was exhausted. */
+/**
+ * Milliseconds of work in one turn of the event loop, and of one socket after a turn was exhausted.
+ */
 const turnTime = 10;
 const visitTime = 1;
 /** Steps between two readings of the clock. */

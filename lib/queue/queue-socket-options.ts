@@ -37,11 +37,13 @@ export interface QueueSocketOptions {
    * Default `error`. A message that does not begin with a name always goes to `recv`.
    */
   readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
-  /** Message callbacks that run at a time. Default 1: each starts when the previous one has ended. */
+  /**
+   * Message callbacks that run at a time. Default 1: each starts when the previous one has ended.
+   */
   readonly concurrency?: number | undefined;
   /**
-   * Request callbacks that are in flight at a time, each until its answer has been sent, independent
-   * of message callbacks. Default 64.
+   * Request callbacks that are in flight at a time, each until its answer has been sent,
+   * independent of message callbacks. Default 64.
    *
    * While the send queue is above the `highWaterMark` of the socket, at most 8 are in flight, and
    * one more starts each time the queue has had room. A peer that reads nothing can make this side
@@ -71,12 +73,14 @@ export interface QueueSocketOptions {
    */
   readonly onError?: ErrorHandler | undefined;
   /**
-   * Called once when the socket closes, by this side, by the peer, or by an error, which is then its
-   * argument. Its result is sent as the last message if that is still possible.
+   * Called once when the socket closes, by this side, by the peer, or by an error, which is then
+   * its argument. Its result is sent as the last message if that is still possible.
    */
   readonly onClose?:
     ((cause: K4netError | undefined) => CloseMessage | void | PromiseLike<CloseMessage | void>) | undefined;
-  /** Milliseconds without a message from the peer after which the socket closes. Default Infinity. */
+  /**
+   * Milliseconds without a message from the peer after which the socket closes. Default Infinity.
+   */
   readonly idleTimeout?: number | undefined;
   /** Called when the idle timeout has passed, before the socket closes. */
   readonly onTimeout?: TimeoutHook['run'] | undefined;
@@ -84,7 +88,9 @@ export interface QueueSocketOptions {
   readonly heartbeat?: HeartbeatOptions | undefined;
 }
 
-/** The type of a method, so that TypeScript also accepts a hook whose parameter is a QueueSocket. */
+/**
+ * The type of a method, so that TypeScript also accepts a hook whose parameter is a QueueSocket.
+ */
 interface TimeoutHook {
   run(socket: QueueSocketLike): void;
 }

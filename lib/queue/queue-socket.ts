@@ -34,6 +34,7 @@ import {
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
+import { Tasks } from './tasks.js';
 import { callEncoded, TypedQueue } from './typed-queue.js';
 import type {
   Callback,
@@ -53,8 +54,8 @@ import type {
 const maxHead = 1024;
 
 /**
- * Named messages, requests and answers over a message socket. A message goes to the callback that is
- * registered for its name; all other messages go to `recv`.
+ * Named messages, requests and answers over a message socket. A message goes to the callback that
+ * is registered for its name; all other messages go to `recv`.
  *
  * Registered messages have the wire format of the Python library: "Queue messages" in
  * `docs/protocol.md`. Requests need this library at both ends.
@@ -84,14 +85,14 @@ export class QueueSocket implements QueueSocketLike {
   readonly #owned: OwnedSocket;
   readonly #options: CheckedQueueOptions;
   readonly #core: QueueCore;
-  readonly #tasks = new Map<string, PayloadConstructor>();
+  readonly #tasks: Tasks;
   #counted = 0;
 
   /**
-   * @param socket - a {@link LockedSocket} or EncryptedSocket. The queue socket owns it from now on:
-   * its own `send`, `recv`, loops and `end` reject with `K4NET_STATE`.
-   * @throws TypeError for an unknown option, RangeError for an option out of its range, `K4NET_STATE`
-   * for a socket that has an owner or a pending `recv`.
+   * @param socket - a {@link LockedSocket} or EncryptedSocket. The queue socket owns it from now
+   * on: its own `send`, `recv`, loops and `end` reject with `K4NET_STATE`.
+   * @throws TypeError for an unknown option, RangeError for an option out of its range,
+   * `K4NET_STATE` for a socket that has an owner or a pending `recv`.
    */
   constructor(socket: MessageSocket, options?: QueueSocketOptions) {
     this.#options = checkedQueueOptions(options);
@@ -99,6 +100,7 @@ export class QueueSocket implements QueueSocketLike {
     this.#core = new QueueCore(this, socket, this.#options);
     this.#owned = this.#core.owned;
     this.closed = this.#core.closed;
+    this.#tasks = new Tasks(this, this.#options.log);
   }
 
   get readyState(): ReadyState {
@@ -155,12 +157,11 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   registerTask(name: string, constructor: PayloadConstructor): void {
-    checkFunction('a constructor', constructor);
-    this.#tasks.set(checkName(name), constructor);
+    this.#tasks.set(name, constructor);
   }
 
   removeTask(name: string): void {
-    this.#tasks.delete(checkName(name));
+    this.#tasks.remove(name);
   }
 
   start(): void {
@@ -177,8 +178,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   performTasks(): Promise<void> {
-    const performed: Promise<void> = this.#performTasks(() => void markHandled(performed));
-    return performed;
+    return this.#tasks.perform();
   }
 
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
@@ -310,20 +310,6 @@ export class QueueSocket implements QueueSocketLike {
   #send(message: Bytes, options?: SendOptions): Promise<void> {
     const { closing } = this.#core;
     return closing ? rejectHandled(closing) : this.#owned.send(message, options);
-  }
-
-  /** @param onLost - called when a message cannot be sent, but not when a constructor throws. */
-  async #performTasks(onLost: () => void): Promise<void> {
-    for (const [name, constructor] of [...this.#tasks]) {
-      this.#options.log?.(`Performing task ${name}`);
-      const payload = payloadBytes(constructor);
-      try {
-        await this.sendRegistered(name, payload);
-      } catch (error) {
-        onLost();
-        throw error;
-      }
-    }
   }
 
   async #recvRegistered(): Promise<number> {

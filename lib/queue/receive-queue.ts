@@ -20,7 +20,8 @@ export class ReceiveQueue implements MessageSource {
 
   /**
    * @param onRoom - called when a message was taken.
-   * @param onUnread - called at most once: the queue was full for a second, and no message was ever taken.
+   * @param onUnread - called at most once: the queue was full for a second, and no message was ever
+   * taken.
    */
   constructor(window: FlowWindow, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
     this.window = window;
@@ -88,7 +89,9 @@ export class ReceiveQueue implements MessageSource {
     // The router fills the queue whether a receiver waits or not.
   }
 
-  /** Starts the timer for `onUnread`. A program that has taken one message reads, however slowly. */
+  /**
+   * Starts the timer for `onUnread`. A program that has taken one message reads, however slowly.
+   */
   #watchUnread(): void {
     if (this.#watch || !this.#onUnread) return;
     this.#watch = startTimer(() => this.#onUnread?.(), unreadAfter, false);

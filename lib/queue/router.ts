@@ -144,7 +144,10 @@ export class Router {
     }
   }
 
-  /** Routes messages until none is left, the turn is over, or a flow window is full, which it returns. */
+  /**
+   * Routes messages until none is left, the turn is over, or a flow window is full, which it
+   * returns.
+   */
   #pull(): FlowWindow | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
       if (fairTurns.step()) {

@@ -79,7 +79,10 @@ export type Frozen<T> = unknown extends T
     ? T
     : { readonly [K in keyof T]: Frozen<T[K]> };
 
-/** The result of a callback: the answer to a request or a promise of it. The result for a message is ignored. */
+/**
+ * The result of a callback: the answer to a request or a promise of it. The result for a message is
+ * ignored.
+ */
 export type CallbackResult<T> = T extends RequestType
   ? Frozen<Input<AnswerOf<T>>> | PromiseLike<Frozen<Input<AnswerOf<T>>>>
   : unknown;
@@ -135,7 +138,8 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
    * Registers the callback for the values of this name. The result for a request, or the value of
    * its promise, is the answer. A result of a wrong type fails the request and goes to `onError`.
    *
-   * @typeParam R - the exact type of the result. Without it the tags of unions would be any strings.
+   * @typeParam R - the exact type of the result. Without it the tags of unions would be any
+   * strings.
    */
   registerCallback<N extends keyof M & string, const R extends CallbackResult<M[N]>>(
     name: N,
@@ -172,7 +176,10 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     this.#queue.removeTask(name);
   }
 
-  /** Sends a message. Rejects with a TypeError or a RangeError for a wrong value, and then sends nothing. */
+  /**
+   * Sends a message. Rejects with a TypeError or a RangeError for a wrong value, and then sends
+   * nothing.
+   */
   sendRegistered<N extends MessageName<M>>(
     name: N,
     ...rest: Arguments<M[N], Pick<WaitOptions, 'signal'>>

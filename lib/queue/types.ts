@@ -46,7 +46,8 @@ export type CallbackAnswer = Payload | void;
 /**
  * Handles the messages and requests of one name. It gets a reader over the payload.
  *
- * The bytes are a view that may share its buffer with other messages: `slice()` bytes that you keep.
+ * The bytes are a view that may share its buffer with other messages: `slice()` bytes that you
+ * keep.
  */
 export type Callback = (
   reader: BinaryReader,
@@ -91,8 +92,8 @@ export interface QueueRecvOptions extends RecvOptions {
 /** Options of {@link QueueSocket.call}. */
 export interface CallOptions {
   /**
-   * Milliseconds to wait for the answer, including the wait for room to send. Default: `callTimeout`
-   * of the socket.
+   * Milliseconds to wait for the answer, including the wait for room to send. Default:
+   * `callTimeout` of the socket.
    */
   readonly timeout?: number | undefined;
   /** Cancels the call when it aborts. The signal of the remote callback aborts too. */
@@ -108,7 +109,9 @@ export interface DrainOptions {
 /** The fill level of a queue. */
 export interface QueueDepth {
   readonly messages: number;
-  /** Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes. */
+  /**
+   * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
+   */
   readonly bytes: number;
 }
 
@@ -144,8 +147,8 @@ export interface QueueSocketStats extends SocketStats {
  */
 export interface QueueSocketLike {
   /**
-   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or when
-   * the peer was silent for the timeout of the heartbeat. Never rejects.
+   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or
+   * when the peer was silent for the timeout of the heartbeat. Never rejects.
    */
   readonly closed: Promise<CloseInfo>;
   /** The state of the socket. */
@@ -201,13 +204,14 @@ export interface QueueSocketLike {
    */
   start(): void;
   /**
-   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields for
-   * one turn of the event loop, and resolves with their number. Awaited inside a callback it would
-   * deadlock: it waits for that callback. While it waits and a `call` of this side is in flight, it
-   * also runs the callbacks of messages that fill a queue, since the answer may be behind them.
+   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields
+   * for one turn of the event loop, and resolves with their number. Awaited inside a callback it
+   * would deadlock: it waits for that callback. While it waits and a `call` of this side is in
+   * flight, it also runs the callbacks of messages that fill a queue, since the answer may be
+   * behind them.
    *
-   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that have
-   * run since the last time.
+   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that
+   * have run since the last time.
    *
    * Rejects with `K4NET_STATE` before `start()`. Rejects like `recv` when nothing is queued and the
    * socket has ended.
@@ -219,8 +223,8 @@ export interface QueueSocketLike {
    */
   performTasks(): Promise<void>;
   /**
-   * Sends a message to the callback of this name at the other end. Resolves and rejects like `send`,
-   * and rejects with the error of a payload constructor.
+   * Sends a message to the callback of this name at the other end. Resolves and rejects like
+   * `send`, and rejects with the error of a payload constructor.
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
   /**
@@ -260,8 +264,8 @@ export interface QueueSocketLike {
    */
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions>;
   /**
-   * Receives the next message that no callback takes. With `block: false` it resolves with undefined
-   * when there is none.
+   * Receives the next message that no callback takes. With `block: false` it resolves with
+   * undefined when there is none.
    *
    * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
    */
@@ -279,30 +283,32 @@ export interface QueueSocketLike {
   flush(options?: WaitOptions): Promise<void>;
   /**
    * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
-   * callbacks that are queued or run and for calls in flight, sends everything, and closes; messages
-   * that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the connection.
+   * callbacks that are queued or run and for calls in flight, sends everything, and closes;
+   * messages that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the
+   * connection.
    *
    * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
-   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because of
-   * the peer.
+   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because
+   * of the peer.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**
    * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
    * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
-   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects because
-   * of the peer.
+   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects
+   * because of the peer.
    */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void>;
   /**
-   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls, `recv`
-   * and loops of the peer reject after they got the earlier messages. The signals of running callbacks
-   * abort. Never rejects because of the peer.
+   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls,
+   * `recv` and loops of the peer reject after they got the earlier messages. The signals of running
+   * callbacks abort. Never rejects because of the peer.
    *
    * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
    *
    * @param cause - the failure, for this side only: it is not sent.
-   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops them.
+   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops
+   * them.
    */
   abort(cause?: unknown, options?: CloseOptions): Promise<void>;
   /**
