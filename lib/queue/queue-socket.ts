@@ -50,7 +50,7 @@ import type {
   QueueSocketStats,
 } from './types.js';
 
-/** Bytes of the largest frame that are kept for the head of a request. */
+/** Bytes that the head of a request can need. */
 const maxHead = 1024;
 
 /**
@@ -148,8 +148,7 @@ export class QueueSocket implements QueueSocketLike {
 
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
     checkFunction('a callback', callback);
-    const checked = checkedCallbackOptions(options);
-    this.#core.dispatcher.register(checkName(name), callback, checked);
+    this.#core.dispatcher.register(checkName(name), callback, checkedCallbackOptions(options));
   }
 
   removeCallback(name: string): void {
@@ -214,9 +213,7 @@ export class QueueSocket implements QueueSocketLike {
       checkName(name);
       const bytes = payloadBytes(payload);
       if (bytes.length > longestMessage - maxHead)
-        throw new RangeError(
-          `a payload of ${bytes.length} bytes exceeds the limit of a request (4 GiB - 1 KiB)`,
-        );
+        throw new RangeError(`a payload of ${bytes.length} bytes exceeds 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, limit, signal, decode);
       if (this.#options.manual) router.onCall();

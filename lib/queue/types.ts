@@ -238,7 +238,7 @@ export interface QueueSocketLike {
    *
    * @example
    * ```ts
-   * import { K4netError, LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
    *
    * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
    * far.registerCallback('square', (reader) => {
@@ -247,13 +247,9 @@ export interface QueueSocketLike {
    * });
    * far.start();
    * near.start();
-   * try {
-   *   const answer = await near.call('square', (writer) => writer.writeDouble(3), { timeout: 1000 });
-   *   console.log(answer.readDouble());
-   * } catch (error) {
-   *   if (!K4netError.is(error, 'K4NET_TIMEOUT')) throw error;
-   *   console.log('no answer within a second');
-   * }
+   * const options = { timeout: 1000 };
+   * const answer = await near.call('square', (writer) => writer.writeDouble(3), options);
+   * console.log(answer.readDouble());
    * await near.close();
    * ```
    */
