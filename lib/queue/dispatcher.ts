@@ -39,6 +39,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    * limits.
    */
   readonly requests: FlowWindow;
+  readonly registry: CallbackRegistry = new CallbackRegistry();
   readonly manual: ManualDispatch;
   readonly runner: CallbackRunner;
   /** Requests of names without a callback. */
@@ -48,7 +49,6 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #hooks: ErrorHooks;
   readonly #limits: CheckedQueueOptions;
   readonly #events: DispatcherEvents;
-  readonly #registry = new CallbackRegistry();
   readonly #queues: CallbackQueues<IncomingCall>;
   readonly #messageQueue: CallbackQueue<IncomingCall>;
   readonly #requestQueue: CallbackQueue<IncomingCall>;
@@ -78,7 +78,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#hooks = hooks;
     this.#events = events;
     this.#runsDirectly = !limits.manual;
-    this.runner = new CallbackRunner(outlet, this.#registry, hooks);
+    this.runner = new CallbackRunner(outlet, this.registry, hooks);
     this.#gate = new AnswerGate(outlet, () => {
       this.#queues.start();
     });
@@ -96,20 +96,15 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
     const queue = concurrency === undefined ? undefined : this.#queues.add(concurrency);
     if (priority !== 0) this.#runsDirectly = false;
-    const requests = this.#registry.get(name)?.requests ?? this.#newWindow();
+    const requests = this.registry.get(name)?.requests ?? this.#newWindow();
     this.remove(name);
     const context = new IncomingCall(this.#socket, name, undefined, -1, this.#life);
-    this.#registry.set({ name, priority, queue, requests, callback, context });
+    this.registry.set({ name, priority, queue, requests, callback, context });
   }
 
   remove(name: string): void {
-    const queue = this.#registry.remove(name)?.queue;
+    const queue = this.registry.remove(name)?.queue;
     if (queue) this.#queues.retire(queue);
-  }
-
-  /** The callback whose name these bytes are. */
-  find(bytes: Bytes, start: number, length: number): Registration | undefined {
-    return this.#registry.find(bytes, start, length);
   }
 
   /** The window that has no room for one more request of a name, if there is such a window. */
@@ -244,9 +239,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     });
   }
 
-  /**
-   * Whether a callback may start now: see {@link TaskRunner}. If not, the queues start again later.
-   */
+  /** Whether a callback may start now. If not, the queues start again later. */
   mayStart(call: IncomingCall): boolean {
     if (fairTurns.step()) {
       this.#yield();

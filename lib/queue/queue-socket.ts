@@ -50,9 +50,6 @@ import type {
   QueueSocketStats,
 } from './types.js';
 
-/** Bytes that the head of a request can need. */
-const maxHead = 1024;
-
 /**
  * Named messages, requests and answers over a message socket. A message goes to the callback that
  * is registered for its name; all other messages go to `recv`.
@@ -212,7 +209,7 @@ export class QueueSocket implements QueueSocketLike {
       this.#core.checkStarted();
       checkName(name);
       const bytes = payloadBytes(payload);
-      if (bytes.length > longestMessage - maxHead)
+      if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, limit, signal, decode);

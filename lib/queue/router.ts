@@ -177,7 +177,7 @@ export class Router {
     if (matches(this.#lastMessage, run, start, size)) return this.#message(this.#lastMessage, size);
     const length = nameLength(run, start, size);
     if (length < 0) return this.#receive(size);
-    const registration = this.#dispatcher.find(run, start, length);
+    const registration = this.#dispatcher.registry.find(run, start, length);
     if (registration) {
       this.#lastMessage = registration;
       return this.#message(registration, size);
@@ -231,7 +231,7 @@ export class Router {
           return this.#request(id, size, this.#lastRequest.name.length, this.#lastRequest);
         const length = nameLength(run, name, size - controlHead);
         if (length >= 0) {
-          this.#lastRequest = this.#dispatcher.find(run, name, length);
+          this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
           return this.#request(id, size, length, this.#lastRequest);
         }
       }
