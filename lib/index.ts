@@ -43,24 +43,22 @@ export type {
   SocketStats,
 } from './sockets/message-socket.js';
 export { QueueSocket } from './queue/queue-socket.js';
-export type {
-  CallOptions,
-  CloseMessage,
-  DrainOptions,
-  HeartbeatOptions,
-  QueueDepth,
-  QueueErrorInfo,
-  QueueRecvOptions,
-  QueueSocketOptions,
-  QueueSocketStats,
-} from './queue/queue-socket-options.js';
+export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type {
   Callback,
   CallbackAnswer,
   CallbackContext,
   CallbackOptions,
-} from './queue/callback-registry.js';
-export type { Payload, PayloadConstructor } from './queue/payload.js';
+  CallOptions,
+  DrainOptions,
+  Payload,
+  PayloadConstructor,
+  QueueDepth,
+  QueueErrorInfo,
+  QueueRecvOptions,
+  QueueSocketLike,
+  QueueSocketStats,
+} from './queue/types.js';
 export {
   generateKeyPair,
   importKeyPair,

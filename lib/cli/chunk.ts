@@ -1,5 +1,5 @@
 import type { BinaryReader } from '../binary/reader.js';
-import type { PayloadConstructor } from '../queue/payload.js';
+import type { PayloadConstructor } from '../queue/types.js';
 import type { Tally } from './tally.js';
 
 /** Writes a part of a file with its place in it. */

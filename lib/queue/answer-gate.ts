@@ -1,20 +1,25 @@
 import type { OwnedSocket } from '../sockets/acquire.js';
 
-/** Request callbacks that may be in flight although the send queue is full, and that start at once otherwise. */
+/**
+ * Request callbacks that may be in flight while the send queue is full. Otherwise the number that
+ * may start at once.
+ */
 const few = 8;
 
 /**
- * Says whether a request callback may start. While the send queue is above its high-water mark only a few are in flight,
- * until their answers have gone out: a peer that reads no answers gets no more callbacks run for it.
+ * Says whether a request callback may start. While the send queue is above its high-water mark only
+ * a few are in flight, until their answers have gone out: a peer that reads no answers gets no more
+ * callbacks run for it.
  *
- * Callbacks that do not answer at once start a few at a time, so that the first answers can fill the send queue before
- * all callbacks have started. This does not bound the answers of callbacks that take a timer or
- * I/O: all of them have started before the first answer, so `requestConcurrency` is their bound. A
- * limit that grows as the peer reads would not help: a hostile peer can read first and stop later.
+ * Callbacks that do not answer at once start a few at a time, so that the first answers can fill
+ * the send queue before all callbacks have started. This does not bound the answers of callbacks
+ * that take a timer or I/O: all of them have started before the first answer, so
+ * `requestConcurrency` is their bound. A limit that grows as the peer reads would not help: a
+ * hostile peer can read first and stop later.
  *
  * Each time the queue has had room, one callback may start even if other senders have filled the
  * queue again: the peer reads. Otherwise a steady stream of messages would keep requests waiting
- * behind a few slow callbacks for ever.
+ * behind a few slow callbacks without end.
  */
 export class AnswerGate {
   readonly #outlet: Pick<OwnedSocket, 'congested' | 'room'>;
@@ -25,18 +30,18 @@ export class AnswerGate {
   /** Whether the queue has had room since the last callback started. */
   #granted = false;
 
-  /** @param onOpen - called when the gate opens after it was closed. */
+  /** @param onOpen - called when the gate opens again. */
   constructor(outlet: Pick<OwnedSocket, 'congested' | 'room'>, onOpen: () => void) {
     this.#outlet = outlet;
     this.#onOpen = onOpen;
   }
 
-  /** Whether no further callback may start; `onOpen` follows in that case. */
+  /** Whether no further callback may start. In that case `onOpen` is called later. */
   get closed(): boolean {
     if (this.#running < few || this.#granted) return false;
     const { congested } = this.#outlet;
     if (!congested && this.#running < this.#limit) return false;
-    // If there is room: a microtask later the callbacks whose promises are settled already have answered.
+    // With room in the queue, one microtask is enough: settled callbacks have answered by then.
     if (!this.#waiting) this.#wait(congested ? this.#outlet.room() : Promise.resolve());
     return true;
   }
@@ -46,7 +51,7 @@ export class AnswerGate {
     this.#granted = false;
   }
 
-  /** The answer has gone out. Returns whether that lets a callback start that had to wait. */
+  /** The answer was sent. Returns whether a waiting callback may start now. */
   finish(): boolean {
     this.#running -= 1;
     this.#limit = Math.min(this.#limit, this.#running + few);

@@ -1,74 +1,128 @@
-import { startTimer } from '../util/wait.js';
+import { startTimer, type Timer } from '../util/wait.js';
 
-/** Something that has to be done by a certain time. */
+/** Something with a deadline. `previous`, `next` and `place` belong to {@link CallDeadlines}. */
 export interface Timed {
   /** Milliseconds on the clock of `performance.now()`. */
   readonly deadline: number;
-  /** Its place among the others, -1 when it is not there; for {@link CallDeadlines} only. */
+  /** Milliseconds from its start to its deadline. */
+  readonly timeout: number;
+  /** Its index in the heap, -2 in the list, -1 in neither. */
   place: number;
+  previous: this | undefined;
+  next: this | undefined;
 }
 
+const inList = -2;
+const nowhere = -1;
+
 /**
- * Many deadlines with one timer: a heap whose entries know their place, so that one that is met leaves at once. The
- * timer may be early for what is left, and is then set again; there is none while there is nothing to wait for.
+ * Many deadlines with one timer.
+ *
+ * Items with the same timeout as the items before them are in order already: a linked list holds
+ * them. Items with other timeouts are in a heap.
+ *
+ * The timer stays armed when its item is removed, so that sequential calls share one timer. While
+ * there are no items it does not keep the process alive; `stop` removes it.
  */
 export class CallDeadlines<T extends Timed> {
-  readonly #heap: T[] = [];
   readonly #onDue: (item: T) => void;
-  #timer: { stop(): void } | undefined;
+  #first: T | undefined;
+  #last: T | undefined;
+  readonly #heap: T[] = [];
+  #count = 0;
+  #timer: Timer | undefined;
   #timerAt = Infinity;
 
-  /** @param onDue - called with each item whose time has come; it has left by then. */
+  /** @param onDue - called with each item whose deadline has passed, after its removal. */
   constructor(onDue: (item: T) => void) {
     this.#onDue = onDue;
   }
 
-  add(item: T): void {
-    this.#put(item, this.#heap.length);
-    this.#up(item.place);
-    if (item.deadline < this.#timerAt) this.#arm(item.deadline);
+  /** @param now - the time, if it is known. */
+  add(item: T, now: number = performance.now()): void {
+    const last = this.#last;
+    if (!last || (item.timeout === last.timeout && item.deadline >= last.deadline)) this.#append(item);
+    else this.#push(item);
+    this.#count += 1;
+    if (item.deadline < this.#timerAt) this.#arm(item.deadline, now);
+    else if (this.#count === 1) this.#timer?.keepAlive(true);
   }
 
-  /** Takes an item out that is in. */
+  /** Removes an item, which must be here. */
   remove(item: T): void {
-    const { place } = item;
-    item.place = -1;
-    const last = this.#heap.pop();
-    if (last && last !== item) {
-      this.#put(last, place);
-      this.#up(place);
-      this.#down(last.place);
-    }
-    if (this.#heap.length === 0) this.#disarm();
+    if (item.place === inList) this.#unlink(item);
+    else this.#take(item);
+    item.place = nowhere;
+    this.#count -= 1;
+    if (this.#count === 0) this.#timer?.keepAlive(false);
   }
 
-  #arm(deadline: number): void {
+  /** Stops the timer. There must be no items. */
+  stop(): void {
+    this.#timer?.stop();
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  #arm(deadline: number, now: number): void {
     this.#timer?.stop();
     this.#timerAt = deadline;
     this.#timer = startTimer(
       () => {
         this.#ring();
       },
-      Math.max(1, Math.ceil(deadline - performance.now())),
+      Math.max(1, Math.ceil(deadline - now)),
     );
-  }
-
-  #disarm(): void {
-    this.#timer?.stop();
-    this.#timer = undefined;
-    this.#timerAt = Infinity;
   }
 
   #ring(): void {
     this.#timer = undefined;
     this.#timerAt = Infinity;
     const now = performance.now();
-    for (let first = this.#heap[0]; first && first.deadline <= now; first = this.#heap[0]) {
-      this.remove(first);
-      this.#onDue(first);
+    let item = this.#earliest();
+    for (; item && item.deadline <= now; item = this.#earliest()) {
+      this.remove(item);
+      this.#onDue(item);
     }
-    const next = this.#heap[0];
-    if (next && next.deadline < this.#timerAt) this.#arm(next.deadline);
+    if (item && item.deadline < this.#timerAt) this.#arm(item.deadline, now);
+  }
+
+  #earliest(): T | undefined {
+    const [top] = this.#heap;
+    const first = this.#first;
+    return !top || (first && first.deadline <= top.deadline) ? first : top;
+  }
+
+  #append(item: T): void {
+    item.place = inList;
+    item.previous = this.#last;
+    if (this.#last) this.#last.next = item;
+    else this.#first = item;
+    this.#last = item;
+  }
+
+  #unlink(item: T): void {
+    const { previous, next } = item;
+    if (previous) previous.next = next;
+    else this.#first = next;
+    if (next) next.previous = previous;
+    else this.#last = previous;
+    item.previous = undefined;
+    item.next = undefined;
+  }
+
+  #push(item: T): void {
+    this.#put(item, this.#heap.length);
+    this.#up(item.place);
+  }
+
+  #take(item: T): void {
+    const { place } = item;
+    const last = this.#heap.pop();
+    if (!last || last === item) return;
+    this.#put(last, place);
+    this.#up(place);
+    this.#down(last.place);
   }
 
   #put(item: T, place: number): void {

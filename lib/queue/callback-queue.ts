@@ -4,150 +4,277 @@ import { queueOptions } from '../util/options.js';
 import { Deferred } from '../util/wait.js';
 
 const done: Promise<void> = Promise.resolve();
-const always = (): boolean => true;
 
-/** Something to be done in its turn. */
+/** An entry of a callback queue. */
 export interface Task {
-  /** Higher goes first. */
+  /** Higher priorities start first. */
   readonly priority: number;
-  /** Whether it has had its turn, or is to have none. */
-  begun?: boolean;
+  /** Whether it has started or must not start any more. */
+  begun: boolean;
 }
 
-interface Line<T> {
+/** What a callback queue does with its tasks. */
+export interface TaskRunner<T> {
+  /** Runs a task. It never throws. Its promise never rejects and belongs to no other task. */
+  run(task: T): PromiseLike<void> | undefined;
+  /** Whether a task may start now. If not, its priority level waits until `start`. */
+  mayStart(task: T): boolean;
+  /** Called when waiting tasks have started. */
+  onProgress(): void;
+}
+
+interface PriorityLevel<T> {
   readonly priority: number;
-  /** How its jobs are added to the queue. */
+  /** The options of its jobs. */
   readonly options: { readonly priority: number };
   readonly tasks: Fifo<T>;
-  /** How many of the tasks are to have no turn. */
-  skipped: number;
-  /** Whether a job for this line waits in the queue. */
+  /** Whether a job for this level waits in the p-queue. */
   scheduled: boolean;
 }
 
 /**
- * Performs tasks, so many at a time, in order within a priority. A run of tasks that are done at once is one job of the
- * queue; a run stops at the first task that has to be waited for, which keeps the job until it is done.
+ * Runs tasks with a limited concurrency, in order within each priority.
+ *
+ * The short path: a task that arrives while the queue is `open` runs between `enter` and `leave`,
+ * without an entry here. The p-queue comes in when tasks have to wait for the concurrency. A run of
+ * synchronous tasks is one job of the p-queue; a job ends with the first asynchronous task, for
+ * which it waits.
  */
 export class CallbackQueue<T extends Task> {
   readonly #concurrency: number;
-  /** Made for the first task: most sockets perform none of one kind. */
+  readonly #runner: TaskRunner<T>;
   #queue: PQueue | undefined;
-  readonly #perform: (task: T) => PromiseLike<void> | undefined;
-  readonly #onRun: () => void;
-  readonly #mayBegin: (task: T) => boolean;
   /** By falling priority. */
-  readonly #lines: Line<T>[] = [];
-  #kicking = false;
-  /** Resolves when a line goes on whose first task could not begin. */
-  #goesOn: Deferred<void> | undefined;
+  readonly #levels: PriorityLevel<T>[] = [];
+  #waiting = 0;
+  /** Whether the synchronous part of a task runs, between `enter` and `leave`. */
+  #entered = false;
+  /** Asynchronous tasks in flight without a job. */
+  #running: Set<PromiseLike<void>> | undefined;
+  #starting = false;
+  /** Resolves when tasks of a blocked level start or are dropped. */
+  #resumed: Deferred<void> | undefined;
 
-  /**
-   * @param perform - never throws, and its promise never rejects.
-   * @param onRun - called at the end of every run.
-   * @param mayBegin - whether a task may begin now. While it may not, its line stands still until `kick`.
-   */
-  constructor(
-    concurrency: number,
-    perform: (task: T) => PromiseLike<void> | undefined,
-    onRun: () => void,
-    mayBegin: (task: T) => boolean = always,
-  ) {
+  constructor(concurrency: number, runner: TaskRunner<T>) {
     this.#concurrency = concurrency;
-    this.#perform = perform;
-    this.#onRun = onRun;
-    this.#mayBegin = mayBegin;
+    this.#runner = runner;
   }
 
-  /** Whether something waits or is under way. */
-  get busy(): boolean {
-    const { size = 0, pending = 0 } = this.#queue ?? {};
-    return size + pending > 0 || this.#lines.some(({ tasks }) => tasks.length > 0);
+  /** Whether nothing waits and nothing runs. */
+  get free(): boolean {
+    return this.open && this.#inFlight === 0;
   }
 
-  /** Puts a task in its line; `kick` begins with it. */
+  /** Whether a task may run on arrival: no other task waits, and the concurrency has room. */
+  get open(): boolean {
+    return this.#waiting === 0 && !this.#entered && this.#inFlight < this.#concurrency && this.#noJobs;
+  }
+
+  /** A task runs now, without an entry. The queue must be open, and `leave` must follow. */
+  enter(): void {
+    this.#entered = true;
+  }
+
+  /** The task of `enter` has ended, or ends with this promise. */
+  leave(pending: PromiseLike<void> | undefined): void {
+    this.#entered = false;
+    if (pending) this.#track(pending);
+  }
+
+  /** Adds a task, which waits for `start`. */
   push(task: T): void {
-    this.#lineOf(task.priority).tasks.push(task);
+    this.#levelOf(task.priority).tasks.push(task);
+    this.#waiting += 1;
   }
 
-  /** A task of this lane is to have no turn, and has said so. It is forgotten once such are the most of its line. */
+  /** A waiting task has set `begun`: it will not run. */
   skip(task: T): void {
-    const line = this.#lineOf(task.priority);
-    line.skipped += 1;
-    if (line.skipped < 64 || line.skipped * 2 < line.tasks.length) return;
-    for (let left = line.tasks.length; left > 0; left -= 1) {
-      const each = line.tasks.shift();
-      if (each && !each.begun) line.tasks.push(each);
-    }
-    line.skipped = 0;
+    const { tasks } = this.#levelOf(task.priority);
+    this.#waiting -= tasks.obsolete(({ begun }) => begun);
   }
 
-  /** Begins with what there is room for, before it returns. */
+  /** Starts waiting tasks within the concurrency, before it returns. */
   start(): void {
-    // A job that starts in here comes by again: the loop below has it, and the stack does not grow.
-    if (this.#kicking) return;
-    this.#kicking = true;
-    for (let line = this.#unscheduled(); line; line = this.#unscheduled()) this.#schedule(line);
-    this.#kicking = false;
+    // A job that ends inside the loop calls this again: the loop itself goes on, so the stack does
+    // not grow.
+    if (this.#starting || this.#waiting === 0 || this.#entered) return;
+    this.#starting = true;
+    // `onProgress` can add tasks.
+    while (this.#noJobs && this.#startWithoutJobs()) this.#runner.onProgress();
+    if (this.#waiting > 0 && !(this.#noJobs && this.#inFlight < this.#concurrency)) this.#startJobs();
+    this.#starting = false;
   }
 
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
-    while (this.busy) {
-      const { size = 0, pending = 0 } = this.#queue ?? {};
-      if (size + pending === 0) await (this.#goesOn ??= new Deferred()).promise;
+    while (!this.free) {
+      this.#makeJobs();
+      if (this.#entered) await done;
+      else if (this.#noJobs) await (this.#resumed ??= new Deferred()).promise;
       else await this.#queue?.onIdle();
     }
   }
 
-  /** Drops what has not begun. */
+  /** Drops the waiting tasks. */
   clear(): void {
-    for (const { tasks } of this.#lines) tasks.clear();
-    this.#goOn();
+    for (const { tasks } of this.#levels) tasks.clear();
+    this.#waiting = 0;
+    this.#resume();
   }
 
-  #lineOf(priority: number): Line<T> {
-    const at = this.#lines.findIndex((line) => line.priority <= priority);
-    const found = this.#lines[at];
+  get #inFlight(): number {
+    return this.#running?.size ?? 0;
+  }
+
+  get #noJobs(): boolean {
+    return this.#queue === undefined || this.#queue.size + this.#queue.pending === 0;
+  }
+
+  #track(pending: PromiseLike<void>): void {
+    this.#running ??= new Set();
+    const running = this.#running.add(pending);
+    const end = (): void => {
+      running.delete(pending);
+    };
+    pending.then(end, end);
+  }
+
+  /** Returns whether a task has started. */
+  #startWithoutJobs(): boolean {
+    let started = false;
+    while (this.#inFlight < this.#concurrency) {
+      const level = this.#unscheduled();
+      if (!level) break;
+      const pending = this.#runFirst(level);
+      if (pending) this.#track(pending);
+      started = true;
+    }
+    if (started) this.#resume();
+    return started;
+  }
+
+  #startJobs(): void {
+    this.#makeJobs();
+    for (let level = this.#unscheduled(); level; level = this.#unscheduled()) this.#schedule(level);
+  }
+
+  /**
+   * Counts the tasks in flight in the concurrency of the p-queue, since other tasks wait for them.
+   */
+  #makeJobs(): void {
+    for (const pending of this.#running ?? []) void this.#jobs().add(() => pending, queueOptions({}));
+    this.#running?.clear();
+  }
+
+  #jobs(): PQueue {
+    this.#queue ??= new PQueue(queueOptions({ concurrency: this.#concurrency }));
+    return this.#queue;
+  }
+
+  #levelOf(priority: number): PriorityLevel<T> {
+    const at = this.#levels.findIndex((level) => level.priority <= priority);
+    const found = this.#levels[at];
     if (found?.priority === priority) return found;
     const options = queueOptions({ priority });
-    const line: Line<T> = { priority, options, tasks: new Fifo(), skipped: 0, scheduled: false };
-    this.#lines.splice(at < 0 ? this.#lines.length : at, 0, line);
-    return line;
+    const level: PriorityLevel<T> = { priority, options, tasks: new Fifo(), scheduled: false };
+    this.#levels.splice(at < 0 ? this.#levels.length : at, 0, level);
+    return level;
   }
 
-  #unscheduled(): Line<T> | undefined {
-    return this.#lines.find(({ scheduled, tasks }) => {
+  #unscheduled(): PriorityLevel<T> | undefined {
+    return this.#levels.find(({ scheduled, tasks }) => {
       const first = scheduled ? undefined : tasks.peek();
-      return first !== undefined && this.#mayBegin(first);
+      return first !== undefined && this.#mayStart(first);
     });
   }
 
-  #goOn(): void {
-    this.#goesOn?.resolve();
-    this.#goesOn = undefined;
+  #resume(): void {
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
   }
 
-  #schedule(line: Line<T>): void {
-    line.scheduled = true;
-    this.#goOn();
-    this.#queue ??= new PQueue(queueOptions({ concurrency: this.#concurrency }));
-    void this.#queue.add(() => this.#run(line), line.options);
+  #schedule(level: PriorityLevel<T>): void {
+    level.scheduled = true;
+    this.#resume();
+    void this.#jobs().add(() => this.#runJob(level), level.options);
   }
 
-  #run(line: Line<T>): PromiseLike<void> {
-    line.scheduled = false;
+  #runJob(level: PriorityLevel<T>): PromiseLike<void> {
+    level.scheduled = false;
     let pending: PromiseLike<void> | undefined;
-    while (!pending) {
-      const task = line.tasks.peek();
-      if (!task || !this.#mayBegin(task)) break;
-      line.tasks.shift();
-      if (task.begun) line.skipped -= 1;
-      else pending = this.#perform(task);
+    for (let task = level.tasks.peek(); task && !pending; task = level.tasks.peek()) {
+      if (!this.#mayStart(task)) break;
+      pending = this.#runFirst(level);
     }
-    // Others may have what concurrency is left.
+    // Other tasks may use the rest of the concurrency.
     if (pending) this.start();
-    this.#onRun();
+    this.#runner.onProgress();
     return pending ?? done;
+  }
+
+  #mayStart(task: T): boolean {
+    return task.begun || this.#runner.mayStart(task);
+  }
+
+  #runFirst({ tasks }: PriorityLevel<T>): PromiseLike<void> | undefined {
+    const task = tasks.shift();
+    this.#waiting -= 1;
+    return task && !task.begun ? this.#runner.run(task) : undefined;
+  }
+}
+
+/** The callback queues of one socket. */
+export class CallbackQueues<T extends Task> {
+  readonly #runner: TaskRunner<T>;
+  /** A set: a loop over it stays valid when a callback adds or removes a queue. */
+  readonly #queues = new Set<CallbackQueue<T>>();
+
+  constructor(runner: TaskRunner<T>) {
+    this.#runner = runner;
+  }
+
+  /** A new queue. */
+  add(concurrency: number): CallbackQueue<T> {
+    const queue = new CallbackQueue<T>(concurrency, this.#runner);
+    this.#queues.add(queue);
+    return queue;
+  }
+
+  /** Forgets a queue as soon as it is free. */
+  retire(queue: CallbackQueue<T>): void {
+    if (queue.free) {
+      this.#queues.delete(queue);
+      return;
+    }
+    void queue.idle().then(() => {
+      this.retire(queue);
+    });
+  }
+
+  /** Starts waiting tasks of all queues. */
+  start(): void {
+    for (const queue of this.#queues) queue.start();
+  }
+
+  /** Starts waiting tasks, also those of queues that were retired before they got these tasks. */
+  startAlso(queues: Iterable<CallbackQueue<T>>): void {
+    const retired = [...queues].filter((queue) => !this.#queues.has(queue));
+    for (const queue of retired) this.#queues.add(queue);
+    this.start();
+    for (const queue of retired) this.retire(queue);
+  }
+
+  /** Drops all waiting tasks. */
+  clear(): void {
+    for (const queue of this.#queues) queue.clear();
+  }
+
+  /** Resolves when all queues are free. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const busy = [...this.#queues].filter((queue) => !queue.free);
+      if (busy.length === 0) return;
+      await Promise.all(busy.map((queue) => queue.idle()));
+    }
   }
 }

@@ -1,72 +1,18 @@
-import type { BinaryReader } from '../binary/reader.js';
 import type { Bytes } from '../util/bytes.js';
-import type { GivenAbortSignal } from '../util/wait.js';
-import type { FlowWindow } from './flow-window.js';
-import type { Payload } from './payload.js';
-import type { QueueSocket } from './queue-socket.js';
-
-/** What a callback is told beside the payload. */
-export interface CallbackContext {
-  /** The socket that the message came from. */
-  readonly socket: QueueSocket;
-  /** The name that was called. */
-  readonly name: string;
-  /**
-   * Aborts when the socket closes. Of a request also when the caller gives up: it went out of time, or aborted.
-   */
-  readonly signal: GivenAbortSignal;
-}
+import type { Registration } from './incoming-call.js';
 
 /**
- * What a callback returns: a {@link Payload}, which is the answer to a request, or nothing, which is an empty answer. A
- * message has no answer: the socket ignores what its callback returns.
+ * Callbacks by name, found by the bytes of a message: most messages need no string of their name.
  */
-export type CallbackAnswer = Payload | void;
+export class CallbackRegistry {
+  readonly #byHash = new Map<number, Registration[]>();
+  readonly #byName = new Map<string, Registration>();
 
-/**
- * A callback gets a reader over the payload. The bytes are a view that may share its buffer with other messages:
- * `slice()` the bytes that you keep.
- */
-export type Callback = (
-  reader: BinaryReader,
-  context: CallbackContext,
-) => CallbackAnswer | PromiseLike<CallbackAnswer>;
-
-/** Options of {@link QueueSocket.registerCallback}. */
-export interface CallbackOptions {
-  /**
-   * How many calls of this callback run at a time, messages and requests together, apart from all other callbacks. Left
-   * out: it shares the `concurrency` of the socket.
-   */
-  readonly concurrency?: number | undefined;
-  /** Higher goes before lower among what waits. Default 0. */
-  readonly priority?: number | undefined;
-}
-
-/** A callback under its name. `lane` belongs to whoever performs it. */
-export interface Registration<L = unknown> {
-  readonly name: string;
-  readonly priority: number;
-  readonly lane: L | undefined;
-  /** Requests of this name that have no answer yet. */
-  readonly requests: FlowWindow;
-  /** Undefined once it was removed or replaced. */
-  callback: Callback | undefined;
-  context: CallbackContext | undefined;
-}
-
-/** Callbacks by name, found by the bytes of a message: most messages need no string of their name. */
-export class CallbackRegistry<L> {
-  readonly #byHash = new Map<number, Registration<L>[]>();
-  readonly #byName = new Map<string, Registration<L>>();
-  /** The last one that was found: messages of a name come in crowds. */
-  #last: Registration<L> | undefined;
-
-  get(name: string): Registration<L> | undefined {
+  get(name: string): Registration | undefined {
     return this.#byName.get(name);
   }
 
-  set(registration: Registration<L>): void {
+  set(registration: Registration): void {
     this.remove(registration.name);
     const hash = hashOf(registration.name);
     const chain = this.#byHash.get(hash);
@@ -75,11 +21,10 @@ export class CallbackRegistry<L> {
     this.#byName.set(registration.name, registration);
   }
 
-  remove(name: string): Registration<L> | undefined {
+  remove(name: string): Registration | undefined {
     const registration = this.#byName.get(name);
     if (!registration) return undefined;
     this.#byName.delete(name);
-    this.#last = undefined;
     const hash = hashOf(name);
     const rest = (this.#byHash.get(hash) ?? []).filter((each) => each !== registration);
     if (rest.length > 0) this.#byHash.set(hash, rest);
@@ -88,26 +33,30 @@ export class CallbackRegistry<L> {
     return registration;
   }
 
-  /** The callback that was found last, if these bytes begin with its name and a NUL. */
-  findAgain(bytes: Bytes, start: number, size: number): Registration<L> | undefined {
-    const last = this.#last;
-    if (!last || size <= last.name.length || bytes[start + last.name.length] !== 0) return undefined;
-    return isName(last.name, bytes, start, last.name.length) ? last : undefined;
-  }
-
   /** The callback whose name these bytes are. */
-  find(bytes: Bytes, start: number, length: number): Registration<L> | undefined {
+  find(bytes: Bytes, start: number, length: number): Registration | undefined {
     let hash = 0;
     for (let i = 0; i < length; i += 1) hash = mix(hash, bytes[start + i] ?? 0);
     const chain = this.#byHash.get(hash);
     if (!chain) return undefined;
-    for (const each of chain) {
-      if (!isName(each.name, bytes, start, length)) continue;
-      this.#last = each;
-      return each;
-    }
+    for (const each of chain) if (isName(each.name, bytes, start, length)) return each;
     return undefined;
   }
+}
+
+/**
+ * Whether these bytes begin with the name of a registered callback and a NUL. The last callback of
+ * a connection is often also the next one, and this costs less than `find`.
+ */
+export function matches(
+  registration: Registration | undefined,
+  bytes: Bytes,
+  start: number,
+  size: number,
+): registration is Registration {
+  if (!registration?.callback) return false;
+  const { length } = registration.name;
+  return size > length && bytes[start + length] === 0 && isName(registration.name, bytes, start, length);
 }
 
 function mix(hash: number, byte: number): number {

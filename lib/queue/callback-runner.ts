@@ -1,44 +1,44 @@
 import { BinaryReader } from '../binary/reader.js';
-import type { Bytes } from '../util/bytes.js';
+import { K4netError } from '../errors.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
+import { noHead } from '../transport/framing/encoder.js';
+import { compact, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { IncomingRequest } from './callback-context.js';
-import type { IncomingRequests } from './incoming-requests.js';
-import type { CallbackQueue } from './callback-queue.js';
-import { payloadBytes, type Payload } from './payload.js';
-import type { Registration, CallbackRegistry } from './callback-registry.js';
-import { describeError } from './error-hooks.js';
-import type { Work } from './work.js';
+import type { CallbackRegistry } from './callback-registry.js';
+import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
+import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
+import type { IncomingCall } from './incoming-call.js';
+import type { Callback, CallbackAnswer, CallbackContext } from './types.js';
 
-/** Whom a performer tells what it does. */
-export interface RunnerHost {
-  report(error: unknown, name: string, kind: 'message' | 'request'): void;
-  /** Says what is done, if somebody wants to know. */
-  readonly log: ((line: string) => void) | undefined;
-  /** Says what goes wrong with the peer, if somebody wants to know. */
-  readonly trace: ((line: string) => void) | undefined;
-  /** A message whose callback was removed while it waited. */
-  unmatched(name: string, payload: Bytes): void;
-}
+/** Where answers go. */
+export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 
-/** Calls a callback, and sees to what comes of it: an answer, an error, or nothing. */
+const none: Bytes = new Uint8Array(0);
+/** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
+const smallPayload = 64;
+
+const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
+
+/** Calls callbacks, sends their answers and failures, and knows the requests without an answer. */
 export class CallbackRunner {
-  readonly #audience: RunnerHost;
-  readonly #registry: CallbackRegistry<CallbackQueue<Work>>;
-  readonly #incoming: IncomingRequests;
+  readonly #outlet: AnswerOutlet;
+  readonly #registry: CallbackRegistry;
+  readonly #hooks: ErrorHooks;
+  readonly #requests = new Map<number, IncomingCall>();
+  /**
+   * Set at the end of the connection. Requests that arrived before can still be routed after it.
+   */
+  #over: { readonly reason: K4netError; readonly keepHeld: boolean } | undefined;
   #started = 0;
   #failed = 0;
 
-  constructor(
-    audience: RunnerHost,
-    registry: CallbackRegistry<CallbackQueue<Work>>,
-    incoming: IncomingRequests,
-  ) {
-    this.#audience = audience;
+  constructor(outlet: AnswerOutlet, registry: CallbackRegistry, hooks: ErrorHooks) {
+    this.#outlet = outlet;
     this.#registry = registry;
-    this.#incoming = incoming;
+    this.#hooks = hooks;
   }
 
-  /** Callbacks that were called. */
+  /** Callbacks that have started. */
   get started(): number {
     return this.#started;
   }
@@ -48,77 +48,161 @@ export class CallbackRunner {
     return this.#failed;
   }
 
-  /** Never throws; the promise of what takes longer never rejects. */
-  run(work: Work, payload: Bytes): PromiseLike<void> | undefined {
-    const { request } = work;
-    return request ? this.#answer(work, payload, request) : this.#call(work, payload);
+  /** Requests without an answer. */
+  get unanswered(): number {
+    return this.#requests.size;
   }
 
-  #begin(work: Work): void {
-    this.#started += 1;
-    this.#audience.log?.(`Performing callback ${nameOf(work)}`);
+  /** Whether the request with this id has no answer yet. */
+  has(id: number): boolean {
+    return this.#requests.has(id);
   }
 
-  #callbackOf(work: Work): Registration<CallbackQueue<Work>> | undefined {
-    const { registration } = work;
-    return registration?.callback ? registration : this.#registry.get(nameOf(work));
+  /** Notes a new request, whose id no other request without an answer has. */
+  add(request: IncomingCall): void {
+    const over = this.#over;
+    if (over) request.abort(() => over.reason, over.keepHeld);
+    else this.#requests.set(request.id, request);
   }
 
-  #call(work: Work, payload: Bytes): PromiseLike<void> | undefined {
-    const registration = this.#callbackOf(work);
-    if (!registration?.callback || !registration.context) {
-      this.#audience.unmatched(nameOf(work), payload);
-      return undefined;
-    }
-    this.#begin(work);
+  /**
+   * Aborts the request with this id. It still gets a reply, which says that this side is done with
+   * it.
+   */
+  cancel(id: number): IncomingCall | undefined {
+    const request = this.#requests.get(id);
+    request?.abort(cancelled, false);
+    return request;
+  }
+
+  /**
+   * Aborts the signals of requests that manual dispatch holds. Their callbacks are still called.
+   */
+  abortHeld(reason: K4netError): void {
+    for (const request of this.#requests.values()) if (request.isHeld) request.abort(() => reason, true);
+  }
+
+  /**
+   * Aborts all requests: no answer can be sent any more.
+   *
+   * @param keepHeld - whether the callbacks of held requests are still called, with aborted
+   * signals.
+   */
+  abortAll(reason: K4netError, keepHeld: boolean): void {
+    this.#over ??= { reason, keepHeld };
+    for (const request of this.#requests.values()) request.abort(() => reason, keepHeld && request.isHeld);
+    this.#requests.clear();
+  }
+
+  /** Calls the callback of a message. Never throws; its promise never rejects. */
+  message(callback: Callback, context: CallbackContext, payload: Bytes): Promise<void> | undefined {
+    this.#begin(context.name);
     try {
-      const result = registration.callback(new BinaryReader(payload), registration.context);
-      if (!isPromiseLike(result)) return undefined;
-      return Promise.resolve(result).then(nothing, (error: unknown) => {
-        this.#fail(error, work);
-      });
+      const result = callback(new BinaryReader(payload), context);
+      return isPromiseLike(result) ? this.#settled(result, context.name) : undefined;
     } catch (error) {
-      this.#fail(error, work);
+      this.#report(error, context.name, undefined);
       return undefined;
     }
   }
 
-  #answer(work: Work, payload: Bytes, request: IncomingRequest): PromiseLike<void> | undefined {
-    if (request.dropped) return this.#incoming.fail(request, undefined);
-    const callback = this.#callbackOf(work)?.callback;
+  async #settled(result: PromiseLike<unknown>, name: string): Promise<void> {
+    try {
+      await result;
+    } catch (error) {
+      this.#report(error, name, undefined);
+    }
+  }
+
+  /**
+   * Calls the callback of a request and answers it. Never throws; its promise never rejects. It is
+   * pending while the callback runs, and while the send queue is full: answers must not fill the
+   * memory.
+   */
+  request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
+    if (request.dropped) return this.fail(request, undefined);
+    const callback = this.callbackOf(request);
     if (!callback) {
-      this.#audience.trace?.(`Refusing request ${request.id}: there is no callback ${request.name}`);
-      return this.#incoming.refuse(request);
+      this.#hooks.trace?.(`Refusing request ${request.id}: there is no callback ${request.name}`);
+      return this.refuse(request);
     }
-    this.#begin(work);
-    const answer = (result: unknown): Promise<void> | undefined =>
-      this.#incoming.answer(request, payloadBytes(result as Payload | undefined));
-    const fail = (error: unknown): Promise<void> | undefined => {
-      // A callback that gives up because its caller did does what it was asked to.
-      if (!request.dropped) this.#fail(error, work);
-      return this.#incoming.fail(request, error);
-    };
+    this.#begin(request.name);
     try {
-      const result = callback(new BinaryReader(payload), request);
-      return isPromiseLike(result) ? Promise.resolve(result).then(answer).catch(fail) : answer(result);
+      const result = callback(new BinaryReader(ownPayload(payload)), request);
+      return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
     } catch (error) {
-      return fail(error);
+      return this.#onThrown(request, error);
     }
   }
 
-  #fail(error: unknown, work: Work): void {
+  async #answerLater(request: IncomingCall, result: PromiseLike<CallbackAnswer>): Promise<void> {
+    let sent: Promise<void> | undefined;
+    try {
+      sent = this.#answer(request, await result);
+    } catch (error) {
+      sent = this.#onThrown(request, error);
+    }
+    if (sent) await sent;
+  }
+
+  /** The callback of a queued call: the newest one of its name. */
+  callbackOf({ registration, name }: IncomingCall): Callback | undefined {
+    return registration?.callback ?? this.#registry.get(name)?.callback;
+  }
+
+  /** Sends the failure of a request: the error of its callback, or that it was cancelled. */
+  fail(request: IncomingCall, error: unknown): Promise<void> | undefined {
+    if (request.dropped) return this.#sendFailure(request, 'K4NET_CANCELLED', '');
+    const { code, message } = describeFailure(error);
+    return this.#sendFailure(request, code, message);
+  }
+
+  /** Sends the failure of a request whose name has no callback. */
+  refuse(request: IncomingCall): Promise<void> | undefined {
+    return this.#sendFailure(request, 'K4NET_NO_CALLBACK', `there is no callback '${request.name}'`);
+  }
+
+  #begin(name: string): void {
+    this.#started += 1;
+    this.#hooks.log?.(`Performing callback ${name}`);
+  }
+
+  #onThrown(request: IncomingCall, error: unknown): Promise<void> | undefined {
+    // A callback that stops because its caller has given up has not failed.
+    if (!request.dropped) this.#report(error, request.name, request);
+    return this.fail(request, error);
+  }
+
+  #report(error: unknown, name: string, request: IncomingCall | undefined): void {
     this.#failed += 1;
-    const name = nameOf(work);
-    const what = work.request ? `request ${work.request.id}` : 'a message';
-    this.#audience.trace?.(`Callback ${name} failed for ${what}: ${describeError(error).text}`);
-    this.#audience.report(error, name, work.request ? 'request' : 'message');
+    const source = request ? `request ${request.id}` : 'a message';
+    this.#hooks.trace?.(`Callback ${name} failed for ${source}: ${describeError(error).text}`);
+    this.#hooks.report(error, name, request ? 'request' : 'message');
+  }
+
+  #answer(request: IncomingCall, answer: CallbackAnswer): Promise<void> | undefined {
+    const payload = payloadBytes(answer as Exclude<CallbackAnswer, void> | undefined);
+    if (request.dropped) return this.fail(request, undefined);
+    if (!this.#requests.delete(request.id)) return undefined;
+    return this.#untilSent(this.#outlet.sendCopy(answerHead(request.id), payload));
+  }
+
+  #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
+    if (!this.#requests.delete(request.id)) return undefined;
+    return this.#untilSent(this.#outlet.sendCopy(noHead, encodeFailure(request.id, code, message)));
+  }
+
+  #untilSent(sent: Promise<void>): Promise<void> | undefined {
+    // `closed` of the socket has the error.
+    return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
 }
 
-function nameOf({ registration, request }: Work): string {
-  return registration?.name ?? request?.name ?? '';
-}
-
-function nothing(): void {
-  // The outcome is told elsewhere.
+/**
+ * A callback can take long: a small payload must not keep the whole buffer of received bytes in
+ * memory. A copy of a large payload would slow callbacks that answer at once.
+ */
+function ownPayload(payload: Bytes): Bytes {
+  if (payload.length === 0) return none;
+  return payload.length > smallPayload ? payload : compact(payload);
 }

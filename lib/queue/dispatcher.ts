@@ -1,313 +1,303 @@
-import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { Fifo } from '../util/fifo.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
-import { Deferred, LazySignal } from '../util/wait.js';
+import { compact, type Bytes } from '../util/bytes.js';
+import { LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
-import { FlowWindow, compact, requestWindow, requestSize } from './flow-window.js';
-import { MessageContext, type IncomingRequest } from './callback-context.js';
+import { CallbackQueues, type CallbackQueue, type TaskRunner } from './callback-queue.js';
+import { CallbackRegistry } from './callback-registry.js';
+import { CallbackRunner, type AnswerOutlet } from './callback-runner.js';
+import type { ErrorHooks } from './error-hooks.js';
 import { fairTurns } from './fair-turns.js';
-import { IncomingRequests, type AnswerOutlet } from './incoming-requests.js';
-import { CallbackQueue } from './callback-queue.js';
-import { CallbackRunner, type RunnerHost } from './callback-runner.js';
-import type { QueueSocket } from './queue-socket.js';
-import {
-  CallbackRegistry,
-  type Callback,
-  type CallbackOptions,
-  type Registration,
-} from './callback-registry.js';
-import type { Batch, Work } from './work.js';
+import { FlowWindow, requestSize, requestWindow } from './flow-window.js';
+import { IncomingCall, type Registration } from './incoming-call.js';
+import { ManualDispatch } from './manual-dispatch.js';
+import type { CheckedQueueOptions } from './queue-socket-options.js';
+import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
 const none: Bytes = new Uint8Array(0);
-/** Bytes up to which the payload of a request is copied: beyond that a copy costs too much. */
-const smallPayload = 64;
-
-/** What the dispatcher needs of its surroundings. */
-export interface DispatcherHost extends RunnerHost {
-  readonly socket: QueueSocket;
-  readonly outlet: AnswerOutlet & Pick<OwnedSocket, 'room'>;
-  /** There may be room for more. */
+/** The events of a dispatcher. */
+export interface DispatcherEvents {
+  /** A flow window may have room again. */
   onRoom(): void;
-}
-
-/** Limits of a dispatcher. */
-export interface DispatcherLimits {
-  readonly concurrency: number;
-  readonly requestConcurrency: number;
-  readonly maxQueuedBytes: number;
-  readonly maxQueuedMessages: number;
-  /** Whether nothing is performed until `release`. */
-  readonly manual: boolean;
+  /** The callback of a message was removed while the message waited. */
+  onUnmatched(name: string, payload: Bytes): void;
 }
 
 /**
- * Performs callbacks: those of messages in one lane, those of requests in another, so that a callback that waits for
- * an answer does not stand in the way of the requests that the peer makes meanwhile. A callback with a concurrency of its
- * own has a lane of its own.
+ * Runs the callbacks of arriving messages and requests.
+ *
+ * Messages have one queue and requests another, so a callback that waits for an answer cannot
+ * deadlock with the requests that the peer makes meanwhile. A callback with a concurrency of its
+ * own has a queue of its own. A call that arrives while its queue is free runs at once, without an
+ * entry.
  */
-export class Dispatcher {
+export class Dispatcher implements TaskRunner<IncomingCall> {
+  /** Messages that wait for their callbacks. */
   readonly messages: FlowWindow;
-  /** All requests without an answer. Each name has limits of its own, so this may be over them. */
+  /**
+   * All requests without an answer. Each name has a window of its own, so this one can be over its
+   * limits.
+   */
   readonly requests: FlowWindow;
-  /** Those of names without a callback. */
+  readonly registry: CallbackRegistry = new CallbackRegistry();
+  readonly manual: ManualDispatch;
+  readonly runner: CallbackRunner;
+  /** Requests of names without a callback. */
   readonly #unknownNames: FlowWindow;
-  readonly #host: DispatcherHost;
-  readonly #limits: DispatcherLimits;
-  readonly #registry = new CallbackRegistry<CallbackQueue<Work>>();
-  /** A set: a loop over it misses none when a callback adds or removes another. */
-  readonly #queues: Set<CallbackQueue<Work>>;
-  readonly #messageQueue: CallbackQueue<Work>;
-  readonly #requestQueue: CallbackQueue<Work>;
-  readonly #incoming: IncomingRequests;
-  readonly #runner: CallbackRunner;
+  readonly #socket: QueueSocketLike;
+  readonly #outlet: AnswerOutlet;
+  readonly #hooks: ErrorHooks;
+  readonly #limits: CheckedQueueOptions;
+  readonly #events: DispatcherEvents;
+  readonly #queues: CallbackQueues<IncomingCall>;
+  readonly #messageQueue: CallbackQueue<IncomingCall>;
+  readonly #requestQueue: CallbackQueue<IncomingCall>;
   readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
-  readonly #held = new Fifo<Work>();
-  readonly #batches = new Set<Batch>();
-  /** What came in since the last kick. */
-  #fresh: Work[] = [];
-  #released = new Deferred<void>();
+  /** Calls that were queued since the last `start`. */
+  #fresh: IncomingCall[] = [];
+  /**
+   * Whether a call may run at once. Priorities need a queue, which sorts the calls that arrive
+   * together.
+   */
+  #runsDirectly: boolean;
   #stopped = false;
-  /** Whether this turn had no time left for what waits. */
+  /** Whether the waiting calls continue in a later turn. */
   #yielded = false;
 
-  constructor(host: DispatcherHost, limits: DispatcherLimits) {
-    this.#host = host;
+  constructor(
+    socket: QueueSocketLike,
+    outlet: AnswerOutlet & Pick<OwnedSocket, 'room'>,
+    limits: CheckedQueueOptions,
+    hooks: ErrorHooks,
+    events: DispatcherEvents,
+  ) {
+    this.#socket = socket;
+    this.#outlet = outlet;
     this.#limits = limits;
-    this.#incoming = new IncomingRequests(host.socket, host.outlet);
-    this.#runner = new CallbackRunner(host, this.#registry, this.#incoming);
-    this.#gate = new AnswerGate(host.outlet, () => {
-      this.#startAll();
+    this.#hooks = hooks;
+    this.#events = events;
+    this.#runsDirectly = !limits.manual;
+    this.runner = new CallbackRunner(outlet, this.registry, hooks);
+    this.#gate = new AnswerGate(outlet, () => {
+      this.#queues.start();
+    });
+    this.manual = new ManualDispatch((calls) => {
+      this.#startHeld(calls);
     });
     this.messages = new FlowWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.requests = requestWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.#unknownNames = this.#newRequests();
-    this.#messageQueue = this.#newQueue(limits.concurrency);
-    this.#requestQueue = this.#newQueue(limits.requestConcurrency);
-    this.#queues = new Set([this.#messageQueue, this.#requestQueue]);
-  }
-
-  /** Callbacks that were called. */
-  get performed(): number {
-    return this.#runner.started;
-  }
-
-  /** Callbacks that threw or rejected. */
-  get failed(): number {
-    return this.#runner.failed;
-  }
-
-  /** Requests of the peer that were not answered yet. */
-  get unanswered(): number {
-    return this.#incoming.size;
-  }
-
-  /** Callbacks that wait for `release`. */
-  get held(): number {
-    return this.#held.length;
+    this.#unknownNames = this.#newWindow();
+    this.#queues = new CallbackQueues(this);
+    this.#messageQueue = this.#queues.add(limits.concurrency);
+    this.#requestQueue = this.#queues.add(limits.requestConcurrency);
   }
 
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
-    const lane = concurrency === undefined ? undefined : this.#newQueue(concurrency);
-    if (lane) this.#queues.add(lane);
-    const requests = this.#registry.get(name)?.requests ?? this.#newRequests();
+    const queue = concurrency === undefined ? undefined : this.#queues.add(concurrency);
+    if (priority !== 0) this.#runsDirectly = false;
+    const requests = this.registry.get(name)?.requests ?? this.#newWindow();
     this.remove(name);
-    const context = new MessageContext(this.#host.socket, name, this.#life);
-    this.#registry.set({ name, priority, lane, requests, callback, context });
+    const context = new IncomingCall(this.#socket, name, undefined, -1, this.#life);
+    this.registry.set({ name, priority, queue, requests, callback, context });
   }
 
   remove(name: string): void {
-    const lane = this.#registry.remove(name)?.lane;
-    if (lane) this.#retire(lane);
+    const queue = this.registry.remove(name)?.queue;
+    if (queue) this.#queues.retire(queue);
   }
 
-  /** The callback that was found last, if these bytes begin with its name and a NUL. */
-  findAgain(bytes: Bytes, start: number, size: number): Registration<CallbackQueue<Work>> | undefined {
-    return this.#registry.findAgain(bytes, start, size);
+  /** The window that has no room for one more request of a name, if there is such a window. */
+  fullFor(registration: Registration | undefined): FlowWindow | undefined {
+    // Surplus requests of unknown names are refused, except while the send queue is full.
+    if (!registration && !this.#outlet.congested) return undefined;
+    const window = registration?.requests ?? this.#unknownNames;
+    return window.full ? window : undefined;
   }
 
-  /** The callback whose name these bytes are. */
-  find(bytes: Bytes, start: number, length: number): Registration<CallbackQueue<Work>> | undefined {
-    return this.#registry.find(bytes, start, length);
-  }
-
-  /** The place that has no room for a request of the name in these bytes, if that is so. */
-  fullFor(bytes: Bytes, start: number, length: number): FlowWindow | undefined {
-    const registration = this.find(bytes, start, length);
-    // Requests of unknown names that are too many are refused, unless the send queue is full.
-    if (!registration && !this.#host.outlet.congested) return undefined;
-    const budget = registration?.requests ?? this.#unknownNames;
-    return budget.full ? budget : undefined;
-  }
-
-  /** Whether there are messages that have not begun, or requests without an answer. */
+  /** Whether messages wait for their callbacks, or requests have no answer. */
   get waiting(): boolean {
     return this.messages.messages + this.requests.messages > 0;
   }
 
-  /** Takes a message for a callback. */
-  message(registration: Registration<CallbackQueue<Work>>, payload: Bytes): void {
-    this.#take(registration, payload, undefined);
+  /**
+   * Takes a message: runs its callback at once if nothing is before it, and queues it otherwise.
+   */
+  message(registration: Registration, payload: Bytes): void {
+    const queue = registration.queue ?? this.#messageQueue;
+    const { callback, context, name } = registration;
+    if (callback && this.#runsDirectly && queue.open) {
+      fairTurns.step();
+      queue.enter();
+      queue.leave(this.runner.message(callback, context, payload));
+      return;
+    }
+    this.#enqueue(new IncomingCall(this.#socket, name, registration, -1, this.#life), payload, this.messages);
   }
 
   /**
-   * Takes a request. One of an unknown name is refused in its turn, or now if too many wait. Returns false, and takes
-   * nothing, if a request with that id has no answer yet.
+   * Takes a request: runs its callback at once if nothing is before it, and queues it otherwise. It
+   * refuses a request of an unknown name in order too, or at once if too many of those wait.
+   *
+   * @returns false if a request with this id has no answer yet.
    */
-  request(
-    id: number,
-    name: string,
-    registration: Registration<CallbackQueue<Work>> | undefined,
-    payload: Bytes,
-  ): boolean {
-    const request = this.#incoming.open(id, name);
-    if (!request) return false;
+  request(id: number, name: string, registration: Registration | undefined, payload: Bytes): boolean {
+    if (this.runner.has(id)) return false;
+    const request = new IncomingCall(this.#socket, name, registration, id, undefined);
+    this.runner.add(request);
+    const window = this.#windowOf(request);
     // The peer has a window for each name, so all unknown names together can be over the limit.
-    if (!registration && this.#unknownNames.full) void this.#incoming.refuse(request);
-    else this.#take(registration, payload, request);
+    if (!registration && window.full) {
+      void this.runner.refuse(request);
+      return true;
+    }
+    const queue = registration?.queue ?? this.#requestQueue;
+    if (this.#runsDirectly && queue.open && !this.#gate.closed) {
+      window.reserve(requestSize(name, payload));
+      fairTurns.step();
+      queue.enter();
+      queue.leave(this.#runRequest(request, payload));
+    } else {
+      this.#enqueue(request, payload, window);
+    }
     return true;
   }
 
   /**
-   * The peer does not wait for that answer any more. What has not begun is done with at once, unless the peer does not
-   * take replies, or nobody counts it out of its line.
+   * The peer has cancelled a request. A request whose callback has not started is dropped now,
+   * except while the peer does not read replies, or while manual dispatch still holds it.
    */
   cancel(id: number): void {
-    const request = this.#incoming.cancel(id);
+    const request = this.runner.cancel(id);
     if (!request) return;
-    this.#host.trace?.(`The caller of ${request.name} has given request ${id} up`);
-    const { work } = request;
-    if (!work || work.begun || this.#host.outlet.congested) return;
-    if (this.#limits.manual && !work.batch) return;
-    work.begun = true;
-    void this.#incoming.fail(request, undefined);
-    this.#finish(work, sizeOf(work));
-    work.payload = none;
-    this.#queueOf(work).skip(work);
+    this.#hooks.trace?.(`The caller of ${request.name} has cancelled request ${id}`);
+    if (request.begun || this.#outlet.congested) return;
+    if (this.#limits.manual && !request.batch) return;
+    const payload = request.takePayload();
+    void this.runner.fail(request, undefined);
+    this.#finish(request, requestSize(request.name, payload));
+    this.#queueOf(request).skip(request);
   }
 
-  /** Begins with what came in, as far as there is room. */
-  kick(): void {
+  /** Starts the calls that were queued, within their limits. */
+  start(): void {
     if (this.#fresh.length === 0) return;
     const fresh = this.#fresh;
     this.#fresh = [];
-    if (!this.#limits.manual) this.#startAll();
-    // What could not begin waits for as long as callbacks take: it must not keep its neighbours in memory.
-    for (const work of fresh) work.payload = work.payload.length > 0 ? compact(work.payload) : none;
+    if (!this.#limits.manual) this.#queues.start();
+    // A payload that waits must not keep the buffer of its neighbours in memory.
+    for (const call of fresh) call.payload = call.payload.length > 0 ? compact(call.payload) : none;
   }
 
-  /** Begins with all that waits for it, and resolves with the count when that is done or dropped. */
-  async release(): Promise<number> {
-    if (this.#held.length === 0) return 0;
-    const batch: Batch = { count: 0, left: 0, done: new Deferred() };
-    this.#batches.add(batch);
-    this.#release(batch);
-    await batch.done.promise;
-    this.#batches.delete(batch);
-    return batch.count - batch.left;
-  }
-
-  /** Adds what is held to a release that is under way, if there is one. */
-  releaseMore(): void {
-    if (this.#held.length === 0) return;
-    for (const batch of this.#batches) {
-      if (batch.left === 0) continue;
-      this.#release(batch);
-      return;
-    }
-  }
-
-  #release(batch: Batch): void {
-    batch.count += this.#held.length;
-    batch.left += this.#held.length;
-    const retired: CallbackQueue<Work>[] = [];
-    for (let work = this.#held.shift(); work; work = this.#held.shift()) {
-      work.batch = batch;
-      const lane = this.#queueOf(work);
-      lane.push(work);
-      // The callback may have been removed while this was held, and its lane with it.
-      if (work.registration?.callback || this.#queues.has(lane)) continue;
-      this.#queues.add(lane);
-      retired.push(lane);
-    }
-    this.#startAll();
-    for (const lane of retired) this.#retire(lane);
-    this.#released.resolve();
-    this.#released = new Deferred();
-  }
-
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when no call waits or runs. */
   async idle(): Promise<void> {
     for (;;) {
-      const busy = [...this.#queues].filter((lane) => lane.busy);
-      if (busy.length > 0) await Promise.all(busy.map((lane) => lane.idle()));
-      else if (this.#held.length > 0) await this.#released.promise;
-      else return;
+      await this.#queues.idle();
+      if (this.manual.held === 0) return;
+      await this.manual.released;
     }
   }
 
-  /** Tells requests that wait for `release` that the socket is about to close. */
+  /** Aborts the signals of requests that manual dispatch holds: the socket is about to close. */
   abortHeld(reason: K4netError): void {
-    if (this.#limits.manual) this.#incoming.abortHeld(reason);
+    if (this.#limits.manual) this.runner.abortHeld(reason);
   }
 
-  /** Tells all callbacks that the socket is gone. Those that wait are still called. */
+  /** Aborts the signals of all callbacks. Waiting callbacks are still called. */
   abort(reason: K4netError): void {
     this.#life.abort(() => reason);
-    this.#incoming.dropAll(reason, this.#limits.manual);
+    this.runner.abortAll(reason, this.#limits.manual);
   }
 
-  /** Drops what has not begun. */
+  /** Drops all calls whose callbacks have not started. */
   stop(): void {
     this.#stopped = true;
-    this.#held.clear();
-    for (const lane of this.#queues) lane.clear();
+    this.#queues.clear();
     this.messages.clear();
     this.requests.clear();
-    for (const batch of this.#batches) batch.done.resolve();
-    this.#released.resolve();
+    this.manual.stop();
   }
 
-  /** Forgets a lane as soon as what waits there has had its turn. */
-  #retire(lane: CallbackQueue<Work>): void {
-    if (lane.busy) {
-      void lane.idle().then(() => {
-        this.#retire(lane);
-      });
-      return;
+  /** Runs a queued call: see {@link TaskRunner}. */
+  run(call: IncomingCall): PromiseLike<void> | undefined {
+    const payload = call.takePayload();
+    if (call.isRequest) return this.#runRequest(call, payload);
+    this.messages.release(payload.length);
+    const { batch, name } = call;
+    const callback = this.runner.callbackOf(call);
+    let pending: PromiseLike<void> | undefined;
+    if (callback) pending = this.runner.message(callback, call, payload);
+    else this.#events.onUnmatched(name, payload);
+    if (!batch) return pending;
+    if (!pending) {
+      this.manual.finish(batch);
+      return undefined;
     }
-    this.#queues.delete(lane);
+    return pending.then(() => {
+      this.manual.finish(batch);
+      this.#events.onRoom();
+    });
   }
 
-  #newRequests(): FlowWindow {
-    const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
-    return requestWindow(maxQueuedBytes, maxQueuedMessages, this.requests);
-  }
-
-  #newQueue(concurrency: number): CallbackQueue<Work> {
-    return new CallbackQueue<Work>(
-      concurrency,
-      (work) => this.#runWork(work),
-      () => {
-        this.#host.onRoom();
-      },
-      (work) => this.#mayBegin(work),
-    );
-  }
-
-  #startAll(): void {
-    for (const lane of this.#queues) lane.start();
-  }
-
-  /** Whether a callback may start now; if not, `#kickAll` follows. */
-  #mayBegin(work: Work): boolean {
-    if (work.begun) return true;
+  /** Whether a callback may start now. If not, the queues start again later. */
+  mayStart(call: IncomingCall): boolean {
     if (fairTurns.step()) {
       this.#yield();
       return false;
     }
-    return !work.request || !this.#gate.closed;
+    return !call.isRequest || !this.#gate.closed;
+  }
+
+  onProgress(): void {
+    this.#events.onRoom();
+  }
+
+  #runRequest(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
+    request.begun = true;
+    this.#gate.begin();
+    const pending = this.runner.request(request, payload);
+    const size = requestSize(request.name, payload);
+    if (pending) return this.#finishLater(request, pending, size);
+    this.#finish(request, size);
+    // Needs no start of others: the queue that ran this request continues by itself.
+    this.#gate.finish();
+    return undefined;
+  }
+
+  async #finishLater(request: IncomingCall, pending: Promise<void>, size: number): Promise<void> {
+    await pending;
+    this.#finish(request, size);
+    if (this.#gate.finish()) this.#queues.start();
+    this.#events.onRoom();
+  }
+
+  /** A request reserves its window until its answer is sent, at this end and at the peer. */
+  #finish(request: IncomingCall, size: number): void {
+    if (!this.#stopped) this.#windowOf(request).release(size);
+    if (request.batch) this.manual.finish(request.batch);
+  }
+
+  #enqueue(call: IncomingCall, payload: Bytes, window: FlowWindow): void {
+    call.payload = payload;
+    window.reserve(call.isRequest ? requestSize(call.name, payload) : payload.length);
+    this.#fresh.push(call);
+    if (this.#limits.manual) this.manual.hold(call);
+    else this.#queueOf(call).push(call);
+  }
+
+  #startHeld(calls: readonly IncomingCall[]): void {
+    const queues = new Set<CallbackQueue<IncomingCall>>();
+    for (const call of calls) {
+      const queue = this.#queueOf(call);
+      queues.add(queue);
+      queue.push(call);
+    }
+    this.#queues.startAlso(queues);
+  }
+
+  #newWindow(): FlowWindow {
+    const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
+    return requestWindow(maxQueuedBytes, maxQueuedMessages, this.requests);
   }
 
   #yield(): void {
@@ -315,75 +305,15 @@ export class Dispatcher {
     this.#yielded = true;
     fairTurns.wait(() => {
       this.#yielded = false;
-      this.#startAll();
+      this.#queues.start();
     });
   }
 
-  #queueOf({ registration, request }: Work): CallbackQueue<Work> {
-    return registration?.lane ?? (request ? this.#requestQueue : this.#messageQueue);
+  #queueOf({ registration, isRequest }: IncomingCall): CallbackQueue<IncomingCall> {
+    return registration?.queue ?? (isRequest ? this.#requestQueue : this.#messageQueue);
   }
 
-  #take(
-    registration: Registration<CallbackQueue<Work>> | undefined,
-    payload: Bytes,
-    request: IncomingRequest | undefined,
-  ): void {
-    const priority = registration?.priority ?? 0;
-    const work: Work = { priority, begun: false, registration, request, payload, batch: undefined };
-    if (request) request.work = work;
-    this.#windowOf(work).reserve(sizeOf(work));
-    this.#fresh.push(work);
-    if (this.#limits.manual) this.#held.push(work);
-    else this.#queueOf(work).push(work);
+  #windowOf({ registration }: IncomingCall): FlowWindow {
+    return registration?.requests ?? this.#unknownNames;
   }
-
-  #windowOf({ registration, request }: Work): FlowWindow {
-    return request ? (registration?.requests ?? this.#unknownNames) : this.messages;
-  }
-
-  #runWork(work: Work): PromiseLike<void> | undefined {
-    const { request } = work;
-    const payload = request ? ownPayload(work.payload) : work.payload;
-    const size = sizeOf(work);
-    work.begun = true;
-    work.payload = none;
-    if (request) this.#gate.begin();
-    else this.#windowOf(work).release(size);
-    const done = this.#runner.run(work, payload);
-    if (!request && !work.batch) return done;
-    if (done) {
-      return done.then(() => {
-        this.#finish(work, size);
-        if (request && this.#gate.finish()) this.#startAll();
-        this.#host.onRoom();
-      });
-    }
-    this.#finish(work, size);
-    // Nothing else may start now that could not before: the lane that called goes on by itself.
-    if (request) this.#gate.finish();
-    return undefined;
-  }
-
-  /** A request keeps its room until it has its answer, as it does at the other end. */
-  #finish(work: Work, size: number): void {
-    const { request, batch } = work;
-    if (request && !this.#stopped) this.#windowOf(work).release(size);
-    if (!batch) return;
-    batch.left -= 1;
-    if (batch.left === 0) batch.done.resolve();
-  }
-}
-
-/** Bytes that a queue counts for a call of a callback, without the overhead. */
-function sizeOf({ request, payload }: Work): number {
-  return request ? requestSize(request.name, payload) : payload.length;
-}
-
-/**
- * A callback may take long: a small payload must not keep the whole run of received bytes in memory.
- * A copy of a larger one would slow callbacks that answer at once.
- */
-function ownPayload(payload: Bytes): Bytes {
-  if (payload.length === 0) return none;
-  return payload.length > smallPayload ? payload : compact(payload);
 }

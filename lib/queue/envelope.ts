@@ -1,54 +1,71 @@
-import { concatBytes, cutUtf8, decodeUtf8, kindOf, readU32, writeU32, type Bytes } from '../util/bytes.js';
+// The bytes of registered messages and control messages: "Queue messages" in docs/protocol.md.
+import { BinaryWriter } from '../binary/writer.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
+import {
+  concatBytes,
+  cutUtf8,
+  decodeUtf8,
+  kindOf,
+  readU32,
+  toBytes,
+  writeU32,
+  type Bytes,
+} from '../util/bytes.js';
+import { isPromiseLike } from '../util/wait.js';
+import type { Payload } from './types.js';
 
 /** The longest name, in bytes. */
-export const longestName = 255;
+export const maxName = 255;
 /** The longest text of a failure, in bytes. */
-const longestText = 1024;
+const maxText = 1024;
 const lowestName = 0x20;
 const highestName = 0x7e;
-/** An empty name, which the Python library ignores, and two letters that no text begins with by chance. */
+/**
+ * An empty name, which the Python library ignores, and two letters: no text begins so by chance.
+ */
 const mark = [0x00, 0x4b, 0x51] as const;
 const headLength = mark.length + 1;
 const idLength = 4;
-/** Where the name of a request begins. */
-export const requestName: number = headLength + idLength;
+/** Where the payload of an answer and the name of a request begin. */
+export const controlHead: number = headLength + idLength;
 
-/** The types of control messages: "Queue messages" in docs/protocol.md. */
+/** The types of control messages. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
 
-/** The one head, written anew for each message: it is copied before the call that sends it returns. */
-const head = { bytes: new Uint8Array(headLength + idLength + longestName + 1), length: 0 };
+/** One buffer for all heads: the socket copies a head before the call that sends it returns. */
+const head = { bytes: new Uint8Array(controlHead + maxName + 1), length: 0 };
 
-/** `name | 00`: what follows goes to the callback of that name. Good until the next head is made. */
+/** The head of a registered message, `name | 00`. Valid until the next head is made. */
 export function registeredHead(name: string): MessageHead {
   return putName(0, name);
 }
 
-/** `00 4B 51 | 1 | u32 id | name | 00`. Good until the next head is made. */
+/**
+ * The head of a request, `00 4B 51 | 1 | u32 id | name | 00`. Valid until the next head is made.
+ */
 export function requestHead(id: number, name: string): MessageHead {
   putHead(head.bytes, controlType.request, id);
-  return putName(headLength + idLength, name);
+  return putName(controlHead, name);
 }
 
-/** `00 4B 51 | 2 | u32 id`. Good until the next head is made. */
+/** The head of an answer, `00 4B 51 | 2 | u32 id`. Valid until the next head is made. */
 export function answerHead(id: number): MessageHead {
   putHead(head.bytes, controlType.answer, id);
-  head.length = headLength + idLength;
+  head.length = controlHead;
   return head;
 }
 
-/** A registered message as one piece: `name | 00 | payload`. */
+/** A whole registered message, `name | 00 | payload`. */
 export function encodeRegistered(name: string, payload: Bytes): Bytes {
   const { bytes, length } = registeredHead(name);
   return concatBytes([bytes.subarray(0, length), payload]);
 }
 
-/** Checks a name for a message that is to be sent or registered. */
+/** Checks the name of a message to send or of a callback. */
 export function checkName(name: string): string {
   if (typeof name !== 'string') throw new TypeError(`a name is a string, not ${kindOf(name)}`);
-  if (name.length === 0 || name.length > longestName) {
-    throw new RangeError(`a name has 1 to ${longestName} characters, not ${name.length}`);
+  if (name.length === 0 || name.length > maxName) {
+    throw new RangeError(`a name has 1 to ${maxName} characters, not ${name.length}`);
   }
   for (let i = 0; i < name.length; i += 1) {
     const unit = name.charCodeAt(i);
@@ -61,9 +78,9 @@ export function checkName(name: string): string {
   return name;
 }
 
-/** Length of the name that a registered message begins with, -1 if the bytes are not such a message. */
+/** The length of the name that a message begins with, -1 if it begins with no name. */
 export function nameLength(bytes: Bytes, start: number, size: number): number {
-  const stop = Math.min(size, longestName + 1);
+  const stop = Math.min(size, maxName + 1);
   for (let i = 0; i < stop; i += 1) {
     const byte = bytes[start + i] ?? 0;
     if (byte === 0) return i === 0 ? -1 : i;
@@ -72,13 +89,13 @@ export function nameLength(bytes: Bytes, start: number, size: number): number {
   return -1;
 }
 
-/** A name as text; the bytes have been checked. */
+/** A name as text, from bytes that `nameLength` has checked. */
 export function nameText(bytes: Bytes, start: number, length: number): string {
-  // In one call: text that grows by a character at a time keeps a string for each of them.
+  // One call: a string that grows by one character at a time allocates once per character.
   return String.fromCharCode(...bytes.subarray(start, start + length));
 }
 
-/** Whether bytes begin as control messages do. */
+/** Whether a message begins like a control message. */
 export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.length): boolean {
   return (
     size >= mark.length &&
@@ -88,79 +105,61 @@ export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.
   );
 }
 
-/** Checks a message that is to be sent as it is. */
+/** Checks a message that is sent without a name. */
 export function checkRaw(message: Bytes): Bytes {
   if (!isControl(message)) return message;
   throw new RangeError('a message cannot begin with the bytes 00 4B 51: control messages do');
 }
 
-/** `00 4B 51 | 3 | u32 id | u8 n | code | message`: a code that is not printable ASCII is left out, a long message is cut. */
+/**
+ * A failure, `00 4B 51 | 3 | u32 id | u8 n | code | message`. It omits a code that is not printable
+ * ASCII, and cuts a long message.
+ */
 export function encodeFailure(id: number, code: string, message: string): Bytes {
-  const word = /^[\x20-\x7e]{1,255}$/.test(code) ? code : '';
-  const text = cutUtf8(message, longestText);
-  const at = headLength + idLength;
-  const bytes = new Uint8Array(at + 1 + word.length + text.length);
-  bytes[at] = word.length;
-  putAscii(bytes, at + 1, word);
-  bytes.set(text, at + 1 + word.length);
+  const ascii = /^[\x20-\x7e]{1,255}$/.test(code) ? code : '';
+  const text = cutUtf8(message, maxText);
+  const at = controlHead;
+  const bytes = new Uint8Array(at + 1 + ascii.length + text.length);
+  bytes[at] = ascii.length;
+  putAscii(bytes, at + 1, ascii);
+  bytes.set(text, at + 1 + ascii.length);
   return putHead(bytes, controlType.failure, id);
 }
 
-/** `00 4B 51 | 4 | u32 id` */
+/** A cancel, `00 4B 51 | 4 | u32 id`. */
 export function encodeCancel(id: number): Bytes {
-  return putHead(new Uint8Array(headLength + idLength), controlType.cancel, id);
+  return putHead(new Uint8Array(controlHead), controlType.cancel, id);
 }
 
-/** `00 4B 51 | 5` */
+/** A keepalive, `00 4B 51 | 5`. */
 export function encodeKeepalive(): Bytes {
   return putMark(new Uint8Array(headLength), controlType.keepalive);
 }
 
-/** A control message as it came; views of the bytes it was read from. */
+/** A control message other than a well-formed request or answer, which the router reads itself. */
 export type Control =
-  | {
-      readonly type: 'request';
-      readonly id: number;
-      /** Where the name is in the message. */
-      readonly nameStart: number;
-      readonly nameLength: number;
-      readonly payload: Bytes;
-    }
-  | { readonly type: 'answer'; readonly id: number; readonly payload: Bytes }
   | { readonly type: 'failure'; readonly id: number; readonly code: string; readonly text: string }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'keepalive' }
   | { readonly type: 'malformed'; readonly id: number | undefined; readonly why: string };
 
-/** Reads a message that `isControl` has recognised. Never throws: what is wrong with it is its type. */
+/**
+ * Reads a message for which `isControl` is true and which is no well-formed request or answer.
+ * Never throws: a message with a fault has the type `malformed`.
+ */
 export function decodeControl(message: Bytes): Control {
   const type = message[mark.length];
   if (type === controlType.keepalive) {
     return message.length === headLength ? { type: 'keepalive' } : malformed('a keepalive has a content');
   }
-  if (message.length < headLength + idLength) return malformed('a control message is too short');
+  if (message.length < controlHead) return malformed('a control message is too short');
   const id = readU32(message, headLength);
-  const body = message.subarray(headLength + idLength);
-  switch (type ?? 0) {
-    case controlType.request:
-      return decodeRequest(id, message);
-    case controlType.answer:
-      return { type: 'answer', id, payload: body };
-    case controlType.failure:
-      return decodeFailure(id, body);
-    case controlType.cancel:
-      return body.length === 0 ? { type: 'cancel', id } : malformed('a cancel has a content');
-    default:
-      return malformed('a control message has an unknown type');
-  }
-}
-
-function decodeRequest(id: number, message: Bytes): Control {
-  const nameStart = headLength + idLength;
-  const length = nameLength(message, nameStart, message.length - nameStart);
-  if (length < 0) return malformed('a request has no name');
-  const payload = message.subarray(nameStart + length + 1);
-  return { type: 'request', id, nameStart, nameLength: length, payload };
+  const body = message.subarray(controlHead);
+  if (type === controlType.failure) return decodeFailure(id, body);
+  if (type === controlType.cancel)
+    return body.length === 0 ? { type: 'cancel', id } : malformed('a cancel has a content');
+  if (type === controlType.request) return malformed('a request has no name');
+  return malformed('a control message has an unknown type');
 }
 
 function decodeFailure(id: number, body: Bytes): Control {
@@ -180,6 +179,25 @@ function decodeFailure(id: number, body: Bytes): Control {
 
 function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
+}
+
+const empty: Bytes = new Uint8Array(0);
+
+/** The bytes of a payload. Throws what its constructor throws. */
+export function payloadBytes(payload: Payload | undefined): Bytes {
+  if (payload === undefined) return empty;
+  return typeof payload === 'function' ? construct(payload) : toBytes(payload);
+}
+
+function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
+  const writer = new BinaryWriter();
+  const result = constructor(writer);
+  if (isPromiseLike(result)) {
+    // The rejection would have no other handler.
+    result.then(undefined, () => undefined);
+    throw new TypeError('a payload constructor writes synchronously: it cannot be an async function');
+  }
+  return writer.data;
 }
 
 function putName(at: number, name: string): MessageHead {

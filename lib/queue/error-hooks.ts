@@ -1,59 +1,96 @@
-import { K4netError } from '../errors.js';
+import { K4netError, type MalformedError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
+import { escapeText } from '../util/escape.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { QueueDepth, QueueErrorInfo, QueueSocketOptions } from './queue-socket-options.js';
+import type { ErrorHandler, QueueDepth, QueueErrorInfo } from './types.js';
 
-/** What the process was warned of: once a name, however many sockets there are. */
+type OnError = ErrorHandler | undefined;
+
+/** Names for which the process was warned already, whichever socket it was. */
 const warned = new Set<string>();
-/** Names without a callback that the process was warned of. */
+/** Names without a callback for which the process was warned already. */
 const unmatched = new Set<string>();
+/** A peer can invent any number of names: only the first 16 of a process cause a warning. */
 const maxUnmatched = 16;
 
-/** Tells of an error: whoever asked for it, or else the operator. Never throws. */
-export function reportError(
-  onError: QueueSocketOptions['onError'],
-  error: unknown,
-  info: QueueErrorInfo,
-): void {
-  if (!onError) {
-    warnOnce(error, info);
-    return;
-  }
-  const tell: (error: unknown, info: QueueErrorInfo) => unknown = onError;
-  try {
-    const result = tell(error, info);
-    if (isPromiseLike(result)) {
-      result.then(undefined, (thrown: unknown) => {
-        warnOnce(thrown, { name: 'onError', kind: 'hook' });
+/** The error reports and the debug log of one queue socket. */
+export class ErrorHooks {
+  /** Writes a line for each action; undefined without `debug`. */
+  readonly log: ((line: string) => void) | undefined;
+  /** Writes a line for each problem with the peer; undefined without `debug`. */
+  readonly trace: ((line: string) => void) | undefined;
+  readonly #onError: OnError;
+  readonly #socket: { readonly remoteAddress: string };
+
+  /** @param socket - its address is in warnings and traces. */
+  constructor(
+    onError: OnError,
+    log: ((line: string) => void) | undefined,
+    socket: { readonly remoteAddress: string },
+  ) {
+    this.#onError = onError;
+    this.#socket = socket;
+    this.log = log;
+    this.trace =
+      log &&
+      ((line) => {
+        // The line may contain text of the peer.
+        log(`${escapeText(line)} (peer ${socket.remoteAddress || 'without an address'})`);
       });
+  }
+
+  /** Reports an error to `onError`, or else as a process warning. Never throws. */
+  report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
+    reportError(this.#onError, error, { name, kind });
+  }
+
+  reportMalformed(error: MalformedError): void {
+    this.trace?.(`Dropping a control message: ${error.message}`);
+    this.report(error, '', 'control');
+  }
+
+  /** Calls a function of the options. Reports its error under its name. Never throws. */
+  run(hook: () => unknown, name: string): void {
+    callHook(hook, name, this.#onError);
+  }
+
+  /**
+   * Notes a dropped message whose name has no callback. It makes an error only if it reports one.
+   */
+  unmatched(name: string, report: boolean): void {
+    this.trace?.(`Dropping a message for ${name}, which has no callback`);
+    if (!report) return;
+    if (!this.#onError && (unmatched.size === maxUnmatched || unmatched.has(name))) return;
+    const { remoteAddress } = this.#socket;
+    const where = remoteAddress === '' ? '' : ` (peer ${remoteAddress})`;
+    const error = new K4netError(
+      'K4NET_NO_CALLBACK',
+      `a message came for '${name}', which has no callback${where}`,
+    );
+    if (this.#onError) {
+      this.report(error, name, 'message');
+      return;
     }
-  } catch (thrown) {
-    warnOnce(thrown, { name: 'onError', kind: 'hook' });
+    unmatched.add(name);
+    const last = unmatched.size === maxUnmatched ? '. Further unknown names are not reported' : '';
+    emitWarning(`${error.message}${last}`, error.code, error);
+  }
+
+  /** Warns of a full receive queue from which nobody has taken a message yet. */
+  warnUnread({ messages, bytes }: QueueDepth): void {
+    const { remoteAddress } = this.#socket;
+    const where = remoteAddress === '' ? 'a QueueSocket' : `the QueueSocket of ${remoteAddress}`;
+    emitWarning(
+      `nobody has received a message yet, and the receive queue of ${where} is full ` +
+        `(${messages} messages, ${bytes} bytes): ` +
+        'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
+      'K4NET_UNREAD',
+    );
   }
 }
 
-/**
- * Reports a message whose name has no callback. A peer can make up any number of names, so the process
- * is warned of the first 16; an error is made only if somebody sees it.
- */
-export function reportUnmatched(onError: QueueSocketOptions['onError'], name: string, peer: string): void {
-  if (!onError && (unmatched.size === maxUnmatched || unmatched.has(name))) return;
-  const where = peer === '' ? '' : ` (peer ${peer})`;
-  const error = new K4netError(
-    'K4NET_NO_CALLBACK',
-    `a message came for '${name}', which has no callback${where}`,
-  );
-  if (onError) {
-    reportError(onError, error, { name, kind: 'message' });
-    return;
-  }
-  unmatched.add(name);
-  const last = unmatched.size === maxUnmatched ? '. Further unknown names are not reported' : '';
-  emitWarning(`${error.message}${last}`, error.code, error);
-}
-
-/** Calls a function of the options: what it throws, or rejects with, is reported under its name. Never throws. */
-export function callHook(hook: () => unknown, name: string, onError: QueueSocketOptions['onError']): void {
+/** Calls a function of the options. Reports its error under its name. Never throws. */
+export function callHook(hook: () => unknown, name: string, onError: OnError): void {
   const fail = (error: unknown): void => {
     reportError(onError, error, { name, kind: 'hook' });
   };
@@ -65,38 +102,63 @@ export function callHook(hook: () => unknown, name: string, onError: QueueSocket
   }
 }
 
-/** Warns of a full receive queue of which nobody has taken a message yet. */
-export function warnUnread(peer: string, { messages, bytes }: QueueDepth): void {
-  const where = peer === '' ? 'a QueueSocket' : `the QueueSocket of ${peer}`;
-  emitWarning(
-    `nobody has received a message yet, and the receive queue of ${where} is full ` +
-      `(${messages} messages, ${bytes} bytes): ` +
-      'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
-    'K4NET_UNREAD',
-  );
+function reportError(onError: OnError, error: unknown, info: QueueErrorInfo): void {
+  if (!onError) {
+    warnOnce(error, info);
+    return;
+  }
+  const hook: (error: unknown, info: QueueErrorInfo) => unknown = onError;
+  const fail = (thrown: unknown): void => {
+    warnOnce(thrown, { name: 'onError', kind: 'hook' });
+  };
+  try {
+    const result = hook(error, info);
+    if (isPromiseLike(result)) result.then(undefined, fail);
+  } catch (thrown) {
+    fail(thrown);
+  }
 }
 
 function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   const { code, text } = describeError(error);
-  // A callback serves the messages and the requests of its name.
+  // One callback handles both the messages and the requests of its name.
   const source = kind === 'request' ? 'message' : kind;
   const key = `${source} ${name}`;
   if (warned.has(key)) return;
   warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;
   emitWarning(
-    `${where} failed: ${text} (reported once a name: give QueueSocket an onError to hear of every one)`,
+    `${where} failed: ${text} (reported once per name: give QueueSocket an onError to get every error)`,
     code,
     error,
   );
 }
 
-/** Anything can be thrown, also what throws when it is looked at. */
+/**
+ * The code and the text of an error for this side. Any value can be thrown, even one that throws
+ * when read.
+ */
 export function describeError(error: unknown): { readonly code: string; readonly text: string } {
   try {
     const code = K4netError.is(error) ? error.code : 'K4NET_CALLBACK';
     return { code, text: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
   } catch {
-    return { code: 'K4NET_CALLBACK', text: 'what was thrown cannot be shown' };
+    return { code: 'K4NET_CALLBACK', text: 'the thrown value cannot be shown' };
+  }
+}
+
+/** The code and the message of an error for the peer, without its stack. Never throws. */
+export function describeFailure(error: unknown): { readonly code: string; readonly message: string } {
+  const unknown = { code: '', message: 'it failed' };
+  if (typeof error === 'string') return { code: '', message: error };
+  try {
+    if (!(error instanceof Error)) return unknown;
+    const { code, message }: { code?: unknown; message: unknown } = error;
+    return {
+      code: typeof code === 'string' ? code : '',
+      message: typeof message === 'string' ? message : unknown.message,
+    };
+  } catch {
+    return unknown;
   }
 }

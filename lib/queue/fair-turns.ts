@@ -1,22 +1,25 @@
 import { Fifo } from '../util/fifo.js';
 import { nextTurn } from '../platform/runtime.js';
 
-/** Milliseconds of work in one turn of the event loop, and in one visit of a socket. */
+/**
+ * Milliseconds of work in one turn of the event loop, and of one socket after a turn was exhausted.
+ */
 const turnTime = 10;
 const visitTime = 1;
-/** Steps between two looks at the clock. */
+/** Steps between two readings of the clock. */
 const stepsPerLook = 32;
 
 /**
- * Shares the event loop between all sockets that have much to do. They count their steps; after about 10 ms in one
- * turn each of them stops, and goes on in a later turn, one after the other, for about 1 ms each.
+ * Shares the event loop fairly between all sockets of the process. Each socket counts its steps.
+ * After about 10 ms in one turn every socket yields. They continue in a later turn, in order, for
+ * about 1 ms each.
  *
- * A socket with a few steps never meets the clock.
+ * A socket with a few steps never reads the clock.
  */
 export class FairTurns {
   readonly #waiting = new Fifo<() => void>();
   #steps = 0;
-  /** Whether the end of this turn is known: a later turn resets everything. */
+  /** Whether the end of this turn is set. The next turn resets it. */
   #metered = false;
   #turnEnd = 0;
   #limit = 0;
@@ -27,14 +30,14 @@ export class FairTurns {
     return this.#exhausted;
   }
 
-  /** Counts one step; true when the caller has to stop and to `wait`. */
+  /** Counts one step. Returns true when the caller must stop and call `wait`. */
   step(): boolean {
     this.#steps += 1;
     if (this.#steps >= stepsPerLook) this.#look();
     return this.#exhausted;
   }
 
-  /** Runs a task in a later turn, after those that wait already. */
+  /** Runs a task in a later turn, after the tasks that wait already. */
   wait(task: () => void): void {
     this.#waiting.push(task);
     this.#meter(performance.now());
@@ -77,5 +80,5 @@ export class FairTurns {
   }
 }
 
-/** The one of this process: many sockets together get no more than one. */
+/** One for the process: many sockets together get no more time than one socket. */
 export const fairTurns: FairTurns = new FairTurns();

@@ -1,16 +1,23 @@
 import type { Bytes } from '../util/bytes.js';
 
-export { compact } from '../util/bytes.js';
-
-/** Bytes that a queued message counts beside its own, so that a flood of empty ones is counted for what it is. */
+/**
+ * Bytes that a queued message counts beside its size. Without them a flood of empty messages would
+ * count nothing.
+ */
 const messageOverhead = 64;
 /**
- * Bytes that a request in flight counts beside its name and its payload. Measured at the end that answers (Node 20):
- * 225 of the heap for an empty payload, 440 for another. Both ends have to count the same: docs/protocol.md.
+ * Bytes that a request in flight counts beside its name and its payload. Measured at the end that
+ * answers (Node 20): 225 bytes of heap with an empty payload, 440 otherwise. Both ends must count
+ * the same: docs/protocol.md.
  */
 const requestOverhead = 512;
 
-/** How much a queue holds, and whether that is enough. One message over the limit is let in, so that any fits. */
+/**
+ * A flow control window: how much a queue holds, and whether it is full.
+ *
+ * A window below its limit accepts the next message even if that exceeds the limit; otherwise a
+ * large message could never pass.
+ */
 export class FlowWindow {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
@@ -21,7 +28,7 @@ export class FlowWindow {
 
   /**
    * @param overhead - bytes that each message counts beside its size.
-   * @param total - counts what this one counts too, with the same overhead.
+   * @param total - a window with the same overhead that counts the messages of this one too.
    */
   constructor(maxBytes: number, maxMessages: number, overhead: number = messageOverhead, total?: FlowWindow) {
     this.#maxBytes = maxBytes;
@@ -34,7 +41,7 @@ export class FlowWindow {
     return this.#messages;
   }
 
-  /** Bytes, each message with its overhead. */
+  /** Bytes, including the overhead of each message. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -43,37 +50,39 @@ export class FlowWindow {
     return this.#bytes >= this.#maxBytes || this.#messages >= this.#maxMessages;
   }
 
-  /** Whether one more of that size stays within the limits, or is the only one. */
+  /** Whether one more message of this size stays within the limits, or is the only one. */
   fits(size: number): boolean {
     if (this.#messages === 0) return true;
     return this.#bytes + size + this.#overhead <= this.#maxBytes && this.#messages < this.#maxMessages;
   }
 
+  /** Counts a message that enters the queue. */
   reserve(size: number): void {
     this.#bytes += size + this.#overhead;
     this.#messages += 1;
     this.#total?.reserve(size);
   }
 
-  /** Everything that was taken is gone. */
-  clear(): void {
-    this.#bytes = 0;
-    this.#messages = 0;
-  }
-
+  /** Counts a message that has left the queue. */
   release(size: number): void {
     this.#bytes -= size + this.#overhead;
     this.#messages -= 1;
     this.#total?.release(size);
   }
+
+  /** All messages have left the queue. */
+  clear(): void {
+    this.#bytes = 0;
+    this.#messages = 0;
+  }
 }
 
-/** A queue of requests in flight: at the end that calls and at the one that answers. */
+/** A window for requests in flight, at the end that calls and at the end that answers. */
 export function requestWindow(maxBytes: number, maxMessages: number, total?: FlowWindow): FlowWindow {
   return new FlowWindow(maxBytes, maxMessages, requestOverhead, total);
 }
 
-/** Size of a request, as both ends count it. */
+/** The size of a request without overhead. Both ends count it the same. */
 export function requestSize(name: string, payload: Bytes): number {
   return name.length + payload.length;
 }

@@ -1,49 +1,42 @@
 import { nextTurn } from '../platform/runtime.js';
 import { startTimer } from '../util/wait.js';
 
-/** Signs of life of a connection, as counters: whatever has changed since the last look has happened since. */
+/** Counters of a connection. A counter that has changed since the last look shows activity. */
 export interface Vitals {
-  /** Bytes that came in. */
+  /** Bytes that arrived. */
   readonly received: number;
-  /** Bytes that went out. */
+  /** Bytes that were sent. */
   readonly sent: number;
-  /** Whether this side does not read, because it holds enough. */
+  /** Whether this side has stopped reading because of backpressure. */
   readonly paused: boolean;
 }
 
+/** What a heartbeat watches, and its events. */
+export interface HeartbeatSettings {
+  /** Milliseconds after which `onQuiet` is called if nothing was sent. */
+  readonly interval: number;
+  /** Milliseconds after which `onDead` is called, once, if nothing has arrived. */
+  readonly timeout: number;
+  readonly vitals: () => Vitals;
+  readonly onQuiet: () => void;
+  readonly onDead: () => void;
+}
+
 /**
- * Looks at a connection from time to time: says when nothing was sent for an interval, and when nothing has come for
- * too long although this side was reading.
+ * Watches a connection: the keepalive interval, and the timeout of a silent peer. The idle timeout
+ * of a queue socket is a heartbeat too.
  */
 export class Heartbeat {
-  readonly #vitals: () => Vitals;
-  readonly #interval: number;
-  readonly #timeout: number;
-  readonly #onQuiet: () => void;
-  readonly #onDead: () => void;
+  readonly #settings: HeartbeatSettings;
   #timer: { stop(): void } | undefined;
   #stopped = false;
   #received = -1;
   #sent = -1;
-  #heardAt = 0;
-  #spokeAt = 0;
+  #receivedAt = 0;
+  #sentAt = 0;
 
-  /**
-   * @param interval - milliseconds after which `onQuiet` is called if nothing was sent.
-   * @param timeout - milliseconds after which `onDead` is called, once, if nothing has come.
-   */
-  constructor(
-    vitals: () => Vitals,
-    interval: number,
-    timeout: number,
-    onQuiet: () => void,
-    onDead: () => void,
-  ) {
-    this.#vitals = vitals;
-    this.#interval = interval;
-    this.#timeout = timeout;
-    this.#onQuiet = onQuiet;
-    this.#onDead = onDead;
+  constructor(settings: HeartbeatSettings) {
+    this.#settings = settings;
     this.#look();
     this.#wait();
   }
@@ -53,24 +46,25 @@ export class Heartbeat {
     this.#timer?.stop();
   }
 
-  /** Notes what has changed, and gives the time of the look. */
+  /** Notes which counters have changed, and returns the time. */
   #look(): number {
     const now = performance.now();
-    const { received, sent, paused } = this.#vitals();
-    if (received !== this.#received || paused) this.#heardAt = now;
-    if (sent !== this.#sent) this.#spokeAt = now;
+    const { received, sent, paused } = this.#settings.vitals();
+    if (received !== this.#received || paused) this.#receivedAt = now;
+    if (sent !== this.#sent) this.#sentAt = now;
     this.#received = received;
     this.#sent = sent;
     return now;
   }
 
-  /** A quarter of the shorter time, so that a look is late by no more than that. */
   #wait(): void {
-    const pause = Math.max(1, Math.min(this.#interval, this.#timeout) / 4);
-    // The socket keeps the process alive, if it should be.
+    const { interval, timeout } = this.#settings;
+    // Looks four times in the shorter time, so an event is late by a quarter of it at most.
+    const pause = Math.max(1, Math.min(interval, timeout) / 4);
+    // The timer must not keep the process alive: that is up to the socket.
     this.#timer = startTimer(
       () => {
-        // Timers come before input: after a long computation, what waits at the door is let in before it is judged.
+        // Timers run before I/O, so read pending input before declaring the peer dead.
         nextTurn(() => {
           if (!this.#stopped) this.#check();
         });
@@ -81,15 +75,16 @@ export class Heartbeat {
   }
 
   #check(): void {
+    const { interval, timeout, onQuiet, onDead } = this.#settings;
     const now = this.#look();
-    if (now - this.#heardAt >= this.#timeout) {
+    if (now - this.#receivedAt >= timeout) {
       this.stop();
-      this.#onDead();
+      onDead();
       return;
     }
-    if (now - this.#spokeAt >= this.#interval) {
-      this.#onQuiet();
-      this.#spokeAt = now;
+    if (now - this.#sentAt >= interval) {
+      onQuiet();
+      this.#sentAt = now;
     }
     this.#wait();
   }

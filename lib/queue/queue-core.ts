@@ -1,122 +1,84 @@
-import type { BinaryReader } from '../binary/reader.js';
-import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
-import { escapeText } from '../util/escape.js';
-import { noHead } from '../transport/framing/encoder.js';
 import { nextTurn } from '../platform/runtime.js';
-import { acquire, type Acquirable, type OwnedSocket, type MessageSocket } from '../sockets/acquire.js';
+import { acquire, type Acquirable, type MessageSocket, type OwnedSocket } from '../sockets/acquire.js';
 import type { CloseInfo } from '../sockets/locked-socket-options.js';
-import { AbortHub, withDeadline, Deferred, isPromiseLike, type AbortSignalLike } from '../util/wait.js';
-import { FlowWindow, requestWindow } from './flow-window.js';
+import { noHead } from '../transport/framing/encoder.js';
+import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
+import { AbortHub, Deferred, isPromiseLike, withDeadline } from '../util/wait.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
-import { checkRaw, encodeFailure, encodeKeepalive } from './envelope.js';
-import { Heartbeat, type Vitals } from './heartbeat.js';
-import type { CheckedQueueOptions, CloseMessage, QueueErrorInfo } from './queue-socket-options.js';
-import type { QueueSocket } from './queue-socket.js';
+import { checkRaw, encodeKeepalive } from './envelope.js';
+import { ErrorHooks } from './error-hooks.js';
+import { FlowWindow, requestWindow } from './flow-window.js';
+import { Heartbeat } from './heartbeat.js';
+import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
-import { callHook, reportError, reportUnmatched, warnUnread } from './error-hooks.js';
 import { Router } from './router.js';
+import type { QueueSocketLike } from './types.js';
 
-/** Milliseconds for an end that nobody has set a time for. */
+/** Milliseconds for closing where the caller sets no timeout. */
 export const defaultCloseTimeout = 5_000;
 
-/** The parts of a queue socket and its life, from the start to the end. */
+/** The parts of a queue socket, and its life cycle: start, drain, close, idle timeout, the end. */
 export class QueueCore {
   readonly closed: Promise<CloseInfo>;
-  readonly claimed: OwnedSocket;
-  readonly hub: AbortHub = new AbortHub();
-  readonly queueBudget: FlowWindow;
+  readonly owned: OwnedSocket;
   readonly queue: ReceiveQueue;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
-  readonly #owner: QueueSocket;
+  readonly hooks: ErrorHooks;
+  readonly router: Router;
+  readonly #hub = new AbortHub();
+  readonly #owner: QueueSocketLike;
   readonly #socket: MessageSocket;
   readonly #options: CheckedQueueOptions;
-  readonly #router: Router;
   readonly #watches: Heartbeat[] = [];
   #started = false;
   #cause: K4netError | undefined;
   #closing: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
 
-  constructor(owner: QueueSocket, socket: MessageSocket, options: CheckedQueueOptions) {
+  constructor(owner: QueueSocketLike, socket: MessageSocket, options: CheckedQueueOptions) {
     this.#owner = owner;
     this.#socket = socket;
     this.#options = options;
-    this.claimed = takeOver(socket, () => {
-      if (this.#started) this.#router.pump();
+    this.owned = takeOver(socket, () => {
+      if (this.#started) this.router.pump();
     });
     const { maxQueuedBytes, maxQueuedMessages } = options;
     const onRoom = (): void => {
-      this.#router.onRoom();
+      this.router.onRoom();
     };
-    const tell = this.#report.bind(this);
-    const trace = tracer(options.log, socket);
-    this.queueBudget = new FlowWindow(maxQueuedBytes, maxQueuedMessages);
-    this.queue = new ReceiveQueue(this.queueBudget, this.hub, onRoom, () => {
-      warnUnread(socket.remoteAddress, this.queueBudget);
+    this.hooks = new ErrorHooks(options.onError, options.log, socket);
+    const window = new FlowWindow(maxQueuedBytes, maxQueuedMessages);
+    this.queue = new ReceiveQueue(window, this.#hub, onRoom, () => {
+      this.hooks.warnUnread(window);
     });
-    this.dispatcher = new Dispatcher(
-      {
-        socket: owner,
-        outlet: this.claimed,
-        report: tell,
-        log: options.log,
-        trace,
-        unmatched: (name, payload) => {
-          this.#router.removed(name, payload);
-        },
-        onRoom,
+    this.dispatcher = new Dispatcher(owner, this.owned, options, this.hooks, {
+      onRoom,
+      onUnmatched: (name, payload) => {
+        this.router.removed(name, payload);
       },
-      options,
-    );
+    });
     this.calls = new Calls(
-      this.claimed,
+      this.owned,
       () => requestWindow(maxQueuedBytes, maxQueuedMessages),
-      this.hub,
-      trace,
+      this.#hub,
+      this.hooks.trace,
     );
-    this.#router = new Router(this.claimed.messages, {
-      dispatcher: this.dispatcher,
-      calls: this.calls,
-      queue: this.queue,
-      queueBudget: this.queueBudget,
-      unmatched: options.unmatched,
-      refuse: (id, name) => {
-        trace?.(`Refusing request ${id} of ${name}: this side is closing`);
-        if (this.claimed.congested) return;
-        void this.claimed.sendCopy(noHead, encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
-      },
-      reportMalformed: (error) => {
-        trace?.(`Dropping a control message: ${error.message}`);
-        tell(error, '', 'control');
-      },
-      onUnmatched: (name) => {
-        trace?.(`Dropping a message for ${name}, which has no callback`);
-        if (options.unmatched === 'error') reportUnmatched(options.onError, name, socket.remoteAddress);
-      },
-      fail: (error) => {
-        this.claimed.fail(error);
-      },
-      over: (error) => {
-        this.#onOver(error);
-      },
+    this.router = new Router(this.owned, this, options.unmatched, this.hooks, (error) => {
+      this.#onOver(error);
     });
     this.closed = socket.closed.then((info) => this.#onGone(info));
   }
 
-  /** Why nothing goes on here any more, once nothing that came before waits. */
+  /** Why nothing arrives here any more, once all messages were handled. */
   get over(): K4netError | undefined {
-    return this.#closing ? this.#reason : this.claimed.messages.over;
+    return this.#closing ? this.#reason : this.owned.messages.over;
   }
 
   get #reason(): K4netError {
     return this.#cause ?? closedError('this side has closed the socket');
-  }
-
-  checkStarted(): void {
-    if (!this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
   }
 
   /** Why nothing can be sent any more, once this side closes. */
@@ -124,21 +86,19 @@ export class QueueCore {
     return this.#closing && this.#reason;
   }
 
+  checkStarted(): void {
+    if (!this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
+  }
+
   start(): void {
     if (this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has been started already');
     this.#started = true;
-    this.claimed.messages.wanted();
-    // What is here already waits for the end of the code that starts: it may have more to register.
+    this.owned.messages.wanted();
+    // The code that calls `start` may register more callbacks before it returns.
     nextTurn(() => {
-      this.#router.pump();
+      this.router.pump();
     });
     if (!this.#closing) this.#watch();
-  }
-
-  call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader> {
-    const answer = this.calls.call(name, payload, timeout, signal);
-    if (this.#options.manual) this.#router.onCall();
-    return answer;
   }
 
   drain(timeout: number): Promise<void> {
@@ -150,37 +110,55 @@ export class QueueCore {
     if (!this.#closing) return this.#close(last, timeout, undefined);
     const cut = (): void => void this.#socket.close(undefined, { timeout: 0 });
     if (timeout === 0) cut();
-    return withDeadline(this.#closing, { timeout, signal: undefined }, this.hub, cut, 'the peer did not end');
+    return withDeadline(
+      this.#closing,
+      { timeout, signal: undefined },
+      this.#hub,
+      cut,
+      'the peer did not end',
+    );
   }
 
   #watch(): void {
     const { heartbeat, idleTimeout } = this.#options;
-    const { messages } = this.claimed;
+    const { owned, router } = this;
     if (heartbeat) {
-      const vitals = (): Vitals => ({
-        received: this.claimed.received,
-        sent: this.#socket.stats().bytesSent,
-        paused: messages.full,
-      });
-      const speak = (): void => {
-        // Bytes that still wait to go out are a sign of life themselves.
-        if (this.#socket.bufferedAmount === 0) void this.claimed.sendCopy(noHead, encodeKeepalive());
-      };
-      const dead = (): void => {
-        this.claimed.fail(new TimeoutError('the peer gave no sign of life', heartbeat.timeout));
-      };
-      this.#watches.push(new Heartbeat(vitals, heartbeat.interval, heartbeat.timeout, speak, dead));
+      const { interval, timeout } = heartbeat;
+      this.#watches.push(
+        new Heartbeat({
+          interval,
+          timeout,
+          vitals: () => ({
+            received: owned.received,
+            sent: this.#socket.stats().bytesSent,
+            paused: owned.messages.full,
+          }),
+          onQuiet: () => {
+            // Bytes that wait to be sent show the peer that this side is alive.
+            if (this.#socket.bufferedAmount === 0) void owned.sendCopy(noHead, encodeKeepalive());
+          },
+          onDead: () => {
+            owned.fail(new TimeoutError('the peer gave no sign of life', timeout));
+          },
+        }),
+      );
     }
     if (idleTimeout !== Infinity) {
-      const vitals = (): Vitals => ({
-        received: this.#router.arrived,
-        sent: 0,
-        paused: messages.full || this.#router.blocked,
-      });
-      const idle = (): void => {
-        this.#onIdle(idleTimeout);
-      };
-      this.#watches.push(new Heartbeat(vitals, Infinity, idleTimeout, () => undefined, idle));
+      this.#watches.push(
+        new Heartbeat({
+          interval: Infinity,
+          timeout: idleTimeout,
+          vitals: () => ({
+            received: router.arrived,
+            sent: 0,
+            paused: owned.messages.full || router.blocked,
+          }),
+          onQuiet: () => undefined,
+          onDead: () => {
+            this.#onIdle(idleTimeout);
+          },
+        }),
+      );
     }
   }
 
@@ -188,15 +166,15 @@ export class QueueCore {
     for (const watch of this.#watches.splice(0)) watch.stop();
   }
 
+  /** The idle timeout has passed. */
   #onIdle(timeout: number): void {
-    const { onTimeout, onError } = this.#options;
-    callHook(() => onTimeout?.(this.#owner), 'onTimeout', onError);
+    this.hooks.run(() => this.#options.onTimeout?.(this.#owner), 'onTimeout');
     if (this.#closing) return;
     this.#cause = new TimeoutError('the peer sent no message', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
   }
 
-  /** The peer has ended or the connection broke, and everything that came has been given out. */
+  /** The peer has ended or the connection failed, and all messages have been routed. */
   #onOver(error: K4netError): void {
     if (this.#closing) return;
     if (K4netError.is(error, 'K4NET_ABORTED')) {
@@ -209,10 +187,10 @@ export class QueueCore {
     void this.#finish(K4netError.is(error, 'K4NET_CLOSED') ? undefined : error);
   }
 
-  /** The connection is no more, whatever still waits here to be given out. */
+  /** The connection is gone. Messages may still wait to be routed. */
   #onGone(info: CloseInfo): CloseInfo | Promise<CloseInfo> {
-    const { catchingUp } = this.#router;
-    // The answers that came before are still to be given to their calls.
+    const { catchingUp } = this.router;
+    // Answers that arrived before the end still go to their calls.
     if (catchingUp) return catchingUp.then(() => this.#onGone(info));
     this.#stopWatches();
     const error = info.error ?? closedError('the socket is closed');
@@ -221,7 +199,7 @@ export class QueueCore {
     return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
   }
 
-  /** Lets callbacks that answer the peer's last requests come to their end, for a while, and closes. */
+  /** Waits a limited time for callbacks that answer the last requests of the peer, and closes. */
   async #finish(cause: K4netError | undefined): Promise<void> {
     if (cause) this.dispatcher.abort(cause);
     else await this.#within(this.dispatcher.idle(), defaultCloseTimeout);
@@ -232,9 +210,9 @@ export class QueueCore {
     const until = performance.now() + timeout;
     const left = (): number => Math.max(0, until - performance.now());
     const settled = async (): Promise<void> => {
-      this.#router.drain();
+      this.router.drain();
       this.dispatcher.abortHeld(closedError('this side is closing the socket'));
-      await this.dispatcher.release();
+      await this.dispatcher.manual.release();
       await Promise.all([this.dispatcher.idle(), this.calls.idle()]);
       await this.#socket.flush();
     };
@@ -242,7 +220,7 @@ export class QueueCore {
     await this.close(undefined, left());
   }
 
-  /** Waits for something, but not longer than that, and not longer than the socket lives. */
+  /** Waits until a promise settles, the timeout passes, or the socket is gone. */
   async #within(promise: Promise<unknown>, timeout: number): Promise<void> {
     const over = new Deferred<void>();
     const resolve = (): void => {
@@ -250,12 +228,12 @@ export class QueueCore {
     };
     promise.then(resolve, resolve);
     void this.closed.then(resolve);
-    await withDeadline(over.promise, { timeout, signal: undefined }, this.hub, resolve, '');
+    await withDeadline(over.promise, { timeout, signal: undefined }, this.#hub, resolve, '');
   }
 
   /**
-   * @param cause - what makes it close, if it is not this side's wish.
-   * @param keep - whether what came before is still given out.
+   * @param cause - the error that closes the socket, if the program does not.
+   * @param keep - whether messages that arrived before are still handled.
    */
   #close(
     last: Bytes | undefined,
@@ -266,7 +244,7 @@ export class QueueCore {
     const reason = cause ?? closedError('this side has closed the socket');
     const ended = new Deferred<void>();
     this.#closing = ended.promise;
-    this.#router.stop();
+    this.router.stop();
     this.#stopWatches();
     this.calls.end(reason);
     this.dispatcher.abort(reason);
@@ -275,33 +253,37 @@ export class QueueCore {
       this.queue.discard(reason);
     }
     const until = performance.now() + timeout;
-    const finish = (word: Bytes | undefined): void => {
+    const finish = (message: Bytes | undefined): void => {
       const left = { timeout: Math.max(0, Math.ceil(until - performance.now())) };
-      const closed = this.#socket.close(last ?? word, left);
-      // It refuses the last message only: its direction had ended before it came here.
+      const closed = this.#socket.close(last ?? message, left);
+      // Only a closing message can be refused: after a half-close nothing can be sent.
       void closed.catch(() => this.#socket.close(undefined, left)).then(ended.resolve);
     };
-    // A hook that does not come to an end leaves time for what was sent before.
-    this.#askForWord(cause, timeout / 2, finish);
+    // A hook that never ends must leave time to send earlier messages.
+    this.#runOnClose(cause, timeout / 2, finish);
     return ended.promise;
   }
 
-  /** Calls `onClose`, waits for what it returns if it must, and goes on in any case. */
-  #askForWord(cause: K4netError | undefined, timeout: number, go: (word: Bytes | undefined) => void): void {
+  /** Calls `onClose`, waits for its promise within the timeout, and then always continues. */
+  #runOnClose(
+    cause: K4netError | undefined,
+    timeout: number,
+    go: (message: Bytes | undefined) => void,
+  ): void {
     const fail = (error: unknown): void => {
-      this.#report(error, 'onClose', 'hook');
+      this.hooks.report(error, 'onClose', 'hook');
     };
-    const take = (word: CloseMessage | void): Bytes | undefined =>
-      word === undefined ? undefined : checkRaw(toBytes(word));
+    const check = (message: CloseMessage | void): Bytes | undefined =>
+      message === undefined ? undefined : checkRaw(toBytes(message));
     try {
-      const word = this.#options.onClose?.(cause);
-      if (!isPromiseLike(word)) {
-        go(take(word));
+      const message = this.#options.onClose?.(cause);
+      if (!isPromiseLike(message)) {
+        go(check(message));
         return;
       }
       let late: Bytes | undefined;
-      const asked = Promise.resolve(word).then((value) => {
-        late = take(value);
+      const asked = Promise.resolve(message).then((value) => {
+        late = check(value);
       });
       asked.catch(fail);
       void this.#within(asked, timeout).then(() => {
@@ -312,29 +294,15 @@ export class QueueCore {
       go(undefined);
     }
   }
-
-  #report(error: unknown, name: string, kind: QueueErrorInfo['kind']): void {
-    reportError(this.#options.onError, error, { name, kind });
-  }
-}
-
-/** Escapes each line, since a peer's text may be in it, and adds the peer: a server has many. */
-function tracer(log: CheckedQueueOptions['log'], socket: MessageSocket): CheckedQueueOptions['log'] {
-  return (
-    log &&
-    ((line) => {
-      log(`${escapeText(line)} (peer ${socket.remoteAddress || 'without an address'})`);
-    })
-  );
 }
 
 function takeOver(socket: MessageSocket, onChange: () => void): OwnedSocket {
-  if (isClaimable(socket)) return socket[acquire](onChange);
+  if (isAcquirable(socket)) return socket[acquire](onChange);
   throw new TypeError(
     `a QueueSocket is made over a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`,
   );
 }
 
-function isClaimable(socket: MessageSocket): socket is Acquirable {
+function isAcquirable(socket: MessageSocket): socket is Acquirable {
   return typeof socket === 'object' && (socket as unknown) !== null && acquire in socket;
 }

@@ -1,31 +1,17 @@
 import type { K4netError } from '../errors.js';
+import { kindOf } from '../util/bytes.js';
 import { choice, flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { print } from '../platform/runtime.js';
-import type { RecvOptions, SocketStats } from '../sockets/locked-socket-options.js';
-import type { AbortSignalLike } from '../util/wait.js';
-import { checkFunction } from './payload.js';
-import type { QueueSocket } from './queue-socket.js';
 import { callHook } from './error-hooks.js';
+import type { CallbackOptions, ErrorHandler, QueueSocketLike } from './types.js';
 
-/** Where an error came from: see {@link QueueSocketOptions.onError}. */
-export interface QueueErrorInfo {
-  /** The name of the callback or of the message; empty where there is none. */
-  readonly name: string;
-  /**
-   * `message`: a callback for a message failed, or there was none (with `unmatched: 'error'`, the default). `request`: a callback
-   * failed whose caller is told too. `control`: the peer sent a malformed control message, or used the id of a request
-   * that has no answer yet; the 32nd ends the connection. `hook`: another function of the options failed.
-   */
-  readonly kind: 'message' | 'request' | 'control' | 'hook';
-}
-
-/** Keepalives, and for how long silence is believed. */
+/** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {
-  /** Milliseconds without anything sent after which a keepalive goes out. Default 15000. */
+  /** Milliseconds without outgoing bytes after which a keepalive is sent. Default 15000. */
   readonly interval?: number | undefined;
   /**
-   * Milliseconds without a byte from the peer after which the connection is given up. Default three times the interval. Should
-   * be well over the peer's interval.
+   * Milliseconds without incoming bytes after which the connection fails with `K4NET_TIMEOUT`.
+   * Default three times the interval. It should be well above the interval of the peer.
    */
   readonly timeout?: number | undefined;
 }
@@ -33,117 +19,86 @@ export interface HeartbeatOptions {
 /** Options of {@link QueueSocket}. */
 export interface QueueSocketOptions {
   /**
-   * Prints a line for every callback, task, registered message and call, without what is in it, and one for everything
-   * that goes wrong, with the address of the peer and the ids of requests: unmatched messages, failures, refused
-   * requests. Default false.
+   * Prints a line for every callback, task, registered message and call, without its content, and a
+   * line for every failure, with the address of the peer and the ids of requests: unmatched
+   * messages, failed callbacks, refused requests. Default false.
    */
   readonly debug?: boolean | undefined;
-  /** Where those lines go. Default: the console. */
+  /** Gets the lines of `debug`. Default: the console. */
   readonly logger?: ((line: string) => void) | undefined;
-  /** `auto`: callbacks are called when their messages come. `manual`: by `recvRegistered` only. Default `auto`. */
+  /**
+   * `auto`: callbacks run when their messages arrive. `manual`: only `recvRegistered` runs them.
+   * Default `auto`.
+   */
   readonly dispatch?: 'auto' | 'manual' | undefined;
   /**
-   * What happens to a message whose name has no callback. `error`: the socket drops it and reports it to `onError`.
-   * `queue`: `recv` gives it, name included. `drop`: the socket drops it. Default `error`. A message that does not begin
-   * with a name goes to `recv` in any case.
+   * Decides about a message whose name has no callback. `error`: the socket drops it and reports it
+   * to `onError`. `queue`: `recv` returns it, name included. `drop`: the socket drops it silently.
+   * Default `error`. A message that does not begin with a name always goes to `recv`.
    */
   readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
-  /** Callbacks of messages that run at a time. Default 1: each begins when the one before has ended. */
+  /**
+   * Message callbacks that run at a time. Default 1: each starts when the previous one has ended.
+   */
   readonly concurrency?: number | undefined;
   /**
-   * Request callbacks that are in flight at a time, each until its answer has gone out, apart from the callbacks of messages.
-   * Default 64. While the send queue is above the `highWaterMark` of the socket, at most 8, and one more each time the queue
-   * has had room. A peer that reads nothing can make this side hold that many answers. Where callbacks at both ends wait
-   * for answers of each other, more than that at once can wait for ever: then raise the number, or give those that answer
-   * them a `concurrency` of their own, see `registerCallback`.
+   * Request callbacks that are in flight at a time, each until its answer has been sent,
+   * independent of message callbacks. Default 64.
+   *
+   * While the send queue is above the `highWaterMark` of the socket, at most 8 are in flight, and
+   * one more starts each time the queue has had room. A peer that reads nothing can make this side
+   * hold `requestConcurrency` answers.
+   *
+   * Callbacks at both ends that wait for answers of each other deadlock when more than this number
+   * are in flight at once. In that case raise the number, or give the callbacks that answer them a
+   * `concurrency` of their own, see `registerCallback`.
    */
   readonly requestConcurrency?: number | undefined;
-  /** Milliseconds that `call` waits for an answer unless it says otherwise. Default 30000. */
+  /** Milliseconds that `call` waits for an answer by default. Default 30000. */
   readonly callTimeout?: number | undefined;
   /**
-   * Bytes that wait in a queue before reading stops: the messages for `recv`, those for callbacks, and the requests of each
-   * name that have no answer yet. Calls of one name keep within the same limit: further ones wait to be sent. Each message
-   * counts 64 bytes more than it has, each request 512 bytes more than its name and its payload. Default 1048576 (1 MiB).
-   * Should be the same at both ends.
+   * Bytes that wait in a queue before reading stops. There are queues of messages for `recv`, of
+   * messages for callbacks, and of unanswered requests of each name. Calls of one name keep within
+   * the same limit: further calls wait before they are sent.
+   *
+   * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
+   * Default 1048576 (1 MiB). It should be the same at both ends.
    */
   readonly maxQueuedBytes?: number | undefined;
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
   readonly maxQueuedMessages?: number | undefined;
   /**
-   * Called with what callbacks and hooks throw, with messages whose name has no callback, and with malformed control
-   * messages. Default: one process warning a name, whose `cause` is what was thrown.
+   * Gets the errors of callbacks and hooks, messages whose name has no callback, and malformed
+   * control messages. Default: one process warning per name, whose `cause` is the error.
    */
-  readonly onError?: ((error: unknown, info: QueueErrorInfo) => void) | undefined;
+  readonly onError?: ErrorHandler | undefined;
   /**
-   * Called once when the socket closes, by this side, by the peer, or by an error, which is then its argument. What it
-   * returns is sent as the last message, where that is still possible. It may return nothing.
+   * Called once when the socket closes, by this side, by the peer, or by an error, which is then
+   * its argument. Its result is sent as the last message if that is still possible.
    */
   readonly onClose?:
     ((cause: K4netError | undefined) => CloseMessage | void | PromiseLike<CloseMessage | void>) | undefined;
-  /** Milliseconds without a message from the peer after which the socket closes. Default Infinity. */
+  /**
+   * Milliseconds without a message from the peer after which the socket closes. Default Infinity.
+   */
   readonly idleTimeout?: number | undefined;
-  /** Called when the idle time is over, before the socket closes. */
-  readonly onTimeout?: ((socket: QueueSocket) => void) | undefined;
-  /** Sends keepalives, and gives the connection up when nothing comes from the peer. Default: no such thing. */
+  /** Called when the idle timeout has passed, before the socket closes. */
+  readonly onTimeout?: TimeoutHook['run'] | undefined;
+  /** Sends keepalives and closes the connection of a silent peer. Default: no keepalives. */
   readonly heartbeat?: HeartbeatOptions | undefined;
+}
+
+/**
+ * The type of a method, so that TypeScript also accepts a hook whose parameter is a QueueSocket.
+ */
+interface TimeoutHook {
+  run(socket: QueueSocketLike): void;
 }
 
 /** A closing message, or none. */
 export type CloseMessage = Uint8Array | string | undefined;
 
-/** Options of {@link QueueSocket.recv}. */
-export interface QueueRecvOptions extends RecvOptions {
-  /** False: undefined at once when nothing is there. Default true. */
-  readonly block?: boolean | undefined;
-}
-
-/** Options of {@link QueueSocket.call}. */
-export interface CallOptions {
-  /** Milliseconds to wait for the answer, room to send included. Default: `callTimeout` of the socket. */
-  readonly timeout?: number | undefined;
-  /** Gives the call up when it aborts; the callback's signal at the other end aborts too. */
-  readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Options of {@link QueueSocket.drain}. */
-export interface DrainOptions {
-  /** Milliseconds for everything together. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
-/** How full a queue is. */
-export interface QueueDepth {
-  readonly messages: number;
-  /** Each message counts 64 bytes more than it has, each request 512 bytes more than its name and its payload. */
-  readonly bytes: number;
-}
-
-/** Counters of a queue socket. */
-export interface QueueSocketStats extends SocketStats {
-  /** Bytes that wait to be sent. */
-  readonly sendQueue: number;
-  /** Messages that wait for `recv`. */
-  readonly receiveQueue: QueueDepth;
-  /** Messages that wait for their callbacks. */
-  readonly callbackQueue: QueueDepth;
-  /** Requests of the peer that have no answer yet. */
-  readonly requestQueue: QueueDepth;
-  /** Callbacks that were called, for messages and for requests. */
-  readonly callbacksRun: number;
-  /** Callbacks that threw or rejected. */
-  readonly callbacksFailed: number;
-  /** Calls from here without an answer. */
-  readonly callsInFlight: number;
-  /** Requests of the peer without an answer. */
-  readonly requestsInFlight: number;
-  /**
-   * Milliseconds from a request to its answer, what the callback took included: a moving mean, in which the newest weighs
-   * an eighth. Undefined before the first answer.
-   */
-  readonly roundTripTime: number | undefined;
-}
-
-/** Every option of a queue socket, checked. */
+/** The options of a queue socket, checked and with their defaults. */
 export interface CheckedQueueOptions {
   readonly log: ((line: string) => void) | undefined;
   readonly manual: boolean;
@@ -155,12 +110,12 @@ export interface CheckedQueueOptions {
   readonly maxQueuedMessages: number;
   readonly idleTimeout: number;
   readonly heartbeat: { readonly interval: number; readonly timeout: number } | undefined;
-  readonly onError: QueueSocketOptions['onError'];
+  readonly onError: ErrorHandler | undefined;
   readonly onClose: QueueSocketOptions['onClose'];
   readonly onTimeout: QueueSocketOptions['onTimeout'];
 }
 
-/** Names of {@link QueueSocketOptions}. */
+/** The names of {@link QueueSocketOptions}. */
 export const queueSocketNames: readonly string[] = [
   'debug',
   'logger',
@@ -204,10 +159,10 @@ export function checkedQueueOptions(given: QueueSocketOptions | undefined): Chec
   };
 }
 
-/** A logger whose failure is reported, and is no failure of what it was told of. */
+/** A logger whose errors are reported: they must not fail the action that is logged. */
 function safely(
   logger: (line: string) => unknown,
-  onError: QueueSocketOptions['onError'],
+  onError: ErrorHandler | undefined,
 ): (line: string) => void {
   return (line) => {
     callHook(() => logger(line), 'logger', onError);
@@ -222,5 +177,20 @@ function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbe
 
 function positive(name: string, value: number): number {
   if (value > 0) return value;
-  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds`);
+  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds, not ${value}`);
+}
+
+/** Checks the options of a callback. */
+export function checkedCallbackOptions(given: CallbackOptions | undefined): CallbackOptions {
+  const options = ownOptions('registerCallback', given, ['concurrency', 'priority']);
+  const { MIN_SAFE_INTEGER: lowest, MAX_SAFE_INTEGER: highest } = Number;
+  const { concurrency, priority } = options;
+  if (concurrency !== undefined) integer('concurrency', concurrency, 1, 1, Infinity);
+  if (priority !== undefined) integer('priority', priority, 0, lowest, highest);
+  return options;
+}
+
+/** Checks a function that the caller gave. */
+export function checkFunction(what: string, given: unknown): void {
+  if (typeof given !== 'function') throw new TypeError(`${what} is a function, not ${kindOf(given)}`);
 }

@@ -1,18 +1,18 @@
-import type { Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { Fifo } from '../util/fifo.js';
 import { PendingReceives, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
+import { compact, type Bytes } from '../util/bytes.js';
+import { Fifo } from '../util/fifo.js';
 import { startTimer, type AbortHub } from '../util/wait.js';
-import { compact, type FlowWindow } from './flow-window.js';
+import type { FlowWindow } from './flow-window.js';
 
-/** Milliseconds that a queue is full before it counts as unread. */
+/** Milliseconds for which a queue is full before it counts as unread. */
 const unreadAfter = 1000;
 
-/** The messages that no callback takes, and those who wait for one. */
+/** The messages that no callback takes, and the receivers that wait for one. */
 export class ReceiveQueue implements MessageSource {
+  readonly window: FlowWindow;
   readonly #messages = new Fifo<Bytes>();
   readonly #receivers: PendingReceives;
-  readonly #budget: FlowWindow;
   readonly #onRoom: () => void;
   #onUnread: (() => void) | undefined;
   #watch: { stop(): void } | undefined;
@@ -20,25 +20,26 @@ export class ReceiveQueue implements MessageSource {
 
   /**
    * @param onRoom - called when a message was taken.
-   * @param onUnread - called at most once: the queue has been full for a second, and nobody has ever taken a message.
+   * @param onUnread - called at most once: the queue was full for a second, and no message was ever
+   * taken.
    */
-  constructor(budget: FlowWindow, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
-    this.#budget = budget;
+  constructor(window: FlowWindow, hub: AbortHub, onRoom: () => void, onUnread: () => void) {
+    this.window = window;
     this.#onRoom = onRoom;
     this.#onUnread = onUnread;
     this.#receivers = new PendingReceives(this, hub);
   }
 
   push(message: Bytes): void {
-    // One who waits takes the view; what has to stay does not keep its neighbours.
-    const kept = !this.#receivers.isEmpty ? message : compact(message);
+    // A message that has to wait must not keep the buffer of its neighbours in memory.
+    const kept = this.#receivers.isEmpty ? compact(message) : message;
     this.#messages.push(kept);
-    this.#budget.reserve(kept.length);
+    this.window.reserve(kept.length);
     this.#receivers.serve();
-    if (this.#budget.full) this.#watchUnread();
+    if (this.window.full) this.#watchUnread();
   }
 
-  /** No more will come, and why. What is here can still be taken. Only the first call counts. */
+  /** No more messages arrive. The waiting ones can still be taken. Only the first call counts. */
   end(error: K4netError): void {
     this.#over ??= error;
     this.#watch?.stop();
@@ -46,10 +47,10 @@ export class ReceiveQueue implements MessageSource {
     if (this.size() < 0) this.#receivers.reject(this.#over);
   }
 
-  /** Drops what is here and ends. */
+  /** Drops the waiting messages and ends. */
   discard(error: K4netError): void {
     for (let message = this.#messages.shift(); message; message = this.#messages.shift())
-      this.#budget.release(message.length);
+      this.window.release(message.length);
     this.#over = undefined;
     this.end(error);
   }
@@ -58,7 +59,7 @@ export class ReceiveQueue implements MessageSource {
     return this.#receivers.receive(options);
   }
 
-  /** The next message if it is here. */
+  /** The next message if there is one. */
   take(): Bytes | undefined {
     const size = this.size();
     return size < 0 ? undefined : this.cut();
@@ -78,17 +79,19 @@ export class ReceiveQueue implements MessageSource {
 
   cut(): Bytes {
     const message = this.#messages.shift() ?? new Uint8Array(0);
-    this.#budget.release(message.length);
+    this.window.release(message.length);
     this.#onUnread = undefined;
     this.#onRoom();
     return message;
   }
 
   wanted(): void {
-    // The queue is filled whether somebody waits or not.
+    // The router fills the queue whether a receiver waits or not.
   }
 
-  /** A program that has taken a message reads, however long its work on one message takes. */
+  /**
+   * Starts the timer for `onUnread`. A program that has taken one message reads, however slowly.
+   */
   #watchUnread(): void {
     if (this.#watch || !this.#onUnread) return;
     this.#watch = startTimer(() => this.#onUnread?.(), unreadAfter, false);

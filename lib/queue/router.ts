@@ -1,55 +1,61 @@
-import type { Bytes } from '../util/bytes.js';
 import { MalformedError, type K4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { OwnedMessages } from '../sockets/acquire.js';
+import type { OwnedMessages, OwnedSocket } from '../sockets/acquire.js';
+import { noHead } from '../transport/framing/encoder.js';
+import { readU32, type Bytes } from '../util/bytes.js';
 import { Deferred } from '../util/wait.js';
-import type { FlowWindow } from './flow-window.js';
+import { matches } from './callback-registry.js';
 import type { Calls } from './calls.js';
 import type { Dispatcher } from './dispatcher.js';
 import {
+  controlHead,
   controlType,
   decodeControl,
+  encodeFailure,
   encodeRegistered,
   isControl,
   nameLength,
   nameText,
-  requestName,
 } from './envelope.js';
+import type { ErrorHooks } from './error-hooks.js';
 import { fairTurns } from './fair-turns.js';
+import type { FlowWindow } from './flow-window.js';
+import type { Registration } from './incoming-call.js';
 import type { ReceiveQueue } from './receive-queue.js';
 
-/** Malformed control messages after which the connection is given up: a sound peer sends none. */
+/** Malformed control messages that end the connection: a correct peer sends none. */
 const maxMalformed = 32;
 
-/** Where messages go, and who is told of what is not in order. */
-export interface Routes {
+/** The destinations of messages. */
+export interface Destinations {
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
   readonly queue: ReceiveQueue;
-  readonly queueBudget: FlowWindow;
-  readonly unmatched: 'error' | 'queue' | 'drop';
-  /** Says that this side takes no more requests, unless the peer does not read that. */
-  refuse(id: number, name: string): void;
-  reportMalformed(error: MalformedError): void;
-  /** A message came for a name that has no callback. */
-  onUnmatched(name: string): void;
-  /** Breaks the connection. */
-  fail(error: K4netError): void;
-  /** No more will come, and everything that came has gone where it belongs. */
-  over(error: K4netError): void;
 }
 
 /**
- * Takes the messages of a socket, in order, to where they belong: callbacks, calls that wait for an answer, the receive
- * queue. When the place of the next one is full it takes no more, so that the peer has to wait in the end; nothing is
- * dropped.
+ * Takes messages from a socket, in order, to their destinations: callbacks, calls that wait for an
+ * answer, and the receive queue.
+ *
+ * Backpressure: while the flow window of the next message is full, the router takes nothing more.
+ * The socket then stops reading, and the peer has to wait. No message is dropped or overtaken.
  */
 export class Router {
+  readonly #socket: OwnedSocket;
   readonly #messages: OwnedMessages;
-  readonly #routes: Routes;
+  readonly #dispatcher: Dispatcher;
+  readonly #calls: Calls;
+  readonly #queue: ReceiveQueue;
+  readonly #unmatched: 'error' | 'queue' | 'drop';
+  readonly #hooks: ErrorHooks;
+  readonly #onOver: (error: K4netError) => void;
+  /** The callbacks of the last message and of the last request. */
+  #lastMessage: Registration | undefined;
+  #lastRequest: Registration | undefined;
   #pumping = false;
-  /** Whether this goes on in a later turn. */
+  /** Whether the router continues in a later turn. */
   #yielded = false;
+  /** The window for which the next message waits. */
   #full: FlowWindow | undefined;
   #over = false;
   #draining = false;
@@ -58,29 +64,42 @@ export class Router {
   #malformed = 0;
   #caughtUp: Deferred<void> | undefined;
 
-  constructor(messages: OwnedMessages, routes: Routes) {
-    this.#messages = messages;
-    this.#routes = routes;
+  /** @param onOver - called once, when all messages have been routed and no more can arrive. */
+  constructor(
+    socket: OwnedSocket,
+    { dispatcher, calls, queue }: Destinations,
+    unmatched: 'error' | 'queue' | 'drop',
+    hooks: ErrorHooks,
+    onOver: (error: K4netError) => void,
+  ) {
+    this.#socket = socket;
+    this.#messages = socket.messages;
+    this.#dispatcher = dispatcher;
+    this.#calls = calls;
+    this.#queue = queue;
+    this.#unmatched = unmatched;
+    this.#hooks = hooks;
+    this.#onOver = onOver;
   }
 
-  /** Messages that came in, keepalives not counted. */
+  /** Messages that were routed, without keepalives. */
   get arrived(): number {
     return this.#arrived;
   }
 
-  /** Whether a message waits because its place is full. */
+  /** Whether a message waits because its flow window is full. */
   get blocked(): boolean {
     return this.#full?.full === true;
   }
 
-  /** Undefined when all that came so far was looked at; else it resolves after the next attempt. */
+  /** Undefined when all messages so far were examined; else it resolves after the next attempt. */
   get catchingUp(): Promise<void> | undefined {
     if (!this.#yielded) return undefined;
     this.#caughtUp ??= new Deferred();
     return this.#caughtUp.promise;
   }
 
-  /** From here on nothing new is taken on: only answers are. */
+  /** From now on only answers are accepted: messages are dropped and requests refused. */
   drain(): void {
     this.#draining = true;
     this.pump();
@@ -90,7 +109,7 @@ export class Router {
     this.#stopped = true;
   }
 
-  /** There is room again: goes on if it had to stop. */
+  /** A flow window may have room again. */
   onRoom(): void {
     if (this.#full) this.pump();
   }
@@ -103,7 +122,7 @@ export class Router {
     });
   }
 
-  /** Takes what is here. */
+  /** Routes the messages that have arrived. */
   pump(): void {
     if (this.#pumping || this.#stopped || this.#yielded) return;
     if (fairTurns.exhausted) {
@@ -113,19 +132,22 @@ export class Router {
     this.#pumping = true;
     do {
       this.#full = this.#pull();
-      const { calls, dispatcher } = this.#routes;
-      dispatcher.kick();
-      // The answer may be behind the full queue, and `recvRegistered` may wait for its caller.
-      if (this.#full && calls.pending > 0) dispatcher.releaseMore();
+      this.#dispatcher.start();
+      // Prevents a deadlock: `recvRegistered` may wait for a callback whose answer is behind the
+      // full queue.
+      if (this.#full && this.#calls.pending > 0) this.#dispatcher.manual.releaseMore();
     } while (this.#full && !this.#full.full);
     this.#pumping = false;
     if (!this.#over && this.#messages.over) {
       this.#over = true;
-      this.#routes.over(this.#messages.over);
+      this.#onOver(this.#messages.over);
     }
   }
 
-  /** Takes messages until there are no more, or this turn is over, or one has no place: then it says where. */
+  /**
+   * Routes messages until none is left, the turn is over, or a flow window is full, which it
+   * returns.
+   */
   #pull(): FlowWindow | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
       if (fairTurns.step()) {
@@ -151,111 +173,128 @@ export class Router {
 
   #route(size: number): FlowWindow | undefined {
     const { run, start } = this.#messages;
-    const { dispatcher, unmatched } = this.#routes;
-    const again = dispatcher.findAgain(run, start, size);
-    if (again) return this.#call(again, size, again.name.length);
-    if (isControl(run, start, size)) return this.#control(size);
+    if (isControl(run, start, size)) return this.#control(run, start, size);
+    if (matches(this.#lastMessage, run, start, size)) return this.#message(this.#lastMessage, size);
     const length = nameLength(run, start, size);
-    if (length < 0) return this.#enqueue(size);
-    const registration = dispatcher.find(run, start, length);
-    if (registration) return this.#call(registration, size, length);
-    if (unmatched === 'queue') return this.#enqueue(size);
+    if (length < 0) return this.#receive(size);
+    const registration = this.#dispatcher.registry.find(run, start, length);
+    if (registration) {
+      this.#lastMessage = registration;
+      return this.#message(registration, size);
+    }
+    if (this.#unmatched === 'queue') return this.#receive(size);
     const name = nameText(run, start, length);
-    // Before anybody hears of it: who does may close the socket, and then nothing is here any more.
-    this.#cut(size);
-    this.#unmatched(name);
+    // Cut first: a hook can close the socket, and then the message is not here any more.
+    this.#cut(size, 0);
+    this.#hooks.unmatched(name, this.#unmatched === 'error');
     return undefined;
   }
 
-  #call(
-    registration: Parameters<Dispatcher['message']>[0],
-    size: number,
-    length: number,
-  ): FlowWindow | undefined {
-    const { dispatcher } = this.#routes;
-    if (dispatcher.messages.full && !this.#draining) return dispatcher.messages;
-    const payload = this.#cut(size, length + 1);
-    if (!this.#draining) dispatcher.message(registration, payload);
+  #message(registration: Registration, size: number): FlowWindow | undefined {
+    const window = this.#dispatcher.messages;
+    if (window.full && !this.#draining) return window;
+    const payload = this.#cut(size, registration.name.length + 1);
+    if (!this.#draining) this.#dispatcher.message(registration, payload);
     return undefined;
   }
 
-  /** A message whose callback was removed while it waited. */
+  /** Takes a message whose callback was removed while the message waited. */
   removed(name: string, payload: Bytes): void {
-    if (this.#routes.unmatched === 'queue') this.#routes.queue.push(encodeRegistered(name, payload));
-    else this.#unmatched(name);
+    if (this.#unmatched === 'queue') this.#queue.push(encodeRegistered(name, payload));
+    else this.#hooks.unmatched(name, this.#unmatched === 'error');
   }
 
-  #unmatched(name: string): void {
-    this.#routes.onUnmatched(name);
-  }
-
-  #enqueue(size: number): FlowWindow | undefined {
-    const { queue, queueBudget } = this.#routes;
-    if (queueBudget.full && !this.#draining) return queueBudget;
-    const message = this.#cut(size);
-    if (!this.#draining) queue.push(message);
+  #receive(size: number): FlowWindow | undefined {
+    const { window } = this.#queue;
+    if (window.full && !this.#draining) return window;
+    const message = this.#cut(size, 0);
+    if (!this.#draining) this.#queue.push(message);
     return undefined;
   }
 
-  #cut(size: number, skip: number = 0): Bytes {
+  #cut(size: number, skip: number): Bytes {
     this.#arrived += 1;
     return this.#messages.cut(size, skip);
   }
 
-  /** The place that has no room for the request that is next, if it is one. */
-  #fullFor(size: number): FlowWindow | undefined {
-    const { run, start } = this.#messages;
-    // The total is over the limits before any part of it is.
-    if (!this.#routes.dispatcher.requests.full || run[start + 3] !== controlType.request) return undefined;
-    const length = nameLength(run, start + requestName, size - requestName);
-    return length < 0 ? undefined : this.#routes.dispatcher.fullFor(run, start + requestName, length);
+  #control(run: Bytes, start: number, size: number): FlowWindow | undefined {
+    if (size >= controlHead) {
+      const type = run[start + controlHead - 5];
+      const id = readU32(run, start + controlHead - 4);
+      if (type === controlType.answer) {
+        this.#calls.answer(id, this.#cut(size, controlHead));
+        return undefined;
+      }
+      if (type === controlType.request) {
+        const name = start + controlHead;
+        if (matches(this.#lastRequest, run, name, size - controlHead))
+          return this.#request(id, size, this.#lastRequest.name.length, this.#lastRequest);
+        const length = nameLength(run, name, size - controlHead);
+        if (length >= 0) {
+          this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
+          return this.#request(id, size, length, this.#lastRequest);
+        }
+      }
+    }
+    this.#otherControl(this.#messages.cut(size));
+    return undefined;
   }
 
-  #control(size: number): FlowWindow | undefined {
-    const { dispatcher, calls } = this.#routes;
-    const full = this.#draining ? undefined : this.#fullFor(size);
-    if (full) return full;
-    const message = this.#messages.cut(size);
+  #request(
+    id: number,
+    size: number,
+    length: number,
+    registration: Registration | undefined,
+  ): FlowWindow | undefined {
+    // If the total is below its limit, so is every name.
+    if (this.#dispatcher.requests.full && !this.#draining) {
+      const full = this.#dispatcher.fullFor(registration);
+      if (full) return full;
+    }
+    const { run, start } = this.#messages;
+    const name = registration?.name ?? nameText(run, start + controlHead, length);
+    const payload = this.#cut(size, controlHead + length + 1);
+    if (this.#draining) this.#refuse(id, name);
+    else if (!this.#dispatcher.request(id, name, registration, payload))
+      this.#onMalformed('a request has the id of one without an answer', run.subarray(start, start + size));
+    return undefined;
+  }
+
+  #refuse(id: number, name: string): void {
+    this.#hooks.trace?.(`Refusing request ${id} of ${name}: this side is closing`);
+    // A peer that does not read must not fill the send queue with refusals.
+    if (this.#socket.congested) return;
+    void this.#socket.sendCopy(noHead, encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
+  }
+
+  #otherControl(message: Bytes): void {
     const control = decodeControl(message);
     if (control.type !== 'keepalive') this.#arrived += 1;
     switch (control.type) {
-      case 'request': {
-        const { id, nameStart, nameLength: length, payload } = control;
-        const registration = dispatcher.find(message, nameStart, length);
-        const name = registration?.name ?? nameText(message, nameStart, length);
-        if (this.#draining) this.#routes.refuse(id, name);
-        else if (!dispatcher.request(id, name, registration, payload))
-          this.#onMalformed('a request has the id of one without an answer', message);
-        break;
-      }
-      case 'answer':
-        calls.answer(control.id, control.payload);
-        break;
       case 'failure':
-        calls.fail(control.id, control.code, control.text);
+        this.#calls.fail(control.id, control.code, control.text);
         break;
       case 'cancel':
-        dispatcher.cancel(control.id);
+        this.#dispatcher.cancel(control.id);
         break;
       case 'keepalive':
         break;
       case 'malformed': {
         const { id, why } = control;
-        if (id !== undefined) calls.spoil(id, () => new MalformedError(why, message));
+        if (id !== undefined) this.#calls.spoil(id, () => new MalformedError(why, message));
         this.#onMalformed(why, message);
       }
     }
-    return undefined;
   }
 
-  /** Reports a message that breaks the protocol, and gives the connection up when there were too many. */
+  /** Reports a message that breaks the protocol. Ends the connection at the 32nd. */
   #onMalformed(why: string, message: Bytes): void {
     this.#malformed += 1;
-    // Messages that came before the connection broke are still looked at.
+    // The messages that arrived before the connection failed are still routed.
     if (this.#malformed > maxMalformed) return;
-    this.#routes.reportMalformed(new MalformedError(why, message));
+    this.#hooks.reportMalformed(new MalformedError(why, message));
     if (this.#malformed < maxMalformed) return;
-    this.#routes.fail(
+    this.#socket.fail(
       new MalformedError(`the peer sent ${maxMalformed} malformed control messages: ${why}`, message),
     );
   }

@@ -1,12 +1,12 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
-import { kindOf } from '../util/bytes.js';
-import { markHandledByClass, isPromiseLike, rejected, type WaitOptions } from '../util/wait.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
 import type { Payload } from '../codec/payload.js';
 import type { Input, Output } from '../codec/types.js';
+import { kindOf, type Bytes } from '../util/bytes.js';
+import { isPromiseLike, markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
 
-/** What a typed view needs of the queue that it is a view of. */
+/** The methods of a queue that a {@link TypedQueue} needs. */
 export interface UntypedQueue<Context, CallbackOptions> {
   registerCallback(
     name: string,
@@ -22,6 +22,25 @@ export interface UntypedQueue<Context, CallbackOptions> {
     options?: Pick<WaitOptions, 'signal'>,
   ): Promise<void>;
   call(name: string, payload: (writer: BinaryWriter) => void, options?: WaitOptions): Promise<BinaryReader>;
+}
+
+/** @internal */
+export const callEncoded: unique symbol = Symbol('callEncoded');
+
+/**
+ * The methods of a QueueSocket that take encoded payloads and decode answers: they need no function
+ * and no further promise for each message.
+ *
+ * @internal
+ */
+export interface EncodedQueue {
+  sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
+  [callEncoded](
+    name: string,
+    payload: Bytes,
+    options: WaitOptions | undefined,
+    decode: (reader: BinaryReader) => unknown,
+  ): Promise<unknown>;
 }
 
 /** The names of messages. */
@@ -53,50 +72,74 @@ type Opaque =
   | ReadonlySet<unknown>
   | ((...nothing: never[]) => unknown);
 
-/** The same to look at: what a callback returns is inferred to the letter, and the compiler takes that for read-only. */
+/** The same type, read-only: TypeScript infers the exact result of a callback as read-only. */
 export type Frozen<T> = unknown extends T
   ? T
   : T extends Opaque
     ? T
     : { readonly [K in keyof T]: Frozen<T[K]> };
 
-/** What the callback of a name returns: the answer of a request or a promise of it; for a message, nothing that matters. */
+/**
+ * The result of a callback: the answer to a request or a promise of it. The result for a message is
+ * ignored.
+ */
 export type CallbackResult<T> = T extends RequestType
   ? Frozen<Input<AnswerOf<T>>> | PromiseLike<Frozen<Input<AnswerOf<T>>>>
   : unknown;
 
-/** What is called with the value of each message or request of a name. */
+/** A callback that gets the value of each message or request of its name. */
 export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
   value: Output<ArgumentOf<T>>,
   context: Context,
 ) => Result;
 
-/** A value and options; a value that may be undefined may be left out. */
+/** A value and options. A value that may be undefined is optional. */
 export type Arguments<T, Options> =
   undefined extends Input<ArgumentOf<T>>
     ? [value?: Input<ArgumentOf<T>>, options?: Options]
     : [value: Input<ArgumentOf<T>>, options?: Options];
 
 /**
- * A queue socket whose messages and requests have types, taken from one object that maps their names to codecs. What
- * comes in is checked before a callback sees it: what does not decode is a `DecodeError` on `onError`, and for a request
- * a failure that its caller gets as well.
+ * A queue socket whose messages and requests have types, from one object that maps names to codecs.
+ *
+ * Arriving payloads are checked before a callback gets their values. A payload that does not decode
+ * is a `DecodeError` for `onError`; the caller of a request gets a failure too.
+ *
+ * @example
+ * ```ts
+ * import { codec, LockedSocket, memoryPair, QueueSocket } from 'k4net';
+ *
+ * const messages = {
+ *   add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.int32),
+ *   note: codec.string,
+ * };
+ * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+ * far.typed(messages).registerCallback('add', ({ a, b }) => a + b);
+ * far.start();
+ * near.start();
+ * console.log(await near.typed(messages).call('add', { a: 1, b: 2 }));
+ * await near.close();
+ * ```
  */
 export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   readonly #queue: UntypedQueue<Context, CallbackOptions>;
+  /** The queue again, if it takes encoded payloads. */
+  readonly #encoded: EncodedQueue | undefined;
   readonly #routes: ReadonlyMap<string, Route>;
 
   /** Throws a TypeError for a name whose value is neither a codec, nor a schema, nor a request. */
   constructor(queue: UntypedQueue<Context, CallbackOptions>, messages: M) {
     this.#queue = queue;
+    this.#encoded = callEncoded in queue ? (queue as unknown as EncodedQueue) : undefined;
     this.#routes = compile(messages);
   }
 
   /**
-   * Calls `callback` with the value of each message of this name. Of a request, its return value or the value of its
-   * promise is the answer; one of a wrong type is a failure of the request, and an error on `onError`.
+   * Registers the callback for the values of this name. The result for a request, or the value of
+   * its promise, is the answer. A result of a wrong type fails the request and goes to `onError`.
    *
-   * @typeParam R - what the callback returns, to the letter: without it, the tags of unions would be any strings.
+   * @typeParam R - the exact type of the result. Without it the tags of unions would be any
+   * strings.
    */
   registerCallback<N extends keyof M & string, const R extends CallbackResult<M[N]>>(
     name: N,
@@ -111,13 +154,13 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     this.#queue.registerCallback(name, (reader, context) => argument.read(reader, use, context), options);
   }
 
-  /** Takes a callback back. */
+  /** Removes a callback. */
   removeCallback(name: keyof M & string): void {
     this.#route(name);
     this.#queue.removeCallback(name);
   }
 
-  /** Sends, each time the tasks are performed, the value that `make` returns then. */
+  /** Registers a task: `performTasks` sends the value that `make` returns then. */
   registerTask<N extends MessageName<M>>(name: N, make: () => Input<M[N]>): void {
     const given: unknown = make;
     if (typeof given !== 'function') throw new TypeError(`a task is a function, not ${kindOf(given)}`);
@@ -127,13 +170,16 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     });
   }
 
-  /** Takes a task back. */
+  /** Removes a task. */
   removeTask(name: MessageName<M>): void {
     this.#messageRoute(name);
     this.#queue.removeTask(name);
   }
 
-  /** Sends a message. Rejects with a TypeError or a RangeError for a wrong value: nothing of it is sent then. */
+  /**
+   * Sends a message. Rejects with a TypeError or a RangeError for a wrong value, and then sends
+   * nothing.
+   */
   sendRegistered<N extends MessageName<M>>(
     name: N,
     ...rest: Arguments<M[N], Pick<WaitOptions, 'signal'>>
@@ -141,38 +187,38 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     try {
       const { argument } = this.#messageRoute(name);
       const [value, options] = rest;
+      if (this.#encoded) return this.#encoded.sendRegistered(name, encoded(argument, value), options);
       return this.#queue.sendRegistered(name, writes(argument, value), options);
     } catch (error) {
-      return rejected(error);
+      return rejectUnhandled(error);
     }
   }
 
   /**
    * Sends a request and resolves with its answer.
    *
-   * Rejects with a TypeError or a RangeError for a wrong argument, of which nothing is sent then; with a `DecodeError` for
-   * an answer that does not decode; and else as `call` of the untyped queue does.
+   * Rejects with a TypeError or a RangeError for a wrong argument, and then sends nothing; with a
+   * `DecodeError` for an answer that does not decode; and otherwise like `call` of the queue.
    */
   call<N extends RequestName<M>>(
     name: N,
     ...rest: Arguments<M[N], WaitOptions>
   ): Promise<Output<AnswerOf<M[N]>>> {
+    type Answer = Output<AnswerOf<M[N]>>;
     try {
-      const { argument, answer } = this.#requestRoute(name);
+      const { argument, answer } = this.#route(name);
+      if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
       const [value, options] = rest;
-      const read = (reader: BinaryReader): Output<AnswerOf<M[N]>> =>
-        answer.read(reader, itself, undefined) as Output<AnswerOf<M[N]>>;
-      const encoding = { failed: false };
+      const payload = encoded(argument, value);
+      const decode = (reader: BinaryReader): unknown => answer.read(reader, itself, undefined);
+      if (this.#encoded) return this.#encoded[callEncoded](name, payload, options, decode) as Promise<Answer>;
       const write = (writer: BinaryWriter): void => {
-        encoding.failed = true;
-        argument.write(writer, value);
-        encoding.failed = false;
+        writer.write(payload);
       };
-      const answered = this.#queue.call(name, write, options).then(read);
-      // A codec of the program can throw an error of any class.
-      return encoding.failed ? answered : markHandledByClass(answered, options?.signal);
+      const answered = this.#queue.call(name, write, options).then(decode);
+      return markHandledByClass(answered, options?.signal) as Promise<Answer>;
     } catch (error) {
-      return rejected(error);
+      return rejectUnhandled(error);
     }
   }
 
@@ -187,12 +233,6 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     if (route.answer === undefined) return route;
     throw new TypeError(`'${name}' is a request, which only call can send`);
   }
-
-  #requestRoute(name: string): Route & { readonly answer: Payload } {
-    const { argument, answer } = this.#route(name);
-    if (answer !== undefined) return { argument, answer };
-    throw new TypeError(`'${name}' is a message, which has no answer`);
-  }
 }
 
 type Use<Context> = (value: unknown, context: Context) => unknown;
@@ -203,6 +243,12 @@ function writes(payload: Payload, value: unknown): (writer: BinaryWriter) => voi
   };
 }
 
+function encoded(payload: Payload, value: unknown): Bytes {
+  const writer = new BinaryWriter();
+  payload.write(writer, value);
+  return writer.data;
+}
+
 function itself(value: unknown): unknown {
   return value;
 }
@@ -211,7 +257,7 @@ function silence(): undefined {
   return undefined;
 }
 
-/** A callback whose result stays here: a peer can send a request to any name, and is not owed what happens to come back. */
+/** Discards the result: a peer may call a message as a request and must not see it. */
 function unanswered<Context>(callback: Use<Context>): Use<Context> {
   return (value, context) => {
     const result = callback(value, context);
@@ -219,13 +265,9 @@ function unanswered<Context>(callback: Use<Context>): Use<Context> {
   };
 }
 
-/** A callback whose result is encoded where its errors are those of the callback. */
+/** Encodes the result as the answer. An encoding error is an error of the callback. */
 function answered<Context>(callback: Use<Context>, answer: Payload): Use<Context> {
-  const encode = (result: unknown): Uint8Array => {
-    const writer = new BinaryWriter();
-    answer.write(writer, result);
-    return writer.data;
-  };
+  const encode = (result: unknown): Bytes => encoded(answer, result);
   return (value, context) => {
     const result = callback(value, context);
     return isPromiseLike(result) ? result.then(encode) : encode(result);

@@ -5,6 +5,7 @@ const none = Object.freeze<never[]>([]) as never[];
 export class Fifo<T> {
   #items: (T | undefined)[] = none;
   #head = 0;
+  #obsolete = 0;
 
   get length(): number {
     return this.#items.length - this.#head;
@@ -42,8 +43,26 @@ export class Fifo<T> {
     return true;
   }
 
+  /**
+   * Notes that an item became obsolete while it waits. Removes all obsolete items once they may be
+   * half of the queue, so that each one costs a constant time.
+   *
+   * @returns how many items were removed.
+   */
+  obsolete(isObsolete: (item: T) => boolean): number {
+    this.#obsolete += 1;
+    const before = this.length;
+    if (this.#obsolete < 64 || this.#obsolete * 2 < before) return 0;
+    this.#obsolete = 0;
+    this.#items = (this.#items.slice(this.#head) as T[]).filter((item) => !isObsolete(item));
+    this.#head = 0;
+    if (this.#items.length === 0) this.clear();
+    return before - this.length;
+  }
+
   clear(): void {
     this.#items = none;
     this.#head = 0;
+    this.#obsolete = 0;
   }
 }

@@ -153,29 +153,41 @@ export class LazySignal {
 /** The longest time of a platform timer in milliseconds; a longer one fires at once. */
 const longestTimer = 2 ** 31 - 1;
 
+/** A timer that was started. */
+export interface Timer {
+  stop(): void;
+  /** Whether the process stays alive for the timer, where the runtime lets that be chosen. */
+  keepAlive(alive: boolean): void;
+}
+
 /**
  * A timer for any time. It waits in parts for a time that the platform's timer cannot hold.
  *
  * @param keepsAlive - whether the timer keeps the process alive, if the platform has a choice.
  */
-export function startTimer(
-  callback: () => void,
-  milliseconds: number,
-  keepsAlive: boolean = true,
-): { stop(): void } {
+export function startTimer(callback: () => void, milliseconds: number, keepsAlive: boolean = true): Timer {
   let handle: ReturnType<typeof setTimeout>;
+  let alive = keepsAlive;
+  const refer = (): void => {
+    const { ref, unref } = handle as { ref?: () => unknown; unref?: () => unknown };
+    (alive ? ref : unref)?.call(handle);
+  };
   const arm = (left: number): void => {
     const part = Math.min(left, longestTimer);
     handle = setTimeout(() => {
       if (left > part) arm(left - part);
       else callback();
     }, part);
-    if (!keepsAlive) (handle as { unref?: () => unknown }).unref?.();
+    if (!alive) refer();
   };
   arm(milliseconds);
   return {
     stop: () => {
       clearTimeout(handle);
+    },
+    keepAlive: (value) => {
+      alive = value;
+      refer();
     },
   };
 }

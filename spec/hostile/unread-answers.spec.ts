@@ -1,7 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import { decodeControl } from '../../lib/queue/envelope.js';
 import { needDist } from '../support/dist.js';
-import { encodeRequest } from '../support/queue.js';
+import { decodeControl, encodeRequest } from '../support/queue.js';
 import { Victim } from '../support/victim.js';
 
 beforeAll(needDist);

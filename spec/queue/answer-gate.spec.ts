@@ -23,7 +23,7 @@ function open(congested: boolean) {
   return { gate, outlet, begin, opened: () => opened };
 }
 
-it('lets eight callbacks be in flight while the send queue is full, and asks for room once', async () => {
+it('the answer gate lets eight callbacks be in flight while the send queue is full, and waits for room once', async () => {
   const { gate, outlet, begin, opened } = open(true);
   expect(begin()).toBe(8);
   for (let i = 0; i < 100; i += 1) expect(gate.closed).toBe(true);
@@ -37,7 +37,7 @@ it('lets eight callbacks be in flight while the send queue is full, and asks for
   expect(gate.closed).toBe(false);
 });
 
-it('opens when the socket has failed', async () => {
+it('the answer gate opens when the socket has failed', async () => {
   const { outlet, begin, opened } = open(true);
   expect(begin()).toBe(8);
   outlet.congested = false;
@@ -46,7 +46,7 @@ it('opens when the socket has failed', async () => {
   expect(opened()).toBe(1);
 });
 
-it('lets callbacks that do not answer at once begin eight at a time while there is room', async () => {
+it('the answer gate starts asynchronous callbacks eight at a time while the send queue has room', async () => {
   const { gate, outlet, begin, opened } = open(false);
   for (let round = 1; round <= 4; round += 1) {
     expect(begin()).toBe(8);
@@ -59,7 +59,7 @@ it('lets callbacks that do not answer at once begin eight at a time while there 
   expect(begin()).toBe(8);
 });
 
-it('lets one more callback begin each time the queue has had room, also if it is full again by then', async () => {
+it('the answer gate starts one more callback each time the send queue has had room, even if it is full again', async () => {
   const { gate, outlet, begin, opened } = open(true);
   expect(begin()).toBe(8);
   for (let round = 0; round < 4; round += 1) {

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { PayloadConstructor } from '../../lib/queue/payload.js';
+import type { PayloadConstructor } from '../../lib/queue/types.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { needDist } from '../support/dist.js';
 import { Ends } from '../support/encrypted.js';
@@ -75,7 +75,7 @@ describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets 
     writer.writeUint(2400);
   };
 
-  it('holds no more than it may, lets the sender wait, gets everything in order, and lives on although it was away for longer than its heartbeat waits', async ({
+  it('backpressure: a slow peer holds no more than its limit, the sender waits, every message arrives in order, and the heartbeat does not end the connection', async ({
     onTestFinished,
   }) => {
     const ends = new Ends();
@@ -115,7 +115,7 @@ describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets 
   }, 60_000);
 });
 
-it('a callback that takes longer than both heartbeats wait: the sender waits too, and nobody gives up', async () => {
+it('a callback that takes longer than both heartbeat timeouts makes the sender wait and does not end the connection', async () => {
   const heartbeat = { interval: 50, timeout: 1500 };
   const { near, far, dispose } = await queuePair('plain', { heartbeat }, { heartbeat });
   let open: () => void = () => undefined;

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CallbackQueue, type Task } from '../../lib/queue/callback-queue.js';
+import { CallbackQueue, CallbackQueues, type Task } from '../../lib/queue/callback-queue.js';
 import { Deferred } from '../../lib/util/wait.js';
 import { Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
@@ -8,107 +8,102 @@ import { watch } from '../support/sockets.js';
 
 interface Job extends Task {
   readonly name: string;
-  /** What has to be waited for; a task without one is done at once. */
+  /** The end of an asynchronous task. */
   readonly gate?: Deferred<void>;
 }
 
-const sync = (name: string, priority: number = 0): Job => ({ name, priority });
+const sync = (name: string, priority: number = 0): Job => ({ name, priority, begun: false });
 const gated = (name: string, priority: number = 0): Job & { gate: Deferred<void> } => ({
   name,
   priority,
+  begun: false,
   gate: new Deferred<void>(),
 });
 
-/** A lane that writes down which tasks begin. */
-function open(concurrency: number, mayBegin?: (job: Job) => boolean) {
+/** A queue that records which tasks start. */
+function open(concurrency: number, mayStart: (job: Job) => boolean = () => true) {
   const begun: string[] = [];
-  let runs = 0;
-  const lane = new CallbackQueue<Job>(
-    concurrency,
-    ({ name, gate }) => {
+  let jobs = 0;
+  const queue = new CallbackQueue<Job>(concurrency, {
+    run: ({ name, gate }) => {
       begun.push(name);
-      return gate?.promise;
+      return gate?.promise.then(() => undefined);
     },
-    () => (runs += 1),
-    mayBegin,
-  );
-  return { lane, begun, runs: () => runs };
+    mayStart,
+    onProgress: () => (jobs += 1),
+  });
+  const push = (...tasks: Job[]): void => {
+    for (const task of tasks) queue.push(task);
+  };
+  return { queue, push, begun, jobs: () => jobs };
 }
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('a lane', () => {
-  it('performs tasks in their order, before kick returns', () => {
-    const { lane, begun, runs } = open(1);
-    for (const name of ['a', 'b', 'c']) lane.push(sync(name));
+describe('a callback queue', () => {
+  it('runs waiting tasks in order before start returns', () => {
+    const { queue, push, begun, jobs } = open(1);
+    push(...['a', 'b', 'c'].map((name) => sync(name)));
     expect(begun).toEqual([]);
-    lane.start();
+    queue.start();
     expect(begun).toEqual(['a', 'b', 'c']);
-    expect(runs()).toBe(1);
+    expect(jobs()).toBe(1);
   });
 
-  it('makes one job of a run of tasks that are done at once, which ends at the first that is not', async () => {
+  it('makes one p-queue job of a run of synchronous tasks, which ends at the first asynchronous task', async () => {
     const add = vi.spyOn(PQueue.prototype, 'add');
-    const { lane, begun } = open(1);
+    const { queue, push, begun } = open(1);
     const wait = gated('wait');
-    for (let i = 0; i < 100; i += 1) lane.push(sync(`${i}`));
-    lane.push(wait);
-    for (let i = 0; i < 100; i += 1) lane.push(sync(`late ${i}`));
-    lane.start();
+    for (let i = 0; i < 100; i += 1) push(sync(`${i}`));
+    push(wait);
+    for (let i = 0; i < 100; i += 1) push(sync(`late ${i}`));
+    queue.start();
     expect(begun.length).toBe(101);
     // The rest is one more job, which waits.
     expect(add).toHaveBeenCalledTimes(2);
     await turns(2);
     expect(begun.length).toBe(101);
     wait.gate.resolve();
-    await lane.idle();
+    await queue.idle();
     expect(begun.length).toBe(201);
     expect(add).toHaveBeenCalledTimes(2);
   });
 
-  it.each([1, 2, 7])('has %d under way at a time, and begins them in order', async (concurrency) => {
-    const { lane, begun } = open(concurrency);
+  it.each([1, 2, 7])('keeps %d tasks in flight and starts them in order', async (concurrency) => {
+    const { queue, push, begun } = open(concurrency);
     const jobs = Array.from({ length: 20 }, (_, i) => gated(`${i}`));
-    for (const job of jobs) lane.push(job);
-    lane.start();
+    push(...jobs);
+    queue.start();
     for (const [i, { gate }] of jobs.entries()) {
       expect(begun).toEqual(jobs.slice(0, i + concurrency).map(({ name }) => name));
       gate.resolve();
       await turns();
     }
-    expect(lane.busy).toBe(false);
+    expect(queue.free).toBe(true);
   });
 
-  it('takes the higher priority first among what waits, in order within one', async () => {
-    const { lane, begun } = open(1);
+  it('starts higher priorities first among waiting tasks, in order within a priority', async () => {
+    const { queue, push, begun } = open(1);
     const first = gated('first', -5);
-    lane.push(first);
-    lane.start();
-    for (const job of [
-      sync('a'),
-      sync('low', -1),
-      sync('high', 3),
-      sync('b'),
-      sync('higher', 4),
-      sync('high 2', 3),
-    ])
-      lane.push(job);
-    lane.start();
+    push(first);
+    queue.start();
+    push(sync('a'), sync('low', -1), sync('high', 3), sync('b'), sync('higher', 4), sync('high 2', 3));
+    queue.start();
     expect(begun).toEqual(['first']);
     first.gate.resolve();
-    await lane.idle();
+    await queue.idle();
     expect(begun).toEqual(['first', 'higher', 'high', 'high 2', 'a', 'b', 'low']);
   });
 
-  it('lets a higher priority that comes later pass those that were first', async () => {
-    const { lane, begun } = open(1);
+  it('starts a later task of higher priority before earlier ones that still wait', async () => {
+    const { queue, push, begun } = open(1);
     const jobs = [gated('1'), gated('2'), gated('3')];
-    for (const job of jobs) lane.push(job);
-    lane.start();
-    lane.push(sync('urgent', 1));
-    lane.start();
+    push(...jobs);
+    queue.start();
+    push(sync('urgent', 1));
+    queue.start();
     for (const { gate } of jobs) {
       gate.resolve();
       await turns();
@@ -116,127 +111,231 @@ describe('a lane', () => {
     expect(begun).toEqual(['1', 'urgent', '2', '3']);
   });
 
-  it('orders any mixture as a sorted list would', async () => {
+  it('orders any mixture of tasks like a stable sort by priority', async () => {
     const random = new Random(3);
     for (let round = 0; round < 30; round += 1) {
-      const { lane, begun } = open(1);
+      const { queue, push, begun } = open(1);
       const blocker = gated('blocker', 100);
-      lane.push(blocker);
-      lane.start();
+      push(blocker);
+      queue.start();
       const jobs = Array.from({ length: 40 }, (_, i) => {
         const job = random.below(2) === 0 ? sync(`${i}`, random.below(4)) : gated(`${i}`, random.below(4));
         job.gate?.resolve();
         return job;
       });
       for (const job of jobs) {
-        lane.push(job);
-        if (random.below(3) === 0) lane.start();
+        push(job);
+        if (random.below(3) === 0) queue.start();
       }
-      lane.start();
+      queue.start();
       blocker.gate.resolve();
-      await lane.idle();
+      await queue.idle();
       const sorted = [...jobs].sort((one, other) => other.priority - one.priority);
       expect(begun.slice(1)).toEqual(sorted.map(({ name }) => name));
     }
   });
 
-  it('does not grow the stack, however many may begin at once', async () => {
+  it('starts 10,000 tasks at once without a deep stack', async () => {
     const count = 10_000;
-    const { lane, begun } = open(count);
+    const { queue, push, begun } = open(count);
     const gate = new Deferred<void>();
-    for (let i = 0; i < count + 1; i += 1) lane.push({ name: `${i}`, priority: 0, gate });
-    lane.start();
+    for (let i = 0; i < count + 1; i += 1) push({ name: `${i}`, priority: 0, begun: false, gate });
+    queue.start();
     expect(begun.length).toBe(count);
     gate.resolve();
-    await lane.idle();
+    await queue.idle();
     expect(begun.length).toBe(count + 1);
   });
 
-  it('may be kicked and given more from inside a task', async () => {
+  it('can get a task and be started inside a task, 20,000 times in a row', async () => {
     const begun: number[] = [];
-    const lane = new CallbackQueue<Task & { id: number }>(
-      1,
-      ({ id }) => {
+    const queue: CallbackQueue<Task & { id: number }> = new CallbackQueue<Task & { id: number }>(1, {
+      run: ({ id }) => {
         begun.push(id);
         if (id < 20_000) {
-          lane.push({ priority: 0, id: id + 1 });
-          lane.start();
+          queue.push({ priority: 0, begun: false, id: id + 1 });
+          queue.start();
         }
         return undefined;
       },
-      () => undefined,
-    );
-    lane.push({ priority: 0, id: 1 });
-    lane.start();
-    await lane.idle();
+      mayStart: () => true,
+      onProgress: () => undefined,
+    });
+    queue.push({ priority: 0, begun: false, id: 1 });
+    queue.start();
+    await queue.idle();
     expect(begun.length).toBe(20_000);
     expect(begun.at(-1)).toBe(20_000);
-    expect(lane.busy).toBe(false);
+    expect(queue.free).toBe(true);
   });
 
-  it('drops what has not begun, and goes on afterwards', async () => {
-    const { lane, begun } = open(1);
+  it('drops the waiting tasks on clear and accepts tasks afterwards', async () => {
+    const { queue, push, begun } = open(1);
     const running = gated('running');
-    lane.push(running);
-    lane.start();
-    lane.push(sync('dropped'));
-    lane.push(sync('dropped too', 9));
-    lane.start();
-    lane.clear();
-    expect(lane.busy).toBe(true);
-    lane.push(sync('new'));
-    lane.start();
+    push(running);
+    queue.start();
+    push(sync('dropped'), sync('dropped too', 9));
+    queue.start();
+    queue.clear();
+    expect(queue.free).toBe(false);
+    push(sync('new'));
+    queue.start();
     running.gate.resolve();
-    await lane.idle();
+    await queue.idle();
     expect(begun).toEqual(['running', 'new']);
-    expect(lane.busy).toBe(false);
+    expect(queue.free).toBe(true);
   });
 
-  it('stands still at a task that may not begin, until it is kicked', async () => {
+  it('blocks a priority level at a task that may not start, until the next start', async () => {
     let held = 'b';
-    const { lane, begun } = open(2, ({ name }) => name !== held);
-    for (const name of 'abc') lane.push(sync(name));
-    lane.push(sync('urgent', 1));
-    lane.start();
+    const { queue, push, begun } = open(2, ({ name }) => name !== held);
+    push(...['a', 'b', 'c'].map((name) => sync(name)), sync('urgent', 1));
+    queue.start();
     await turns();
     expect(begun).toEqual(['urgent', 'a']);
-    expect(lane.busy).toBe(true);
-    const idle = watch(lane.idle());
+    expect(queue.free).toBe(false);
+    const idle = watch(queue.idle());
     await turns();
     expect(idle.state).toBe('pending');
     held = '';
-    lane.start();
+    queue.start();
     await turns();
     expect(begun).toEqual(['urgent', 'a', 'b', 'c']);
     expect(idle.state).toBe('resolved');
   });
 
-  it('is idle when what it holds back is dropped', async () => {
-    const { lane } = open(1, () => false);
-    lane.push(sync('never'));
-    lane.start();
-    const idle = watch(lane.idle());
+  it('is idle after its blocked tasks are dropped', async () => {
+    const { queue, push } = open(1, () => false);
+    push(sync('never'));
+    queue.start();
+    const idle = watch(queue.idle());
     await turns();
     expect(idle.state).toBe('pending');
-    lane.clear();
+    queue.clear();
     await turns();
     expect(idle.state).toBe('resolved');
   });
 
-  it('is idle when what runs has ended, and not before', async () => {
-    const { lane } = open(2);
+  it('is idle only when all running tasks have ended', async () => {
+    const { queue, push } = open(2);
     const [one, other] = [gated('one'), gated('other')];
-    lane.push(one);
-    lane.push(other);
-    lane.start();
-    let idle = false;
-    const waited = lane.idle().then(() => (idle = true));
+    push(one, other);
+    queue.start();
+    const idle = watch(queue.idle());
     one.gate.resolve();
     await turns(3);
-    expect(idle).toBe(false);
-    expect(lane.busy).toBe(true);
+    expect(idle.state).toBe('pending');
+    expect(queue.free).toBe(false);
     other.gate.resolve();
-    await waited;
-    expect(lane.busy).toBe(false);
+    await turns(3);
+    expect(idle.state).toBe('resolved');
+    expect(queue.free).toBe(true);
+  });
+
+  it('removes skipped tasks from memory once they are the majority of the waiting ones', () => {
+    const { queue, push, begun } = open(1);
+    push(gated('running'));
+    queue.start();
+    const skipped = Array.from({ length: 200 }, (_, i) => sync(`${i}`));
+    push(...skipped, sync('kept'));
+    for (const task of skipped) {
+      task.begun = true;
+      queue.skip(task);
+    }
+    queue.clear();
+    expect(begun).toEqual(['running']);
+    expect(queue.free).toBe(false);
+  });
+});
+
+describe('a task that runs on arrival, between enter and leave', () => {
+  it('needs no p-queue, neither synchronous nor asynchronous', async () => {
+    const add = vi.spyOn(PQueue.prototype, 'add');
+    const { queue } = open(1);
+    queue.enter();
+    expect(queue.free).toBe(false);
+    queue.leave(undefined);
+    expect(queue.free).toBe(true);
+    const { gate } = gated('asynchronous');
+    queue.enter();
+    queue.leave(gate.promise);
+    expect(queue.free).toBe(false);
+    gate.resolve();
+    await turns();
+    expect(queue.free).toBe(true);
+    expect(add).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    [1, []],
+    [2, ['next']],
+  ])('counts in a concurrency of %d for tasks that arrive while it runs', async (concurrency, started) => {
+    const { queue, push, begun } = open(concurrency);
+    const { gate } = gated('asynchronous');
+    queue.enter();
+    queue.leave(gate.promise);
+    push(gated('next'), gated('last'));
+    queue.start();
+    await turns();
+    expect(begun).toEqual(started);
+    gate.resolve();
+    await turns();
+    expect(begun).toEqual([...started, started.length === 0 ? 'next' : 'last']);
+  });
+
+  it('keeps the queue from idle until it ends', async () => {
+    const { queue } = open(1);
+    const { gate } = gated('asynchronous');
+    queue.enter();
+    const idle = watch(queue.idle());
+    queue.leave(gate.promise);
+    await turns(2);
+    expect(idle.state).toBe('pending');
+    gate.resolve();
+    await turns(2);
+    expect(idle.state).toBe('resolved');
+  });
+
+  it('keeps other tasks waiting while it is synchronous', () => {
+    const { queue, push, begun } = open(2);
+    queue.enter();
+    push(sync('a'));
+    queue.start();
+    expect(begun).toEqual([]);
+    queue.leave(undefined);
+    queue.start();
+    expect(begun).toEqual(['a']);
+  });
+});
+
+describe('the callback queues of a socket', () => {
+  it('forget a retired queue when it is free, and start tasks that it gets later', async () => {
+    const begun: string[] = [];
+    const queues = new CallbackQueues<Job>({
+      run: ({ name, gate }) => {
+        begun.push(name);
+        return gate?.promise;
+      },
+      mayStart: () => true,
+      onProgress: () => undefined,
+    });
+    const queue = queues.add(1);
+    const running = gated('running');
+    queue.push(running);
+    queues.start();
+    queues.retire(queue);
+    queue.push(sync('waiting'));
+    const idle = watch(queues.idle());
+    running.gate.resolve();
+    await turns(2);
+    queues.start();
+    await turns(2);
+    expect(idle.state).toBe('resolved');
+    expect(begun).toEqual(['running', 'waiting']);
+    queue.push(sync('late'));
+    queues.start();
+    expect(begun).toEqual(['running', 'waiting']);
+    queues.startAlso([queue]);
+    expect(begun).toEqual(['running', 'waiting', 'late']);
   });
 });

@@ -3,9 +3,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closedError, MalformedError, RemoteError, TimeoutError } from '../../lib/errors.js';
 import { requestWindow } from '../../lib/queue/flow-window.js';
 import { Calls } from '../../lib/queue/calls.js';
-import { decodeControl } from '../../lib/queue/envelope.js';
 import { AbortHub } from '../../lib/util/wait.js';
-import { joined } from '../support/queue.js';
+import { decodeControl, joined } from '../support/queue.js';
 import { pattern, Random, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import { failure, failureOf, reasonOf, watch } from '../support/sockets.js';
@@ -44,7 +43,7 @@ afterEach(() => {
 });
 
 describe('a call', () => {
-  it('is one request, and its answer whatever comes with its number', async () => {
+  it('sends one request and resolves or rejects with the reply that has its id', async () => {
     const { calls, call, ids } = open();
     const [one, two, three] = [call(), call(), call()];
     expect(ids()).toEqual([1, 2, 3]);
@@ -64,7 +63,7 @@ describe('a call', () => {
     ]);
   });
 
-  it('fails when what comes is no answer', async () => {
+  it('rejects when its reply is malformed', async () => {
     const { calls, call } = open();
     const waiting = call();
     const error = new MalformedError('a failure is cut short', none);
@@ -72,7 +71,7 @@ describe('a call', () => {
     expect(await reasonOf(waiting)).toBe(error);
   });
 
-  it('takes its first answer: a second, a late and an unknown one are nothing', async () => {
+  it('ignores a second, a late and an unknown reply', async () => {
     const { calls, call, window } = open();
     const [one, two] = [call(), call()];
     calls.answer(1, pattern(1));
@@ -91,7 +90,7 @@ describe('a call', () => {
     expect([window.messages, window.bytes]).toEqual([0, 0]);
   });
 
-  it('that is still in line has no answer yet', async () => {
+  it('ignores a reply to a request that was not sent yet', async () => {
     const { calls, call, ids } = open(1e6, 1);
     const [one, two] = [call(), call()];
     expect(ids()).toEqual([1]);
@@ -106,8 +105,8 @@ describe('a call', () => {
   });
 });
 
-describe('the window', () => {
-  it('never lets more go out unanswered than the limit, and loses none', async () => {
+describe('the flow window of calls', () => {
+  it('never has more requests in flight than the limit, and sends all of them in order', async () => {
     const random = new Random(5);
     const limit = 5000;
     const { calls, call, sent, window } = open(limit, 7);
@@ -141,7 +140,7 @@ describe('the window', () => {
     expect(calls.pending).toBe(0);
   });
 
-  it('lets one request of any size go, when no other is under way', () => {
+  it('sends one request of any size when no other is in flight', () => {
     const { calls, call, ids } = open(100);
     void call(10_000);
     void call(0);
@@ -154,7 +153,7 @@ describe('the window', () => {
     expect(ids()).toEqual([1, 2, 3]);
   });
 
-  it('has room again for one that was given up when the other end is done with it', async () => {
+  it('keeps the room of a cancelled call until the peer has replied to it', async () => {
     vi.useFakeTimers();
     const { calls, call, ids } = open(1e6, 1);
     const { signal, abort } = abortable();
@@ -176,8 +175,8 @@ describe('the window', () => {
   });
 });
 
-describe('giving up', () => {
-  it('in line sends nothing, neither request nor cancel', async () => {
+describe('a cancelled call', () => {
+  it('sends neither request nor cancel if it still waited to be sent', async () => {
     vi.useFakeTimers();
     const { calls, call, sent, ids } = open(1e6, 1);
     const { signal, abort } = abortable();
@@ -197,7 +196,7 @@ describe('giving up', () => {
     await last;
   });
 
-  it('by time says what did not come and how long it was waited for', async () => {
+  it('rejects after its timeout with its name and the timeout', async () => {
     vi.useFakeTimers();
     const { call } = open();
     const waiting = watch(call(0, 25));
@@ -209,7 +208,7 @@ describe('giving up', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('at once sends nothing', async () => {
+  it('sends nothing with a timeout of 0 or an aborted signal', async () => {
     const { calls, call, sent } = open();
     await failureOf(call(0, 0), TimeoutError);
     const { signal, abort } = abortable();
@@ -219,7 +218,7 @@ describe('giving up', () => {
     expect(getEventListeners(signal, 'abort').length).toBe(0);
   });
 
-  it('needs one listener a signal, and none when nothing waits', async () => {
+  it('uses one listener per signal, and none when no call waits', async () => {
     const { calls, call } = open();
     const { signal } = abortable();
     const waiting = Array.from({ length: 20 }, () => call(0, Infinity, signal));
@@ -234,7 +233,7 @@ describe('giving up', () => {
     expect(getEventListeners(signal, 'abort').length).toBe(0);
   });
 
-  it('one signal for many gives all of them up', async () => {
+  it('is one of all calls that share an aborted signal', async () => {
     const { calls, call, ids } = open(1e6, 3);
     const { signal, abort } = abortable();
     const waiting = Array.from({ length: 8 }, () => call(0, 1000, signal));
@@ -246,8 +245,8 @@ describe('giving up', () => {
   });
 });
 
-describe('numbers', () => {
-  it('come round again, past those that are in use', () => {
+describe('the ids of calls', () => {
+  it('start again at 1 after the highest one and skip ids in use', () => {
     const { calls, call, ids } = open(1e6, 1000, 4);
     for (let i = 0; i < 4; i += 1) void call();
     calls.answer(1, none);
@@ -259,7 +258,7 @@ describe('numbers', () => {
     expect(ids()).toEqual([1, 2, 3, 4, 1, 3, 4]);
   });
 
-  it('of calls in line are in use', () => {
+  it('are in use while a call waits to be sent', () => {
     const { calls, call, ids } = open(1e6, 1, 3);
     void call();
     void call();
@@ -271,8 +270,8 @@ describe('numbers', () => {
   });
 });
 
-describe('the end', () => {
-  it('ends all, those in line too, and every later call', async () => {
+describe('the end of all calls', () => {
+  it('rejects the calls in flight, the waiting calls and every later call', async () => {
     const { calls, call, sent } = open(1e6, 1);
     const waiting = [call(), call(0, 1000), call()];
     const error = closedError('over');
@@ -284,7 +283,7 @@ describe('the end', () => {
     calls.answer(1, none);
   });
 
-  it('is not needed to know that no call waits', async () => {
+  it('is not needed for idle, which resolves when no call is pending', async () => {
     const { calls, call } = open();
     await calls.idle();
     const waiting = [call(), call()];
@@ -300,8 +299,8 @@ describe('the end', () => {
   });
 });
 
-describe('the round trip', () => {
-  it('is a mean in which the newest weighs an eighth', () => {
+describe('the round trip time', () => {
+  it('is a mean in which the newest call weighs an eighth', () => {
     vi.useFakeTimers();
     const { calls, call } = open();
     expect(calls.roundTrip).toBeUndefined();
@@ -315,7 +314,7 @@ describe('the round trip', () => {
     expect(calls.roundTrip).toBe(90);
   });
 
-  it('begins when the request goes out, not in line', () => {
+  it('begins when the request is sent, not while it waits', () => {
     vi.useFakeTimers();
     const { calls, call } = open(1e6, 1);
     void call();

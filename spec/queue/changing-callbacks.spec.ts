@@ -5,9 +5,9 @@ import { QueueField } from '../support/queue.js';
 const field = new QueueField();
 afterEach(() => field.clear());
 
-describe('a callback that removes another one which has a concurrency of its own', () => {
+describe('a callback that removes another callback with a concurrency of its own', () => {
   it.each(['auto', 'manual'] as const)(
-    'does not keep a third one from its messages (%s)',
+    'does not keep a third callback from its messages (%s)',
     async (dispatch) => {
       const { queue, peer } = await field.alone({ dispatch, unmatched: 'error' });
       const own = { concurrency: 1 };

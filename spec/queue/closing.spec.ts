@@ -3,10 +3,11 @@ import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { K4netError } from '../../lib/errors.js';
-import { decodeControl, encodeCancel } from '../../lib/queue/envelope.js';
+import { encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import {
+  decodeControl,
   encodeRequest,
   Errors,
   hex,
@@ -32,7 +33,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('settles everyone who waits, tells the callbacks that run, and drops those that wait', async () => {
+  it('settles all pending promises, aborts the signals of running callbacks, and drops waiting ones', async () => {
     const { near, far } = await field.pair({ far: { requestConcurrency: 1 } });
     const signals: AbortSignalLike[] = [];
     const wait = async (_: unknown, { signal }: { signal: AbortSignalLike }): Promise<string> => {
@@ -84,7 +85,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     expect(far.readyState).toBe('closed');
   });
 
-  it('wakes a recv that waits', async () => {
+  it('rejects a pending recv', async () => {
     const { near, far } = await field.started();
     const waiting = [far.recv(), far.recv({ timeout: 60_000 })].map(watch);
     await turns(2);
@@ -92,7 +93,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     for (const each of waiting) expect(each.reason).toMatchObject({ code: 'K4NET_CLOSED' });
   });
 
-  it('sends what was sent before, and the closing message last', async () => {
+  it('sends earlier messages first and the closing message last', async () => {
     const { near, far } = await field.started();
     for (let i = 0; i < 30; i += 1) void near.send(pattern(20_000, i));
     void near.close('last');
@@ -101,7 +102,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     await failure(far.recv(), 'K4NET_CLOSED');
   });
 
-  it('works before start, more than once, and for await using', async () => {
+  it('works before start, repeatedly, and with await using', async () => {
     const { near, far } = await field.pair();
     far.start();
     const closing = near.close('never started');
@@ -113,7 +114,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('cuts a peer that does not end', async () => {
+  it('cuts the connection after its timeout when the peer does not end', async () => {
     const { queue } = await field.alone();
     queue.start();
     const info = watch(queue.closed);
@@ -125,7 +126,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     await until(() => slow.state === 'resolved');
   });
 
-  it('tells everybody why when the connection breaks, and still calls what waits', async () => {
+  it('reports the error of a failed connection to all pending calls, and still runs waiting callbacks', async () => {
     const causes: (K4netError | undefined)[] = [];
     const { near, far, cut } = await field.pair({ far: { onClose: (cause) => void causes.push(cause) } });
     const seen: boolean[] = [];
@@ -155,7 +156,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
     expect(causes.map((cause) => cause?.code)).toEqual(['K4NET_CONNECTION']);
   });
 
-  it('waits for callbacks when the peer has ended: their answers still go out', async () => {
+  it('waits for callbacks when the peer has ended, and sends their answers', async () => {
     const { queue, peer } = await field.alone({ concurrency: 1, requestConcurrency: 1 });
     const seen: string[] = [];
     const gate = new Deferred<void>();
@@ -189,12 +190,12 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 });
 
-describe('QueueSocket: a connection that breaks while the queues are full', () => {
+describe('QueueSocket: a connection that fails while the queues are full', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
   const far = { maxQueuedMessages: 2 };
 
-  it('ends calls, though messages wait for recv', async () => {
+  it('rejects calls although messages wait for recv', async () => {
     const { near, far: sock, cut } = await field.started({ far });
     for (let i = 0; i < 5; i += 1) void near.send(`${i}`);
     await until(() => sock.stats().receiveQueue.messages === 2);
@@ -208,7 +209,7 @@ describe('QueueSocket: a connection that breaks while the queues are full', () =
     await failure(sock.recv(), 'K4NET_CONNECTION');
   });
 
-  it('tells callbacks, which may wait for nothing else', async () => {
+  it('aborts the signals of running callbacks', async () => {
     const { near, far: sock, cut } = await field.pair({ far });
     const seen: number[] = [];
     sock.registerCallback('x', async (reader, { signal }) => {
@@ -230,7 +231,7 @@ describe('QueueSocket: a connection that breaks while the queues are full', () =
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a request that dispatch: manual holds', (carrier) => {
+describe.each(queueCarriers)('QueueSocket, %s: a request that manual dispatch holds', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
@@ -242,25 +243,28 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that dispatch: manual h
       },
     ],
     ['the peer closes', ({ near }) => near.close(undefined, { timeout: 0 })],
-  ] as readonly [string, (pair: QueuePair) => unknown][])('sees its signal abort when %s', async (_, end) => {
-    const pair = await field.started({ far: { dispatch: 'manual' } });
-    const { near, far } = pair;
-    const seen: unknown[] = [];
-    far.registerCallback('x', async (reader, { signal }) => {
-      if (!signal.aborted) await aborted(signal);
-      seen.push(textOf(reader.read()), K4netError.is(signal.reason));
-      return 'nobody waits for this';
-    });
-    void near.call('x', 'held');
-    await until(() => far.stats().requestsInFlight === 1);
-    await end(pair);
-    await far.closed;
-    expect(await far.recvRegistered()).toBe(1);
-    expect(seen).toEqual(['held', true]);
-    expect(far.stats()).toMatchObject({ callbacksRun: 1, requestQueue: { messages: 0, bytes: 0 } });
-  });
+  ] as readonly [string, (pair: QueuePair) => unknown][])(
+    'has its signal aborted when %s',
+    async (_, end) => {
+      const pair = await field.started({ far: { dispatch: 'manual' } });
+      const { near, far } = pair;
+      const seen: unknown[] = [];
+      far.registerCallback('x', async (reader, { signal }) => {
+        if (!signal.aborted) await aborted(signal);
+        seen.push(textOf(reader.read()), K4netError.is(signal.reason));
+        return 'nobody waits for this';
+      });
+      void near.call('x', 'held');
+      await until(() => far.stats().requestsInFlight === 1);
+      await end(pair);
+      await far.closed;
+      expect(await far.recvRegistered()).toBe(1);
+      expect(seen).toEqual(['held', true]);
+      expect(far.stats()).toMatchObject({ callbacksRun: 1, requestQueue: { messages: 0, bytes: 0 } });
+    },
+  );
 
-  it('sees its signal abort when the socket closes while recvRegistered performs it', async () => {
+  it('has its signal aborted when the socket closes while recvRegistered runs its callback', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     let reason: unknown;
     far.registerCallback('x', async (_, { signal }) => {
@@ -323,7 +327,7 @@ describe('QueueSocket: onClose', () => {
     expect(errors.kinds).toEqual(Array.from({ length: reports }, () => 'hook onClose'));
   });
 
-  it('yields to the message that close was given', async () => {
+  it('is overridden by the closing message of close', async () => {
     let asked = 0;
     const { near, far } = await field.started({ near: { onClose: () => `hook ${(asked += 1)}` } });
     void near.close('explicit');
@@ -332,7 +336,7 @@ describe('QueueSocket: onClose', () => {
     expect(asked).toBe(1);
   });
 
-  it('does not hold the close up for longer than its time', async () => {
+  it('delays the close by its timeout at most', async () => {
     const { near } = await field.started({
       near: { onClose: () => new Promise<undefined>(() => undefined) },
     });
@@ -383,7 +387,7 @@ describe('QueueSocket: onClose', () => {
     await farSocket.close(undefined, { timeout: 0 });
   });
 
-  it('may close the socket itself', async () => {
+  it('can close the socket itself', async () => {
     const pair = await field.started({
       near: {
         onClose: () => {
@@ -402,7 +406,7 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('finishes callbacks and calls, refuses what is new, and closes', async () => {
+  it('finishes callbacks and calls, refuses new requests, and closes', async () => {
     const { queue, peer } = await field.alone({ requestConcurrency: 1, onClose: () => 'bye' });
     const seen: string[] = [];
     const gate = new Deferred<void>();
@@ -437,7 +441,7 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
     await until(() => draining.state === 'resolved');
   });
 
-  it('lets callbacks make the calls that they need', async () => {
+  it('lets callbacks make calls and waits for them', async () => {
     const { near, far } = await field.started();
     near.registerCallback('what?', () => 'this');
     const gate = new Deferred<void>();
@@ -454,7 +458,7 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
     expect(seen).toEqual(['this']);
   });
 
-  it('cuts when its time is over, and says so to what still runs', async () => {
+  it('cuts the connection after its timeout and aborts the signals of running callbacks', async () => {
     const { queue, peer } = await field.alone();
     let signal: AbortSignalLike | undefined;
     queue.registerCallback('x', (_, context) => {
@@ -476,7 +480,7 @@ describe('QueueSocket: drain', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('performs what waits for recvRegistered', async () => {
+  it('runs the callbacks that wait for recvRegistered', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     let runs = 0;
     far.registerCallback('x', () => void (runs += 1));
@@ -486,7 +490,7 @@ describe('QueueSocket: drain', () => {
     expect(runs).toBe(3);
   });
 
-  it('aborts the signal of a request that dispatch: manual holds, and still sends its answer', async () => {
+  it('aborts the signal of a request that manual dispatch holds, and still sends its answer', async () => {
     const { near, far } = await field.started({ far: { dispatch: 'manual' } });
     far.registerCallback('long', async (_, { signal }) => {
       if (!signal.aborted) await aborted(signal);
@@ -498,7 +502,7 @@ describe('QueueSocket: drain', () => {
     expect(textOf((await answer).read())).toBe('stopped: K4NET_CLOSED');
   });
 
-  it('resolves for a peer that is gone, after close, and many times', async () => {
+  it('resolves when the peer is gone, after close, and each time it is called', async () => {
     const { far, cut } = await field.started();
     cut();
     await Promise.all([far.drain(), far.drain()]);
@@ -515,7 +519,7 @@ describe('QueueSocket: drain', () => {
     [{ time: 1 }, TypeError],
     [{ timeout: -1 }, RangeError],
     [null, TypeError],
-  ])('takes no options like %j', async (options, type) => {
+  ])('rejects the options %j', async (options, type) => {
     const { near } = await field.started();
     expect(await reasonOf(near.drain(options as never))).toBeInstanceOf(type);
     expect(await reasonOf(near.close(undefined, options as never))).toBeInstanceOf(type);
@@ -523,7 +527,7 @@ describe('QueueSocket: drain', () => {
     await near.send('x');
   });
 
-  it('lets requests be cancelled that it waits for', async () => {
+  it('lets the peer cancel requests for which it waits', async () => {
     const { queue, peer } = await field.alone();
     queue.registerCallback('x', async (_, { signal }) => {
       if (!signal.aborted)
@@ -549,7 +553,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrie
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('by who hears of a message without a callback ends in good order', async () => {
+  it('by the onError of an unmatched message ends cleanly', async () => {
     const onError = (): void => void far.close();
     const { near, far } = await field.started({ far: { unmatched: 'error', onError } });
     await near.sendRegistered('nobody', 'text');
@@ -558,12 +562,15 @@ describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrie
   });
 });
 
-it.each(['close', 'onClose'])('a socket that had ended before ends without the word of %s', async (how) => {
-  const [one, two] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
-  await one.end();
-  const queue = new QueueSocket(one, how === 'onClose' ? { onClose: () => 'the word' } : {});
-  const closing = queue.close(how === 'close' ? 'the word' : undefined);
-  void two.close();
-  await closing;
-  expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
-});
+it.each(['close', 'onClose'])(
+  'a socket that was half-closed before closes without the message of %s',
+  async (how) => {
+    const [one, two] = memoryPair().map((end) => new LockedSocket(end)) as [LockedSocket, LockedSocket];
+    await one.end();
+    const queue = new QueueSocket(one, how === 'onClose' ? { onClose: () => 'the word' } : {});
+    const closing = queue.close(how === 'close' ? 'the word' : undefined);
+    void two.close();
+    await closing;
+    expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
+  },
+);

@@ -5,7 +5,6 @@ import { toHex } from '../../lib/util/bytes.js';
 import {
   checkName,
   checkRaw,
-  decodeControl,
   encodeCancel,
   encodeFailure,
   encodeKeepalive,
@@ -14,7 +13,7 @@ import {
   nameLength,
   nameText,
 } from '../../lib/queue/envelope.js';
-import { encodeAnswer, encodeRequest } from '../support/queue.js';
+import { decodeControl, encodeAnswer, encodeRequest } from '../support/queue.js';
 
 interface Registered {
   readonly name: string;
@@ -42,7 +41,7 @@ const anyName = fc.string({
 });
 
 describe('a registered message', () => {
-  it.each(registered)('for $name is the bytes of the Python library', ({ name, payload, bytes }) => {
+  it.each(registered)('for $name has the bytes of the Python library', ({ name, payload, bytes }) => {
     expect(toHex(encodeRegistered(name, fromHex(payload)))).toBe(bytes);
     const message = fromHex(bytes);
     const length = lengthOf(message);
@@ -50,7 +49,7 @@ describe('a registered message', () => {
     expect(toHex(message.subarray(length + 1))).toBe(payload);
   });
 
-  it('has the name before its first NUL, wherever it lies among other bytes', () => {
+  it('has the name before its first NUL, at any offset in a buffer', () => {
     fc.assert(
       fc.property(anyName, anyBytes, anyBytes, anyBytes, (name, payload, before, after) => {
         const message = encodeRegistered(name, payload);
@@ -81,15 +80,15 @@ describe('a registered message', () => {
     expect(lengthOf(message)).toBe(length);
   });
 
-  it('is not looked for in the bytes of its neighbours', () => {
+  it('is not read beyond its own bytes', () => {
     // The NUL belongs to the next message.
     expect(nameLength(ascii('xxname\0'), 2, 4)).toBe(-1);
     expect(nameLength(ascii('xxname\0'), 2, 5)).toBe(4);
   });
 });
 
-describe('a name that is to be sent', () => {
-  it.each(['a', ' ', '~', 'two words', 'n'.repeat(255), 'close', '__proto__'])('may be %j', (name) => {
+describe('the name of a message', () => {
+  it.each(['a', ' ', '~', 'two words', 'n'.repeat(255), 'close', '__proto__'])('can be %j', (name) => {
     expect(checkName(name)).toBe(name);
   });
 
@@ -100,16 +99,19 @@ describe('a name that is to be sent', () => {
     },
   );
 
-  it.each([undefined, null, 1, {}, Symbol.iterator, ['a'], ascii('a')])('is a string, not %o', (name) => {
-    expect(() => checkName(name as never)).toThrow(TypeError);
-  });
+  it.each([undefined, null, 1, {}, Symbol.iterator, ['a'], ascii('a')])(
+    'must be a string, not %o',
+    (name) => {
+      expect(() => checkName(name as never)).toThrow(TypeError);
+    },
+  );
 
-  it('is quoted by the error, control characters escaped', () => {
+  it('is in the error with its control characters escaped', () => {
     expect(() => checkName('a\nb')).toThrow('"a\\nb"');
   });
 });
 
-describe('a raw message', () => {
+describe('a message without a name', () => {
   it('cannot begin like a control message', () => {
     for (const rest of [[], [1], [5], [0xff, 1, 2, 3]]) {
       expect(() => checkRaw(Uint8Array.from([...mark, ...rest]))).toThrow(RangeError);
@@ -122,7 +124,7 @@ describe('a raw message', () => {
     expect(isControl(message)).toBe(false);
   });
 
-  it('is told from its neighbours', () => {
+  it('is recognised at any offset in a buffer', () => {
     const run = fromHex('aa 00 4b 51 05');
     expect(isControl(run, 1, 4)).toBe(true);
     expect(isControl(run, 1, 2)).toBe(false);
@@ -148,7 +150,7 @@ describe('control messages', () => {
     expect(isControl(message)).toBe(true);
   });
 
-  it('come back as they went', () => {
+  it('decode to the values that were encoded', () => {
     fc.assert(
       fc.property(anyId, anyName, anyBytes, (number, name, bytes) => {
         const message = encodeRequest(number, name, bytes);
@@ -169,7 +171,7 @@ describe('control messages', () => {
     expect(decodeControl(encodeKeepalive())).toEqual({ type: 'keepalive' });
   });
 
-  it('of failures come back with code and text, the text cut at a character', () => {
+  it('of failures decode to their code and their text, which is cut between characters', () => {
     const longest = 1024;
     fc.assert(
       fc.property(anyId, fc.oneof(anyName, fc.constant('')), anyText, (number, code, text) => {
@@ -187,7 +189,7 @@ describe('control messages', () => {
     );
   });
 
-  it.each(['ä', 'a\0', 'line\nend', 'c'.repeat(256)])('of failures leave a code out that is %j', (code) => {
+  it.each(['ä', 'a\0', 'line\nend', 'c'.repeat(256)])('of failures omit the code %j', (code) => {
     expect(decodeControl(encodeFailure(7, code, 'text'))).toEqual({
       type: 'failure',
       id: 7,
@@ -196,7 +198,7 @@ describe('control messages', () => {
     });
   });
 
-  it('keep a code of 255 characters', () => {
+  it('of failures keep a code of 255 characters', () => {
     const code = 'c'.repeat(255);
     expect(decodeControl(encodeFailure(7, code, 'text'))).toMatchObject({ code, text: 'text' });
   });
@@ -224,12 +226,12 @@ describe('control messages', () => {
     ['type 0', '00 4b 51 00 00000000', undefined],
     ['type 6', '00 4b 51 06 00000000', undefined],
     ['type 255', '00 4b 51 ff 00000000 00', undefined],
-  ])('that are malformed are said to be: %s', (_, hex, number) => {
+  ])('are malformed: %s', (_, hex, number) => {
     const control = decodeControl(fromHex(hex));
     expect(control).toEqual({ type: 'malformed', id: number, why: expect.any(String) as string });
   });
 
-  it('of any bytes are read without an exception, and what is well formed is what was sent', () => {
+  it('decode from any bytes without an exception, and well-formed ones encode to the same bytes', () => {
     const kinds = new Set<string>();
     const likely = fc.array(fc.constantFrom(0, 0, 1, 2, 0x20, 0x41, 0x7e, 0x7f, 0xc3, 0xa4, 0xff), {
       maxLength: 12,

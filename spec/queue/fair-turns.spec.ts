@@ -12,13 +12,13 @@ function exhaust(turns: FairTurns): number {
 }
 
 describe('fair turns', () => {
-  it('let a few steps pass without a look at the clock', () => {
+  it('allow 31 steps without a reading of the clock', () => {
     const turns = new FairTurns();
     for (let i = 0; i < 31; i += 1) expect(turns.step()).toBe(false);
     expect(turns.exhausted).toBe(false);
   });
 
-  it('stop after about 10 ms of work in one turn, and everybody else in that turn at once', async () => {
+  it('are exhausted after about 10 ms of work in one turn, for every socket', async () => {
     const turns = new FairTurns();
     expect(exhaust(turns)).toBeGreaterThan(9);
     expect(turns.exhausted).toBe(true);
@@ -28,7 +28,7 @@ describe('fair turns', () => {
     expect(turns.step()).toBe(false);
   });
 
-  it('give all that wait a visit each, one after another, before any has a second', async () => {
+  it('run each waiting task once, in order, before any runs again', async () => {
     const turns = new FairTurns();
     const visits: string[] = [];
     const work = (name: string, left: number): void => {
@@ -51,7 +51,7 @@ describe('fair turns', () => {
     expect(visits.join('')).toBe('abcabcabc');
   });
 
-  it('run what waits in later turns, so that timers and input come in between', async () => {
+  it('run waiting tasks in later turns, so that timers and input run in between', async () => {
     const turns = new FairTurns();
     let [done, passed] = [0, 0];
     const work = (): void => {
@@ -70,7 +70,7 @@ describe('fair turns', () => {
   });
 });
 
-describe('QueueSocket: while other sockets use up every turn', () => {
+describe('QueueSocket: while other sockets exhaust every turn', () => {
   const field = new QueueField();
   let busy = false;
   const hog = (): void => {
@@ -83,7 +83,7 @@ describe('QueueSocket: while other sockets use up every turn', () => {
     await field.clear();
   });
 
-  it('answers that came before the end reach their calls, and the end comes last', async () => {
+  it('answers that arrived before the end reach their calls before the end does', async () => {
     const { queue, peer, cut } = await field.alone();
     queue.start();
     const calls = Array.from({ length: 100 }, () => watch(queue.call('x')));

@@ -6,7 +6,7 @@ const program = fileURLToPath(new URL('programs/forgotten.mjs', import.meta.url)
 
 beforeAll(needDist);
 
-it('forgotten promises: errors of the program are unhandled rejections, errors of the connection are quiet', async () => {
+it('a forgotten promise causes an unhandled rejection for an error of the program, and not for an error of the connection', async () => {
   const { code, out, err } = await run(process.execPath, [program]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   const state = 'K4NET_STATE';

@@ -10,7 +10,7 @@ afterEach(() => field.clear());
 const tight: QueueSocketOptions = { maxQueuedBytes: 1, unmatched: 'error', callTimeout: Infinity };
 
 describe('a request callback that waits for an answer behind a full queue', () => {
-  it('gets the answer with manual dispatch: recvRegistered performs the messages that fill the queue', async () => {
+  it('does not deadlock with manual dispatch: recvRegistered runs the callbacks of messages that fill the queue', async () => {
     const { near, far } = await field.started({ near: { ...tight, dispatch: 'manual' }, far: tight });
     const performed: string[] = [];
     near.registerCallback('event', () => void performed.push('event'));
@@ -32,7 +32,7 @@ describe('a request callback that waits for an answer behind a full queue', () =
     expect({ performed, count }).toEqual({ performed: ['ask', 'event', 'event'], count: 3 });
   });
 
-  it('gets the answer with manual dispatch also when the queue was full before its call', async () => {
+  it('does not deadlock with manual dispatch when the queue was full before its call', async () => {
     const { near, far, nearSocket } = await field.started({
       near: { ...tight, dispatch: 'manual' },
       far: tight,
@@ -60,7 +60,7 @@ describe('a request callback that waits for an answer behind a full queue', () =
     expect(events).toBe(2);
   });
 
-  it('gets the answer although requests of several unknown names came before it', async () => {
+  it('gets the answer although requests of several unknown names arrived before it', async () => {
     const { near, far } = await field.started({ near: { ...tight, requestConcurrency: 1 }, far: tight });
     near.registerCallback('ask', async () => (await near.call('question')).read());
     const refused: Promise<unknown>[] = [];

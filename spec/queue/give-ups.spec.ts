@@ -9,7 +9,7 @@ let pair: QueuePair;
 
 afterEach(() => pair.dispose());
 
-it('requests that were given up before their turn make room for others, so that the answers behind them are read', async () => {
+it('requests that are cancelled before they start make room for others, so that the answers behind them are read', async () => {
   const options = { callTimeout: Infinity, maxQueuedMessages: 100, requestConcurrency: 4 };
   pair = await queuePair('plain', options, options);
   const { near, far } = pair;
@@ -49,7 +49,7 @@ it('requests that were given up before their turn make room for others, so that 
   await Promise.all([near.close(), far.close()]);
 });
 
-it('a release by hand does not wait for requests that are given up meanwhile', async () => {
+it('recvRegistered does not wait for requests that are cancelled meanwhile', async () => {
   pair = await queuePair('plain', {}, { dispatch: 'manual', requestConcurrency: 1 });
   const { near, far } = pair;
   let open: () => void = () => undefined;
@@ -74,7 +74,7 @@ it('a release by hand does not wait for requests that are given up meanwhile', a
   await Promise.all([near.close(), far.close()]);
 });
 
-it('calls to an end that does not read wait at this one, and leave nothing there when they are given up', async () => {
+it('calls to a peer that does not read wait at this end, and use no memory after they are cancelled', async () => {
   pair = await queuePair('plain', { callTimeout: Infinity });
   // The far end is not started: it reads what its socket holds, and no more.
   const { near } = pair;
@@ -92,7 +92,7 @@ it('calls to an end that does not read wait at this one, and leave nothing there
   expect(near.stats().callsInFlight).toBe(0);
 });
 
-it('a call whose answer can no longer come is told so, although messages before it still wait for their callback', async () => {
+it('a call rejects when the connection fails, although earlier messages still wait for their callback', async () => {
   const onError = (): void => undefined;
   pair = await queuePair('plain', {}, { callTimeout: Infinity, maxQueuedMessages: 10, onError });
   const { near, far, cut } = pair;
@@ -112,7 +112,7 @@ it('a call whose answer can no longer come is told so, although messages before 
   await failure(ended[0]!, 'K4NET_CONNECTION');
 });
 
-it('an answer and a give-up that cross mean nothing to each other', async () => {
+it('an answer and a cancel that cross have no effect on each other', async () => {
   pair = await queuePair('plain');
   const { near, far } = pair;
   far.registerCallback('work', () => 'done');

@@ -17,16 +17,16 @@ function open(interval: number, timeout: number) {
   const quiet: number[] = [];
   const dead: number[] = [];
   const since = (): number => performance.now() - started;
-  const heartbeat = new Heartbeat(
-    () => ({ ...vitals }),
+  const heartbeat = new Heartbeat({
     interval,
     timeout,
-    () => {
+    vitals: () => ({ ...vitals }),
+    onQuiet: () => {
       quiet.push(since());
       vitals.sent += 1;
     },
-    () => dead.push(since()),
-  );
+    onDead: () => dead.push(since()),
+  });
   /** Lets time pass, with something done every millisecond. */
   const pass = (time: number, each: () => void = () => undefined): void => {
     for (let i = 0; i < time; i += 1) {
@@ -38,7 +38,7 @@ function open(interval: number, timeout: number) {
 }
 
 describe('a heartbeat', () => {
-  it('is quiet once an interval when nothing is sent, late by a quarter at most', () => {
+  it('calls onQuiet once per interval when nothing is sent, late by a quarter of it at most', () => {
     const { quiet, dead, pass } = open(100, 10_000);
     pass(1000);
     expect(quiet.length).toBeGreaterThanOrEqual(7);
@@ -51,7 +51,7 @@ describe('a heartbeat', () => {
     expect(dead).toEqual([]);
   });
 
-  it('has nothing to say while something is sent', () => {
+  it('does not call onQuiet while bytes are sent', () => {
     const { quiet, vitals, pass } = open(100, 10_000);
     let time = 0;
     pass(2000, () => {
@@ -61,7 +61,7 @@ describe('a heartbeat', () => {
     expect(quiet).toEqual([]);
   });
 
-  it('counts the interval from what was sent last', () => {
+  it('counts the interval from the last byte sent', () => {
     const { quiet, vitals, pass } = open(100, 10_000);
     pass(90);
     vitals.sent += 1;
@@ -71,7 +71,7 @@ describe('a heartbeat', () => {
     expect(quiet.length).toBe(1);
   });
 
-  it('says once that the peer is dead, when nothing has come for so long', () => {
+  it('calls onDead once when nothing has arrived for the timeout', () => {
     const { dead, vitals, pass } = open(40, 120);
     pass(100);
     vitals.received += 1;
@@ -85,7 +85,7 @@ describe('a heartbeat', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('does not blame the peer while this side does not read', () => {
+  it('does not call onDead while this side does not read', () => {
     const { dead, vitals, pass } = open(1000, 120);
     vitals.paused = true;
     pass(1000);
@@ -97,7 +97,7 @@ describe('a heartbeat', () => {
     expect(dead.length).toBe(1);
   });
 
-  it('lets in what waits at the door before it judges', () => {
+  it('reads pending input before it declares the peer dead', () => {
     const { dead, vitals, pass } = open(1000, 100);
     // After a long computation the timer comes first, and then the input that has piled up meanwhile.
     const now = performance.now.bind(performance);
@@ -115,7 +115,7 @@ describe('a heartbeat', () => {
     expect(dead).toEqual([]);
   });
 
-  it('ends when it is stopped, also between the timer and the look', () => {
+  it('calls nothing after it is stopped, even between the timer and the check', () => {
     const { heartbeat, quiet, dead, pass } = open(40, 80);
     pass(20);
     setTimeout(() => {
@@ -126,7 +126,7 @@ describe('a heartbeat', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('can be for one of the two only', () => {
+  it('can watch only one of the two directions', () => {
     const { quiet, dead, pass } = open(Infinity, 100);
     pass(150);
     expect(quiet).toEqual([]);

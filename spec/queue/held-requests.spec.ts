@@ -33,7 +33,7 @@ async function holding(): Promise<QueuePair & { readonly seen: Seen; readonly ca
 }
 
 describe('a request that manual dispatch holds', () => {
-  it('is not called any more when this side closes, and its caller is told', async () => {
+  it('is dropped when this side closes, and its caller gets the reason', async () => {
     const { near, seen, call } = await holding();
     await near.close();
     await failure(near.recvRegistered(), 'K4NET_CLOSED');
@@ -43,7 +43,7 @@ describe('a request that manual dispatch holds', () => {
     expect(near.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0 } });
   });
 
-  it('is called with an aborted signal when this side drains, and its answer still goes out', async () => {
+  it('runs with an aborted signal when this side drains, and its answer is still sent', async () => {
     const { near, seen, call } = await holding();
     await near.drain();
     await until(() => call.state !== 'pending');
@@ -51,7 +51,7 @@ describe('a request that manual dispatch holds', () => {
     expect(call.state).toBe('resolved');
   });
 
-  it('sees its signal abort when the connection breaks while recvRegistered waits for it', async () => {
+  it('has its signal aborted when the connection fails while recvRegistered waits for it', async () => {
     const { near, seen, call, cut } = await holding();
     const performing = near.recvRegistered();
     cut();
@@ -60,7 +60,7 @@ describe('a request that manual dispatch holds', () => {
     expect(seen).toEqual({ called: 1, aborted: 1 });
   });
 
-  it('sees its signal aborted when it waited behind a full queue while the connection broke', async () => {
+  it('has its signal aborted when it waited behind a full queue while the connection failed', async () => {
     const queues = { callTimeout: Infinity, maxQueuedMessages: 1 };
     const { near, far, cut } = await field.started({ near: { ...queues, dispatch: 'manual' }, far: queues });
     const signals: boolean[] = [];

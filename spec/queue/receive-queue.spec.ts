@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { closedError, TooLargeError } from '../../lib/errors.js';
-import { FlowWindow, compact } from '../../lib/queue/flow-window.js';
+import { FlowWindow } from '../../lib/queue/flow-window.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
+import { compact } from '../../lib/util/bytes.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
 import { failure, failureOf, watch } from '../support/sockets.js';
 import { turns } from '../support/recorder.js';
 
-describe('a budget', () => {
-  it('counts messages, and their bytes with 64 more for each', () => {
+describe('a flow window', () => {
+  it('counts messages and their bytes, plus 64 for each message', () => {
     const budget = new FlowWindow(1000, 10);
     budget.reserve(0);
     budget.reserve(100);
@@ -19,7 +20,7 @@ describe('a budget', () => {
     expect([budget.messages, budget.bytes]).toEqual([0, 0]);
   });
 
-  it('is full at its bytes', () => {
+  it('is full at its limit of bytes', () => {
     const budget = new FlowWindow(200, 10);
     budget.reserve(71);
     expect(budget.fits(1)).toBe(true);
@@ -29,7 +30,7 @@ describe('a budget', () => {
     expect(budget.full).toBe(true);
   });
 
-  it('is full at its messages, however small', () => {
+  it('is full at its limit of messages, even if they are empty', () => {
     const budget = new FlowWindow(1e6, 3);
     for (let i = 0; i < 3; i += 1) {
       expect(budget.full).toBe(false);
@@ -40,7 +41,7 @@ describe('a budget', () => {
     expect(budget.fits(0)).toBe(false);
   });
 
-  it('has room for one message of any size, but for no other beside it', () => {
+  it('has room for one message of any size, and for no other beside it', () => {
     const budget = new FlowWindow(100, 10);
     expect(budget.fits(1e9)).toBe(true);
     budget.reserve(1e9);
@@ -51,8 +52,8 @@ describe('a budget', () => {
   });
 });
 
-describe('what a queue keeps', () => {
-  it('does not hold a much larger buffer', () => {
+describe('a message that waits in a queue', () => {
+  it('does not keep a much larger buffer in memory', () => {
     const large = pattern(10_000);
     const view = large.subarray(500, 600);
     const kept = compact(view);
@@ -79,7 +80,7 @@ describe('a receive queue', () => {
     return { queue, budget, room: () => room, unread: () => unread };
   }
 
-  it('gives messages out in order, and says each time that there is room', async () => {
+  it('returns messages in order and reports room each time', async () => {
     const { queue, budget, room } = open();
     for (const size of [1, 0, 3]) queue.push(pattern(size, size));
     expect([budget.messages, budget.bytes, budget.full]).toEqual([3, 196, true]);
@@ -88,7 +89,7 @@ describe('a receive queue', () => {
     expect(queue.take()).toBeUndefined();
   });
 
-  it('gives a message to who waits, in the order of the calls', async () => {
+  it('gives messages to pending receives in the order of their calls', async () => {
     const { queue, budget } = open();
     const waiting = [queue.receive({}), queue.receive({}), queue.receive({})];
     for (let i = 1; i <= 3; i += 1) queue.push(pattern(i));
@@ -96,7 +97,7 @@ describe('a receive queue', () => {
     expect(budget.messages).toBe(0);
   });
 
-  it('keeps a message that is too long for who waits, for the next one', async () => {
+  it('keeps a message that is too long for a pending receive for the next one', async () => {
     const { queue } = open();
     const picky = queue.receive({ maxSize: 2 });
     const patient = queue.receive({});
@@ -105,7 +106,7 @@ describe('a receive queue', () => {
     expect((await patient).length).toBe(3);
   });
 
-  it('gives out what is there after its end, and then says why', async () => {
+  it('returns the waiting messages after its end, and then rejects with the reason', async () => {
     const { queue } = open();
     queue.push(pattern(1));
     queue.end(closedError('the peer has ended'));
@@ -116,7 +117,7 @@ describe('a receive queue', () => {
     expect((await failure(queue.receive({}), 'K4NET_CLOSED')).message).toBe('the peer has ended');
   });
 
-  it('tells who waits of the end', async () => {
+  it('rejects pending receives at its end', async () => {
     const { queue } = open();
     const waiting = watch(queue.receive({}));
     await turns();
@@ -126,7 +127,7 @@ describe('a receive queue', () => {
     expect(waiting.state).toBe('rejected');
   });
 
-  it('drops everything, with its weight, when it is discarded', async () => {
+  it('drops all messages and releases its window when it is discarded', async () => {
     const { queue, budget, room } = open();
     queue.push(pattern(5));
     queue.push(pattern(0));
@@ -137,7 +138,7 @@ describe('a receive queue', () => {
     expect((await failure(queue.receive({}), 'K4NET_CLOSED')).message).toBe('closed here');
   });
 
-  describe('that is full', () => {
+  describe('a full receive queue', () => {
     beforeEach(() => {
       vi.useFakeTimers();
     });
@@ -145,7 +146,7 @@ describe('a receive queue', () => {
       vi.useRealTimers();
     });
 
-    it('reports once that nobody takes a message for a second', () => {
+    it('reports once that no message was taken for a second', () => {
       const { queue, unread } = open();
       for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
       vi.advanceTimersByTime(999);
@@ -159,7 +160,7 @@ describe('a receive queue', () => {
       expect(vi.getTimerCount()).toBe(0);
     });
 
-    it('does not count as unread once a message was taken, however long the next one waits', () => {
+    it('does not count as unread after a message was taken, however long the next one waits', () => {
       const { queue, unread } = open();
       for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
       for (let i = 0; i < 20; i += 1) {
@@ -170,7 +171,7 @@ describe('a receive queue', () => {
       expect([unread(), vi.getTimerCount()]).toEqual([0, 0]);
     });
 
-    it('reports nothing and keeps no timer once it has ended or has room', () => {
+    it('reports nothing and has no timer after it has ended or has room', () => {
       const ended = open();
       const emptied = open();
       for (const { queue } of [ended, emptied]) for (let i = 0; i < 3; i += 1) queue.push(pattern(i));
@@ -182,7 +183,7 @@ describe('a receive queue', () => {
     });
   });
 
-  it('does not keep the buffer of what stays', async () => {
+  it('does not keep the buffer of waiting messages in memory', async () => {
     const { queue } = open();
     queue.push(pattern(10_000).subarray(0, 10));
     expect((await queue.receive({})).buffer.byteLength).toBe(10);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { describeFailure } from '../../lib/queue/failure.js';
+import { describeFailure } from '../../lib/queue/error-hooks.js';
 import { QueueField, queueCarriers } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
 import { failure } from '../support/sockets.js';
@@ -17,7 +17,7 @@ const odd: Record<string, unknown> = {
   'that throws when it is looked at': new Proxy({}, { getPrototypeOf: evil, get: evil, has: evil }),
 };
 
-it.each(Object.entries(odd))('a failure %s is described', (_, thrown) => {
+it.each(Object.entries(odd))('an error %s has a description', (_, thrown) => {
   expect(typeof describeFailure(thrown).message).toBe('string');
 });
 
@@ -25,7 +25,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a callback that throws something'
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it.each(Object.entries(odd))('%s fails, and nothing else', async (what, thrown) => {
+  it.each(Object.entries(odd))('%s fails without another effect', async (what, thrown) => {
     const { near, far } = await field.started();
     const name = `${carrier} ${what}`;
     far.registerCallback(name, () => {

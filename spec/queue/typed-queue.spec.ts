@@ -25,8 +25,8 @@ async function reason(promise: Promise<unknown>): Promise<Error> {
   );
 }
 
-describe('messages', () => {
-  it('come as values, with the context of the queue', async () => {
+describe('typed messages', () => {
+  it('arrive as values, with the context of the queue', async () => {
     const { right, from, to } = sides();
     const heard: unknown[] = [];
     const contexts: MemoryContext[] = [];
@@ -40,7 +40,7 @@ describe('messages', () => {
     expect(right.received).toEqual([['said', Uint8Array.of(1, 0, 0, 0, 0x61, 1, 0, 0, 0, 0x62)]]);
   });
 
-  it('without a value take no bytes', async () => {
+  it('without a value have no bytes', async () => {
     const { right, from, to } = sides();
     let pings = 0;
     to.registerCallback('ping', () => {
@@ -52,7 +52,7 @@ describe('messages', () => {
     expect(right.received[0]).toEqual(['ping', new Uint8Array(0)]);
   });
 
-  it('keep what their callbacks return to this side, and stay synchronous', async () => {
+  it('do not send the results of their callbacks, and stay synchronous', async () => {
     const { left, right, from, to } = sides();
     to.registerCallback('ping', () => 'secret');
     await from.sendRegistered('ping');
@@ -65,7 +65,7 @@ describe('messages', () => {
     expect(answer.length).toBe(0);
   });
 
-  it('can be tasks, whose value is asked for each time', async () => {
+  it('can be tasks, whose value is made each time', async () => {
     const { left, from, to } = sides();
     const heard: string[] = [];
     to.registerCallback('said', ({ text }) => heard.push(text));
@@ -78,7 +78,7 @@ describe('messages', () => {
     expect(heard).toEqual(['1', '2']);
   });
 
-  it('can be taken back', async () => {
+  it('can be removed', async () => {
     const { from, to } = sides();
     let pings = 0;
     to.registerCallback('ping', () => {
@@ -90,8 +90,8 @@ describe('messages', () => {
   });
 });
 
-describe('requests', () => {
-  it('are answered, at once or later', async () => {
+describe('typed requests', () => {
+  it('are answered by synchronous and asynchronous callbacks', async () => {
     const { right, from, to } = sides();
     to.registerCallback('add', ({ a, b }) => a + b);
     expect(await from.call('add', { a: 2, b: -5 })).toBe(-3);
@@ -100,7 +100,7 @@ describe('requests', () => {
     expect(await from.call('now')).toBe(7n);
   });
 
-  it('hand options on as they are', async () => {
+  it('pass options on unchanged', async () => {
     const { left, right, from, to } = sides();
     const options = { concurrency: 3 };
     to.registerCallback('add', ({ a }) => a, options);
@@ -113,7 +113,7 @@ describe('requests', () => {
     expect(left.options.get('ping')).toEqual({ signal });
   });
 
-  it('fail at the callback for an answer of a wrong type', async () => {
+  it('fail at the callback when its result has a wrong type', async () => {
     const { right, from, to } = sides();
     to.registerCallback('add', () => 1.5);
     await expect(from.call('add', { a: 1, b: 1 })).rejects.toThrow('the callback failed');
@@ -126,8 +126,8 @@ describe('requests', () => {
   });
 });
 
-describe('what does not decode', () => {
-  it('never reaches a callback, and is told with its name and offset', async () => {
+describe('a payload that does not decode', () => {
+  it('never reaches a callback, and is reported with its name and offset', async () => {
     const { left, right, to } = sides();
     to.registerCallback('said', () => {
       throw new Error('called');
@@ -149,7 +149,7 @@ describe('what does not decode', () => {
     ]);
   });
 
-  it('fails a request on both sides', async () => {
+  it('fails its request on both sides', async () => {
     const { left, right, to } = sides();
     to.registerCallback('add', ({ a }) => a);
     const call = left.call('add', (writer) => {
@@ -160,7 +160,7 @@ describe('what does not decode', () => {
     expect((right.errors[0] as Error).message).toMatch(/^the argument of 'add' does not decode/);
   });
 
-  it('rejects the call whose answer it is', async () => {
+  it('rejects the call if it is the answer', async () => {
     const { right, from } = sides();
     right.registerCallback('add', () => Uint8Array.of(1, 2));
     const error = await reason(from.call('add', { a: 1, b: 1 }));
@@ -171,8 +171,8 @@ describe('what does not decode', () => {
   });
 });
 
-describe('wrong calls', () => {
-  it('of a wrong value send nothing', async () => {
+describe('wrong use of a typed queue', () => {
+  it('with a wrong value sends nothing', async () => {
     const { right, from } = sides();
     const said = from.sendRegistered('said', { who: 'a', text: 5 as never });
     await expect(said).rejects.toThrow(
@@ -185,7 +185,7 @@ describe('wrong calls', () => {
   });
 
   it.each(['toString', '__proto__', 'constructor', 'other', ''])(
-    'of the name %j are refused',
+    'with the name %j throws or rejects',
     async (name) => {
       const { from } = sides();
       // To the compiler a name that exists; two are needed, since no name is that of a message and of a request.
@@ -209,7 +209,7 @@ describe('wrong calls', () => {
     },
   );
 
-  it('of the wrong kind are refused', async () => {
+  it('with a request as a message, or the reverse, throws or rejects', async () => {
     const { from, right } = sides();
     const request = new TypeError("'add' is a request, which only call can send");
     expect(await reason(from.sendRegistered('add' as never, { a: 1, b: 1 } as never))).toEqual(request);
@@ -250,7 +250,7 @@ describe('wrong calls', () => {
       { a: { argument: null, answer: codec.bool } },
       /argument of 'a' .* not null/,
     ],
-  ])('of definitions are refused: %s', (_name, definition, message) => {
+  ])('with this definition throws: %s', (_name, definition, message) => {
     const [queue] = queuePair();
     const make = (): unknown => new TypedQueue(queue, definition as never);
     expect(make).toThrow(TypeError);
@@ -259,7 +259,7 @@ describe('wrong calls', () => {
 });
 
 describe('a promise of a library', () => {
-  it('is as good as one of the language', async () => {
+  it('works like a promise of the language', async () => {
     const { from, to } = sides();
     const later = <T>(value: T): PromiseLike<T> => {
       const promise = Promise.resolve(value);
@@ -269,7 +269,7 @@ describe('a promise of a library', () => {
     expect(await from.call('add', { a: 6, b: 7 })).toBe(42);
   });
 
-  it('is no promise where it is the value that a schema gives', async () => {
+  it('is not awaited if it is the value of a schema', async () => {
     const [left, right] = queuePair();
     const odd = { m: slowSchema<string, { then: string }>(() => ({ then: 'a word' })) };
     const heard: unknown[] = [];

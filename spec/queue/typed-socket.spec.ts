@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DecodeError, RemoteError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { QueueErrorInfo } from '../../lib/queue/queue-socket-options.js';
+import type { QueueErrorInfo } from '../../lib/queue/types.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { Ends } from '../support/encrypted.js';

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import type { K4netError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
-import type { Payload, PayloadConstructor } from '../../lib/queue/payload.js';
 import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
-import type { Callback, CallbackContext } from '../../lib/queue/callback-registry.js';
+import type { Callback, CallbackContext, Payload, PayloadConstructor } from '../../lib/queue/types.js';
 import { QueueField } from '../support/queue.js';
 import { until } from '../support/sockets.js';
 
@@ -14,7 +13,7 @@ afterEach(() => field.clear());
 type Returning<T> = () => T;
 
 describe('the types of a QueueSocket', () => {
-  it('take a callback that returns a payload, nothing, or a promise of either, and no other', () => {
+  it('accept a callback that returns a payload, nothing, or a promise of either, and no other', () => {
     expectTypeOf<Returning<Payload>>().toExtend<Callback>();
     expectTypeOf<Returning<ReturnType<() => void>>>().toExtend<Callback>();
     expectTypeOf<Returning<Promise<PayloadConstructor>>>().toExtend<Callback>();
@@ -25,7 +24,7 @@ describe('the types of a QueueSocket', () => {
     expectTypeOf<Returning<Promise<number>>>().not.toExtend<Callback>();
   });
 
-  it('take any result of the typed callback of a message', async () => {
+  it('accept any result of the typed callback of a message', async () => {
     const { near, far } = await field.started();
     const messages = { said: codec.string };
     const said: string[] = [];
@@ -35,7 +34,7 @@ describe('the types of a QueueSocket', () => {
     expect(said).toEqual(['hello']);
   });
 
-  it('take an onClose that returns a closing message, nothing, or a promise of either', () => {
+  it('accept an onClose that returns a closing message, nothing, or a promise of either', () => {
     type OnClose = NonNullable<QueueSocketOptions['onClose']>;
     expectTypeOf<Parameters<OnClose>>().toEqualTypeOf<[K4netError | undefined]>();
     expectTypeOf<Returning<CloseMessage>>().toExtend<OnClose>();
@@ -45,7 +44,7 @@ describe('the types of a QueueSocket', () => {
     expectTypeOf<Returning<number>>().not.toExtend<OnClose>();
   });
 
-  it('give callbacks an AbortSignal, which it is', async () => {
+  it('declare the signal of a callback as the AbortSignal that it is', async () => {
     const { near, far } = await field.started();
     const signals: unknown[] = [];
     far.registerCallback('x', (_, { signal }) => {

@@ -6,7 +6,7 @@ import { takeWarnings } from '../support/warnings.js';
 const field = new QueueField('plain over TCP');
 afterEach(() => field.clear());
 
-it('warns once of each of the first 16 names without a callback, with the peer, and then of no more', async () => {
+it('the process warns once of each of the first 16 names without a callback, with the peer, and of no more names', async () => {
   const { near, far } = await field.started();
   for (let nth = 1; nth <= 20; nth += 1) {
     for (let again = 0; again < 3; again += 1) void near.sendRegistered(`name-${nth}`);
@@ -23,7 +23,7 @@ it('warns once of each of the first 16 names without a callback, with the peer, 
   for (const { code } of given) expect(code).toBe('K4NET_NO_CALLBACK');
 });
 
-it('gives each message for a name without a callback to onError, with the peer', async () => {
+it('onError gets each message for a name without a callback, with the peer', async () => {
   const errors = new Errors();
   const { near, far } = await field.started({ far: { onError: errors.onError } });
   for (let i = 0; i < 20; i += 1) void near.sendRegistered('misspelt');

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { decodeControl } from '../../lib/queue/envelope.js';
-import { Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
+import { decodeControl, Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
 import { failure, textOf, until, watch } from '../support/sockets.js';
 
@@ -10,13 +9,13 @@ describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(() => field.clear());
 
-  it('sends a keepalive when nothing was sent for a while', async () => {
+  it('sends a keepalive when nothing was sent for its interval', async () => {
     const { queue, peer } = await field.alone({ heartbeat: { interval: 20, timeout: 60_000 } });
     queue.start();
     for (let i = 0; i < 3; i += 1) expect(decodeControl(await peer.recv())).toEqual({ type: 'keepalive' });
   });
 
-  it('gives a peer up that is silent', async () => {
+  it('ends the connection of a silent peer', async () => {
     const { queue } = await field.alone({ heartbeat: { interval: 10_000, timeout: 40 } });
     queue.start();
     const [recv, call] = [watch(queue.recv()), watch(queue.call('x'))];
@@ -27,7 +26,7 @@ describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
     expect(call.reason).toMatchObject({ code: 'K4NET_TIMEOUT' });
   });
 
-  it('keeps two idle peers together', async () => {
+  it('keeps the connection of two idle peers open', async () => {
     const heartbeat = { interval: 10, timeout: 60_000 };
     const { near, far } = await field.started({ near: { heartbeat }, far: { heartbeat } });
     await until(() => near.stats().messagesSent > 3 && far.stats().messagesSent > 3);
@@ -38,11 +37,11 @@ describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
   });
 });
 
-describe('QueueSocket: watching', () => {
+describe('QueueSocket: heartbeat and idle timeout', () => {
   const field = new QueueField();
   afterEach(() => field.clear());
 
-  it('begins with start, and ends with the socket', async () => {
+  it('start with start and end with the socket', async () => {
     const { queue, peer } = await field.alone({ heartbeat: { interval: 5, timeout: 60_000 } });
     void queue.send('first');
     queue.start();
@@ -54,7 +53,7 @@ describe('QueueSocket: watching', () => {
     expect(queue.stats().messagesSent).toBe(messagesSent);
   });
 
-  it('a keepalive needs no answer, and is no message', async () => {
+  it('a keepalive has no answer and is not a message', async () => {
     const errors = new Errors();
     const { queue, peer } = await field.alone(errors);
     queue.start();
@@ -65,7 +64,7 @@ describe('QueueSocket: watching', () => {
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('an idle socket calls onTimeout and closes, in spite of keepalives', async () => {
+  it('the idle timeout calls onTimeout and closes the socket, although keepalives arrive', async () => {
     const told: [QueueSocket, string][] = [];
     const onTimeout = (sock: QueueSocket): void => void told.push([sock, sock.readyState]);
     const { near, far } = await field.started({
@@ -82,7 +81,7 @@ describe('QueueSocket: watching', () => {
     await failure(near.recv(), 'K4NET_CLOSED');
   });
 
-  it('onTimeout may send a last word, or close with one', async () => {
+  it('onTimeout can send a last message, or close with one', async () => {
     const { far, near } = await field.started({
       far: { idleTimeout: 20, onTimeout: (sock) => void sock.send('are you there?'), onClose: () => 'bye' },
     });
@@ -112,7 +111,7 @@ describe('QueueSocket: watching', () => {
     expect(errors.kinds).toEqual(['hook onTimeout']);
   });
 
-  it('a peer whose messages wait here is not idle', async () => {
+  it('the idle timeout does not run while messages of the peer wait here', async () => {
     let idle = 0;
     const { queue, peer } = await field.alone({
       idleTimeout: 20,

@@ -1,7 +1,17 @@
-import { concatBytes } from '../../lib/util/bytes.js';
+import { concatBytes, readU32 } from '../../lib/util/bytes.js';
 import type { MessageHead } from '../../lib/transport/framing/encoder.js';
-import { answerHead, encodeRegistered, requestHead } from '../../lib/queue/envelope.js';
-import type { QueueErrorInfo, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import {
+  answerHead,
+  controlHead,
+  controlType,
+  decodeControl as decodeOther,
+  encodeRegistered,
+  nameLength,
+  requestHead,
+  type Control,
+} from '../../lib/queue/envelope.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
+import type { QueueErrorInfo } from '../../lib/queue/types.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
@@ -21,6 +31,30 @@ export function encodeRequest(id: number, name: string, payload: Uint8Array): Ui
 /** An answer as one piece. */
 export function encodeAnswer(id: number, payload: Uint8Array): Uint8Array {
   return joined(answerHead(id), payload);
+}
+
+/** A request or an answer, as the router of a QueueSocket reads them. */
+export type Exchange =
+  | {
+      readonly type: 'request';
+      readonly id: number;
+      readonly nameStart: number;
+      readonly nameLength: number;
+      readonly payload: Uint8Array;
+    }
+  | { readonly type: 'answer'; readonly id: number; readonly payload: Uint8Array };
+
+/** Reads any control message. */
+export function decodeControl(message: Uint8Array): Control | Exchange {
+  const type = message[3];
+  const exchange = type === controlType.request || type === controlType.answer;
+  if (!exchange || message.length < controlHead) return decodeOther(message);
+  const id = readU32(message, 4);
+  if (type === controlType.answer) return { type: 'answer', id, payload: message.subarray(controlHead) };
+  const length = nameLength(message, controlHead, message.length - controlHead);
+  if (length < 0) return decodeOther(message);
+  const payload = message.subarray(controlHead + length + 1);
+  return { type: 'request', id, nameStart: controlHead, nameLength: length, payload };
 }
 
 /** A head and what follows it, as one message. */

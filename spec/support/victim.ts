@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../lib/net/connect.js';
-import type { QueueSocketStats } from '../../lib/queue/queue-socket-options.js';
+import type { QueueSocketStats } from '../../lib/queue/types.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import type { Kind } from './queue-pairs.js';
 

@@ -149,14 +149,8 @@ export class ServerHandshake extends Handshake {
     if (!shared) throw new K4netError('K4NET_MALFORMED', 'the point of ClientHello is not on the curve');
     const appProtocol = this.#chooseProtocol(extensions);
     const replacement = this.#inject.rejectPremaster?.slice() ?? randomBytes(32);
-    const { scheduleDecryption } = this.#options;
-    const premaster = await openPremaster(
-      this.#backend,
-      key,
-      hello.ciphertext,
-      replacement,
-      scheduleDecryption,
-    );
+    const { scheduleDecryption: schedule } = this.#options;
+    const premaster = await openPremaster(this.#backend, key, hello.ciphertext, replacement, schedule);
 
     this.#transcript.add(body);
     const answer = encodeServerHello(

@@ -1,7 +1,7 @@
 import { K4netError, RemoteError } from '../../../lib/errors.js';
-import type { QueueErrorInfo } from '../../../lib/queue/queue-socket-options.js';
+import type { QueueErrorInfo } from '../../../lib/queue/types.js';
 import { QueueSocket } from '../../../lib/queue/queue-socket.js';
-import type { Callback } from '../../../lib/queue/callback-registry.js';
+import type { Callback } from '../../../lib/queue/types.js';
 import type { LockedSocket } from '../../../lib/sockets/locked-socket.js';
 import { same } from '../../support/random.js';
 import { turns } from '../../support/recorder.js';

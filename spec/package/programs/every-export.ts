@@ -101,6 +101,7 @@ import {
   type QueueDepth,
   type QueueErrorInfo,
   type QueueRecvOptions,
+  type QueueSocketLike,
   type QueueSocketOptions,
   type QueueSocketStats,
   type AnyCodec,
@@ -401,7 +402,8 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   for await (const each of queue) each.slice();
   const calling: CallOptions = { timeout: 1 };
   const answer: BinaryReader = await other.call('name', 'payload', calling);
-  const stats: QueueSocketStats = other.ref().unref().stats();
+  const like: QueueSocketLike = other;
+  const stats: QueueSocketStats = like.ref().unref().stats();
   const depth: QueueDepth = stats.requestQueue;
   const draining: DrainOptions = { timeout: 1 };
   await other.drain(draining);

@@ -1,0 +1,100 @@
+import type { K4netError } from '../errors.js';
+import type { Bytes } from '../util/bytes.js';
+import { LazySignal, type Deferred, type GivenAbortSignal } from '../util/wait.js';
+import type { CallbackQueue } from './callback-queue.js';
+import type { FlowWindow } from './flow-window.js';
+import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
+
+/** A callback with its name. */
+export interface Registration {
+  readonly name: string;
+  readonly priority: number;
+  /** The queue of a callback that has a concurrency of its own. */
+  readonly queue: CallbackQueue<IncomingCall> | undefined;
+  /** Requests of this name that have no answer yet. */
+  readonly requests: FlowWindow;
+  /** The context of messages whose callback runs on arrival. */
+  readonly context: CallbackContext;
+  /** Undefined after the callback was removed or replaced. */
+  callback: Callback | undefined;
+}
+
+/** The callbacks that one `recvRegistered` has released. */
+export interface Batch {
+  /** All callbacks of the batch, and those that have not ended. */
+  count: number;
+  left: number;
+  readonly done: Deferred<void>;
+}
+
+const none: Bytes = new Uint8Array(0);
+
+/**
+ * A message or a request of the peer, from its arrival to the end of its callback. It is the entry
+ * in a callback queue and the context that the callback gets.
+ */
+export class IncomingCall implements CallbackContext {
+  readonly socket: QueueSocketLike;
+  readonly name: string;
+  /** Undefined for a request of a name without a callback. */
+  readonly registration: Registration | undefined;
+  /** The id of a request, -1 for a message. */
+  readonly id: number;
+  readonly priority: number;
+  /** The payload, until the callback has started. */
+  payload: Bytes = none;
+  /** Whether the callback has started or will not be called. */
+  begun: boolean = false;
+  /** Whether the callback is not called any more, because nobody waits for the answer. */
+  dropped: boolean = false;
+  batch: Batch | undefined;
+  #life: LazySignal | undefined;
+
+  /** @param life - the signal of the socket. Left out: the call has a signal of its own. */
+  constructor(
+    socket: QueueSocketLike,
+    name: string,
+    registration: Registration | undefined,
+    id: number,
+    life: LazySignal | undefined,
+  ) {
+    this.socket = socket;
+    this.name = name;
+    this.registration = registration;
+    this.id = id;
+    this.priority = registration?.priority ?? 0;
+    this.#life = life;
+  }
+
+  get signal(): GivenAbortSignal {
+    return (this.#life ??= new LazySignal()).signal;
+  }
+
+  get isRequest(): boolean {
+    return this.id >= 0;
+  }
+
+  /** Whether only `recvRegistered` or `drain` can start the callback, with manual dispatch. */
+  get isHeld(): boolean {
+    return !this.begun && !this.batch;
+  }
+
+  /** Removes the payload for the callback. */
+  takePayload(): Bytes {
+    const { payload } = this;
+    this.payload = none;
+    this.begun = true;
+    return payload;
+  }
+
+  /**
+   * Aborts the signal of a request.
+   *
+   * @param reasonOf - makes the reason if somebody asks for the signal.
+   * @param keep - whether the callback is still called.
+   */
+  abort(reasonOf: () => K4netError, keep: boolean): void {
+    if (!keep) this.dropped = true;
+    (this.#life ??= new LazySignal()).abort(reasonOf);
+  }
+}

@@ -1,0 +1,317 @@
+import type { BinaryReader } from '../binary/reader.js';
+import type { BinaryWriter } from '../binary/writer.js';
+import type { Messages } from '../codec/messages.js';
+import type {
+  CloseInfo,
+  CloseOptions,
+  ReadyState,
+  RecvOptions,
+  SendOptions,
+  SocketStats,
+} from '../sockets/locked-socket-options.js';
+import type { Bytes } from '../util/bytes.js';
+import type { AbortSignalLike, GivenAbortSignal, WaitOptions } from '../util/wait.js';
+import type { TypedQueue } from './typed-queue.js';
+
+/** Writes the payload of a message. It is called once and writes synchronously. */
+export type PayloadConstructor = (writer: BinaryWriter) => void;
+
+/**
+ * The payload of a message: bytes, text, or a function that writes it.
+ *
+ * Text is sent as its UTF-8 bytes without a terminator. `readString` needs a terminator: it reads
+ * text that `writeString` wrote.
+ */
+export type Payload = Uint8Array | string | PayloadConstructor;
+
+/** The second argument of a callback. */
+export interface CallbackContext {
+  /** The QueueSocket that received the message. */
+  readonly socket: QueueSocketLike;
+  /** The name of the message. */
+  readonly name: string;
+  /**
+   * Aborts when the socket closes. The signal of a request also aborts when the caller gives up:
+   * its timeout has passed or its signal has aborted.
+   */
+  readonly signal: GivenAbortSignal;
+}
+
+/**
+ * The result of a callback: a {@link Payload}, which is the answer to a request, or nothing, which
+ * is an empty answer. A message has no answer: the socket ignores the result of its callback.
+ */
+export type CallbackAnswer = Payload | void;
+
+/**
+ * Handles the messages and requests of one name. It gets a reader over the payload.
+ *
+ * The bytes are a view that may share its buffer with other messages: `slice()` bytes that you
+ * keep.
+ */
+export type Callback = (
+  reader: BinaryReader,
+  context: CallbackContext,
+) => CallbackAnswer | PromiseLike<CallbackAnswer>;
+
+/** Options of {@link QueueSocket.registerCallback}. */
+export interface CallbackOptions {
+  /**
+   * Calls of this callback that run at a time, messages and requests together, independent of all
+   * other callbacks. Default: the callback shares the `concurrency` of the socket.
+   */
+  readonly concurrency?: number | undefined;
+  /** Among waiting messages, higher priorities start first. Default 0. */
+  readonly priority?: number | undefined;
+}
+
+/** The source of an error: see {@link QueueSocketOptions.onError}. */
+export interface QueueErrorInfo {
+  /** The name of the callback or of the message; empty where there is none. */
+  readonly name: string;
+  /**
+   * - `message`: the callback of a message failed, or the name has no callback (with the default
+   *   `unmatched: 'error'`).
+   * - `request`: the callback of a request failed. The caller gets a failure too.
+   * - `control`: the peer sent a malformed control message, or reused the id of a request that has
+   *   no answer yet. The 32nd such message ends the connection.
+   * - `hook`: another function of the options failed.
+   */
+  readonly kind: 'message' | 'request' | 'control' | 'hook';
+}
+
+/** See {@link QueueSocketOptions.onError}. */
+export type ErrorHandler = (error: unknown, info: QueueErrorInfo) => void;
+
+/** Options of {@link QueueSocket.recv}. */
+export interface QueueRecvOptions extends RecvOptions {
+  /** False: `recv` resolves with undefined at once when no message is there. Default true. */
+  readonly block?: boolean | undefined;
+}
+
+/** Options of {@link QueueSocket.call}. */
+export interface CallOptions {
+  /**
+   * Milliseconds to wait for the answer, including the wait for room to send. Default:
+   * `callTimeout` of the socket.
+   */
+  readonly timeout?: number | undefined;
+  /** Cancels the call when it aborts. The signal of the remote callback aborts too. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Options of {@link QueueSocket.drain}. */
+export interface DrainOptions {
+  /** Milliseconds for everything together. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/** The fill level of a queue. */
+export interface QueueDepth {
+  readonly messages: number;
+  /**
+   * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
+   */
+  readonly bytes: number;
+}
+
+/** Counters of a queue socket. */
+export interface QueueSocketStats extends SocketStats {
+  /** Bytes that wait to be sent. */
+  readonly sendQueue: number;
+  /** Messages that wait for `recv`. */
+  readonly receiveQueue: QueueDepth;
+  /** Messages that wait for their callbacks. */
+  readonly callbackQueue: QueueDepth;
+  /** Requests of the peer that have no answer yet. */
+  readonly requestQueue: QueueDepth;
+  /** Callbacks that have started, for messages and for requests. */
+  readonly callbacksRun: number;
+  /** Callbacks that threw or rejected. */
+  readonly callbacksFailed: number;
+  /** Calls of this side that have no answer yet. */
+  readonly callsInFlight: number;
+  /** Requests of the peer that have no answer yet. */
+  readonly requestsInFlight: number;
+  /**
+   * Milliseconds from a request to its answer, including its callback: a moving mean in which the
+   * newest call weighs an eighth. Undefined before the first answer.
+   */
+  readonly roundTripTime: number | undefined;
+}
+
+/**
+ * The methods of a {@link QueueSocket}, as callbacks and hooks get them.
+ *
+ * A separate interface keeps the types of callbacks independent of the class.
+ */
+export interface QueueSocketLike {
+  /**
+   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or
+   * when the peer was silent for the timeout of the heartbeat. Never rejects.
+   */
+  readonly closed: Promise<CloseInfo>;
+  /** The state of the socket. */
+  readonly readyState: ReadyState;
+  /** Bytes that wait to be taken by the operating system. */
+  readonly bufferedAmount: number;
+  /** The peer as `address:port`, or an empty string for a transport without addresses. */
+  readonly remoteAddress: string;
+  /** This end as `address:port`, or an empty string for a transport without addresses. */
+  readonly localAddress: string;
+  /** Keeps the process alive while this socket is open (the default). */
+  ref(): this;
+  /** Lets the process exit while this socket is open. */
+  unref(): this;
+  /** Counters of this socket, and the fill levels of its queues. */
+  stats(): QueueSocketStats;
+  /**
+   * Registers the callback for messages and requests of a name. It replaces an earlier one.
+   *
+   * @param name - 1 to 255 printable ASCII characters.
+   * @throws TypeError or RangeError for wrong arguments.
+   *
+   * @example
+   * ```ts
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * // The result of a callback is the answer to a request. A message has no answer.
+   * far.registerCallback('greet', (reader) => `Hello, ${reader.readString()}`);
+   * far.start();
+   * near.start();
+   * const answer = await near.call('greet', (writer) => writer.writeString('Ada'));
+   * console.log(new TextDecoder().decode(answer.read()));
+   * await near.close();
+   * ```
+   */
+  registerCallback(name: string, callback: Callback, options?: CallbackOptions): void;
+  /** Removes a callback, if there is one. `unmatched` then decides about its waiting messages. */
+  removeCallback(name: string): void;
+  /**
+   * Registers a task: `performTasks` sends the payload that the constructor writes, as a message of
+   * this name.
+   *
+   * @param name - 1 to 255 printable ASCII characters.
+   */
+  registerTask(name: string, constructor: PayloadConstructor): void;
+  /** Removes a task, if there is one. */
+  removeTask(name: string): void;
+  /**
+   * Starts to receive. Call it once, after the callbacks are registered: earlier messages wait.
+   *
+   * @throws K4netError `K4NET_STATE` the second time.
+   */
+  start(): void;
+  /**
+   * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields
+   * for one turn of the event loop, and resolves with their number. Awaited inside a callback it
+   * would deadlock: it waits for that callback. While it waits and a `call` of this side is in
+   * flight, it also runs the callbacks of messages that fill a queue, since the answer may be
+   * behind them.
+   *
+   * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that
+   * have run since the last time.
+   *
+   * Rejects with `K4NET_STATE` before `start()`. Rejects like `recv` when nothing is queued and the
+   * socket has ended.
+   */
+  recvRegistered(): Promise<number>;
+  /**
+   * Sends the messages of all tasks, in the order of their registration. Rejects with the error of
+   * the first constructor that throws, and like `send`.
+   */
+  performTasks(): Promise<void>;
+  /**
+   * Sends a message to the callback of this name at the other end. Resolves and rejects like
+   * `send`, and rejects with the error of a payload constructor.
+   */
+  sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
+  /**
+   * Sends a request to the callback of this name at the other end, and resolves with a reader over
+   * its answer. The answer is a view: `slice()` bytes that you keep for long.
+   *
+   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
+   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
+   * timeout or an abort the signal of the remote callback aborts.
+   *
+   * @example
+   * ```ts
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * far.registerCallback('square', (reader) => {
+   *   const value = reader.readDouble();
+   *   return (writer) => writer.writeDouble(value * value);
+   * });
+   * far.start();
+   * near.start();
+   * const options = { timeout: 1000 };
+   * const answer = await near.call('square', (writer) => writer.writeDouble(3), options);
+   * console.log(answer.readDouble());
+   * await near.close();
+   * ```
+   */
+  call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader>;
+  /**
+   * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
+   * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.
+   */
+  typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions>;
+  /**
+   * Receives the next message that no callback takes. With `block: false` it resolves with
+   * undefined when there is none.
+   *
+   * Options and errors are those of {@link LockedSocket.recv}, and `K4NET_STATE` before `start()`.
+   */
+  recv(options: QueueRecvOptions & { readonly block: false }): Promise<Bytes | undefined>;
+  recv(options?: QueueRecvOptions & { readonly block?: true | undefined }): Promise<Bytes>;
+  recv(options?: QueueRecvOptions): Promise<Bytes | undefined>;
+  /**
+   * Sends one message without a name. Text is sent as UTF-8.
+   *
+   * Resolves and rejects like {@link LockedSocket.send}. Rejects with a RangeError for bytes that
+   * begin like the control messages of a queue socket (00 4B 51).
+   */
+  send(data: Bytes | string, options?: SendOptions): Promise<void>;
+  /** Resolves when the operating system has taken everything that was sent so far. */
+  flush(options?: WaitOptions): Promise<void>;
+  /**
+   * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
+   * callbacks that are queued or run and for calls in flight, sends everything, and closes;
+   * messages that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the
+   * connection.
+   *
+   * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
+   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because
+   * of the peer.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /**
+   * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
+   * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
+   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects
+   * because of the peer.
+   */
+  close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void>;
+  /**
+   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls,
+   * `recv` and loops of the peer reject after they got the earlier messages. The signals of running
+   * callbacks abort. Never rejects because of the peer.
+   *
+   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
+   *
+   * @param cause - the failure, for this side only: it is not sent.
+   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops
+   * them.
+   */
+  abort(cause?: unknown, options?: CloseOptions): Promise<void>;
+  /**
+   * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or
+   * this side has closed, and throws when the socket fails. `break` leaves the socket open.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void>;
+  /** Closes the socket, for `await using`. Never rejects. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
