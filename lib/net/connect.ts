@@ -2,7 +2,7 @@ import { causeOf, debug } from '../util/debug.js';
 import { TimeoutError } from '../errors.js';
 import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
 import type { NodeSocket } from '../platform/runtime.js';
-import { ClientPlan } from '../sockets/client-plan.js';
+import { ClientPlan } from '../sockets/session-plan.js';
 import {
   clientNames,
   clientSecurityNames,

@@ -9,7 +9,7 @@ const maxWaiting = 64;
  * The RSA decryptions of one server, with the limits of "Limits" in docs/protocol.md. Origins take turns, and when too
  * many wait, the origin with the most gives up its newest: no origin keeps the others from their turn.
  */
-export class HandshakeDecryptQueue {
+export class DecryptQueue {
   /** By origin; the first one has the next turn. */
   readonly #waiting = new Map<string, Deferred<void>[]>();
   #length = 0;

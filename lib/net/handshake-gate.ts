@@ -1,10 +1,8 @@
-import { alertName, alertNumber } from '../session/record/alerts.js';
-import { unit } from '../session/handshake/machine.js';
-import { encodeClearAlert } from '../session/handshake/messages.js';
-import type { HandshakeHooks } from '../sockets/server-plan.js';
+import { busyUnit } from '../session/handshake/machine.js';
+import type { HandshakeHooks } from '../sockets/session-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { startTimer } from '../util/wait.js';
-import { HandshakeDecryptQueue } from './decrypt-queue.js';
+import { DecryptQueue } from './decrypt-queue.js';
 
 /** How long one that is turned away may take to read why, in milliseconds, and how many may at a time. */
 const lingerTime = 1_000;
@@ -28,7 +26,7 @@ export class HandshakePlace implements HandshakeHooks {
     this.#gate.keep(this);
   }
 
-  decrypt<T>(job: () => Promise<T>): Promise<T> {
+  scheduleDecryption<T>(job: () => Promise<T>): Promise<T> {
     return this.#gate.turns.run(this.origin, job);
   }
 
@@ -40,7 +38,7 @@ export class HandshakePlace implements HandshakeHooks {
 
 /** Limits the handshakes under way, in all and by origin, and the RSA decryptions among them. */
 export class HandshakeGate {
-  readonly turns: HandshakeDecryptQueue = new HandshakeDecryptQueue();
+  readonly turns: DecryptQueue = new DecryptQueue();
   readonly #max: number;
   readonly #maxPerOrigin: number;
   readonly #places = new Set<HandshakePlace>();
@@ -109,7 +107,7 @@ export class HandshakeGate {
       // Unread bytes would make the close a reset, and a reset overtakes what was said.
       stream.on('data', () => undefined);
       stream.resume();
-      stream.write(unit(encodeClearAlert(alertNumber.busy, alertName(alertNumber.busy))), () => undefined);
+      stream.write(busyUnit(), () => undefined);
       stream.end();
     });
   }

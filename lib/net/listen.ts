@@ -17,7 +17,8 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { checkServerChoices, serverKeys, ServerPlan } from '../sockets/server-plan.js';
+import { checkServerChoices, ServerPlan } from '../sockets/session-plan.js';
+import { serverKeys } from '../trust/server-keys.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
 import { socketOptions } from './dial.js';

@@ -1,7 +1,7 @@
 import { systemCode } from '../errors.js';
 import { withOptions } from '../util/options.js';
 import { builtin, platform } from '../platform/runtime.js';
-import { withFileLock, type Held } from '../trust/file-lock.js';
+import { withFileLock, type LockHeld } from '../trust/file-lock.js';
 import { dial } from './dial.js';
 
 /**
@@ -30,7 +30,7 @@ export async function bindPath(path: string, bind: () => Promise<void>): Promise
  * Removes the socket file of a server that is gone. Leaves a socket that still answers, a file of
  * another kind, and a file that was put there meanwhile. True if the path is free now.
  */
-async function removeStale(path: string, held: Held): Promise<boolean> {
+async function removeStale(path: string, held: LockHeld): Promise<boolean> {
   const { lstat, unlink } = builtin('node:fs', 'a Unix socket').promises;
   const found = await lstat(path).catch(() => undefined);
   if (!found) return true;

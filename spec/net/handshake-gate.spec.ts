@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HandshakeDecryptQueue } from '../../lib/net/decrypt-queue.js';
+import { DecryptQueue } from '../../lib/net/decrypt-queue.js';
 import { HandshakeGate, type HandshakePlace } from '../../lib/net/handshake-gate.js';
 import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
@@ -120,7 +120,7 @@ describe('the gate of the handshakes', () => {
 
 /** Jobs that run until the test ends them. */
 class Jobs {
-  readonly queue = new HandshakeDecryptQueue();
+  readonly queue = new DecryptQueue();
   /** The origins of the jobs that have begun, in order. */
   readonly begun: string[] = [];
   readonly #finish: (() => void)[] = [];
@@ -208,7 +208,7 @@ describe('the turns of RSA decryptions', () => {
   });
 
   it('go on after a job that failed', async () => {
-    const queue = new HandshakeDecryptQueue();
+    const queue = new DecryptQueue();
     const reason = new Error('no');
     const fail = (): Promise<never> => Promise.reject(reason);
     const failed = [1, 2, 3, 4].map(() => reasonOf(queue.run('a', fail)));

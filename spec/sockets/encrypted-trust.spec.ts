@@ -12,7 +12,8 @@ import type {
 import type { ClientPeer } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import { fileKnownHosts, memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { Ends, expectDiscreet, keys, outcome, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { textOf, until } from '../support/sockets.js';

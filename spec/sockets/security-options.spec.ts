@@ -112,7 +112,7 @@ const optionNames: readonly string[] = [
     ...['maxPending', 'ephemeralKey', 'maxHandshakes', 'maxHandshakesPerAddress', 'maxConnections'],
     ...['block', 'priority', 'type', 'interval', 'staleAfter', 'message', 'id'],
     ...['random', 'premaster', 'ciphertext', 'ephemeral', 'signature', 'extensions', 'rejectPremaster'],
-    ...['identity', 'serverKey', 'decideServerKey', 'decryptQueue', 'onHello', 'appProtocol'],
+    ...['identity', 'serverKey', 'decideServerKey', 'scheduleDecryption', 'onHello', 'appProtocol'],
     ...['limit', 'awaitConfirm', 'maxKeyChanges', 'now', 'firstSeq', 'firstBytes'],
     ...['rekeyRecords', 'rekeyBytes', 'context', 'length', 'firstUse', 'succeeded', 'confirmed'],
     ...['carryoverConcurrencyCount', 'once', 'cause', 'exclusive', 'backlog', 'lookup', 'localPort'],

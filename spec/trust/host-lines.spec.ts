@@ -1,7 +1,8 @@
 import { FileError } from '../../lib/errors.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HostLines, type KnownHost } from '../../lib/trust/host-lines.js';
+import { HostLines } from '../../lib/trust/host-lines.js';
+import type { KnownHost } from '../../lib/trust/known-hosts.js';
 
 const fingerprint = `sha256:${'a'.repeat(64)}`;
 const host: KnownHost = {

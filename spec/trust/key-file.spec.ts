@@ -209,15 +209,15 @@ describe("a server's key", () => {
 
   it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
     ['an empty file', () => '', /is empty/],
-    ['words', () => 'no key at all, but words', /is no private key: .*no block/],
+    ['words', () => 'no key at all, but words', /holds no private key: .*no block/],
     ['bytes that are no text', () => new Uint8Array([0x30, 0x82, 0xff, 0xfe]), /is not text/],
-    ['half of a key', () => first.toPem().slice(0, 700), /is no private key/],
+    ['half of a key', () => first.toPem().slice(0, 700), /holds no private key/],
     [
       'a key with a hole in it',
       () => first.toPem().split('\n').toSpliced(5, 3).join('\n'),
-      /is no private key/,
+      /holds no private key/,
     ],
-    ['a public key', () => first.publicKey.toPem(), /is no private key: .*no block/],
+    ['a public key', () => first.publicKey.toPem(), /holds no private key: .*no block/],
     ['a PKCS#8 that is encrypted', () => encrypted('pkcs8'), /is encrypted with a passphrase/],
     ['a PKCS#1 that is encrypted', () => encrypted('pkcs1'), /is encrypted with a passphrase/],
     ['a key of 1024 bits', () => der(1024), /2048 to 4096 bits, not 1024/],
@@ -225,7 +225,7 @@ describe("a server's key", () => {
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).toPem(),
-      /is no server's key: that is an RSA key/,
+      /holds no key for a server/,
     ],
     ['a file over the limit', () => `${first.toPem()}${'\n'.repeat(65_536)}`, /over the limit of 65536/],
   ])('refuses %s', async (_, make, what) => {
@@ -235,14 +235,14 @@ describe("a server's key", () => {
     expect(readFileSync(`${keyPath}.sk`)).toEqual(Buffer.from(content));
   });
 
-  it('refuses a folder, a link to nowhere, and a place without a folder', async () => {
+  it('refuses a folder, a dangling link, and a place without a folder', async () => {
     quickKeys();
     mkdirSync(`${keyPath}.sk`);
     await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /is not a file/);
     const nowhere = join(folder.path, 'nowhere');
     if (onPosix) {
       symlinkSync('missing', `${nowhere}.sk`);
-      await refuses(loadServerKey(nowhere), `${nowhere}.sk`, /a link to nowhere/);
+      await refuses(loadServerKey(nowhere), `${nowhere}.sk`, /a dangling link/);
     }
     const outside = join(folder.path, 'no', 'such', 'server');
     await refuses(loadServerKey(outside), `${outside}.sk`, /cannot be made \(ENOENT\)/);
@@ -293,12 +293,12 @@ describe("a client's pin", () => {
 
   it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
     ['an empty file', () => '', /is empty/],
-    ['words', () => 'nothing', /is no public key/],
-    ['a private key', () => first.toPem(), /is no public key: .*no block 'PUBLIC KEY'/],
+    ['words', () => 'nothing', /holds no public key/],
+    ['a private key', () => first.toPem(), /holds no public key: .*no block 'PUBLIC KEY'/],
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).publicKey.toPem(),
-      /is no server's key/,
+      /holds no key for a server/,
     ],
     [
       'a key of 1024 bits',

@@ -14,15 +14,8 @@ import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type KnownHosts,
-  checkKnownHost,
-  defaultKnownHostsPath,
-  fileKnownHosts,
-  listKnownHosts,
-  memoryKnownHosts,
-} from '../../lib/trust/known-hosts.js';
-import { hostName } from '../../lib/trust/host-name.js';
+import { type KnownHosts, checkKnownHost, hostName, memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { defaultKnownHostsPath, fileKnownHosts, listKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
 
 const onPosix = process.platform !== 'win32';
@@ -337,7 +330,7 @@ describe('the file', () => {
     await expect(store.get(name)).rejects.toThrow(`two lines for '${name}': 1 and 3`);
     await expect(store.replace(name, two)).rejects.toThrow(/two lines/);
     write(Buffer.from(line, 'utf16le').toString('latin1'));
-    await expect(store.get(name)).rejects.toThrow(/no text/);
+    await expect(store.get(name)).rejects.toThrow(/not text/);
     write(`${'#'.repeat(1_048_576)}\n`);
     await expect(store.get(name)).rejects.toThrow(/over the limit of 1048576/);
     write(`${'#'.repeat(1_048_500)}\n`);
@@ -400,7 +393,7 @@ describe('the file', () => {
       { ...known, name: 'c:1' },
     ]);
     const messages = found.map((each) => (each instanceof FileError ? each.message : each.name));
-    expect(messages[1]).toContain("line for 'b:1' that is not understood: line 4");
+    expect(messages[1]).toContain("invalid line for 'b:1': line 4");
     expect(messages[2]).toContain("two lines for 'a:1': 3 and 5");
   });
 

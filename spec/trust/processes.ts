@@ -59,7 +59,7 @@ export function startProcess(folder: string, code: string): Runner {
   const script = `
     import { once } from 'node:events';
     import * as keyFile from './trust/key-file.js';
-    import * as knownHosts from './trust/known-hosts.js';
+    import * as knownHosts from './trust/known-hosts-file.js';
     import * as atomicFile from './trust/atomic-file.js';
     import * as fileLock from './trust/file-lock.js';
     const { loadServerKey, loadClientPin, saveClientPin } = keyFile;
