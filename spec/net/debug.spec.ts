@@ -60,7 +60,7 @@ describe('NODE_DEBUG', () => {
       `dial ${address}, attempt 1 failed, K4NET_CONNECT: .*ECONNREFUSED.*`,
       `dial ${address} again after \\d+ ms`,
       `dial ${address}, attempt 2`,
-      `turned away 127\\.0\\.0\\.1: too many wait to be taken`,
+      `refused 127\\.0\\.0\\.1: maxPending connections wait`,
     ];
     for (const line of expected) {
       const whole = new RegExp(`^${line}$`);

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
-import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
+import type { HandlerContext } from '../../lib/net/handlers.js';
+import type { Server, ServeOptions } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, rejected } from '../../lib/util/wait.js';
 import { needDist, run } from '../support/dist.js';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
-import { HandshakeGate } from '../../lib/net/handshake-gate.js';
+import { HandshakeLimits } from '../../lib/net/handshake-limits.js';
 import { Server, type ServerCloseOptions, type ServerParts } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { needDist, run } from '../support/dist.js';
@@ -371,9 +371,9 @@ describe('a server whose sockets cannot be made', () => {
   });
 
   it('frees the place of the handshake as well, with encrypted sockets', async () => {
-    const gate = new HandshakeGate(1, 1);
-    const handshakes = { gate, shake: () => Promise.resolve() };
+    const limits = new HandshakeLimits(1, 1);
+    const handshakes = { limits, run: () => Promise.resolve() };
     expect(await connected({ handshakes })).toEqual(Array(3).fill(new Error('no socket')));
-    expect(gate.pending).toBe(0);
+    expect(limits.pending).toBe(0);
   });
 });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
-import type { HandlerContext, Server } from '../../lib/net/server.js';
+import type { HandlerContext } from '../../lib/net/handlers.js';
+import type { Server } from '../../lib/net/server.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { Peer } from '../../lib/sockets/encrypted-socket-options.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
-import { retryDelay, toRetryPlan } from '../../lib/net/backoff.js';
-import { mayPass } from '../../lib/net/dial.js';
+import { retryDelay, toRetryPlan } from '../../lib/net/retry.js';
+import { isTransient } from '../../lib/net/retry.js';
 
 const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 const plans = fc
@@ -65,19 +65,19 @@ describe('what may pass', () => {
   it.each(['ECONNREFUSED', 'ENOENT', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EAI_AGAIN', 'EAGAIN'])(
     '%s is worth another attempt',
     (code) => {
-      expect(mayPass(errorOf(code))).toBe(true);
+      expect(isTransient(errorOf(code))).toBe(true);
     },
   );
 
   it.each(['ENOTFOUND', 'EACCES', 'EPERM', 'EINVAL', 'ENOTDIR', 'EAFNOSUPPORT', ''])('%s is not', (code) => {
-    expect(mayPass(errorOf(code))).toBe(false);
+    expect(isTransient(errorOf(code))).toBe(false);
   });
 
   it('an error that is not of a connection is not either', () => {
-    expect(mayPass(Object.assign(new Error('no'), { code: 'ECONNREFUSED' }))).toBe(false);
-    expect(mayPass(new K4netError('K4NET_LISTEN', 'no', { cause: errorOf('ECONNREFUSED').cause }))).toBe(
+    expect(isTransient(Object.assign(new Error('no'), { code: 'ECONNREFUSED' }))).toBe(false);
+    expect(isTransient(new K4netError('K4NET_LISTEN', 'no', { cause: errorOf('ECONNREFUSED').cause }))).toBe(
       false,
     );
-    expect(mayPass(undefined)).toBe(false);
+    expect(isTransient(undefined)).toBe(false);
   });
 });

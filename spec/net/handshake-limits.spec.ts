@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { DecryptQueue } from '../../lib/net/decrypt-queue.js';
-import { HandshakeGate, type HandshakePlace } from '../../lib/net/handshake-gate.js';
+import { HandshakeLimits, type HandshakeSlot } from '../../lib/net/handshake-limits.js';
 import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { reasonOf, until } from '../support/sockets.js';
 
 /** A gate whose clients have all sent a hello, unless the test says otherwise. */
-class Gate extends HandshakeGate {
+class Gate extends HandshakeLimits {
   /** The places that went to newer connections, by their number. */
   readonly dropped: number[] = [];
   #entered = 0;
 
-  silent(address: string, crowded?: boolean): HandshakePlace | undefined {
-    const place = super.enter(address, crowded);
+  silent(address: string, crowded?: boolean): HandshakeSlot | undefined {
+    const place = super.acquire(address, crowded);
     const nth = this.#entered;
     this.#entered += 1;
     if (place) place.onDrop = () => this.dropped.push(nth);
     return place;
   }
 
-  greeted(address: string): HandshakePlace | undefined {
+  greeted(address: string): HandshakeSlot | undefined {
     const place = this.silent(address);
     place?.onHello();
     return place;
@@ -36,12 +36,12 @@ describe('the gate of the handshakes', () => {
     const others = [gate.greeted('192.0.2.2'), gate.greeted('2001:db8::1'), gate.greeted('192.0.2.3')];
     expect(others.every(Boolean)).toBe(true);
     expect(gate.greeted('192.0.2.4')).toBeUndefined();
-    places[0]!.leave();
-    places[0]!.leave();
+    places[0]!.release();
+    places[0]!.release();
     expect(gate.pending).toBe(4);
     expect(gate.greeted('192.0.2.1')).toBeDefined();
     expect(gate.pending).toBe(5);
-    for (const place of [places[1], ...others]) place!.leave();
+    for (const place of [places[1], ...others]) place!.release();
     expect(gate.pending).toBe(1);
     expect(gate.greeted('192.0.2.1')).toBeDefined();
     expect(gate.greeted('192.0.2.1')).toBeUndefined();
@@ -93,8 +93,8 @@ describe('the gate of the handshakes', () => {
     expect(gate.silent('192.0.2.5')).toBeDefined();
     expect(gate.dropped).toEqual([1, 3]);
     // Those whose place is gone leave, and that changes nothing.
-    one!.leave();
-    three!.leave();
+    one!.release();
+    three!.release();
     expect(gate.pending).toBe(3);
   });
 
