@@ -35,10 +35,10 @@ function pkcs8Of(scalar: Bytes): Bytes {
   return concatBytes([hex('3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420'), padded]);
 }
 
-describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', () => {
+describe.skipIf(!found)('the Wycheproof test vectors (skipped where WYCHEPROOF_DIR is not set)', () => {
   const backends = ['node', 'webcrypto'] as const;
 
-  it.each(backends)('AES-256-GCM, %s', async (choice) => {
+  it.each(backends)('pass for AES-256-GCM, %s', async (choice) => {
     const backend = chooseBackend(choice);
     const fitting = groups('aes_gcm_test.json').filter(
       (group) => group['keySize'] === 256 && group['ivSize'] === 96 && group['tagSize'] === 128,
@@ -69,7 +69,7 @@ describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', 
     expect(count).toBe(66);
   });
 
-  it.each(backends)('HKDF and HMAC, %s', async (choice) => {
+  it.each(backends)('pass for HKDF and HMAC, %s', async (choice) => {
     const backend = chooseBackend(choice);
     let count = 0;
     for (const test of groups('hkdf_sha256_test.json').flatMap(({ tests }) => tests)) {
@@ -102,7 +102,7 @@ describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', 
     return agree(await crypto.subtle.importKey('pkcs8', pkcs8, ecdh, false, ['deriveBits']), point);
   };
 
-  it.each(backends)('ECDH with points, %s', async (choice) => {
+  it.each(backends)('pass for ECDH with points, %s', async (choice) => {
     let count = 0;
     for (const test of groups('ecdh_secp256r1_ecpoint_test.json').flatMap(({ tests }) => tests)) {
       const shared = await agreement(choice, hex(test['private']), hex(test['public']));
@@ -114,7 +114,7 @@ describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', 
     expect(count).toBe(355);
   });
 
-  it.each(backends)('ECDH with JSON web keys, %s', async (choice) => {
+  it.each(backends)('pass for ECDH with JSON web keys, %s', async (choice) => {
     const coordinate = (text: unknown) => new Uint8Array(Buffer.from(String(text), 'base64url'));
     let count = 0;
     for (const test of groups('ecdh_secp256r1_webcrypto_test.json').flatMap(({ tests }) => tests)) {
@@ -129,7 +129,7 @@ describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', 
     expect(count).toBeGreaterThan(330);
   });
 
-  it('ECDSA', async () => {
+  it('pass for ECDSA', async () => {
     let count = 0;
     for (const group of groups('ecdsa_secp256r1_sha256_p1363_test.json')) {
       const key = await PublicKey.fromSpki(hex(group['publicKeyDer']));
@@ -142,7 +142,7 @@ describe.skipIf(!found)('Wycheproof (skipped where WYCHEPROOF_DIR is not set)', 
     expect(count).toBe(262);
   });
 
-  it.each([2048, 3072, 4096])('RSA-OAEP, %i bits', async (bits) => {
+  it.each([2048, 3072, 4096])('pass for RSA-OAEP, %i bits', async (bits) => {
     let count = 0;
     for (const group of groups(`rsa_oaep_${bits}_sha256_mgf1sha256_test.json`)) {
       const pkcs8 = hex(group['privateKeyPkcs8']);

@@ -154,8 +154,8 @@ const typed = [
   'K4NET_TIMEOUT',
 ];
 
-describe('somebody in the middle', () => {
-  it('who does nothing is no hindrance', async () => {
+describe('an attacker between client and server', () => {
+  it('who forwards all bytes does not disturb the session', async () => {
     const relay = await ends.relay(port);
     const sock = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), asking));
     const messages = Array.from({ length: 12 }, (_, i) => pattern(i * 50, i));
@@ -166,7 +166,7 @@ describe('somebody in the middle', () => {
     expect(relay.units.down).toBeGreaterThanOrEqual(3 + 12);
   });
 
-  it.each(tricks)('who can %s one record changes no message, and is found out', async (trick) => {
+  it.each(tricks)('who can %s one record changes no message, and is detected', async (trick) => {
     for (let seed = 0; seed < 6; seed += 1) {
       const random = new Random(seed * 100 + tricks.indexOf(trick));
       const where: Way = seed % 2 > 0 ? 'up' : 'down';
@@ -267,43 +267,43 @@ const foreigners: readonly Foreigner[] = [
     client: ['K4NET_NOT_K4NET'],
   },
   {
-    who: 'one who says nothing',
+    who: 'a peer that sends nothing',
     talk: () => undefined,
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who says half a length',
+    who: 'a peer that sends half a length',
     talk: (raw) => raw.write(new Uint8Array([10, 0])),
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who announces a unit and never sends it',
+    who: 'a peer that announces a unit and never sends it',
     talk: (raw) => raw.write(u32(4096)),
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who announces a unit over the limit',
+    who: 'a peer that announces a unit over the limit',
     talk: (raw) => raw.write(u32(4097)),
     server: ['K4NET_NOT_K4NET'],
     client: ['K4NET_NOT_K4NET'],
   },
   {
-    who: 'one who closes at once',
+    who: 'a peer that closes at once',
     talk: (raw) => raw.end(),
     server: ['K4NET_PEER_CLOSED'],
     client: ['K4NET_PEER_CLOSED'],
   },
   {
-    who: 'one who closes inside a unit',
+    who: 'a peer that closes inside a unit',
     talk: (raw) => raw.end(Buffer.concat([u32(10), Buffer.from('half')])),
     server: ['K4NET_PEER_CLOSED'],
     client: ['K4NET_PEER_CLOSED'],
   },
   {
-    who: 'one who resets',
+    who: 'a peer that resets',
     talk: (raw) => raw.resetAndDestroy(),
     server: ['K4NET_CONNECTION'],
     // The reset can come before the client knows that it is connected.
@@ -316,15 +316,15 @@ const foreigners: readonly Foreigner[] = [
     client: ['K4NET_UNSUPPORTED'],
   },
   {
-    who: 'one who sends noise',
+    who: 'a peer that sends random bytes',
     talk: (raw) => raw.write(new Random(7).bytes(5000)),
     server: ['K4NET_NOT_K4NET'],
     client: ['K4NET_NOT_K4NET'],
   },
 ];
 
-describe('a foreign peer', () => {
-  it.each(foreigners)('$who, to a server', async ({ talk, server: codes }) => {
+describe('a peer that does not speak k4net/1', () => {
+  it.each(foreigners)('ends with a typed error of a server: $who', async ({ talk, server: codes }) => {
     const raw = await rawClient(ends, port);
     raw.resume();
     await talk(raw);
@@ -334,7 +334,7 @@ describe('a foreign peer', () => {
     expect(served).toEqual([]);
   });
 
-  it.each(foreigners)('$who, to a client', async ({ talk, client: codes }) => {
+  it.each(foreigners)('ends with a typed error of a client: $who', async ({ talk, client: codes }) => {
     const { port: foreign } = await rawServer(ends, (stream) => {
       stream.resume();
       talk(stream);
@@ -348,7 +348,7 @@ describe('a foreign peer', () => {
     }
   });
 
-  it("our client gives to the seed's server what it closes for, and says so", async () => {
+  it("makes our client fail in a way that the seed's server closes for, and says so", async () => {
     const { port: foreign } = await rawServer(ends, (stream) => {
       stream.once('data', () => stream.end());
     });
@@ -356,7 +356,7 @@ describe('a foreign peer', () => {
     expect(error.message).toContain('Python');
   });
 
-  it("our server tells the seed's client, in the clear, and closes", async () => {
+  it("gets an alert in the clear from our server if it is the seed's client", async () => {
     const raw = await rawClient(ends, port);
     const heard: Buffer[] = [];
     raw.on('data', (chunk) => heard.push(chunk));
@@ -367,7 +367,7 @@ describe('a foreign peer', () => {
     expect(alert[10]).toBe(12);
   });
 
-  it('that sends noise of any kind ends with a typed error, and no session', async () => {
+  it('that sends random bytes gets no session, and ends with a typed error', async () => {
     for (let seed = 0; seed < 40; seed += 1) {
       const random = new Random(seed);
       const raw = await rawClient(ends, port);
@@ -383,7 +383,7 @@ describe('a foreign peer', () => {
     expect(served).toEqual([]);
   });
 
-  it('that replays a whole handshake of somebody else is refused', async () => {
+  it('that replays a recorded handshake is refused', async () => {
     const units: Buffer[] = [];
     const relay = await ends.relay(port, (unit, way) => {
       if (way === 'up') units.push(Buffer.from(unit));
@@ -402,7 +402,7 @@ describe('a foreign peer', () => {
     expect(received).toEqual([]);
   });
 
-  it('that goes on sending after it was refused is cut', async () => {
+  it('that keeps sending after it was refused is cut', async () => {
     const raw = await rawClient(ends, port);
     raw.resume();
     const gone = new Promise((resolve) => raw.once('close', resolve));
@@ -417,7 +417,7 @@ describe('a foreign peer', () => {
     expect(reports.map(({ code }) => code)).toEqual(['K4NET_NOT_K4NET']);
   });
 
-  it('leaves the sessions of others alone', async () => {
+  it('does not affect other sessions', async () => {
     const sock = await connect({ port, ...client });
     ends.keep(sock);
     const chat = (async () => {

@@ -292,8 +292,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe('a server of plain sockets, and a peer that sends', () => {
-  it.each(cases)('$rule', async ({ attack, code, messages, error, manner: how }) => {
+describe('a server of plain sockets and a hostile peer', () => {
+  it.each(cases)('follows the rule: $rule', async ({ attack, code, messages, error, manner: how }) => {
     manner = how ?? 'echo';
     const { raw, victim } = await dial();
     // Reads and forgets the answers: a peer that does not is a case of its own.
@@ -316,7 +316,7 @@ describe('a server of plain sockets, and a peer that sends', () => {
     }
   });
 
-  it('random bytes ends it with one of the codes for it, whatever they are', async () => {
+  it('end with a typed error for any random bytes', async () => {
     const codes = new Set<string>();
     for (let seed = 0; seed < 60; seed += 1) {
       const random = new Random(seed);
@@ -336,8 +336,8 @@ describe('a server of plain sockets, and a peer that sends', () => {
   });
 });
 
-describe('a server of plain sockets, and a peer that wants memory', () => {
-  it('with a flood of empty messages that nobody reads: little is held', async () => {
+describe('the memory of a server of plain sockets', () => {
+  it('stays small under a flood of empty messages that nobody reads', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     const flood = new Uint8Array(mib);
@@ -359,7 +359,7 @@ describe('a server of plain sockets, and a peer that wants memory', () => {
     await victim.sock.close(undefined, { timeout: 0 });
   });
 
-  it('with many long messages that are announced and never come: little is taken', async () => {
+  it('stays small for long messages that are announced and never sent', async () => {
     const before = process.memoryUsage();
     const victims: Victim[] = [];
     for (let i = 0; i < 200; i += 1) {
@@ -376,8 +376,8 @@ describe('a server of plain sockets, and a peer that wants memory', () => {
   });
 });
 
-describe('a server of plain sockets, and a peer that takes its time', () => {
-  it('inside of a message: a recv gives up, the socket may be closed', async () => {
+describe('a server of plain sockets and a slow peer', () => {
+  it('times out in recv inside a message, and can close the socket', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     await write(raw, frame('never whole').subarray(0, 8));
@@ -387,7 +387,7 @@ describe('a server of plain sockets, and a peer that takes its time', () => {
     expect((await victim.sock.closed).code).toBe('K4NET_TIMEOUT');
   });
 
-  it('and goes on sending garbage to a socket that closes: cut in time, with the closing message delivered', async () => {
+  it('cuts a peer that keeps sending to a closing socket, after the closing message', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     const got: Buffer[] = [];

@@ -75,7 +75,7 @@ function isRaw(message: Uint8Array): boolean {
   return Buffer.from(message.subarray(0, Math.max(0, length))).toString('latin1') !== 'known';
 }
 
-describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever it likes', (carrier) => {
+describe.each(queueCarriers)('a QueueSocket, %s, with a hostile peer', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(async () => {
     await field.clear();
@@ -119,7 +119,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
     return { queue, peer, errors, seen, raw, loop };
   }
 
-  it('takes every mixture: what is in order arrives in order, everything else has a typed end', async () => {
+  it('delivers valid messages in order from any mixture, and ends with a typed error otherwise', async () => {
     await fc.assert(
       fc.asyncProperty(mixture, fc.infiniteStream(fc.nat(6)), async (list, rhythm) => {
         const { queue, peer, errors, seen, raw, loop } = await victim();
@@ -162,7 +162,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
     );
   });
 
-  it('takes a name of 1 MiB for what it is', async () => {
+  it('handles a name of 1 MiB', async () => {
     const { queue, peer, raw } = await victim();
     const long = new Uint8Array(mib).fill(0x61);
     const ended = new Uint8Array(mib + 1).fill(0x61);

@@ -28,18 +28,18 @@ async function lines(sections: string): Promise<{ told: Told; err: string; lines
 }
 
 describe('NODE_DEBUG', () => {
-  it('without k4net prints nothing', async () => {
+  it('prints nothing without k4net in it', async () => {
     const { told, err } = await lines('');
     expect(err).toBe('');
     expect(told.codes).toEqual(['K4NET_KEY_MISMATCH', 'K4NET_CONNECT']);
   });
 
-  it.each(['net,k4net', 'K4NET', 'k4n*'])('=%s prints lines in the form of Node', async (sections) => {
+  it.each(['net,k4net', 'K4NET', 'k4n*'])('set to %s prints lines in the form of Node', async (sections) => {
     const { err } = await lines(sections);
     expect(err).toMatch(/^K4NET \d+: dial /m);
   });
 
-  it('=k4net prints the life of every connection: dial, handshake, trust, close with its cause', async () => {
+  it('set to k4net prints dial, handshake, trust and close of every connection, with causes', async () => {
     const { told, lines: found } = await lines('k4net');
     const { address, server, client } = told;
     const time = String.raw`\d+\.\d ms`;
@@ -71,7 +71,7 @@ describe('NODE_DEBUG', () => {
     }
   });
 
-  it('prints no payload and no private key, and escapes what could forge lines', async () => {
+  it('set to k4net prints no payload and no private key, and escapes control characters', async () => {
     const { told, err, lines: found } = await lines('k4net');
     expect(err).not.toContain('the payload');
     for (const secret of told.secrets) {

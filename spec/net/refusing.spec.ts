@@ -93,7 +93,7 @@ const refusals: readonly Refusal[] = [
 ];
 
 describe.each(ciphers)('connect that fails in the handshake, with the %s cipher', (cipher) => {
-  it.each(refusals)('tells the server why, where the client $why', async (refusal) => {
+  it.each(refusals)('sends an alert with the reason if the client $why', async (refusal) => {
     const { heard, port } = await listening({ ...refusal.server, cipher });
     const relay = await ends.relay(port, refusal.meddle);
     await refused(
@@ -105,7 +105,7 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
     else expect((heard as PeerAlertError[]).map(({ alert }) => alert)).toEqual([refusal.alert]);
   });
 
-  it('leaves the connection by itself, also when the server never ends', async () => {
+  it('closes the connection even if the server never ends it', async () => {
     const { port } = await rawServer(ends, (stream) => {
       stream.resume();
       stream.write('HTTP/1.1 400 Bad Request\r\n\r\n');
@@ -117,7 +117,7 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
     await until(() => handles() <= before + 1);
   });
 
-  it('cuts at once when its time is over, and when its signal aborts', async () => {
+  it('cuts the connection at its timeout, and when its signal aborts', async () => {
     for (const how of ['timeout', 'signal'] as const) {
       let cut: unknown;
       const { port } = await rawServer(ends, (stream) => {

@@ -12,7 +12,7 @@ const ends = new Ends();
 afterEach(() => ends.clear());
 
 describe('the types of connect and listen', () => {
-  it.each([true, undefined])('take options that may be of either kind: plain is %o', async (plain) => {
+  it.each([true, undefined])('accept options of either kind: plain is %o', async (plain) => {
     const listening: ListenOptions = plain ? { port: 0, plain } : { port: 0, key: keys.server };
     const server = await listen(unknownKind(listening));
     const served = server.serve((sock) => sock.close());
@@ -25,12 +25,12 @@ describe('the types of connect and listen', () => {
     await Promise.all([sock.close(), server.close(), served]);
   });
 
-  it('give plain sockets where plain is true', () => {
+  it('return plain sockets if plain is true', () => {
     expectTypeOf(() => connect({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<LockedSocket>();
     expectTypeOf(() => listen({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<Server>();
   });
 
-  it('give encrypted sockets that know their peer, which they do', async () => {
+  it('return encrypted sockets whose peer is defined', async () => {
     const server = await listen({ port: 0, key: keys.server, clientAuth: 'required' });
     ends.onClear(() => server.close({ timeout: 0 }));
     const next = server[Symbol.asyncIterator]().next();
@@ -54,7 +54,7 @@ describe('the types of connect and listen', () => {
     expect(near.sessionId.length).toBe(32);
   });
 
-  it('give handlers an AbortSignal, which it is', async () => {
+  it('pass an AbortSignal to handlers', async () => {
     const server = await listen({ port: 0, plain: true });
     const given = new Promise<HandlerContext>((resolve) => {
       void server.serve((_, context) => {

@@ -50,8 +50,8 @@ function orRefused<T>(task: () => T): { value: T } | undefined {
   }
 }
 
-describe('any text', () => {
-  it('is read or refused, and is the same when nothing was set', () => {
+describe('a known-hosts file with any text', () => {
+  it('is read or refused, and stays the same if nothing is set', () => {
     fc.assert(
       fc.property(text, (content) => {
         const lines = orRefused(() => parse(content))?.value;
@@ -72,7 +72,7 @@ describe('any text', () => {
     );
   });
 
-  it('keeps every line of others, and says afterwards what was set', () => {
+  it('keeps all other lines when an entry is set, and then returns that entry', () => {
     fc.assert(
       fc.property(text, (content) => {
         const lines = orRefused(() => parse(content))?.value;
@@ -97,7 +97,7 @@ describe('any text', () => {
     );
   });
 
-  it('never hides a line of ours: a name that is there is found or refused', () => {
+  it('never hides an entry: its name is found or refused', () => {
     fc.assert(
       fc.property(text, text, fc.constantFrom('\n', '\r\n', '\r'), (before, after, end) => {
         const lines = orRefused(() => parse(`${before}${end}${written}${end}${after}`))?.value;
