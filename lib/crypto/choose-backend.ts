@@ -8,7 +8,10 @@ export type CipherChoice = 'auto' | 'node' | 'webcrypto';
 
 const choices: readonly string[] = ['auto', 'node', 'webcrypto'];
 
-/** Returns the primitives to use. `auto` means node:crypto, which is synchronous, where the runtime has it. */
+/**
+ * Returns the primitives to use. `auto` means node:crypto, which is synchronous, where the runtime
+ * has it.
+ */
 export function chooseBackend(choice: CipherChoice = 'auto'): Backend {
   if (!choices.includes(choice)) {
     throw new TypeError(`cipher is 'auto', 'node' or 'webcrypto', not '${choice}'`);

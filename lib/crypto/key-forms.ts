@@ -16,7 +16,10 @@ const rsaExponent = hex('010001');
 /** The bytes before the point (04 X Y) in the canonical DER form of a public P-256 key. */
 const p256Prefix = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200');
 
-/** Whether an SPKI is the canonical DER form of a P-256 key. Does not check that its point is on the curve. */
+/**
+ * Whether an SPKI is the canonical DER form of a P-256 key. Does not check that its point is on the
+ * curve.
+ */
 export function isP256Spki(spki: Bytes): boolean {
   return spki.length === 91 && spki[26] === 4 && equalBytes(spki.subarray(0, 26), p256Prefix);
 }
@@ -39,8 +42,9 @@ export function toSpki(der: Bytes): Bytes {
 /**
  * Checks the SPKI of a public RSA key, and returns the length of its modulus in bits.
  *
- * @throws K4netError `K4NET_MALFORMED` for another kind of key, for a modulus that is even or not 2048 to 4096 bits
- * long, for an exponent other than 65537, and for a DER form that is not canonical.
+ * @throws K4netError `K4NET_MALFORMED` for another kind of key, for a modulus that is even or not
+ * 2048 to 4096 bits long, for an exponent other than 65537, and for a DER form that is not
+ * canonical.
  */
 export function checkRsaSpki(spki: Bytes): number {
   const [algorithm, wrapped] = sequence(spki, 'a public key');
@@ -58,7 +62,8 @@ export function checkRsaSpki(spki: Bytes): number {
   if (((digits.at(-1) ?? 0) & 1) === 0) {
     throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is even');
   }
-  // Several encodings import as the same key. Only one is accepted, so that a key has one fingerprint.
+  // Several encodings import as the same key. Only one is accepted, so that a key has one
+  // fingerprint.
   const pkcs1 = encodeDer(derTag.sequence, encodeInteger(digits), encodeInteger(rsaExponent));
   if (!equalBytes(toSpki(pkcs1), spki)) {
     throw new K4netError('K4NET_MALFORMED', 'a public key is not in its canonical DER form');
@@ -69,8 +74,8 @@ export function checkRsaSpki(spki: Bytes): number {
 /**
  * Checks the size and the exponent of a public RSA key.
  *
- * @throws K4netError `K4NET_MALFORMED` for a modulus that is not 2048 to 4096 bits long, and for an exponent other than
- * 65537.
+ * @throws K4netError `K4NET_MALFORMED` for a modulus that is not 2048 to 4096 bits long, and for an
+ * exponent other than 65537.
  */
 export function checkRsaNumbers(bits: number, exponent: Bytes): void {
   if (!(bits >= 2048 && bits <= 4096)) {
@@ -101,10 +106,11 @@ export function toPkcs8(der: Bytes): Bytes {
 }
 
 /**
- * Returns the SPKI of the public key that is stored in a PKCS#8; undefined for a P-256 key without it.
+ * Returns the SPKI of the public key that is stored in a PKCS#8; undefined for a P-256 key without
+ * it.
  *
- * @throws K4netError `K4NET_MALFORMED` for bytes that are no private key, `K4NET_UNSUPPORTED` for a key that is neither
- * RSA nor P-256.
+ * @throws K4netError `K4NET_MALFORMED` for bytes that are no private key, `K4NET_UNSUPPORTED` for a
+ * key that is neither RSA nor P-256.
  */
 export function storedPublicHalf(pkcs8: Bytes): Bytes | undefined {
   const [, algorithm, wrapped] = sequence(pkcs8, 'a private key');

@@ -43,7 +43,8 @@ type PrivateKeySource =
 /**
  * A private key with its public key. The private key is never printed and never part of an error.
  *
- * A server needs an RSA key, a client an RSA or P-256 key. See "Keys and trust" in docs/protocol.md.
+ * A server needs an RSA key, a client an RSA or P-256 key. See "Keys and trust" in
+ * docs/protocol.md.
  */
 export class KeyPair {
   readonly publicKey: PublicKey;
@@ -88,7 +89,10 @@ export class KeyPair {
     return !this.#private.key || this.#private.purpose !== 'decrypt';
   }
 
-  /** Returns the private key as PKCS#8 in PEM. This is a secret. Throws a TypeError for a key that is not extractable. */
+  /**
+   * Returns the private key as PKCS#8 in PEM. This is a secret. Throws a TypeError for a key that
+   * is not extractable.
+   */
   toPem(): string {
     if (this.#private.key) throw new TypeError('this private key cannot be exported');
     return encodePem('PRIVATE KEY', this.#private.pkcs8);
@@ -129,7 +133,9 @@ export class KeyPair {
 const maxSyncBits = 2048;
 let syncInThisTurn = false;
 
-/** Allows one synchronous decryption in a turn of the event loop. The others run on other threads. */
+/**
+ * Allows one synchronous decryption in a turn of the event loop. The others run on other threads.
+ */
 function startSyncDecryption(): boolean {
   if (syncInThisTurn) return false;
   syncInThisTurn = true;
@@ -141,7 +147,10 @@ function startSyncDecryption(): boolean {
 
 const checkLabel = 'k4net key check';
 
-/** Tries the pair now. Otherwise the first handshake would find that the two keys do not belong together. */
+/**
+ * Tries the pair now. Otherwise the first handshake would find that the two keys do not belong
+ * together.
+ */
 async function checkPair(pair: KeyPair): Promise<KeyPair> {
   const probe = randomBytes(32);
   let fits: boolean;
@@ -164,8 +173,8 @@ async function checkPair(pair: KeyPair): Promise<KeyPair> {
  * Checks an option that holds a private key, as far as that is possible synchronously.
  *
  * @param name - of the option: `key` belongs to a server and must decrypt, `clientKey` must sign.
- * @throws TypeError for a value that is not PEM with a private key, DER, a `CryptoKeyPair` or a `KeyPair`, and for a key
- * that cannot do what the option needs.
+ * @throws TypeError for a value that is not PEM with a private key, DER, a `CryptoKeyPair` or a
+ * `KeyPair`, and for a key that cannot do what the option needs.
  */
 export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
@@ -205,7 +214,10 @@ function cryptoKeyAbilities(source: CryptoKeyPairLike): Pick<KeyPair, 'canDecryp
   };
 }
 
-/** @throws TypeError for a value that is not a private `CryptoKey`, or is of another kind or purpose. */
+/**
+ * @throws TypeError for a value that is not a private `CryptoKey`, or is of another kind or
+ * purpose.
+ */
 function privatePurpose(key: unknown): PrivatePurpose {
   const purpose = isCryptoKey(key, 'private') ? purposeOf(key) : undefined;
   if (purpose === 'decrypt' || purpose === 'pss-sign' || purpose === 'ecdsa-sign') return purpose;
@@ -217,8 +229,8 @@ function privatePurpose(key: unknown): PrivatePurpose {
 /**
  * Imports a key pair from PKCS#8 or PKCS#1, in PEM or DER, or from a `CryptoKeyPair`.
  *
- * Rejects with `K4NET_MALFORMED` for a damaged key, with `K4NET_UNSUPPORTED` for an encrypted key or another kind of key,
- * and with a TypeError for any other value.
+ * Rejects with `K4NET_MALFORMED` for a damaged key, with `K4NET_UNSUPPORTED` for an encrypted key
+ * or another kind of key, and with a TypeError for any other value.
  */
 export async function importKeyPair(source: KeyPairSource): Promise<KeyPair> {
   if (source instanceof KeyPair) return source;
@@ -249,7 +261,8 @@ function privateBlock(text: string): Bytes {
 }
 
 /**
- * Generates a key pair: RSA of 3072 bits by default, which takes up to seconds of a thread, or P-256 for a client.
+ * Generates a key pair: RSA of 3072 bits by default, which takes up to seconds of a thread, or
+ * P-256 for a client.
  *
  * Rejects with a TypeError or RangeError for invalid options.
  *

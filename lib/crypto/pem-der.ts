@@ -10,7 +10,10 @@ export interface PemBlock {
 const blockPattern = /-----BEGIN ([A-Z0-9 ]{1,40})-----([^]*?)-----END \1-----/g;
 const maxPemLength = 65_536;
 
-/** Returns the blocks of a PEM text, and ignores the text between them. No error quotes the text: it may be a secret. */
+/**
+ * Returns the blocks of a PEM text, and ignores the text between them. No error quotes the text: it
+ * may be a secret.
+ */
 export function decodePem(text: string): PemBlock[] {
   if (text.length > maxPemLength) throw new TooLargeError(text.length, maxPemLength, 'a PEM text');
   return Array.from(text.matchAll(blockPattern), ([, label = '', body = '']) => ({
@@ -53,7 +56,10 @@ export interface DerElement {
   readonly whole: Bytes;
 }
 
-/** Returns the elements of a DER content. Reads only the parts of DER that keys use; WebCrypto checks the key itself. */
+/**
+ * Returns the elements of a DER content. Reads only the parts of DER that keys use; WebCrypto
+ * checks the key itself.
+ */
 export function derElements(content: Bytes): DerElement[] {
   const elements: DerElement[] = [];
   let offset = 0;

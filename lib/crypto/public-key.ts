@@ -31,7 +31,10 @@ const maxCachedSpki = 1024;
 
 /** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
 export class PublicKey {
-  /** A few recent keys: most connections use the same key again, and its checks take longer than its use. */
+  /**
+   * A few recent keys: most connections use the same key again, and its checks take longer than its
+   * use.
+   */
   static readonly #cache = new Map<string, PublicKey>();
   readonly #checked: CheckedKey;
   #encrypting: Promise<CryptoKeyLike> | undefined;
@@ -45,7 +48,8 @@ export class PublicKey {
   /**
    * Imports a key from an SPKI in its canonical DER form.
    *
-   * @throws K4netError `K4NET_MALFORMED` for any other bytes, another DER form of the same key included.
+   * @throws K4netError `K4NET_MALFORMED` for any other bytes, another DER form of the same key
+   * included.
    */
   static async fromSpki(spki: Bytes): Promise<PublicKey> {
     const name = String.fromCharCode(...spki.subarray(0, maxCachedSpki));
@@ -153,7 +157,8 @@ export function parseFingerprint(text: string): string {
 }
 
 /**
- * Checks an option that holds a server's public key synchronously, so that the constructor throws for an invalid one.
+ * Checks an option that holds a server's public key synchronously, so that the constructor throws
+ * for an invalid one.
  *
  * @param name - of the option.
  * @throws TypeError for a value that is not a public RSA key of 2048 to 4096 bits.
@@ -187,7 +192,8 @@ function publicKind(source: PublicKeySource): PublicKey['type'] {
 /**
  * Imports a public key from SPKI or PKCS#1, in PEM or DER, or from an extractable `CryptoKey`.
  *
- * Rejects with `K4NET_MALFORMED` for a damaged key or another kind of key, and with a TypeError for any other value.
+ * Rejects with `K4NET_MALFORMED` for a damaged key or another kind of key, and with a TypeError for
+ * any other value.
  */
 export async function importPublicKey(source: PublicKeySource): Promise<PublicKey> {
   if (source instanceof PublicKey) return source;
@@ -208,8 +214,8 @@ function publicDer(source: string | Bytes): Bytes {
 /**
  * Returns the kind of a public `CryptoKey`.
  *
- * @throws TypeError for any other value, for a key that is not extractable, and for one that is neither RSA nor P-256;
- * K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
+ * @throws TypeError for any other value, for a key that is not extractable, and for one that is
+ * neither RSA nor P-256; K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
  */
 export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
   if (!isCryptoKey(source, 'public')) {

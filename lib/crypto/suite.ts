@@ -135,8 +135,9 @@ async function newShare(): Promise<EphemeralShare> {
 }
 
 /**
- * Returns the 32 bytes of the ECDH with the peer's point: the x coordinate of the shared point, big-endian. Undefined if
- * the point is not on the curve, or not in the uncompressed form that the protocol uses.
+ * Returns the 32 bytes of the ECDH with the peer's point: the x coordinate of the shared point,
+ * big-endian. Undefined if the point is not on the curve, or not in the uncompressed form that the
+ * protocol uses.
  */
 export async function agree(privateKey: CryptoKeyLike, share: Bytes): Promise<Bytes | undefined> {
   if (share.length !== 65 || share[0] !== 4) return undefined;
@@ -154,7 +155,10 @@ export async function oaepEncrypt(key: CryptoKeyLike, label: string, plaintext: 
   return new Uint8Array(await subtle().encrypt({ name: 'RSA-OAEP', label: ascii(label) }, key, plaintext));
 }
 
-/** Decrypts RSA-OAEP; undefined for an invalid ciphertext. The reason is never reported: it would be an oracle. */
+/**
+ * Decrypts RSA-OAEP; undefined for an invalid ciphertext. The reason is never reported: it would be
+ * an oracle.
+ */
 export function oaepDecrypt(key: CryptoKeyLike, label: Bytes, ciphertext: Bytes): Promise<Bytes | undefined> {
   return bytesOrUndefined(subtle().decrypt({ name: 'RSA-OAEP', label }, key, ciphertext));
 }

@@ -3,7 +3,9 @@ import type { LockedSocket } from '../sockets/locked-socket.js';
 import { Fifo } from '../util/fifo.js';
 import { Deferred } from '../util/wait.js';
 
-/** The connections of a server that the program has not taken yet, and the calls that wait for one. */
+/**
+ * The connections of a server that the program has not taken yet, and the calls that wait for one.
+ */
 export class AcceptQueue<S extends LockedSocket> {
   readonly #sockets = new Fifo<S>();
   readonly #takers = new Fifo<Deferred<S | undefined>>();
@@ -14,7 +16,10 @@ export class AcceptQueue<S extends LockedSocket> {
     return this.#sockets.length - this.#takers.length;
   }
 
-  /** Adds a connection. If it ends before it is taken, and without a message, it is closed and leaves the queue. */
+  /**
+   * Adds a connection. If it ends before it is taken, and without a message, it is closed and
+   * leaves the queue.
+   */
   push(socket: S): void {
     const taker = this.#takers.shift();
     if (taker) {

@@ -13,8 +13,8 @@ export interface AddressOptions {
 }
 
 /**
- * An address in the form that `connect` takes. It inherits no properties, so that neither Node nor `'path' in address`
- * sees a `path` of `Object.prototype`.
+ * An address in the form that `connect` takes. It inherits no properties, so that neither Node nor
+ * `'path' in address` sees a `path` of `Object.prototype`.
  */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -42,7 +42,9 @@ export function toAddress(where: 'listen' | 'connect', { port, host, path }: Add
   return withOptions({ host: host ?? '127.0.0.1', port: integer('port', port, minPort, minPort, 65_535) });
 }
 
-/** The system's address of a Unix socket is short, and some versions of Node truncate a longer path. */
+/**
+ * The system's address of a Unix socket is short, and some versions of Node truncate a longer path.
+ */
 function checkPathLength(path: string): void {
   if (platform() === 'win32') return;
   const maxLength = platform() === 'linux' ? 107 : 103;

@@ -30,11 +30,15 @@ import { noConnectionTo, toRetryPlan, withRetries, type RetryOptions } from './r
 
 /** Options of {@link connect} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions {
-  /** Milliseconds for the whole call, handshake and retries included. Default 10000; Infinity waits for ever. */
+  /**
+   * Milliseconds for the whole call, handshake and retries included. Default 10000; Infinity waits
+   * for ever.
+   */
   readonly timeout?: number | undefined;
   /**
-   * Retries after a transient failure (refused, unreachable, not there yet, busy), with exponential backoff and jitter.
-   * Default: three retries, after about 100, 200 and 400 ms. A wrong server key is never retried.
+   * Retries after a transient failure (refused, unreachable, not there yet, busy), with exponential
+   * backoff and jitter. Default: three retries, after about 100, 200 and 400 ms. A wrong server key
+   * is never retried.
    */
   readonly retry?: RetryOptions | boolean | undefined;
 }
@@ -46,9 +50,9 @@ export interface PlainConnectOptions extends CommonOptions {
 }
 
 /**
- * Options of {@link connect} for an encrypted socket. Without any of `key`, `keyPath`, `pin`, `knownHosts` and
- * `insecureAcceptAnyKey`, the default is `knownHosts: true` (trust on first use) under the name `host:port` or
- * `serverName`.
+ * Options of {@link connect} for an encrypted socket. Without any of `key`, `keyPath`, `pin`,
+ * `knownHosts` and `insecureAcceptAnyKey`, the default is `knownHosts: true` (trust on first use)
+ * under the name `host:port` or `serverName`.
  */
 export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, ClientChoices {
   readonly plain?: false | undefined;
@@ -62,17 +66,20 @@ const encryptedNames = [...clientNames, ...sessionNames];
 const defaultTimeout = 10_000;
 
 /**
- * Prepares one attempt. The function that it returns makes a socket of a connection, and closes it if the signal aborts.
- * Options are checked in the preparation, while there is no connection to close.
+ * Prepares one attempt. The function that it returns makes a socket of a connection, and closes it
+ * if the signal aborts. Options are checked in the preparation, while there is no connection to
+ * close.
  */
 type Opener<S> = () => (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
 
 /**
- * Connects to a server over TCP, a Unix socket or a Windows pipe, and resolves when the handshake has succeeded.
+ * Connects to a server over TCP, a Unix socket or a Windows pipe, and resolves when the handshake
+ * has succeeded.
  *
- * Rejects with `K4NET_CONNECT` (its `cause` is the system's error), with the error of the handshake (`docs/errors.md`,
- * "The handshake"), with a `TimeoutError` (its `cause` is the error of the last attempt), with the reason of the
- * signal, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for invalid options.
+ * Rejects with `K4NET_CONNECT` (its `cause` is the system's error), with the error of the handshake
+ * (`docs/errors.md`, "The handshake"), with a `TimeoutError` (its `cause` is the error of the last
+ * attempt), with the reason of the signal, with `K4NET_UNSUPPORTED` where the runtime has no TCP,
+ * or with a TypeError or RangeError for invalid options.
  *
  * @example
  * ```ts
@@ -136,7 +143,8 @@ function encryptedOpener(options: EncryptedConnectOptions, address: Address): Op
         await socket.handshake({ signal });
         return socket;
       } catch (error) {
-        // A failed handshake sends an alert and closes by itself. A reset could overtake that alert.
+        // A failed handshake sends an alert and closes by itself. A reset could overtake that
+        // alert.
         if (signal.aborted) void socket.close(undefined, { timeout: 0 });
         throw error;
       }

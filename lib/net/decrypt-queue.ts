@@ -1,15 +1,19 @@
 import { K4netError } from '../errors.js';
 import { Deferred } from '../util/wait.js';
 
-/** RSA decryptions that run at the same time. More would let a flood of handshakes starve the open connections. */
+/**
+ * RSA decryptions that run at the same time. More would let a flood of handshakes starve the open
+ * connections.
+ */
 const maxRunning = 2;
 const maxWaiting = 64;
 
 /**
- * Limits the RSA decryptions of one server, against denial of service: see "Limits" in docs/protocol.md.
+ * Limits the RSA decryptions of one server, against denial of service: see "Limits" in
+ * docs/protocol.md.
  *
- * Origins take turns. If too many decryptions wait, the newest one of the origin with the most is dropped. So no origin
- * can keep the others from their turn.
+ * Origins take turns. If too many decryptions wait, the newest one of the origin with the most is
+ * dropped. So no origin can keep the others from their turn.
  */
 export class DecryptQueue {
   /** By origin. The first origin has the next turn. */
@@ -18,7 +22,8 @@ export class DecryptQueue {
   #running = 0;
 
   /**
-   * Runs a job in its turn. Rejects with `K4NET_BUSY` if too many wait, and with the error of the job.
+   * Runs a job in its turn. Rejects with `K4NET_BUSY` if too many wait, and with the error of the
+   * job.
    *
    * @param origin - the network address whose jobs take turns with those of others.
    */
@@ -42,7 +47,10 @@ export class DecryptQueue {
     return turn.promise;
   }
 
-  /** @throws K4netError `K4NET_BUSY` unless an origin has at least two jobs more than the new job's origin. */
+  /**
+   * @throws K4netError `K4NET_BUSY` unless an origin has at least two jobs more than the new job's
+   * origin.
+   */
   #makeRoom(own: number): void {
     let most: Deferred<void>[] = [];
     for (const jobs of this.#waiting.values()) if (jobs.length > most.length) most = jobs;

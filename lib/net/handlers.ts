@@ -7,9 +7,10 @@ import { LazySignal, type GivenAbortSignal } from '../util/wait.js';
 /** The second argument of a handler of {@link Server.serve}. */
 export interface HandlerContext {
   /**
-   * Aborts when the server begins to close, and when the connection has ended. Its reason is a `K4netError`:
-   * `K4NET_CLOSED`, or the code of the error that broke the connection, with that error as its cause. A handler that
-   * rejects with this reason is not reported as failed. The signal may have any number of listeners.
+   * Aborts when the server begins to close, and when the connection has ended. Its reason is a
+   * `K4netError`: `K4NET_CLOSED`, or the code of the error that broke the connection, with that
+   * error as its cause. A handler that rejects with this reason is not reported as failed. The
+   * signal may have any number of listeners.
    */
   readonly signal: GivenAbortSignal;
 }
@@ -19,6 +20,15 @@ export type ConnectionHandler<S extends LockedSocket = LockedSocket> = (
   socket: S,
   context: HandlerContext,
 ) => unknown;
+
+/** Options of {@link Server.serve}. */
+export interface ServeOptions {
+  /**
+   * Handlers that run at the same time. Further connections wait until one ends, up to the
+   * `maxPending` of `listen`. Default Infinity.
+   */
+  readonly maxConnections?: number | undefined;
+}
 
 /** Runs a handler for every connection of a server. */
 export class HandlerRunner<S extends LockedSocket> {
@@ -33,7 +43,8 @@ export class HandlerRunner<S extends LockedSocket> {
   }
 
   /**
-   * Runs handlers for the given connections. Resolves when there are no more and every handler has settled.
+   * Runs handlers for the given connections. Resolves when there are no more and every handler has
+   * settled.
    *
    * @param concurrency - handlers that run at the same time.
    */
@@ -41,7 +52,8 @@ export class HandlerRunner<S extends LockedSocket> {
     const running = new PQueue(queueOptions({ concurrency }));
     for await (const socket of sockets) {
       void running.add(() => this.#handle(handler, socket), queueOptions({}));
-      // Take the next connection only when a handler is free for it: until then it counts for `maxPending`.
+      // Take the next connection only when a handler is free for it: until then it counts for
+      // `maxPending`.
       while (running.pending >= concurrency) await nextEnd(running);
     }
     await running.onIdle();
@@ -77,7 +89,8 @@ export class HandlerRunner<S extends LockedSocket> {
     this.#signals.add(lazy);
     void socket.closed.then(({ code, error }) => {
       this.#signals.delete(lazy);
-      // A new error: a handler that fails with the error of the connection itself is still reported.
+      // A new error: a handler that fails with the error of the connection itself is still
+      // reported.
       lazy.abort(() => new K4netError(code, 'the connection has ended', { cause: error }));
     });
     return lazy;

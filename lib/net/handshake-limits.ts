@@ -4,7 +4,10 @@ import type { DuplexLike } from '../transport/duplex.js';
 import { startTimer } from '../util/wait.js';
 import { DecryptQueue } from './decrypt-queue.js';
 
-/** Milliseconds that a refused client has to read the reason, and how many refused clients may do so at a time. */
+/**
+ * Milliseconds that a refused client has to read the reason, and how many refused clients may do so
+ * at a time.
+ */
 const lingerTime = 1_000;
 const maxLingering = 256;
 
@@ -37,8 +40,8 @@ export class HandshakeSlot implements HandshakeHooks {
 }
 
 /**
- * The handshake limits of a server, against denial of service: handshakes in progress, in all and by origin, and the RSA
- * decryptions among them.
+ * The handshake limits of a server, against denial of service: handshakes in progress, in all and
+ * by origin, and the RSA decryptions among them.
  */
 export class HandshakeLimits {
   readonly decryptQueue: DecryptQueue = new DecryptQueue();
@@ -61,15 +64,17 @@ export class HandshakeLimits {
   }
 
   /**
-   * Returns a slot for a new handshake. If none is free, it takes the slot of the oldest client that has not sent its
-   * first message; if the limit of the origin is reached, only of the same origin. Undefined if there is no such client.
+   * Returns a slot for a new handshake. If none is free, it takes the slot of the oldest client
+   * that has not sent its first message; if the limit of the origin is reached, only of the same
+   * origin. Undefined if there is no such client.
    *
    * @param address - of the remote host; empty for a transport without addresses.
    * @param full - treats all slots as taken.
    */
   acquire(address: string, full: boolean = false): HandshakeSlot | undefined {
     const origin = originOf(address);
-    // No limit for this machine: behind a local proxy every client has its address, and a local user can do more harm.
+    // No limit for this machine: behind a local proxy every client has its address, and a local
+    // user can do more harm.
     const originFull = origin !== '' && (this.#byOrigin.get(origin) ?? 0) >= this.#maxPerOrigin;
     if (originFull || full || this.#slots.size >= this.#max) {
       const oldest = this.#oldestSilent(originFull ? origin : undefined);
@@ -98,7 +103,10 @@ export class HandshakeLimits {
     else this.#byOrigin.delete(slot.origin);
   }
 
-  /** Refuses a client: sends the alert `busy`, and closes the connection after the client had time to read it. */
+  /**
+   * Refuses a client: sends the alert `busy`, and closes the connection after the client had time
+   * to read it.
+   */
   refuse(stream: DuplexLike): void {
     this.dismiss(stream, () => {
       const timer = startTimer(() => {
@@ -116,7 +124,8 @@ export class HandshakeLimits {
   }
 
   /**
-   * Ends a connection that gets no slot. If too many such connections are still open, it is destroyed at once.
+   * Ends a connection that gets no slot. If too many such connections are still open, it is
+   * destroyed at once.
    *
    * @param tell - sends the reason, and closes the connection after the client had time to read it.
    */
@@ -139,8 +148,8 @@ export class HandshakeLimits {
 }
 
 /**
- * Returns the network that a handshake counts for: an IPv4 address, or the /64 of an IPv6 address, because one host can
- * use every address of its /64. Empty for this machine.
+ * Returns the network that a handshake counts for: an IPv4 address, or the /64 of an IPv6 address,
+ * because one host can use every address of its /64. Empty for this machine.
  */
 function originOf(address: string): string {
   const [bare = ''] = address.split('%');

@@ -27,13 +27,15 @@ import { Server, type ServerParts } from './server.js';
 /** Options of {@link listen} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
   /**
-   * Connections that may wait until the program takes them. Further ones are refused. Default 511. Each is read up to its
-   * `recvSize`. One that breaks, or ends without a message, no longer counts.
+   * Connections that may wait until the program takes them. Further ones are refused. Default 511.
+   * Each is read up to its `recvSize`. One that breaks, or ends without a message, no longer
+   * counts.
    */
   readonly maxPending?: number | undefined;
   /**
-   * Called with the errors of single connections: a handshake that failed or a handler that threw (with its socket), a
-   * connection that was refused (`K4NET_BUSY`), an accept that failed. Default: one process warning for each error code.
+   * Called with the errors of single connections: a handshake that failed or a handler that threw
+   * (with its socket), a connection that was refused (`K4NET_BUSY`), an accept that failed.
+   * Default: one process warning for each error code.
    */
   readonly onError?: ((error: unknown, socket?: LockedSocket) => void) | undefined;
 }
@@ -44,22 +46,26 @@ export interface PlainListenOptions extends CommonOptions {
   readonly plain: true;
 }
 
-/** Options of {@link listen} for encrypted sockets. One of `key`, `keyPath` and `ephemeralKey` is required. */
+/**
+ * Options of {@link listen} for encrypted sockets. One of `key`, `keyPath` and `ephemeralKey` is
+ * required.
+ */
 export interface EncryptedListenOptions extends CommonOptions, SessionChoices, ServerChoices {
   readonly plain?: false | undefined;
   /**
-   * Makes a key that is only in memory. After a restart, clients that have stored the old key refuse the server. Default
-   * false.
+   * Makes a key that is only in memory. After a restart, clients that have stored the old key
+   * refuse the server. Default false.
    */
   readonly ephemeralKey?: boolean | undefined;
   /**
-   * Handshakes in progress at the same time. At this limit a new connection replaces the oldest one whose client has not
-   * sent its first message yet. If there is none, the new client gets the alert `busy`. Default 256.
+   * Handshakes in progress at the same time. At this limit a new connection replaces the oldest one
+   * whose client has not sent its first message yet. If there is none, the new client gets the
+   * alert `busy`. Default 256.
    */
   readonly maxHandshakes?: number | undefined;
   /**
-   * The same limit for the clients of one IPv4 address or one IPv6 network (/64). Addresses of this machine have no such
-   * limit. Default 16.
+   * The same limit for the clients of one IPv4 address or one IPv6 network (/64). Addresses of this
+   * machine have no such limit. Default 16.
    */
   readonly maxHandshakesPerAddress?: number | undefined;
 }
@@ -77,14 +83,15 @@ const encryptedNames = [
 ];
 
 /**
- * Starts a server on a TCP port, a Unix socket or a Windows pipe. Its sockets come out when their handshake has succeeded.
+ * Starts a server on a TCP port, a Unix socket or a Windows pipe. Its sockets come out when their
+ * handshake has succeeded.
  *
- * The stale socket file of a server that is gone is replaced, that of a running server is not. While the server starts, it
- * holds the file lock `<path>.lock`.
+ * The stale socket file of a server that is gone is replaced, that of a running server is not.
+ * While the server starts, it holds the file lock `<path>.lock`.
  *
- * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a key file that cannot be
- * read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for invalid
- * options.
+ * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a
+ * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or
+ * with a TypeError or RangeError for invalid options.
  *
  * @example
  * ```ts
@@ -162,7 +169,10 @@ function checkKeySource({ key, keyPath, ephemeralKey }: EncryptedListenOptions):
   }
 }
 
-/** Runs the handshake of an accepted connection. If `authorize` threw, it rejects with that error, for `onError`. */
+/**
+ * Runs the handshake of an accepted connection. If `authorize` threw, it rejects with that error,
+ * for `onError`.
+ */
 async function run(socket: EncryptedSocket): Promise<void> {
   try {
     await socket.handshake();

@@ -5,7 +5,10 @@ import { withFileLock, type LockHeld } from '../trust/file-lock.js';
 import { withOptions } from '../util/options.js';
 import { describeAddress, type Address } from './address.js';
 
-/** The part of Node's listener that a server uses. Structural: the public types must not need Node's. */
+/**
+ * The part of Node's listener that a server uses. Structural: the public types must not need
+ * Node's.
+ */
 export interface ListenerLike {
   on(event: string, listener: (...args: never[]) => void): unknown;
   close(callback: () => void): unknown;
@@ -20,7 +23,10 @@ export interface ConnectionLike extends DuplexLike {
   resetAndDestroy(): unknown;
 }
 
-/** Options of node:net for the connections of both sides. `keepAliveInitialDelay` is in milliseconds. */
+/**
+ * Options of node:net for the connections of both sides. `keepAliveInitialDelay` is in
+ * milliseconds.
+ */
 const socketOptions = {
   allowHalfOpen: true,
   noDelay: true,
@@ -28,7 +34,10 @@ const socketOptions = {
   keepAliveInitialDelay: 60_000,
 };
 
-/** Opens one connection over TCP or to a path. Rejects with `K4NET_CONNECT`, or with the reason of the signal. */
+/**
+ * Opens one connection over TCP or to a path. Rejects with `K4NET_CONNECT`, or with the reason of
+ * the signal.
+ */
 export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket> {
   const { connect } = builtin('node:net', 'a connection');
   return new Promise((resolve, reject) => {
@@ -61,7 +70,10 @@ export function createListener(): NodeServer {
   return listener;
 }
 
-/** Makes a listener listen on a TCP port or a path. Rejects with the system's error, or with an error of the file lock. */
+/**
+ * Makes a listener listen on a TCP port or a path. Rejects with the system's error, or with an
+ * error of the file lock.
+ */
 export function bind(listener: NodeServer, address: Address): Promise<void> {
   if ('path' in address && platform() !== 'win32') return bindUnix(listener, address.path);
   return bindOnce(listener, address);
@@ -78,10 +90,12 @@ function bindOnce(listener: NodeServer, address: Address): Promise<void> {
 }
 
 /**
- * Binds a Unix socket, and replaces the stale socket file of a server that is gone. Windows pipes leave no file.
+ * Binds a Unix socket, and replaces the stale socket file of a server that is gone. Windows pipes
+ * leave no file.
  *
- * All of it happens under the file lock `<path>.lock`. Otherwise, if two processes find the same stale file, the second
- * could remove the socket file that the first has made. And a socket that is bound but does not listen yet looks stale.
+ * All of it happens under the file lock `<path>.lock`. Otherwise, if two processes find the same
+ * stale file, the second could remove the socket file that the first has made. And a socket that is
+ * bound but does not listen yet looks stale.
  */
 function bindUnix(listener: NodeServer, path: string): Promise<void> {
   const address = withOptions({ path });
@@ -96,8 +110,8 @@ function bindUnix(listener: NodeServer, path: string): Promise<void> {
 }
 
 /**
- * Removes the socket file of a server that is gone. Keeps a socket that accepts connections, a file of another kind, and a
- * file that was made in the meantime. Returns whether the path is free now.
+ * Removes the socket file of a server that is gone. Keeps a socket that accepts connections, a file
+ * of another kind, and a file that was made in the meantime. Returns whether the path is free now.
  */
 async function removeStaleSocket(path: string, held: LockHeld): Promise<boolean> {
   const { lstat, unlink } = builtin('node:fs', 'a Unix socket').promises;
@@ -114,7 +128,9 @@ async function removeStaleSocket(path: string, held: LockHeld): Promise<boolean>
   return true;
 }
 
-/** Only a refused connection proves that no server listens. With any other error there may be one. */
+/**
+ * Only a refused connection proves that no server listens. With any other error there may be one.
+ */
 async function isAlive(path: string): Promise<boolean> {
   try {
     const socket = await dial(withOptions({ path }), new AbortController().signal);
@@ -122,5 +138,17 @@ async function isAlive(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     return systemCode(error instanceof Error ? error.cause : undefined) !== 'ECONNREFUSED';
+  }
+}
+
+/**
+ * Resets the connection where there is a reset: an end would look like a server with nothing to
+ * send.
+ */
+export function reset(stream: ConnectionLike): void {
+  try {
+    stream.resetAndDestroy();
+  } catch {
+    stream.destroy();
   }
 }

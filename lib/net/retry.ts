@@ -35,8 +35,9 @@ export function toRetryPlan(given: RetryOptions | boolean | undefined): RetryPla
 }
 
 /**
- * Returns the delay in milliseconds before the nth retry (from 0): exponential backoff up to `maxDelay`, with jitter of up
- * to a half. Without jitter, all clients of a restarted server would reconnect at the same moment.
+ * Returns the delay in milliseconds before the nth retry (from 0): exponential backoff up to
+ * `maxDelay`, with jitter of up to a half. Without jitter, all clients of a restarted server would
+ * reconnect at the same moment.
  */
 export function retryDelay(plan: RetryPlan, nth: number, random: () => number = Math.random): number {
   const full = Math.min(plan.maxDelay, plan.minDelay * 2 ** Math.min(nth, 30));
@@ -61,9 +62,10 @@ const transientErrors = new Set([
 ]);
 
 /**
- * Returns whether another attempt may succeed: the server is not up yet or is busy, or the network failed for a moment.
- * An attacker can forge an alert in the clear, so it counts like a connection that just ended, unless a retry would send
- * the same offer and get the same refusal: see "Errors" in docs/protocol.md.
+ * Returns whether another attempt may succeed: the server is not up yet or is busy, or the network
+ * failed for a moment. An attacker can forge an alert in the clear, so it counts like a connection
+ * that just ended, unless a retry would send the same offer and get the same refusal: see "Errors"
+ * in docs/protocol.md.
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof PeerAlertError) return !error.authenticated && mayRetryAfter(error.alert);

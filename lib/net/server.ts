@@ -10,22 +10,16 @@ import { integer, milliseconds, ownOptions, withOptions } from '../util/options.
 import { AbortHub, withDeadline } from '../util/wait.js';
 import { AcceptQueue, cut } from './accept-queue.js';
 import type { Address } from './address.js';
-import { HandlerRunner, type ConnectionHandler } from './handlers.js';
+import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './handlers.js';
 import type { HandshakeLimits, HandshakeSlot } from './handshake-limits.js';
-import type { ConnectionLike, ListenerLike } from './node-net.js';
-
-/** Options of {@link Server.serve}. */
-export interface ServeOptions {
-  /**
-   * Handlers that run at the same time. Further connections wait until one ends, up to the `maxPending` of `listen`.
-   * Default Infinity.
-   */
-  readonly maxConnections?: number | undefined;
-}
+import { reset, type ConnectionLike, type ListenerLike } from './node-net.js';
 
 /** Options of {@link Server.close}. */
 export interface ServerCloseOptions {
-  /** Milliseconds that open connections have to end before they are cut. Default 5000; 0 cuts them now. */
+  /**
+   * Milliseconds that open connections have to end before they are cut. Default 5000; 0 cuts them
+   * now.
+   */
   readonly timeout?: number | undefined;
 }
 
@@ -50,8 +44,8 @@ export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? 
 /**
  * A server that listens, made by `listen`. Loop over it for its sockets, or give `serve` a handler.
  *
- * An encrypted socket comes out of it after its handshake. A connection that nobody has taken yet is read up to its
- * `recvSize`, so that the server notices its end.
+ * An encrypted socket comes out of it after its handshake. A connection that nobody has taken yet
+ * is read up to its `recvSize`, so that the server notices its end.
  */
 export class Server<S extends LockedSocket = LockedSocket> {
   readonly #listener: ListenerLike;
@@ -89,14 +83,17 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Fingerprint of the server's key, for clients to pin. Of several keys it is the first, which the server shows.
-   * Undefined for a server of plain sockets.
+   * Fingerprint of the server's key, for clients to pin. Of several keys it is the first, which the
+   * server shows. Undefined for a server of plain sockets.
    */
   get fingerprint(): FingerprintOf<S> {
     return this.fingerprints[0] as FingerprintOf<S>;
   }
 
-  /** Fingerprints of all keys of the server, in the order of its `key` or `keyPath`. Empty for plain sockets. */
+  /**
+   * Fingerprints of all keys of the server, in the order of its `key` or `keyPath`. Empty for plain
+   * sockets.
+   */
   get fingerprints(): readonly string[] {
     return this.#parts.fingerprints ?? [];
   }
@@ -124,9 +121,10 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Calls the handler for every connection, and closes the socket when the handler settles. If a handler throws or
-   * rejects, `onError` gets the error and the socket is aborted: the client receives the messages that were sent, then an
-   * error. Other connections are not affected. Resolves when the server has closed and every handler has settled.
+   * Calls the handler for every connection, and closes the socket when the handler settles. If a
+   * handler throws or rejects, `onError` gets the error and the socket is aborted: the client
+   * receives the messages that were sent, then an error. Other connections are not affected.
+   * Resolves when the server has closed and every handler has settled.
    *
    * Rejects with a TypeError or RangeError for invalid arguments.
    *
@@ -151,8 +149,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Stops listening, waits for the open connections to end, and cuts those that do not end in time. Connections that
-   * nobody has taken are cut now. Resolves when the last connection is gone. Further calls wait for the same close.
+   * Stops listening, waits for the open connections to end, and cuts those that do not end in time.
+   * Connections that nobody has taken are cut now. Resolves when the last connection is gone.
+   * Further calls wait for the same close.
    *
    * Rejects with a TypeError or RangeError for invalid arguments.
    */
@@ -178,7 +177,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       if (socket) this.#pending.push(socket);
     } else {
       this.#reportRefused(stream, 'maxPending connections wait');
-      destroy(stream);
+      reset(stream);
     }
   }
 
@@ -207,7 +206,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
         else this.#pending.push(socket);
       },
       (error: unknown) => {
-        // The connection keeps its slot until it is gone, because the peer may take long to read the alert.
+        // The connection keeps its slot until it is gone, because the peer may take long to read
+        // the alert.
         const release = (): void => {
           slot.release();
         };
@@ -225,7 +225,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       socket = this.#parts.wrap(stream, slot);
     } catch (error) {
       slot?.release();
-      destroy(stream);
+      reset(stream);
       this.#report(error);
       return undefined;
     }
@@ -287,13 +287,4 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
 function refused(why: string): K4netError {
   return new K4netError('K4NET_BUSY', `the server refused a connection: ${why}`);
-}
-
-/** Resets the connection where there is a reset: an end would look like a server with nothing to send. */
-function destroy(stream: ConnectionLike): void {
-  try {
-    stream.resetAndDestroy();
-  } catch {
-    stream.destroy();
-  }
 }

@@ -11,47 +11,58 @@ export interface SessionChoices {
   /** Milliseconds for the whole handshake, from its start. Default 10000. */
   readonly handshakeTimeout?: number | undefined;
   /**
-   * Application protocols by name. A client offers them; a server chooses the first of its own that the client offered.
+   * Application protocols by name. A client offers them; a server chooses the first of its own that
+   * the client offered.
    */
   readonly appProtocols?: readonly string[] | undefined;
   /**
-   * The longest record plaintext that this side accepts, 16384 to 1048576 bytes. Default: `recvSize`, but at least 65536
-   * and at most 262144.
+   * The longest record plaintext that this side accepts, 16384 to 1048576 bytes. Default:
+   * `recvSize`, but at least 65536 and at most 262144.
    */
   readonly recordLimit?: number | undefined;
   /** How much the lengths of records hide: `none` (the default), `padme` or `block:n`. */
   readonly padding?: PaddingPolicy | undefined;
   /**
-   * The implementation of the cipher: `node` is node:crypto, which is synchronous; `webcrypto` is WebCrypto, which every
-   * runtime has. Default `auto`: node:crypto where there is one, because it is about twice as fast. The bytes on the wire
-   * are the same.
+   * The implementation of the cipher: `node` is node:crypto, which is synchronous; `webcrypto` is
+   * WebCrypto, which every runtime has. Default `auto`: node:crypto where there is one, because it
+   * is about twice as fast. The bytes on the wire are the same.
    */
   readonly cipher?: CipherChoice | undefined;
 }
 
 /**
- * Options of a client: which server it accepts, and how it identifies itself. An option that is present but undefined is
- * a TypeError, except `serverName` and `identifyToUnknownServer`.
+ * Options of a client: which server it accepts, and how it identifies itself. An option that is
+ * present but undefined is a TypeError, except `serverName` and `identifyToUnknownServer`.
  */
 export interface ClientChoices extends ServerTrustOptions {
-  /** The name of the server that the client asks for, 1 to 255 printable ASCII characters. It is sent in the clear. */
+  /**
+   * The name of the server that the client asks for, 1 to 255 printable ASCII characters. It is
+   * sent in the clear.
+   */
   readonly serverName?: string | undefined;
-  /** The client's own private key (P-256 or RSA). It is shown to a server that wants it and was known before. */
+  /**
+   * The client's own private key (P-256 or RSA). It is shown to a server that wants it and was
+   * known before.
+   */
   readonly clientKey?: KeyPairSource;
   /** Shows the client's key also to a server that was not known before. Default false. */
   readonly identifyToUnknownServer?: boolean | undefined;
 }
 
 /**
- * Options of a server: which keys and names it has, and which clients it accepts. An option that is present but undefined
- * is a TypeError, except `keySize`.
+ * Options of a server: which keys and names it has, and which clients it accepts. An option that is
+ * present but undefined is a TypeError, except `keySize`.
  */
 export interface ServerChoices extends ServerKeyOptions {
-  /** Whether clients show a key of their own: `none` (the default) must not, `wanted` may, `required` must. */
+  /**
+   * Whether clients show a key of their own: `none` (the default) must not, `wanted` may,
+   * `required` must.
+   */
   readonly clientAuth?: 'none' | 'wanted' | 'required';
   /**
-   * Decides whether a client with this key is accepted; may be async. Only `true` accepts. If it throws, the client is
-   * refused, and `onError` of the server gets the error. Default: every key is accepted.
+   * Decides whether a client with this key is accepted; may be async. Only `true` accepts. If it
+   * throws, the client is refused, and `onError` of the server gets the error. Default: every key
+   * is accepted.
    */
   readonly authorize?: (client: ClientPeer) => boolean | Promise<boolean>;
 }
@@ -89,9 +100,9 @@ export interface Peer {
   /** Whether the key was known before, or is a client's that `authorize` accepted. */
   readonly authenticated: boolean;
   /**
-   * Why the key was accepted. Of a server: it was given as `key` or read from `keyPath` (`key`), matched a `pin`, was in
-   * the known-hosts store (`known-hosts`), was stored now (`first-use`), or was not checked (`unchecked`). Of a client:
-   * it showed a `client-key`, or `none`.
+   * Why the key was accepted. Of a server: it was given as `key` or read from `keyPath` (`key`),
+   * matched a `pin`, was in the known-hosts store (`known-hosts`), was stored now (`first-use`), or
+   * was not checked (`unchecked`). Of a client: it showed a `client-key`, or `none`.
    */
   readonly how: 'key' | 'pin' | 'known-hosts' | 'first-use' | 'unchecked' | 'client-key' | 'none';
   /** The name of the server that the client asked for, if it sent one. */
@@ -100,7 +111,10 @@ export interface Peer {
   readonly appProtocol: string | undefined;
 }
 
-/** The names of a set of options. `true` marks a security option: one that is present but undefined is an error. */
+/**
+ * The names of a set of options. `true` marks a security option: one that is present but undefined
+ * is an error.
+ */
 type OptionTable<T> = Readonly<Record<keyof T, boolean>>;
 
 const sessionOptions: OptionTable<SessionChoices> = {

@@ -25,10 +25,16 @@ type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
 
 const defaultHandshakeTimeout = 10_000;
 
-/** Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64 KiB. */
+/**
+ * Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64
+ * KiB.
+ */
 const maxDefaultRecordLimit = 256 * 1024;
 
-/** Turns the options of a client into a handshake: which server it trusts, and how it identifies itself. */
+/**
+ * Turns the options of a client into a handshake: which server it trusts, and how it identifies
+ * itself.
+ */
 export class ClientPlan implements PeerPlan {
   readonly timeout: number;
   readonly #choices: ClientChoices & PlanChoices;
@@ -86,7 +92,9 @@ export interface HandshakeHooks {
   scheduleDecryption<T>(job: () => Promise<T>): Promise<T>;
 }
 
-/** Turns the options of a server into a handshake: which keys it has, and which clients it accepts. */
+/**
+ * Turns the options of a server into a handshake: which keys it has, and which clients it accepts.
+ */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
   readonly #choices: OrUndefined<ServerChoices> & PlanChoices;

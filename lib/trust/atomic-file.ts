@@ -8,10 +8,10 @@ import { type FileHandle, fileSystem, withFileErrors } from './small-file.js';
 /**
  * Makes an atomic file: complete or not at all, and never over another file.
  *
- * A rename would replace a file that another process made in the meantime; a hard link to the complete temporary file
- * does not. Some file systems have no hard links (FAT, some network shares). There the file is made with a check and a
- * rename under a file lock, which is safe between processes that all use the lock. Every other way would show a partly
- * written file.
+ * A rename would replace a file that another process made in the meantime; a hard link to the
+ * complete temporary file does not. Some file systems have no hard links (FAT, some network
+ * shares). There the file is made with a check and a rename under a file lock, which is safe
+ * between processes that all use the lock. Every other way would show a partly written file.
  */
 export async function createOnce(path: string, bytes: Bytes, mode: number): Promise<'made' | 'exists'> {
   return withFileErrors(path, 'cannot be made', () =>
@@ -27,7 +27,9 @@ export async function createOnce(path: string, bytes: Bytes, mode: number): Prom
   );
 }
 
-/** Undefined where hard links fail. The reason is not checked: the way with a lock meets it again. */
+/**
+ * Undefined where hard links fail. The reason is not checked: the way with a lock meets it again.
+ */
 async function linkTo(path: string, temporary: TemporaryFile): Promise<'made' | 'exists' | undefined> {
   await checkNotReplaced(temporary);
   try {
@@ -49,7 +51,8 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Replaces a file atomically. It keeps its permissions and its owner; a new file has the given mode.
+ * Replaces a file atomically. It keeps its permissions and its owner; a new file has the given
+ * mode.
  *
  * @param held - of the file lock under which the new content was made.
  * @returns false, with no change, if the lock was lost.
@@ -71,8 +74,8 @@ export async function replaceFile(
 }
 
 /**
- * Copies owner and permissions to the open file, never to its path: in a folder of another user the path may be a link
- * to any file by now.
+ * Copies owner and permissions to the open file, never to its path: in a folder of another user the
+ * path may be a link to any file by now.
  */
 async function copyStatus(from: string, to: FileHandle): Promise<void> {
   try {
@@ -82,7 +85,8 @@ async function copyStatus(from: string, to: FileHandle): Promise<void> {
     if (old.uid !== fresh.uid || old.gid !== fresh.gid) await to.chown(old.uid, old.gid);
     await to.chmod(old.mode & 0o777);
   } catch {
-    // There is no file yet, or another user owns it: then this user owns the new file, and only they can read it.
+    // There is no file yet, or another user owns it: then this user owns the new file, and only
+    // they can read it.
   }
 }
 
@@ -98,7 +102,10 @@ async function renameTo(path: string, temporary: TemporaryFile): Promise<void> {
   await fileSystem().rename(temporary.path, path);
 }
 
-/** The owner of the folder can replace the temporary file, and must not get a key or a store of their own into place. */
+/**
+ * The owner of the folder can replace the temporary file, and must not get a key or a store of
+ * their own into place.
+ */
 async function checkNotReplaced({ path, handle }: TemporaryFile): Promise<void> {
   const exact = { bigint: true } as const;
   const [there, ours] = [await fileSystem().lstat(path, exact), await handle.stat(exact)];

@@ -12,7 +12,8 @@ export interface LockTimes {
   readonly timeout?: number;
 }
 
-// The work under the lock takes milliseconds. The rest of the time is for disks that take seconds to sync.
+// The work under the lock takes milliseconds. The rest of the time is for disks that take seconds
+// to sync.
 const defaultStaleAfter = 3_000;
 const defaultTimeout = 30_000;
 
@@ -32,13 +33,15 @@ export type LockHeld = () => Promise<boolean>;
 /**
  * Runs a task while no other process runs one for the same path.
  *
- * The file lock is a file that its holder makes, with a random token in it, and removes. Node has no lock that ends with
- * its process, so the lock of a killed process stays. A process that reads the same token for `staleAfter` milliseconds
- * takes its holder for dead. Only the waiting process measures that time: neither the clock of a file server nor process
- * numbers, which mean nothing across containers, matter. A holder that was only slow must call `held` before it makes
- * its work visible.
+ * The file lock is a file that its holder makes, with a random token in it, and removes. Node has
+ * no lock that ends with its process, so the lock of a killed process stays. A process that reads
+ * the same token for `staleAfter` milliseconds takes its holder for dead. Only the waiting process
+ * measures that time: neither the clock of a file server nor process numbers, which mean nothing
+ * across containers, matter. A holder that was only slow must call `held` before it makes its work
+ * visible.
  *
- * @throws FileError naming the lock file, if it cannot be made, is not a regular file, or is not free in time.
+ * @throws FileError naming the lock file, if it cannot be made, is not a regular file, or is not
+ * free in time.
  */
 export async function withFileLock<T>(
   path: string,
@@ -85,16 +88,19 @@ async function make(lock: string, token: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    // On a full disk the file may be made and empty: remove it, because others would wait until it is stale.
+    // On a full disk the file may be made and empty: remove it, because others would wait until it
+    // is stale.
     await release(lock, '');
     throw error;
   }
 }
 
 /**
- * The token of the holder; undefined if there is no lock; empty if its holder has not written its token.
+ * The token of the holder; undefined if there is no lock; empty if its holder has not written its
+ * token.
  *
- * @throws FileError for a file that the library never makes as a lock: a link, a pipe, a folder, a long file.
+ * @throws FileError for a file that the library never makes as a lock: a link, a pipe, a folder, a
+ * long file.
  */
 async function tokenIn(lock: string): Promise<string | undefined> {
   const file = await readSmallFile(lock, maxTokenLength, 'refuse');
@@ -106,10 +112,11 @@ async function release(lock: string, token: string): Promise<void> {
 }
 
 /**
- * Removes the lock of a dead holder. If two processes find it dead, the second must not remove the new lock that the
- * first, or a third, has made in the meantime. So the right to remove it is a lock too. Its name contains the dead
- * token and is never used again. When the second process gets that lock, the dead token is gone and it removes nothing.
- * If the holder of the right dies as well, its lock is removed in the same way.
+ * Removes the lock of a dead holder. If two processes find it dead, the second must not remove the
+ * new lock that the first, or a third, has made in the meantime. So the right to remove it is a
+ * lock too. Its name contains the dead token and is never used again. When the second process gets
+ * that lock, the dead token is gone and it removes nothing. If the holder of the right dies as
+ * well, its lock is removed in the same way.
  */
 async function removeStale(lock: string, holder: string, wait: LockWait): Promise<void> {
   const right = `${lock}.${/^[0-9a-f]{16}$/.test(holder) ? holder : 'unknown'}`;

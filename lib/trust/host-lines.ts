@@ -9,7 +9,10 @@ const utf8Mark = /^\xef\xbb\xbf/;
 /** The begin of a line: a name in visible ASCII, a comment, or nothing. */
 const beginning = /^(?:\xef\xbb\xbf)?[ \t]*(?:#|[\r\n]|$|[!-~]+(?:[ \t\r\n]|$))/;
 
-/** The lines of a known-hosts file. Comments, blank lines and invalid lines stay as they are, byte for byte. */
+/**
+ * The lines of a known-hosts file. Comments, blank lines and invalid lines stay as they are, byte
+ * for byte.
+ */
 export class HostLines {
   readonly #path: string;
   /** With line ends, and one character for each byte, so that unknown encodings survive. */
@@ -17,8 +20,9 @@ export class HostLines {
   #changed = false;
 
   /**
-   * @throws FileError for bytes that are not text, such as UTF-16, and for a line with an invisible or non-ASCII
-   * character before, in or after its name: a lookup would miss that line, and a known server would count as a new one.
+   * @throws FileError for bytes that are not text, such as UTF-16, and for a line with an invisible
+   * or non-ASCII character before, in or after its name: a lookup would miss that line, and a known
+   * server would count as a new one.
    */
   constructor(path: string, bytes: Bytes) {
     if (bytes.includes(0)) throw new FileError(path, 'is not text in ASCII or UTF-8');
@@ -39,15 +43,18 @@ export class HostLines {
   /**
    * Returns the server of a name.
    *
-   * @throws FileError for an invalid line with this name, and for a second line with it. If such a line were ignored, a
-   * known server would count as a new one, or a revoked key as a valid one.
+   * @throws FileError for an invalid line with this name, and for a second line with it. If such a
+   * line were ignored, a known server would count as a new one, or a revoked key as a valid one.
    */
   find(name: string): KnownHost | undefined {
     const index = this.#indexOf(name);
     return index === undefined ? undefined : this.#read(index);
   }
 
-  /** Returns all servers in the order of their lines, with an error in place of a line for which `find` would throw. */
+  /**
+   * Returns all servers in the order of their lines, with an error in place of a line for which
+   * `find` would throw.
+   */
   list(): (KnownHost | FileError)[] {
     const found: (KnownHost | FileError)[] = [];
     const seen = new Map<string, number>();

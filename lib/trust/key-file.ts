@@ -16,8 +16,9 @@ const maxKeyFile = 65_536;
 type KeySize = NonNullable<GenerateKeyPairOptions['keySize']>;
 
 /**
- * Returns the path of a key file: `keyPath` with `.sk` for a server's private key, `.pk` for the public key that a client
- * pins. If `keyPath` already has one of the two suffixes, it is replaced, so that no private key gets into a `.pk` file.
+ * Returns the path of a key file: `keyPath` with `.sk` for a server's private key, `.pk` for the
+ * public key that a client pins. If `keyPath` already has one of the two suffixes, it is replaced,
+ * so that no private key gets into a `.pk` file.
  */
 export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
   if (typeof keyPath !== 'string') throw new TypeError(`keyPath is a string, not ${kindOf(keyPath)}`);
@@ -30,8 +31,9 @@ export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
 }
 
 /**
- * Loads a server's key from `<keyPath>.sk`, or makes a new one and saves it there (PKCS#8 PEM, readable for its owner
- * only). If several processes start at the same time, all get the same key. The folder must exist.
+ * Loads a server's key from `<keyPath>.sk`, or makes a new one and saves it there (PKCS#8 PEM,
+ * readable for its owner only). If several processes start at the same time, all get the same key.
+ * The folder must exist.
  *
  * @param keySize - bits of a new key. A key that is there already may have any size.
  * @throws FileError naming the file, if it cannot be read or made, or holds no key for a server.
@@ -47,7 +49,8 @@ export async function loadServerKey(keyPath: string, keySize?: KeySize): Promise
 /**
  * Loads a server's key from `<keyPath>.sk`.
  *
- * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a server.
+ * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a
+ * server.
  */
 export async function readServerKey(keyPath: string): Promise<KeyPair> {
   const path = keyFile(keyPath, '.sk');
@@ -111,7 +114,10 @@ async function publicKey(path: string, text: string): Promise<PublicKey> {
   }
 }
 
-/** Without the cause: the message of a runtime may quote a private key, which may be in a `.pk` file by mistake. */
+/**
+ * Without the cause: the message of a runtime may quote a private key, which may be in a `.pk` file
+ * by mistake.
+ */
 function reasonOf(error: unknown): string {
   return K4netError.is(error) ? error.message : 'the key cannot be used';
 }
@@ -127,8 +133,9 @@ function neitherReadNorMade(path: string): FileError {
 const warned = new Set<string>();
 
 /**
- * Warns about a private key that other users can read. It is no error, as it is in ssh: secrets that are mounted into a
- * container, and disks of another system, often have such permissions and no way to change them.
+ * Warns about a private key that other users can read. It is no error, as it is in ssh: secrets
+ * that are mounted into a container, and disks of another system, often have such permissions and
+ * no way to change them.
  */
 function warnAboutAccess(path: string, { mode, uid }: SmallFile): void {
   if (platform() === 'win32') return;
@@ -150,7 +157,8 @@ function warnOnce(path: string, what: string, code: string): void {
 }
 
 /**
- * Loads the public key that a client has pinned in `<keyPath>.pk`; undefined if there is no such file.
+ * Loads the public key that a client has pinned in `<keyPath>.pk`; undefined if there is no such
+ * file.
  *
  * @throws FileError naming the file, if it cannot be read or holds no public key of a server.
  */
@@ -164,8 +172,8 @@ export async function loadClientPin(keyPath: string): Promise<PublicKey | undefi
 }
 
 /**
- * Pins a server's key: saves it in `<keyPath>.pk` (SPKI PEM). The handshake must have verified it. A key that is there
- * already is never replaced.
+ * Pins a server's key: saves it in `<keyPath>.pk` (SPKI PEM). The handshake must have verified it.
+ * A key that is there already is never replaced.
  *
  * @throws KeyMismatchError if another process has pinned another key in the meantime.
  */

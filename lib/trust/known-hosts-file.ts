@@ -10,8 +10,9 @@ import { fileSystem, readSmallFile, withFileErrors } from './small-file.js';
 const maxFileSize = 1_048_576;
 
 /**
- * Returns the path of the default known-hosts file: `k4net/known_hosts` in the user's configuration folder. That folder
- * is `$XDG_CONFIG_HOME` or `~/.config` (on macOS too, like other command-line tools), and `%APPDATA%` on Windows.
+ * Returns the path of the default known-hosts file: `k4net/known_hosts` in the user's configuration
+ * folder. That folder is `$XDG_CONFIG_HOME` or `~/.config` (on macOS too, like other command-line
+ * tools), and `%APPDATA%` on Windows.
  */
 export function defaultKnownHostsPath(): string {
   const need = 'the default known-hosts file';
@@ -41,12 +42,13 @@ function homeFolder(need: string): string {
 /**
  * Returns a store of known hosts in a text file, for trust on first use.
  *
- * A line has one server: `name:port k4net1 sha256:... pinned|revoked first-seen last-seen`. People may edit the file.
- * Any number of processes may use it at the same time: a change replaces the whole file under a file lock. The file and
- * its folder are made when the first key is stored. The limit is 1 MiB.
+ * A line has one server: `name:port k4net1 sha256:... pinned|revoked first-seen last-seen`. People
+ * may edit the file. Any number of processes may use it at the same time: a change replaces the
+ * whole file under a file lock. The file and its folder are made when the first key is stored. The
+ * limit is 1 MiB.
  *
- * The methods reject with a {@link FileError} for a file that cannot be read or written, or whose line for the server is
- * invalid.
+ * The methods reject with a {@link FileError} for a file that cannot be read or written, or whose
+ * line for the server is invalid.
  *
  * @param path - default: `k4net/known_hosts` in the user's configuration folder.
  * @throws TypeError for a path that is not a string, is empty or contains a NUL character.
@@ -69,7 +71,10 @@ export function fileKnownHosts(path: string = defaultKnownHostsPath()): Required
 
 class FileKnownHosts implements Required<KnownHosts> {
   readonly #path: string;
-  /** The last change. Changes of one process run one after the other, so that they do not compete for the lock. */
+  /**
+   * The last change. Changes of one process run one after the other, so that they do not compete
+   * for the lock.
+   */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
@@ -126,7 +131,10 @@ class FileKnownHosts implements Required<KnownHosts> {
   }
 }
 
-/** Returns all servers of a known-hosts file, with an error in place of an invalid line. Without a file: no servers. */
+/**
+ * Returns all servers of a known-hosts file, with an error in place of an invalid line. Without a
+ * file: no servers.
+ */
 export async function listKnownHosts(path: string): Promise<(KnownHost | FileError)[]> {
   return (await readLines(path)).list();
 }
@@ -168,7 +176,10 @@ async function changeFile<T>(path: string, change: (lines: HostLines) => T): Pro
   }
 }
 
-/** Makes the missing folder. Resolves a symbolic link to its file, because a rename would replace the link itself. */
+/**
+ * Makes the missing folder. Resolves a symbolic link to its file, because a rename would replace
+ * the link itself.
+ */
 async function resolvePath(path: string): Promise<string> {
   const { mkdir, realpath } = fileSystem();
   const paths = builtin('node:path', 'a known-hosts file');
@@ -177,7 +188,8 @@ async function resolvePath(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch {
-    // There is no file yet. All processes must use the same lock, whichever links lead to the folder.
+    // There is no file yet. All processes must use the same lock, whichever links lead to the
+    // folder.
     return paths.join(await realpath(folder), paths.basename(path));
   }
 }

@@ -5,8 +5,8 @@ import { parseFingerprint } from '../crypto/keys.js';
 /** A server in a {@link KnownHosts} store. */
 export interface KnownHost {
   /**
-   * `host:port` or another name of the server: in lower case, without a dot at the end of the host, an IPv6 address in
-   * its short form.
+   * `host:port` or another name of the server: in lower case, without a dot at the end of the host,
+   * an IPv6 address in its short form.
    */
   readonly name: string;
   /** Fingerprint of the server's key: `sha256:` and 64 hexadecimal digits. */
@@ -19,27 +19,37 @@ export interface KnownHost {
   readonly lastSeen: string;
 }
 
-/** A store of known hosts: the keys of servers, for trust on first use. Any object with these methods will do. */
+/**
+ * A store of known hosts: the keys of servers, for trust on first use. Any object with these
+ * methods will do.
+ */
 export interface KnownHosts {
   /** Returns the entry of a server, revoked or not; undefined (or `null`) for an unknown server. */
   get(name: string): Promise<KnownHost | undefined>;
-  /** Stores a key if the server is unknown. Resolves with the entry that is stored afterwards: its key may be another. */
+  /**
+   * Stores a key if the server is unknown. Resolves with the entry that is stored afterwards: its
+   * key may be another.
+   */
   addIfAbsent(name: string, fingerprint: string): Promise<KnownHost>;
   /** Replaces the entry of a server. The library never calls it: only a person decides that. */
   replace(name: string, fingerprint: string, state?: KnownHost['state']): Promise<void>;
   /**
-   * Removes the entry of a server: the next connection is a first use again. The library never calls it. Resolves with
-   * whether there was an entry.
+   * Removes the entry of a server: the next connection is a first use again. The library never
+   * calls it. Resolves with whether there was an entry.
    */
   remove?(name: string): Promise<boolean>;
-  /** Sets the last day of a known key to today. Does nothing if it cannot: it must not fail a connection. */
+  /**
+   * Sets the last day of a known key to today. Does nothing if it cannot: it must not fail a
+   * connection.
+   */
   touch?(name: string, fingerprint: string): Promise<void>;
 }
 
 /**
  * Checks the key of a server against its entry in a store.
  *
- * @param actual - fingerprint of the key that the server showed. Without it, only a revoked entry fails.
+ * @param actual - fingerprint of the key that the server showed. Without it, only a revoked entry
+ * fails.
  * @throws KeyMismatchError if the store has another key.
  * @throws K4netError `K4NET_SERVER_AUTH` if the entry is revoked.
  */
@@ -89,8 +99,8 @@ function today(): string {
 const maxNameLength = 512;
 
 /**
- * Checks and normalizes a name. Stores compare normalized names: if another spelling missed the entry, a known server
- * would count as a new one.
+ * Checks and normalizes a name. Stores compare normalized names: if another spelling missed the
+ * entry, a known server would count as a new one.
  *
  * @throws TypeError for an invalid name.
  */
@@ -105,8 +115,8 @@ export function hostName(name: string): string {
 }
 
 /**
- * Normalizes a name: lower case, no dot at the end of a host, no zeros before a port, and an IPv6 address in the short
- * form of RFC 5952. A normalized name stays as it is.
+ * Normalizes a name: lower case, no dot at the end of a host, no zeros before a port, and an IPv6
+ * address in the short form of RFC 5952. A normalized name stays as it is.
  */
 export function normalizeHostName(name: string): string {
   const lower = name.toLowerCase();

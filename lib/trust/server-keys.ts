@@ -10,21 +10,23 @@ import { normalizeHostName } from './known-hosts.js';
 /** Options that say which keys and which names a server has. */
 export interface ServerKeyOptions {
   /**
-   * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. In a list, the first key is
-   * shown to clients that ask for one, and clients that know any of the keys are accepted.
+   * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. In a
+   * list, the first key is shown to clients that ask for one, and clients that know any of the keys
+   * are accepted.
    */
   readonly key?: KeyPairSource | readonly KeyPairSource[];
   /**
-   * Path of the server's private key without its suffix: the file is `<keyPath>.sk`. A missing file is made. A list
-   * works like one of `key`, but only its first file is made: another that is missing is a {@link FileError}.
+   * Path of the server's private key without its suffix: the file is `<keyPath>.sk`. A missing file
+   * is made. A list works like one of `key`, but only its first file is made: another that is
+   * missing is a {@link FileError}.
    */
   readonly keyPath?: string | readonly string[];
   /** Bits of a key that is made: 2048, 3072 (the default) or 4096. */
   readonly keySize?: 2048 | 3072 | 4096 | undefined;
   /**
-   * The names of this server. A client that asks for another name is refused (`K4NET_UNKNOWN_SERVER_KEY`); a client that
-   * sends no name is accepted. Names are compared as in known hosts: case does not matter. Default: every name is
-   * accepted.
+   * The names of this server. A client that asks for another name is refused
+   * (`K4NET_UNKNOWN_SERVER_KEY`); a client that sends no name is accepted. Names are compared as in
+   * known hosts: case does not matter. Default: every name is accepted.
    */
   readonly serverNames?: readonly string[];
 }
@@ -38,14 +40,15 @@ export type ServerKeys = readonly [KeyPair, ...KeyPair[]];
 /**
  * Returns the keys of a server: those of its options, or a new key that is only in memory.
  *
- * @throws TypeError for a key that no server can have; FileError for a file that cannot be read or made, or that is
- * missing although it is not the first.
+ * @throws TypeError for a key that no server can have; FileError for a file that cannot be read or
+ * made, or that is missing although it is not the first.
  */
 export async function serverKeys(options: OrUndefined<ServerKeyOptions>): Promise<ServerKeys> {
   const { key, keyPath, keySize } = options;
   if (keyPath !== undefined) {
     const [first, ...others] = nonEmptyList('keyPath', keyPath);
-    // The others come before the first, which may be made: a list with a mistake leaves no new file.
+    // The others come before the first, which may be made: a list with a mistake leaves no new
+    // file.
     const known = await Promise.all(others.map(readServerKey));
     return [await loadServerKey(first, keySize), ...known];
   }
@@ -57,8 +60,9 @@ export async function serverKeys(options: OrUndefined<ServerKeyOptions>): Promis
 }
 
 /**
- * Returns the function that chooses a key for a client: the first key if the client asks for one, otherwise the key that
- * the client knows. It throws `K4NET_UNKNOWN_SERVER_KEY` for a name that is not among `serverNames`.
+ * Returns the function that chooses a key for a client: the first key if the client asks for one,
+ * otherwise the key that the client knows. It throws `K4NET_UNKNOWN_SERVER_KEY` for a name that is
+ * not among `serverNames`.
  */
 export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | undefined): ServerKeyChoice {
   const names = serverNames && new Set(serverNames.map(normalizeHostName));
@@ -76,7 +80,8 @@ export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | und
 /**
  * Checks the key options of a server without I/O.
  *
- * @throws TypeError for an invalid option, and for options that exclude each other; RangeError for the size of a key.
+ * @throws TypeError for an invalid option, and for options that exclude each other; RangeError for
+ * the size of a key.
  */
 export function checkServerKeys(options: OrUndefined<ServerKeyOptions>): void {
   const { key, keyPath, keySize, serverNames } = options;

@@ -13,32 +13,35 @@ import { fileKnownHosts, keyFile, loadClientPin, saveClientPin } from './files.j
 import { checkKnownHost, checkState, hostName, type KnownHost, type KnownHosts } from './known-hosts.js';
 
 /**
- * Options that say which server a client accepts. At most one may be given; without any, the client accepts every server
- * and warns. An option that is present but undefined is a TypeError: `pin: process.env.PIN` must not become trust on
- * first use.
+ * Options that say which server a client accepts. At most one may be given; without any, the client
+ * accepts every server and warns. An option that is present but undefined is a TypeError: `pin:
+ * process.env.PIN` must not become trust on first use.
  */
 export interface ServerTrustOptions {
   /**
-   * The server's public key: PEM, DER or a `CryptoKey`. The client does not ask for it, which saves a round trip. A server
-   * that does not have it answers with the alert `unknown-server-key`.
+   * The server's public key: PEM, DER or a `CryptoKey`. The client does not ask for it, which saves
+   * a round trip. A server that does not have it answers with the alert `unknown-server-key`.
    */
   readonly key?: PublicKeySource;
   /**
-   * Path of the server's public key without its suffix: the file is `<keyPath>.pk`. If there is no such file, the client
-   * accepts the key that the server shows (trust on first use), saves it there once the handshake has verified it, and
-   * pins it from then on.
+   * Path of the server's public key without its suffix: the file is `<keyPath>.pk`. If there is no
+   * such file, the client accepts the key that the server shows (trust on first use), saves it
+   * there once the handshake has verified it, and pins it from then on.
    */
   readonly keyPath?: string;
   /**
-   * The fingerprint (`sha256:...`) or public key that the server must have, or a list of which it must have one. A public
-   * key counts as its fingerprint: the client asks the server for its key, and another one is `K4NET_KEY_MISMATCH`.
+   * The fingerprint (`sha256:...`) or public key that the server must have, or a list of which it
+   * must have one. A public key counts as its fingerprint: the client asks the server for its key,
+   * and another one is `K4NET_KEY_MISMATCH`.
    */
   readonly pin?: PublicKeySource | readonly PublicKeySource[];
-  /** Trust on first use: `true` for the file in the user's configuration folder, a path, or a store. */
+  /**
+   * Trust on first use: `true` for the file in the user's configuration folder, a path, or a store.
+   */
   readonly knownHosts?: boolean | string | KnownHosts;
   /**
-   * Accepts every key that the server shows. Protects against an attacker who only listens, not against one who sits
-   * between client and server. Default false.
+   * Accepts every key that the server shows. Protects against an attacker who only listens, not
+   * against one who sits between client and server. Default false.
    */
   readonly insecureAcceptAnyKey?: boolean;
 }
@@ -49,7 +52,10 @@ export interface TrustDecision {
   readonly how: 'key' | 'pin' | 'known-hosts' | 'first-use' | 'unchecked';
   /** The key itself. Without it, the client asks the server for its key. */
   readonly serverKey?: PublicKey;
-  /** Fingerprints of which the key must have one. Without them and without `serverKey`, every key is accepted. */
+  /**
+   * Fingerprints of which the key must have one. Without them and without `serverKey`, every key is
+   * accepted.
+   */
   readonly pin?: string | readonly string[];
   /** Runs when the handshake has verified the key. A rejection fails the session. */
   readonly verified?: (key: PublicKey) => Promise<void>;
@@ -58,8 +64,8 @@ export interface TrustDecision {
 /**
  * Decides which server a client accepts.
  *
- * Trust on first use is decided here: a server without a `.pk` file or without an entry in the known-hosts store may show
- * any key, and that key is pinned once the handshake has verified it.
+ * Trust on first use is decided here: a server without a `.pk` file or without an entry in the
+ * known-hosts store may show any key, and that key is pinned once the handshake has verified it.
  *
  * @param storeName - name of the server in a known-hosts store.
  * @throws K4netError for a file or a store that fails, and for a revoked key.
@@ -86,7 +92,8 @@ function decision(made: TrustDecision): TrustDecision {
 
 async function trustKeyFile(keyPath: string): Promise<TrustDecision> {
   const pinned = await loadClientPin(keyPath);
-  // The client asks for the key although it has it: so it can tell a changed key from a server that is not there.
+  // The client asks for the key although it has it: so it can tell a changed key from a server that
+  // is not there.
   if (pinned) return decision({ how: 'key', pin: pinned.fingerprint });
   return decision({ how: 'first-use', verified: (key) => saveClientPin(keyPath, key) });
 }

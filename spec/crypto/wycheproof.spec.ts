@@ -16,7 +16,8 @@ interface Group {
   [name: string]: unknown;
 }
 
-// The vectors stay where they are, under their own licence: a run without them says so and skips.
+// The vectors are not in the repository, because of their license. A run without them skips the
+// tests.
 const folder = process.env['WYCHEPROOF_DIR'];
 const found = folder !== undefined && existsSync(folder);
 const hex = (text: unknown): Bytes => new Uint8Array(Buffer.from(String(text), 'hex'));
@@ -27,7 +28,7 @@ function groups(file: string): Group[] {
   return (JSON.parse(readFileSync(join(folder, file), 'utf8')) as { testGroups: Group[] }).testGroups;
 }
 
-/** A private P-256 key as PKCS#8 that leaves its public half out. */
+/** A private P-256 key as PKCS#8 without its public key. */
 function pkcs8Of(scalar: Bytes): Bytes {
   const padded = new Uint8Array(32);
   const kept = scalar.subarray(Math.max(0, scalar.length - 32));
@@ -106,7 +107,7 @@ describe.skipIf(!found)('the Wycheproof test vectors (skipped where WYCHEPROOF_D
     let count = 0;
     for (const test of groups('ecdh_secp256r1_ecpoint_test.json').flatMap(({ tests }) => tests)) {
       const shared = await agreement(choice, hex(test['private']), hex(test['public']));
-      // A compressed point may mean something elsewhere; here it is none.
+      // The protocol does not use compressed points.
       const good = test.result === 'valid' && hex(test['public']).length === 65;
       expect(toHex(shared), `${test.tcId}`).toBe(good ? test['shared'] : undefined);
       count += 1;

@@ -26,7 +26,7 @@ const ends = new Ends();
 const handshakeTimeout = 1_500;
 let server: Server<EstablishedSocket>;
 let port = 0;
-/** What the server reported, and what became of the sockets that it gave out. */
+/** The errors that the server reported, and how its sockets ended. */
 let reports: K4netError[] = [];
 let served: Promise<unknown>[] = [];
 let received: Uint8Array[] = [];
@@ -59,7 +59,7 @@ afterAll(() => server.close({ timeout: 0 }));
 afterEach(async () => {
   await ends.clear();
   await until(() => server.connections === 0);
-  // Whatever was done to it: the next client is served as if nothing had been.
+  // The next client is served as usual.
   const good = await connect({ port, key: keys.server.publicKey });
   await good.send('are you well?');
   expect(textOf(await good.recv())).toBe('are you well?');
@@ -71,13 +71,13 @@ afterEach(async () => {
 });
 
 const client = { key: keys.server.publicKey, handshakeTimeout: 2_000 };
-/** A client that asks first, so that there are more units to be spoilt. */
+/** A client that asks for the key first, so that there are more units to modify. */
 const asking = { pin: keys.server.fingerprint, handshakeTimeout: 2_000 };
 
 type Trick = 'flip' | 'drop' | 'double' | 'swap' | 'reflect' | 'cut' | 'shorten';
 const tricks: readonly Trick[] = ['flip', 'drop', 'double', 'swap', 'reflect', 'cut', 'shorten'];
 
-/** Does one thing to one unit, the nth of its direction. */
+/** Modifies the nth unit of one direction. */
 function spoil(trick: Trick, at: number, where: Way, random: Random) {
   let held: Buffer | undefined;
   return (unit: Buffer, way: Way, nth: number, back: (bytes: Uint8Array) => void): Fate => {
@@ -112,7 +112,7 @@ function spoil(trick: Trick, at: number, where: Way, random: Random) {
   };
 }
 
-/** Sends numbered messages and reads what comes back, until it cannot. */
+/** Sends numbered messages and reads the answers until the connection fails. */
 async function converse(
   sock: EncryptedSocket,
   messages: readonly Uint8Array[],
@@ -127,7 +127,7 @@ async function converse(
     await Promise.race([sock.flush().catch(() => undefined), sock.closed]);
     await turns(2);
   }
-  // A record that never comes is missed when the session is to end, at the latest.
+  // A record that never comes is missed when the session ends, at the latest.
   void sock.end().catch(() => undefined);
   const silence = setTimeout(() => void sock.close(undefined, { timeout: 0 }), patience);
   await sock.closed;
@@ -161,7 +161,7 @@ describe('an attacker between client and server', () => {
     const messages = Array.from({ length: 12 }, (_, i) => pattern(i * 50, i));
     expect(sameAll(await converse(sock, messages, 10_000), messages)).toBe(true);
     expect((await sock.closed).code).toBe('K4NET_CLOSED');
-    // Each message has its record: the places that the tests below choose from are there.
+    // Each message is one record, so the positions that the tests below choose exist.
     expect(relay.units.up).toBeGreaterThanOrEqual(3 + 12);
     expect(relay.units.down).toBeGreaterThanOrEqual(3 + 12);
   });
@@ -186,7 +186,7 @@ describe('an attacker between client and server', () => {
       const info = await sock.closed;
       expectDiscreet(info.error);
       expect(typed, what).toContain(info.code);
-      // The server has met it in the handshake or in its loop, and it is no end in good order there either.
+      // The server sees it in the handshake or in its loop, and reports no clean end either.
       const there = [...reports, ...(await Promise.all(served))] as (K4netError | undefined)[];
       expect(there.length, what).toBeGreaterThan(0);
       for (const error of there) if (error) expect(typed, what).toContain(error.code);
@@ -306,7 +306,7 @@ const foreigners: readonly Foreigner[] = [
     who: 'a peer that resets',
     talk: (raw) => raw.resetAndDestroy(),
     server: ['K4NET_CONNECTION'],
-    // The reset can come before the client knows that it is connected.
+    // The reset can arrive before the client is connected.
     client: ['K4NET_CONNECTION', 'K4NET_CONNECT'],
   },
   {
@@ -373,7 +373,7 @@ describe('a peer that does not speak k4net/1', () => {
       const raw = await rawClient(ends, port);
       raw.resume();
       const bytes = random.bytes(1 + random.below(400));
-      // Some look like a unit, and some of those like one of ours.
+      // Some look like a unit, and some of these like a unit of k4net.
       if (seed % 2 > 0) bytes.set([random.below(200), 0, 0, 0].slice(0, bytes.length));
       if (seed % 4 > 2 && bytes.length > 10) bytes.set([0x4b, 0x34, 0x4e, 1, 1 + random.below(6), 0], 4);
       raw.end(bytes);

@@ -20,7 +20,7 @@ afterEach(async () => {
   await field.clear();
 });
 
-/** A port at which nobody listens. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listening(server, { port: 0, host: '127.0.0.1' });
@@ -28,7 +28,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A host name that nobody ever resolves: an attempt that neither succeeds nor fails. */
+/** A host name whose lookup never settles, for an attempt that neither succeeds nor fails. */
 function hangingHost(): { host: string; port: number; asked: () => number } {
   const lookup = vi.spyOn(dns, 'lookup').mockImplementation(() => undefined);
   return { host: 'nowhere.invalid', port: 1, asked: () => lookup.mock.calls.length };

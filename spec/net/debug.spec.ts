@@ -18,7 +18,7 @@ interface Told {
   readonly secrets: readonly string[];
 }
 
-/** What the program says of its connections, and the lines on standard error. */
+/** The program's report about its connections, and its lines on standard error. */
 async function lines(sections: string): Promise<{ told: Told; err: string; lines: string[] }> {
   vi.stubEnv('NODE_DEBUG', sections);
   const { code, out, err } = await run(process.execPath, [program]);

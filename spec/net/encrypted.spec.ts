@@ -61,7 +61,7 @@ async function dial(port: number, options: Partial<EncryptedConnectOptions> = {}
 /** The first unit of a client that asks for the key. */
 const hello = unit(encodeKeyRequest(encodeExtensions({})));
 
-/** A client that has sent a whole hello, has its answer, and says nothing more. */
+/** A client that has sent a complete hello, has received its answer, and sends nothing more. */
 async function greeted(port: number): Promise<Socket> {
   const stream = await rawClient(ends, port);
   stream.write(hello);

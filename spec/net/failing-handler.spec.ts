@@ -17,7 +17,7 @@ interface Kind {
   readonly name: string;
   readonly server: () => Promise<Partial<ListenOptions>>;
   readonly client: Partial<ConnectOptions>;
-  /** How the client learns that the handler has failed. */
+  /** How the client notices that the handler has failed. */
   readonly code: K4netErrorCode;
 }
 
@@ -66,7 +66,7 @@ async function dial(kind: Kind, server: Server): Promise<LockedSocket> {
   return field.keep(await connect({ ...server.address(), ...kind.client, retry: false } as never));
 }
 
-/** What a loop over messages was given, and what it threw. */
+/** The messages and the error of a loop. */
 async function looped(messages: AsyncIterable<Uint8Array>): Promise<[string[], unknown]> {
   const received: string[] = [];
   const loop = async (): Promise<void> => {

@@ -41,7 +41,7 @@ const kinds: readonly Kind[] = [
 
 const places = 3;
 
-/** A server whose only handler is busy until it is released. */
+/** A server whose only handler runs until it is released. */
 async function busy(kind: Kind) {
   const reports: unknown[] = [];
   const onError = (error: unknown): void => void reports.push(error);
@@ -72,7 +72,7 @@ async function busy(kind: Kind) {
     }
     return sockets;
   };
-  // The one that keeps the handler busy.
+  // This client occupies the handler.
   const [holder] = await clients(1);
   const release = (): void => {
     free.resolve();
@@ -125,7 +125,7 @@ describe.each(kinds)('a client that waits for a handler, over $name,', (kind) =>
     await one!.send('and forget');
     await one!.end();
     const closing = two!.close('just this');
-    // Both have been read before the handler is free: the third comes behind them.
+    // Both are read before the handler is free: the third comes after them.
     const [third] = await clients(1);
     await third!.close();
     release();
@@ -172,7 +172,7 @@ describe('thousands of clients that wait and leave', () => {
   it('free their places', async () => {
     const server = await field.listen({ port: 0, maxPending: Infinity });
     const sockets: LockedSocket[] = [];
-    // As many at a time as the backlog of the system takes.
+    // As many at the same time as the backlog of the system holds.
     for (let batch = 0; batch < 10; batch += 1) {
       const dialled = Array.from({ length: 100 }, () => field.connect(server, { retry: false }));
       sockets.push(...(await Promise.all(dialled)));

@@ -5,9 +5,9 @@ import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { reasonOf, until } from '../support/sockets.js';
 
-/** A gate whose clients have all sent a hello, unless the test says otherwise. */
+/** Limits whose clients have all sent a hello, unless the test says otherwise. */
 class Gate extends HandshakeLimits {
-  /** The places that went to newer connections, by their number. */
+  /** The slots that newer connections took, by number. */
   readonly dropped: number[] = [];
   #entered = 0;
 
@@ -92,7 +92,7 @@ describe('the handshake limits of a server', () => {
     two!.onHello();
     expect(gate.silent('192.0.2.5')).toBeDefined();
     expect(gate.dropped).toEqual([1, 3]);
-    // Those whose place is gone leave, and that changes nothing.
+    // A dropped client releases its slot again, without effect.
     one!.release();
     three!.release();
     expect(gate.pending).toBe(3);
@@ -121,7 +121,7 @@ describe('the handshake limits of a server', () => {
 /** Jobs that run until the test ends them. */
 class Jobs {
   readonly queue = new DecryptQueue();
-  /** The origins of the jobs that have begun, in order. */
+  /** The origins of the jobs that have started, in order. */
   readonly begun: string[] = [];
   readonly #finish: (() => void)[] = [];
   #finished = 0;

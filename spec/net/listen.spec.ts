@@ -23,7 +23,7 @@ afterEach(() => field.clear());
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
 
-/** Whether a server serves: one message there and back. */
+/** Whether a server echoes one message. */
 async function echoes(server: Server): Promise<boolean> {
   const serving = server[Symbol.asyncIterator]().next();
   const near = await field.connect(server);
@@ -35,7 +35,7 @@ async function echoes(server: Server): Promise<boolean> {
   return answer === 'there';
 }
 
-/** A process that listens whenever it is told to. */
+/** A process that listens for each line on its stdin. */
 class Rounds {
   readonly pid: number | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -48,7 +48,7 @@ class Rounds {
     this.pid = this.#child.pid;
   }
 
-  /** What it says to a line. */
+  /** Returns its answer to a line. */
   async tell(line: string): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
     const next: IteratorResult<string, unknown> = await this.#lines.next();
@@ -62,13 +62,13 @@ class Rounds {
   }
 }
 
-/** A socket file that nobody answers, as a killed process leaves it. */
+/** A stale socket file, as a killed process leaves it. */
 async function staleSocket(path: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => {
     server.listen(path, resolve);
   });
-  // The server removes its file when it closes, but not under another name.
+  // The server removes its file when it closes, but not one with another name.
   await rename(path, `${path}.aside`);
   await new Promise((resolve) => server.close(resolve));
   await rename(`${path}.aside`, path);
@@ -111,7 +111,7 @@ describe.each(carriers)('a server on %s', (carrier) => {
     expect(codeOf(error.cause)).toBe('EADDRINUSE');
     const address = server.address();
     expect(error.message).toContain('path' in address ? address.path : `127.0.0.1:${address.port}`);
-    // The second one looked whether the first is alive: that is one short connection there.
+    // The second server checked whether the first is alive, with one short connection.
     const served: string[] = [];
     const serving = server.serve(async (sock) => {
       for await (const text of sock.texts()) served.push(text);

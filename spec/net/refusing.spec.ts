@@ -13,7 +13,7 @@ afterEach(() => ends.clear());
 
 const ciphers: readonly CipherChoice[] = ['node', 'webcrypto'];
 
-/** A server that writes down the alerts of its clients, in the handshake or later. */
+/** A server that records the alerts of its clients, in the handshake or later. */
 async function listening(options: Partial<EncryptedListenOptions>) {
   const heard: unknown[] = [];
   const server = await listen({
@@ -87,7 +87,7 @@ const refusals: readonly Refusal[] = [
       return [unit];
     },
     code: 'K4NET_SERVER_AUTH',
-    // An impostor learns nothing: the server sees that the client has gone.
+    // An impostor must learn nothing: the server only sees that the client is gone.
     alert: -1,
   },
 ];
@@ -113,7 +113,7 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
     const before = handles();
     const address = { port, host: '127.0.0.1', key: keys.server.publicKey };
     await refused(connect({ ...address, cipher, retry: false }), 'K4NET_NOT_K4NET');
-    // The end of the server's connection stays: that stream is the test's.
+    // The server's end of the connection stays: that stream belongs to the test.
     await until(() => handles() <= before + 1);
   });
 

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
-import type { HandlerContext } from '../../lib/net/handlers.js';
-import type { Server, ServeOptions } from '../../lib/net/server.js';
+import type { HandlerContext, ServeOptions } from '../../lib/net/handlers.js';
+import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, rejected } from '../../lib/util/wait.js';
 import { needDist, run } from '../support/dist.js';
@@ -15,7 +15,7 @@ const field = new Field();
 
 afterEach(() => field.clear());
 
-/** Handlers that each wait until the test lets them go. */
+/** Handlers that each wait until the test releases them. */
 class Gate {
   /** The first message of each socket, in the order in which the handlers were called. */
   readonly names: string[] = [];
@@ -44,7 +44,7 @@ class Gate {
   }
 }
 
-/** Clients who have each sent their number. */
+/** Clients that have each sent their number. */
 async function numbered(server: Server, count: number): Promise<LockedSocket[]> {
   const clients = await field.clients(server, count);
   await Promise.all(clients.map((client, i) => client.send(`${i}`)));
@@ -395,7 +395,7 @@ describe('the signal of a handler', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { served, aborted, kept } = JSON.parse(out) as Record<string, number>;
     expect({ served, aborted }).toEqual({ served: 300, aborted: 300 });
-    // The last ones may still be on the stack of a loop.
+    // The last ones may still be referenced by the stack of a loop.
     expect(kept).toBeLessThan(10);
   });
 

@@ -20,7 +20,7 @@ afterEach(async () => {
   await field.clear();
 });
 
-/** A connection that came in, with both its ends. */
+/** An accepted connection, with both its ends. */
 async function accepted(server: Server): Promise<{ near: LockedSocket; far: LockedSocket }> {
   const taking = server[Symbol.asyncIterator]().next();
   const near = await field.connect(server);
@@ -28,7 +28,10 @@ async function accepted(server: Server): Promise<{ near: LockedSocket; far: Lock
   return { near, far: field.keep(far!) };
 }
 
-/** What a client is told whom the server turns away: the reset can come before it knows that it is connected. */
+/**
+ * The errors of a client that the server refuses: the reset can arrive before the client is
+ * connected.
+ */
 async function turnedAway(server: Server): Promise<K4netError> {
   const talk = async (): Promise<unknown> => (await field.connect(server, { retry: false })).recv();
   const reason = await reasonOf(talk());
@@ -114,7 +117,7 @@ describe('the option maxPending of listen', () => {
       const server = await field.listen({ ...(await field.where(carrier)), maxPending: 2, onError });
       const waiting = await field.clients(server, 2);
       expect(reports).toEqual([]);
-      // A Unix socket has no resets: there it is an end.
+      // A Unix socket has no reset, so the client sees an end.
       const code = (await turnedAway(server)).code;
       expect(carrier === 'TCP' ? ['K4NET_CONNECT', 'K4NET_CONNECTION'] : ['K4NET_CLOSED']).toContain(code);
       expect(reports).toHaveLength(1);

@@ -49,7 +49,7 @@ describe('the types of connect and listen', () => {
     expect(far.peer.fingerprint).toBe(keys.ec.fingerprint);
     expect(far.sessionId).toEqual(near.sessionId);
     await Promise.all([near.close(), far.close()]);
-    // A socket that has closed still knows whom it was connected to.
+    // A closed socket still has its peer.
     expect(near.peer.fingerprint).toBe(keys.server.fingerprint);
     expect(near.sessionId.length).toBe(32);
   });
@@ -69,7 +69,7 @@ describe('the types of connect and listen', () => {
   });
 });
 
-/** The same options, of a type that does not say which kind they are. */
+/** The same options, with the union type. */
 function unknownKind<T>(options: T): T {
   return options;
 }

@@ -29,7 +29,10 @@ async function folder(): Promise<string> {
   return path;
 }
 
-/** How a handshake with these options comes out at the client, and what each side thinks of the other. */
+/**
+ * How a handshake with these options comes out at the client, and what each side thinks of the
+ * other.
+ */
 async function meet(
   client: EncryptedClientOptions,
   server: Partial<EncryptedServerOptions> = {},

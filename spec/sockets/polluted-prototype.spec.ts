@@ -28,7 +28,10 @@ afterEach(async () => {
   await ends.clear();
 });
 
-/** Sets properties of `Object.prototype`, as a careless merge of options elsewhere in the program can do. */
+/**
+ * Sets properties of `Object.prototype`, as a careless merge of options elsewhere in the program
+ * can do.
+ */
 function pollute(values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
     polluted.push(name);
@@ -58,8 +61,9 @@ const hostileValues: readonly unknown[] = [
 ];
 
 /**
- * For these names, the only hostile values with which Node itself still works: `new Socket` and `new Server` copy their
- * options into object literals, and so throw for an inherited `signal` or `highWaterMark` of another type.
+ * For these names, the only hostile values with which Node itself still works: `new Socket` and
+ * `new Server` copy their options into object literals, and so throw for an inherited `signal` or
+ * `highWaterMark` of another type.
  */
 const valuesNodeAccepts: ReadonlyMap<string, readonly unknown[]> = new Map<string, readonly unknown[]>([
   ['signal', [new AbortController().signal]],

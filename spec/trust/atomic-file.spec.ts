@@ -131,7 +131,7 @@ describe.skipIf(!onPosix)('an atomic file in a folder of another user', () => {
     expect(readFileSync(victim, 'utf8')).toBe('secret');
   }
 
-  /** Runs a hook right after the temporary file has been written. */
+  /** Runs a hook right after the temporary file was written. */
   function afterWrite(hook: (temporary: string) => void): void {
     const open = promises.open.bind(promises);
     vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
@@ -226,8 +226,8 @@ describe.skipIf(!onPosix)('an atomic file in a folder of another user', () => {
     try {
       await ready;
       while (!said.has('swapped')) {
-        // The old file may be a link by now: whoever wins the race after the last check puts it
-        // there.
+        // The old file may be a link by now, if the other process wins the race after the last
+        // check.
         await promises.rm(path, { force: true });
         writeFileSync(path, 'old', { mode: 0o666 });
         if (asRoot) chownSync(path, 1000, 1000);
@@ -274,7 +274,7 @@ describe('readSmallFile', () => {
 
   it('reads at most the limit of a file that grows', async () => {
     if (!existsSync('/proc/self/maps')) return;
-    // The system says that its size is 0.
+    // The system reports a size of 0.
     await expect(readSmallFile('/proc/self/maps', 9)).rejects.toThrow(/over the limit of 9/);
   });
 

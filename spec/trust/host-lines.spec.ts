@@ -29,7 +29,7 @@ const word = fc.constantFrom(
   'x',
 );
 const gap = fc.constantFrom(' ', '\t', '', '\n', '\r\n', '\r', '\n\n');
-/** Text that is near to a file of ours, and text that is not. */
+/** Text that resembles a known-hosts file, and other text. */
 const text = fc.oneof(
   fc.array(fc.oneof(word, gap), { maxLength: 40 }).map((parts) => parts.join('')),
   fc
@@ -40,7 +40,7 @@ const text = fc.oneof(
 const parse = (content: string) => new HostLines('file', Buffer.from(content, 'latin1'));
 const latin1 = (lines: HostLines) => Buffer.from(lines.toBytes()).toString('latin1');
 
-/** The value, or undefined for a typed refusal; anything else that is thrown fails the test. */
+/** The value, or undefined for a FileError. Any other exception fails the test. */
 function orRefused<T>(task: () => T): { value: T } | undefined {
   try {
     return { value: task() };

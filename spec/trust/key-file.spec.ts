@@ -59,7 +59,10 @@ const rejection = async (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** Lets the library make `first`, for a key takes its time; the processes below make real ones. */
+/**
+ * Makes the library generate `first`, because a real key takes long; the processes below make real
+ * ones.
+ */
 function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof vi.fn> {
   return vi.spyOn(subtle, 'generateKey').mockImplementation(() => {
     meanwhile();
@@ -67,7 +70,7 @@ function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof v
   });
 }
 
-/** A refusal names the file and nothing that is in it. */
+/** Checks that an error names the file and quotes nothing of its content. */
 async function refuses(promise: Promise<unknown>, path: string, what: RegExp): Promise<void> {
   const error = await rejection(promise);
   expect(error).toBeInstanceOf(FileError);
@@ -182,7 +185,7 @@ describe("a server's key", () => {
     vi.spyOn(process, 'geteuid').mockReturnValue(owner + 4242);
     await loadServerKey(keyPath);
     await loadServerKey(keyPath);
-    // Root can read every file, so a file of root tells nobody more.
+    // Root can read every file anyway.
     expect(emitWarning).toHaveBeenCalledTimes(owner === 0 ? 0 : 1);
     if (owner === 0) {
       chownSync(`${keyPath}.sk`, 1000, 1000);

@@ -318,7 +318,7 @@ describe('the known-hosts file', () => {
     await store.touch(name, one);
     expect(content()).toBe(`# first\n${line}\n`);
     expect(await store.get('other:1')).toBeUndefined();
-    // What a person decides mends the line.
+    // A replace corrects the line.
     await store.replace(name, two);
     expect(await store.get(name)).toMatchObject({ fingerprint: two });
   });
@@ -439,7 +439,7 @@ describe('the known-hosts file', () => {
     expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: one });
     await store.touch(name, one);
     await expect(store.addIfAbsent('new:1', one)).rejects.toBeInstanceOf(FileError);
-    // A change that failed does not stand in the way of the next one.
+    // A change that failed does not block the next one.
     vi.restoreAllMocks();
     await store.addIfAbsent('new:1', one);
   });
@@ -450,7 +450,8 @@ describe('the known-hosts file', () => {
     const { promises } = process.getBuiltinModule('node:fs');
     const open = promises.open.bind(promises);
     const isTemporary = (file: unknown) => String(file).endsWith('.tmp');
-    // Just before the change becomes visible, another process takes the lock for dead, adds and is gone.
+    // Just before the change becomes visible, another process takes over the lock, adds an entry
+    // and exits.
     let others = 1;
     const spy = vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
       const handle = await open(...args);
