@@ -2,6 +2,7 @@ import { onEmptyEnd } from '../sockets/internal.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import { Fifo } from '../util/fifo.js';
 import { Deferred } from '../util/wait.js';
+import { cut } from './server-parts.js';
 
 /**
  * The connections of a server that the program has not taken yet, and the calls that wait for one.
@@ -71,9 +72,4 @@ export class AcceptQueue<S extends LockedSocket> {
       },
     };
   }
-}
-
-/** Closes a socket without waiting for its peer. */
-export function cut(socket: LockedSocket): void {
-  void socket.close(undefined, { timeout: 0 });
 }

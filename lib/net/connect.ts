@@ -45,7 +45,7 @@ interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions
 
 /** Options of {@link connect} for a plain socket. */
 export interface PlainConnectOptions extends CommonOptions {
-  /** Turns encryption off: anybody on the network path can read and change the messages. */
+  /** Turns encryption off: an attacker on the network path can read and change the messages. */
   readonly plain: true;
 }
 
@@ -128,7 +128,7 @@ function encryptedOpener(options: EncryptedConnectOptions, address: Address): Op
     key === undefined && keyPath === undefined && pin === undefined && insecureAcceptAnyKey !== true;
   if (noTrust && knownHosts === false) {
     throw new TypeError(
-      'with knownHosts: false nothing says which server to accept: give insecureAcceptAnyKey: true if that is intended',
+      'with knownHosts: false no option names the accepted server: give insecureAcceptAnyKey: true if that is intended',
     );
   }
   const choices = noTrust && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;

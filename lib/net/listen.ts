@@ -22,7 +22,8 @@ import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../util
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
 import { HandshakeLimits, type HandshakeSlot } from './handshake-limits.js';
 import { bind, createListener } from './node-net.js';
-import { Server, type ServerParts } from './server.js';
+import { Server } from './server.js';
+import type { ServerParts } from './server-parts.js';
 
 /** Options of {@link listen} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
@@ -42,7 +43,7 @@ interface CommonOptions extends AddressOptions, LockedSocketOptions {
 
 /** Options of {@link listen} for plain sockets. */
 export interface PlainListenOptions extends CommonOptions {
-  /** Turns encryption off: anybody on the network path can read and change the messages. */
+  /** Turns encryption off: an attacker on the network path can read and change the messages. */
   readonly plain: true;
 }
 

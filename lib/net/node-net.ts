@@ -1,27 +1,8 @@
 import { K4netError, systemCode } from '../errors.js';
 import { builtin, platform, type NodeServer, type NodeSocket } from '../platform/runtime.js';
-import type { DuplexLike } from '../transport/duplex.js';
 import { withFileLock, type LockHeld } from '../trust/file-lock.js';
 import { withOptions } from '../util/options.js';
 import { describeAddress, type Address } from './address.js';
-
-/**
- * The part of Node's listener that a server uses. Structural: the public types must not need
- * Node's.
- */
-export interface ListenerLike {
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  close(callback: () => void): unknown;
-  address(): { readonly address: string; readonly port: number } | string | null;
-  ref(): unknown;
-  unref(): unknown;
-}
-
-/** The part of an accepted connection that a server uses. */
-export interface ConnectionLike extends DuplexLike {
-  readonly remoteAddress?: string | undefined;
-  resetAndDestroy(): unknown;
-}
 
 /**
  * Options of node:net for the connections of both sides. `keepAliveInitialDelay` is in
@@ -138,17 +119,5 @@ async function isAlive(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     return systemCode(error instanceof Error ? error.cause : undefined) !== 'ECONNREFUSED';
-  }
-}
-
-/**
- * Resets the connection where there is a reset: an end would look like a server with nothing to
- * send.
- */
-export function reset(stream: ConnectionLike): void {
-  try {
-    stream.resetAndDestroy();
-  } catch {
-    stream.destroy();
   }
 }

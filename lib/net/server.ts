@@ -8,11 +8,11 @@ import { kindOf } from '../util/bytes.js';
 import { debug, nameOf } from '../util/debug.js';
 import { integer, milliseconds, ownOptions, withOptions } from '../util/options.js';
 import { AbortHub, withDeadline } from '../util/wait.js';
-import { AcceptQueue, cut } from './accept-queue.js';
+import { AcceptQueue } from './accept-queue.js';
 import type { Address } from './address.js';
 import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './handlers.js';
-import type { HandshakeLimits, HandshakeSlot } from './handshake-limits.js';
-import { reset, type ConnectionLike, type ListenerLike } from './node-net.js';
+import type { HandshakeSlot } from './handshake-limits.js';
+import { cut, reset, type ConnectionLike, type ListenerLike, type ServerParts } from './server-parts.js';
 
 /** Options of {@link Server.close}. */
 export interface ServerCloseOptions {
@@ -23,29 +23,14 @@ export interface ServerCloseOptions {
   readonly timeout?: number | undefined;
 }
 
-/** Options and functions that `listen` gives a server besides its listener. */
-export interface ServerParts<S extends LockedSocket> {
-  readonly maxPending: number;
-  readonly onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
-  /** Makes the socket of an accepted connection. */
-  readonly wrap: (stream: ConnectionLike, slot?: HandshakeSlot) => S;
-  /** Limits and runs the handshakes of encrypted sockets, before the program gets the sockets. */
-  readonly handshakes?: {
-    readonly limits: HandshakeLimits;
-    readonly run: (socket: S) => Promise<unknown>;
-  };
-  /** Fingerprints of the server's keys. Clients that ask for a key get the first one. */
-  readonly fingerprints?: readonly string[];
-}
-
 /** A server of encrypted sockets always has a fingerprint. */
 export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? string : string | undefined;
 
 /**
  * A server that listens, made by `listen`. Loop over it for its sockets, or give `serve` a handler.
  *
- * An encrypted socket comes out of it after its handshake. A connection that nobody has taken yet
- * is read up to its `recvSize`, so that the server notices its end.
+ * An encrypted socket comes out of it after its handshake. A connection that the program has not
+ * taken yet is read up to its `recvSize`, so that the server notices its end.
  */
 export class Server<S extends LockedSocket = LockedSocket> {
   readonly #listener: ListenerLike;
@@ -98,7 +83,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     return this.#parts.fingerprints ?? [];
   }
 
-  /** Open connections, those included that nobody has taken yet. */
+  /** Open connections, those included that the program has not taken yet. */
   get connections(): number {
     return this.#open.size;
   }
@@ -150,8 +135,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   /**
    * Stops listening, waits for the open connections to end, and cuts those that do not end in time.
-   * Connections that nobody has taken are cut now. Resolves when the last connection is gone.
-   * Further calls wait for the same close.
+   * Connections that the program has not taken are cut now. Resolves when the last connection is
+   * gone. Further calls wait for the same close.
    *
    * Rejects with a TypeError or RangeError for invalid arguments.
    */

@@ -7,7 +7,7 @@ import { equalBytes, kindOf } from '../util/bytes.js';
 import { keyFile, loadServerKey, readServerKey } from './files.js';
 import { normalizeHostName } from './known-hosts.js';
 
-/** Options that say which keys and which names a server has. */
+/** The keys and the names of a server, as options. */
 export interface ServerKeyOptions {
   /**
    * The server's private key: PEM, DER or a `CryptoKeyPair`. Not together with `keyPath`. In a

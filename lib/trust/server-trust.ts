@@ -40,8 +40,8 @@ export interface ServerTrustOptions {
    */
   readonly knownHosts?: boolean | string | KnownHosts;
   /**
-   * Accepts every key that the server shows. Protects against an attacker who only listens, not
-   * against one who sits between client and server. Default false.
+   * Accepts every key that the server shows. Protects against a passive attacker, not against a man
+   * in the middle. Default false.
    */
   readonly insecureAcceptAnyKey?: boolean;
 }
