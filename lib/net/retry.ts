@@ -3,7 +3,7 @@ import { mayRetryAfter } from '../session/record/alerts.js';
 import { kindOf } from '../util/bytes.js';
 import { causeOf, debug } from '../util/debug.js';
 import { integer, milliseconds, ownOptions } from '../util/options.js';
-import { startTimer } from '../util/wait.js';
+import { startTimer, type AbortSignalLike } from '../util/wait.js';
 
 /** Options of the retries of {@link connect}: exponential backoff with jitter. */
 export interface RetryOptions {
@@ -82,7 +82,7 @@ export function isTransient(error: unknown): boolean {
 export async function withRetries<T>(
   name: string,
   plan: RetryPlan,
-  signal: AbortSignal,
+  signal: AbortSignalLike,
   connectOnce: () => Promise<T>,
 ): Promise<T> {
   let last: unknown;
@@ -117,11 +117,11 @@ export function noConnectionTo(name: string): string {
   return `there was no connection to ${name}`;
 }
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopped = (): void => {
       timer.stop();
-      reject(signal.reason as Error);
+      reject(signal.reason);
     };
     const timer = startTimer(() => {
       signal.removeEventListener('abort', stopped);
