@@ -121,7 +121,8 @@ function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopped = (): void => {
       timer.stop();
-      reject(signal.reason);
+      const reason = signal.reason as Error;
+      reject(reason);
     };
     const timer = startTimer(() => {
       signal.removeEventListener('abort', stopped);
