@@ -99,7 +99,7 @@ export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.j
 export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
-export * as codec from './codec/index.js';
+export * as codec from './codec/combinators.js';
 export type { AnyCodec, Codec, OptionalCodec } from './codec/codec.js';
 export type { SchemaResult, StandardSchema } from './codec/schema.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';

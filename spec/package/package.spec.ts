@@ -1,9 +1,11 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import { join, posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needDist, root, run } from '../support/dist.js';
+import { exportedNames } from './declarations.js';
 import { filesOf, install, installAll, pack } from './tarball.js';
 
 let folder: string;
@@ -27,21 +29,58 @@ const filesUnder = (path: string): string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
 
+interface Manifest {
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
 describe('the tarball', () => {
-  it('has the built files of the sources that there are, documentation, license, readme, manifest, and no more', () => {
-    const built = filesUnder('lib').flatMap((source) => {
-      const path = source.replace(/^lib/, 'dist').replace(/\.ts$/, '');
-      return [`${path}.js`, `${path}.d.ts`];
-    });
-    const expected = [...built, ...filesUnder('docs'), 'LICENSE', 'README.md', 'package.json'];
+  it('has the build, documentation, license, readme and manifest, and nothing else', () => {
+    const expected = [...filesUnder('dist'), ...filesUnder('docs'), 'LICENSE', 'README.md', 'package.json'];
     expect([...files.keys()].sort()).toEqual(expected.sort());
   });
 
-  it('has no empty file, and none that knows the machine it was made on', () => {
+  it('has every file that the manifest names', () => {
+    const manifest = JSON.parse(files.get('package.json')!.toString()) as Manifest;
+    const { '.': main, './binary': binary, './codec': codec } = manifest.exports;
+    const forms = [main!, binary!, codec!, manifest.bin, ...Object.values(manifest.imports)];
+    const named = forms.flatMap((each) => Object.values(each)).map((file) => file.replace('./', ''));
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.filter((file) => !files.has(file))).toEqual([]);
+  });
+
+  it('has no empty file, and none that contains a path of the machine it was built on', () => {
     for (const [name, content] of files) {
       expect(content.length, name).toBeGreaterThan(0);
       expect(content.includes(root.slice(0, -1)), name).toBe(false);
     }
+  });
+
+  it('has source maps that lead from each chunk to the lines of lib/', () => {
+    const sources = new Set<string>();
+    const maps = [...files.keys()].filter((name) => name.endsWith('.js.map'));
+    for (const name of maps) {
+      const payload = JSON.parse(files.get(name)!.toString()) as SourceMapPayload;
+      for (const [index, source] of payload.sources.entries()) {
+        const file = posix.join(posix.dirname(name), source);
+        sources.add(file);
+        expect(payload.sourcesContent[index], file).toBe(readFileSync(join(root, file), 'utf8'));
+      }
+    }
+    const code = files.get('dist/chunks/binary.js')!.toString().split('\n');
+    const line = code.findIndex((text) => /\bBinaryReader = class |\bclass BinaryReader /.test(text));
+    const map = new SourceMap(
+      JSON.parse(files.get('dist/chunks/binary.js.map')!.toString()) as SourceMapPayload,
+    );
+    const entry = map.findEntry(line, code[line]!.indexOf('class')) as {
+      originalSource: string;
+      originalLine: number;
+    };
+    expect(posix.join('dist/chunks', entry.originalSource)).toBe('lib/binary/reader.ts');
+    const original = readFileSync(join(root, 'lib/binary/reader.ts'), 'utf8').split('\n');
+    expect(original[entry.originalLine]).toContain('class BinaryReader ');
+    expect([...sources]).toEqual(expect.arrayContaining(['lib/errors.ts', 'lib/platform/web.ts']));
   });
 
   it('satisfies publint', async () => {
@@ -97,12 +136,8 @@ describe('the types of the package', () => {
   }
 
   it('are all used by the program that is checked here', () => {
-    const index = files.get('dist/index.d.ts')!.toString();
-    const lists = [...index.matchAll(/export (?:type )?\{([^}]*)\}/g)].map(([, list]) => list!);
-    const names = lists
-      .flatMap((list) => list.split(','))
-      .map((name) => name.trim().replace(/^type |.* as /, ''));
-    expect(names).toContain('LockedSocket');
+    const names = exportedNames(files.get('dist/index.d.ts')!.toString());
+    expect(names).toEqual(expect.arrayContaining(['LockedSocket', 'connect', 'codec', 'SendOptions']));
     const code = readFileSync(program('every-export.ts'), 'utf8');
     const missing = names.filter((name) => (code.match(new RegExp(`\\b${name}\\b`, 'g')) ?? []).length < 2);
     expect(missing, 'exports that spec/package/programs/every-export.ts does not use').toEqual([]);

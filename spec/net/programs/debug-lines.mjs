@@ -1,6 +1,5 @@
 // Lets connections succeed and fail in several ways, and prints what a test has to know of them as JSON. What NODE_DEBUG
 // makes of it is on standard error.
-import { debug } from '../../../dist/util/debug.js';
 import { connect, generateKeyPair, listen, memoryKnownHosts } from '../../../dist/index.js';
 
 const failed = (promise) =>
@@ -45,7 +44,9 @@ await second?.closed;
 await first.close(undefined, { timeout: 0 });
 await small.close();
 
-debug?.('before\nafter\u001b[31m\u009b\u202e\u2028behind');
+// A path that would forge lines if it were printed as it is.
+const forged = '/tmp/k4net-none/before\nafter\u001b[31m\u009b\u202e\u2028behind';
+codes.push(await failed(connect({ path: forged, plain: true, retry: false })));
 
 console.log(
   JSON.stringify({
