@@ -45,6 +45,11 @@ export function isDuplex(value: unknown): value is DuplexLike {
   return [on, write, cork, destroy, resume].every((method) => typeof method === 'function');
 }
 
+/** The transport over a Node duplex stream; undefined for any other value. */
+export function duplexTransport(value: unknown): Transport | undefined {
+  return isDuplex(value) ? new DuplexTransport(value) : undefined;
+}
+
 const nothing: Bytes = new Uint8Array(0);
 
 const owner: unique symbol = Symbol('transport');

@@ -37,6 +37,15 @@ const layers = [
 
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
+const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name}.ts`)));
+
+/** The layer whose chunk has a module; undefined for modules that stay files of their own. */
+function layerOf(module) {
+  const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
+  if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
+  return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
+}
+
 /** Dependencies, modules of Node and seams such as `#platform` stay imports. */
 const isExternal = (name) =>
   /^(#|node:)/.test(name) ||
@@ -71,10 +80,7 @@ function buildJavaScript() {
       // have side effects: one file for everything would defeat tree shaking.
       codeSplitting: {
         includeDependenciesRecursively: false,
-        groups: layers.map((name) => ({
-          name,
-          test: name === 'util' ? /\/lib\/(util\/|errors\.ts|platform\/runtime\.ts)/ : `/lib/${name}/`,
-        })),
+        groups: layers.map((name) => ({ name, test: (module) => layerOf(module) === name })),
       },
     },
   });

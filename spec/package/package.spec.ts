@@ -104,20 +104,20 @@ describe('the tarball', () => {
 
 describe('the types of the package', () => {
   interface Project {
-    readonly program: string;
-    readonly as?: string;
+    readonly programs: readonly string[];
     readonly compiler: Readonly<Record<string, unknown>>;
-    readonly packages?: readonly string[];
+    /** Extension of the copies of the programs. */
+    readonly extension?: string;
   }
 
-  /** What the compiler says about a program in a project of its own. */
-  async function check(name: string, wanted: Project): Promise<string> {
-    const { program: file, as = 'program.ts', compiler, packages = [] } = wanted;
-    const project = join(folder, name);
-    mkdirSync(project);
+  /** The messages of the compiler about programs in a project of their own. */
+  async function check({ programs, compiler, extension = 'ts' }: Project): Promise<string> {
+    const project = await mkdtemp(join(folder, 'types-'));
     install(tarball, project);
-    installAll(project, packages);
-    cpSync(program(file), join(project, as));
+    if (compiler['types'] !== undefined) installAll(project, ['@types/node']);
+    const copies = programs.map((name) => `${name}.${extension}`);
+    for (const [index, name] of programs.entries())
+      cpSync(program(`${name}.ts`), join(project, copies[index]!));
     writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
     const compilerOptions = {
       target: 'ES2022',
@@ -129,71 +129,72 @@ describe('the types of the package', () => {
       noEmit: true,
       ...compiler,
     };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [as] }));
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: copies }));
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     const { code, out, err } = await run(process.execPath, [tsc, '-p', '.'], { cwd: project });
     return code === 0 ? '' : out + err;
   }
 
-  it('are all used by the program that is checked here', () => {
+  it('are all used by programs/every-export.ts, which the next tests compile', () => {
     const names = exportedNames(files.get('dist/index.d.ts')!.toString());
     expect(names).toEqual(expect.arrayContaining(['LockedSocket', 'connect', 'codec', 'SendOptions']));
     const code = readFileSync(program('every-export.ts'), 'utf8');
     const missing = names.filter((name) => (code.match(new RegExp(`\\b${name}\\b`, 'g')) ?? []).length < 2);
-    expect(missing, 'exports that spec/package/programs/every-export.ts does not use').toEqual([]);
+    expect(missing).toEqual([]);
   });
 
-  it('are really looked at: a program that needs Node is refused without it', async () => {
-    expect(await check('refused', { program: 'with-node.ts', compiler: {} })).toMatch(/node:net/);
+  it('are checked by a compiler that rejects a program which lacks the types of Node', async () => {
+    expect(await check({ programs: ['with-node'], compiler: {} })).toMatch(/node:net/);
   });
 
-  it('need neither Node nor the DOM (nodenext)', async () => {
-    expect(await check('bare', { program: 'every-export.ts', compiler: {} })).toBe('');
-  });
+  const bundler = {
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noPropertyAccessFromIndexSignature: true,
+    verbatimModuleSyntax: true,
+  };
+  const dom = { lib: ['ES2022', 'DOM', 'DOM.Iterable'] };
+  const node = { types: ['node'] };
 
-  it('need neither Node nor the DOM (bundler, with all the strictness there is)', async () => {
-    const compiler = {
-      module: 'esnext',
-      moduleResolution: 'bundler',
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      noPropertyAccessFromIndexSignature: true,
-      verbatimModuleSyntax: true,
-    };
-    expect(await check('bundler', { program: 'every-export.ts', compiler })).toBe('');
-  });
-
-  it('fit those of the DOM', async () => {
-    const compiler = { lib: ['ES2022', 'DOM', 'DOM.Iterable'], exactOptionalPropertyTypes: true };
-    expect(await check('dom', { program: 'with-dom.ts', compiler })).toBe('');
-    expect(await check('dom-all', { program: 'every-export.ts', compiler })).toBe('');
-  });
-
-  it('fit those of Node', async () => {
-    const project = { compiler: { types: ['node'] }, packages: ['@types/node'] };
-    expect(await check('node', { program: 'with-node.ts', ...project })).toBe('');
-    const exact = {
-      compiler: { ...project.compiler, exactOptionalPropertyTypes: true },
-      packages: project.packages,
-    };
-    expect(await check('node-exact', { program: 'with-node.ts', ...exact })).toBe('');
-  });
-
-  it('fit those of the DOM and of Node together', async () => {
-    const both = { lib: ['ES2022', 'DOM', 'DOM.Iterable'], types: ['node'], skipLibCheck: true };
-    const project = { program: 'with-node.ts', compiler: both, packages: ['@types/node'] };
-    expect(await check('both', project)).toBe('');
-  });
-
-  it('fit those of Node to a CommonJS module, where require takes ES modules', async () => {
-    const compiler = { types: ['node'], module: 'node20' };
-    const project = { program: 'with-node.ts', as: 'program.cts', compiler, packages: ['@types/node'] };
-    expect(await check('commonjs', project)).toBe('');
-  });
+  const projects: Readonly<Record<string, Project>> = {
+    'need neither Node nor the DOM, with module nodenext': {
+      programs: ['every-export', 'with-entries'],
+      compiler: {},
+    },
+    'need neither Node nor the DOM, with module resolution bundler and every strict option': {
+      programs: ['every-export', 'with-entries'],
+      compiler: bundler,
+    },
+    'are compatible with those of the DOM': {
+      programs: ['with-dom', 'every-export'],
+      compiler: { ...dom, exactOptionalPropertyTypes: true },
+    },
+    'are compatible with those of Node': { programs: ['with-node'], compiler: node },
+    'are compatible with those of Node and exactOptionalPropertyTypes': {
+      programs: ['with-node'],
+      compiler: { ...node, exactOptionalPropertyTypes: true },
+    },
+    'are compatible with those of the DOM and Node together': {
+      programs: ['with-node'],
+      compiler: { ...dom, ...node, skipLibCheck: true },
+    },
+    'are compatible with a CommonJS module whose require loads ES modules': {
+      programs: ['with-node'],
+      compiler: { ...node, module: 'node20' },
+      extension: 'cts',
+    },
+  };
+  for (const [title, project] of Object.entries(projects)) {
+    it(title, async () => {
+      expect(await check(project)).toBe('');
+    });
+  }
 });
 
 describe('the package, installed', () => {
-  it.each(['smoke.mjs', 'smoke.cjs'])('does what it should on this Node: %s', async (name) => {
+  it.each(['smoke.mjs', 'smoke.cjs'])('passes the smoke test on this version of Node: %s', async (name) => {
     const project = join(folder, `run-${name}`);
     mkdirSync(project);
     install(tarball, project);

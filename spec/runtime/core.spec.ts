@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import ts from 'typescript';
 import { needDist, root } from '../support/dist.js';
+import { seamSources } from '../support/seams.js';
 
 const dist = join(root, 'dist');
 
@@ -78,6 +79,38 @@ describe('the built JavaScript', () => {
     const found = files.map((name) => ({ name, found: nodeNames(readBuilt(name)) }));
     expect(found.filter((file) => file.found.length > 0)).toEqual([]);
   });
+});
+
+describe('the chunks of the build', () => {
+  it('do not import each other in a circle, whichever forms the seams have', () => {
+    const imports = new Map(builtFiles('.js').map((name) => [name, importsOf(name)]));
+    expect(imports.get('chunks/util.js')).toEqual(
+      expect.arrayContaining(['platform/node.js', 'platform/web.js']),
+    );
+    const onCircle = [...imports.keys()].filter((name) => reach(name, imports).has(name));
+    expect(onCircle).toEqual([]);
+  });
+
+  function importsOf(name: string): string[] {
+    return [...readBuilt(name).matchAll(/^(?:import|export)\b[^;]*? from "([^"]+)"/gm)].flatMap(
+      ([, from]) => {
+        const seam = seamSources.get(from!);
+        if (seam) return seam.map((source) => source.replace('lib/', '').replace('.ts', '.js'));
+        return from!.startsWith('.') ? [posix.join(posix.dirname(name), from!)] : [];
+      },
+    );
+  }
+
+  function reach(start: string, imports: ReadonlyMap<string, readonly string[]>): Set<string> {
+    const reached = new Set<string>();
+    const open = [...(imports.get(start) ?? [])];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (reached.has(name)) continue;
+      reached.add(name);
+      open.push(...(imports.get(name) ?? []));
+    }
+    return reached;
+  }
 });
 
 describe('the built declarations', () => {
