@@ -100,11 +100,10 @@ export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
 export * as codec from './codec/combinators.js';
-export type { AnyCodec, Codec, OptionalCodec } from './codec/codec.js';
-export type { SchemaResult, StandardSchema } from './codec/schema.js';
+export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec/codec.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
-export type { TupleInput, TupleOutput } from './codec/array.js';
+export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
 export {
   TypedQueue,

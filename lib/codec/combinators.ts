@@ -1,5 +1,8 @@
+// The members of the namespace `codec`.
 export {
   bool,
+  bytes,
+  fixedBytes,
   float16,
   float32,
   float64,
@@ -9,19 +12,16 @@ export {
   int64,
   int8,
   nothing,
+  string,
   uint16,
   uint24,
   uint32,
   uint64,
   uint8,
-} from './numbers.js';
-export { bytes, fixedBytes, string } from './strings.js';
-export { array, tuple } from './array.js';
-export { map, record } from './map.js';
-export { struct } from './struct.js';
-export { enumeration, union } from './union.js';
-export { nullable, optional } from './optional.js';
-export { lazy } from './lazy.js';
+} from './primitives.js';
+export { array, map, record, tuple } from './collections.js';
+export type { Input, Output } from './codec.js';
 export { request } from './messages.js';
-export { decode, encode } from './encode.js';
-export type { Input, Output } from './types.js';
+export { decode, encode } from './payload.js';
+export { lazy, nullable, optional, struct } from './struct.js';
+export { enumeration, union } from './union.js';

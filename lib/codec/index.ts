@@ -1,9 +1,8 @@
 export { DecodeError, EndOfDataError, K4netError, MalformedError } from '../errors.js';
 export type { DecodeErrorOptions, SchemaIssue } from '../errors.js';
-export type { TupleInput, TupleOutput } from './array.js';
-export type { AnyCodec, Codec, OptionalCodec } from './codec.js';
+export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec.js';
+export type { TupleInput, TupleOutput } from './collections.js';
 export * from './combinators.js';
 export type { Messages, PayloadType, RequestType } from './messages.js';
-export type { SchemaResult, StandardSchema } from './schema.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './struct.js';
 export type { Cases, UnionInput, UnionOutput } from './union.js';

@@ -4,7 +4,7 @@ import { kindOf } from '../util/bytes.js';
 import { markHandledByClass, isPromiseLike, rejected, type WaitOptions } from '../util/wait.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
 import type { Payload } from '../codec/payload.js';
-import type { Input, Output } from '../codec/types.js';
+import type { Input, Output } from '../codec/codec.js';
 
 /** What a typed view needs of the queue that it is a view of. */
 export interface UntypedQueue<Context, CallbackOptions> {
