@@ -1,5 +1,4 @@
 import { utf8 } from '../binary/encodings.js';
-import { fromHalf, toHalf } from '../binary/half-float.js';
 import * as kinds from '../binary/kinds.js';
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
@@ -127,9 +126,9 @@ export const float64: Codec<number> = /* @__PURE__ */ scalar(
 export const float16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {
-    writer.writeUint16(toHalf(kinds.half.check(value)));
+    writer.writeUint16(kinds.toHalf(kinds.half.check(value)));
   },
-  (reader) => fromHalf(reader.readUint16()),
+  (reader) => kinds.fromHalf(reader.readUint16()),
 );
 
 /** A boolean as the byte 0 or 1. Any other byte fails to decode. */

@@ -27,7 +27,7 @@ describe('encode', () => {
     ['a bigint that is too large', codec.uint64, 2n ** 64n, RangeError, 'the value: an ulonglong'],
     ['a number for a bool', codec.bool, 1, TypeError, 'the value: a bool is a boolean, not number'],
     ['a number for text', codec.string, 1, TypeError, 'the value: a string is a string, not number'],
-    ['half a surrogate pair', codec.string, 'a\ud800', RangeError, 'the value: utf-8 cannot hold'],
+    ['half a surrogate pair', codec.string, 'a\ud800', RangeError, 'the value: utf-8 has no character'],
     ['an array for bytes', codec.bytes, [1], TypeError, 'the value: bytes are a Uint8Array, not an array'],
     [
       'too many fixed bytes',
