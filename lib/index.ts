@@ -77,21 +77,16 @@ export {
 } from './crypto/keys.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
 export type { PaddingPolicy } from './session/record/padding.js';
-export {
-  checkKnownHost,
-  fileKnownHosts,
-  memoryKnownHosts,
-  type KnownHost,
-  type KnownHosts,
-} from './trust/known-hosts.js';
+export { fileKnownHosts } from './trust/files.js';
+export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions } from './net/connect.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
-export { Server } from './net/server.js';
-export type { ConnectionHandler, HandlerContext, ServeOptions, ServerCloseOptions } from './net/server.js';
+export { Server, type ServerCloseOptions } from './net/server.js';
+export type { ConnectionHandler, HandlerContext, ServeOptions } from './net/handlers.js';
 export type { Address, AddressOptions } from './net/address.js';
-export type { RetryOptions } from './net/backoff.js';
+export type { RetryOptions } from './net/retry.js';
 export { BinaryReader } from './binary/reader.js';
 export { BinaryWriter } from './binary/writer.js';
 export { BinaryEditor, type BinaryEditorConstructor } from './binary/editor.js';

@@ -4,7 +4,7 @@ import type { BinaryWriter } from '../binary/writer.js';
 import type { Address } from '../net/address.js';
 import { listen } from '../net/listen.js';
 import { QueueSocket } from '../queue/queue-socket.js';
-import { defaultKnownHostsPath } from '../trust/known-hosts.js';
+import { defaultKnownHostsPath } from '../trust/known-hosts-file.js';
 import { bytesSoFar, chunkAt, describeReceipt, formatBytes, takeChunk, Tally } from './transfer.js';
 
 /** The first line of output of the server process, as JSON. */

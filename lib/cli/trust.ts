@@ -2,15 +2,13 @@ import { isIPv6 } from 'node:net';
 import { parseFingerprint } from '../crypto/keys.js';
 import { FileError } from '../errors.js';
 import { toStoreName } from '../net/address.js';
-import { hostName } from '../trust/host-name.js';
+import { hostName, newHost, type KnownHost } from '../trust/known-hosts.js';
 import {
   defaultKnownHostsPath,
   editKnownHosts,
   fileKnownHosts,
   listKnownHosts,
-  newHost,
-  type KnownHost,
-} from '../trust/known-hosts.js';
+} from '../trust/known-hosts-file.js';
 import { checked, readArguments, UsageError } from './arguments.js';
 
 /** Where the store is, and what the command is about. */

@@ -1,6 +1,6 @@
 import { type Bytes, concatBytes, equalBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { type DerElement, derElements, derTag, encodeDer } from './der.js';
+import { type DerElement, derElements, derTag, encodeDer } from './pem-der.js';
 import { publicPointOf } from './suite.js';
 
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
@@ -13,10 +13,13 @@ const ecOid = hex('06072a8648ce3d0201');
 const p256Oid = hex('06082a8648ce3d030107');
 const rsaExponent = hex('010001');
 
-/** What stands before the point, 04 X Y, in the one DER form of a public P-256 key. */
+/** The bytes before the point (04 X Y) in the canonical DER form of a public P-256 key. */
 const p256Prefix = hex('3059301306072a8648ce3d020106082a8648ce3d030107034200');
 
-/** Whether an SPKI is the one DER form of a P-256 key; whether its point is on the curve is not asked here. */
+/**
+ * Whether an SPKI is the canonical DER form of a P-256 key. Does not check that its point is on the
+ * curve.
+ */
 export function isP256Spki(spki: Bytes): boolean {
   return spki.length === 91 && spki[26] === 4 && equalBytes(spki.subarray(0, 26), p256Prefix);
 }
@@ -29,7 +32,7 @@ function sequence(der: Bytes, what: string): DerElement[] {
   return derElements(outer.content);
 }
 
-/** An SPKI from an SPKI or from PKCS#1, as the DER itself tells. */
+/** Returns the SPKI of a public key in SPKI or PKCS#1. */
 export function toSpki(der: Bytes): Bytes {
   const [first] = sequence(der, 'a public key');
   if (first?.tag !== derTag.integer) return der;
@@ -40,8 +43,8 @@ export function toSpki(der: Bytes): Bytes {
  * Checks the SPKI of a public RSA key, and returns the length of its modulus in bits.
  *
  * @throws K4netError `K4NET_MALFORMED` for another kind of key, for a modulus that is even or not
- * 2048 to 4096 bits long, for another exponent than 65537, and for another DER form than the one
- * that is legal.
+ * 2048 to 4096 bits long, for an exponent other than 65537, and for a DER form that is not
+ * canonical.
  */
 export function checkRsaSpki(spki: Bytes): number {
   const [algorithm, wrapped] = sequence(spki, 'a public key');
@@ -57,22 +60,22 @@ export function checkRsaSpki(spki: Bytes): number {
   const bits = Math.max(0, digits.length * 8 + 24 - Math.clz32(digits[0] ?? 0));
   checkRsaNumbers(bits, exponent.content);
   if (((digits.at(-1) ?? 0) & 1) === 0) {
-    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is odd');
+    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is even');
   }
-  // Several encodings import as the same key. Only one of them is legal, so that a key has one
+  // Several encodings import as the same key. Only one is accepted, so that a key has one
   // fingerprint.
   const pkcs1 = encodeDer(derTag.sequence, encodeInteger(digits), encodeInteger(rsaExponent));
   if (!equalBytes(toSpki(pkcs1), spki)) {
-    throw new K4netError('K4NET_MALFORMED', 'a public key is not in its one DER form');
+    throw new K4netError('K4NET_MALFORMED', 'a public key is not in its canonical DER form');
   }
   return bits;
 }
 
 /**
- * Checks the numbers that a public RSA key states about itself.
+ * Checks the size and the exponent of a public RSA key.
  *
- * @throws K4netError `K4NET_MALFORMED` for a modulus that is not 2048 to 4096 bits long, and for
- * another exponent than 65537.
+ * @throws K4netError `K4NET_MALFORMED` for a modulus that is not 2048 to 4096 bits long, and for an
+ * exponent other than 65537.
  */
 export function checkRsaNumbers(bits: number, exponent: Bytes): void {
   if (!(bits >= 2048 && bits <= 4096)) {
@@ -88,14 +91,14 @@ function withoutZeros(number: Bytes): Bytes {
   return first < 0 ? new Uint8Array(0) : number.subarray(first);
 }
 
-/** A positive integer of DER from digits that begin with no zero. */
+/** Encodes a positive DER integer. `digits` has no leading zeros. */
 function encodeInteger(digits: Bytes): Bytes {
-  // The first bit is the sign.
+  // The first bit is the sign: a positive number whose first bit is set needs a zero byte.
   const sign = new Uint8Array((digits[0] ?? 0) >= 0x80 ? 1 : 0);
   return encodeDer(derTag.integer, sign, digits);
 }
 
-/** PKCS#8 from PKCS#8 or from PKCS#1, as the DER itself tells. */
+/** Returns the PKCS#8 of a private key in PKCS#8 or PKCS#1. */
 export function toPkcs8(der: Bytes): Bytes {
   const [, second] = sequence(der, 'a private key');
   if (second?.tag !== derTag.integer) return der;
@@ -103,11 +106,11 @@ export function toPkcs8(der: Bytes): Bytes {
 }
 
 /**
- * The SPKI of the public half of a private key, read from its PKCS#8; undefined for a P-256 key that
- * leaves it out.
+ * Returns the SPKI of the public key that is stored in a PKCS#8; undefined for a P-256 key without
+ * it.
  *
- * @throws K4netError `K4NET_MALFORMED` for anything that is no private key, `K4NET_UNSUPPORTED` for
- * one that is neither RSA nor P-256.
+ * @throws K4netError `K4NET_MALFORMED` for bytes that are no private key, `K4NET_UNSUPPORTED` for a
+ * key that is neither RSA nor P-256.
  */
 export function storedPublicHalf(pkcs8: Bytes): Bytes | undefined {
   const [, algorithm, wrapped] = sequence(pkcs8, 'a private key');
@@ -124,7 +127,7 @@ export function storedPublicHalf(pkcs8: Bytes): Bytes | undefined {
   throw new K4netError('K4NET_UNSUPPORTED', 'a private key is neither RSA nor P-256');
 }
 
-/** The SPKI of the public half of a private key. */
+/** Returns the SPKI of the public key of a private key. */
 export async function publicHalf(pkcs8: Bytes): Promise<Bytes> {
   return storedPublicHalf(pkcs8) ?? p256Spki(await pointOf(pkcs8));
 }
@@ -133,7 +136,7 @@ async function pointOf(pkcs8: Bytes): Promise<Bytes> {
   try {
     return await publicPointOf(pkcs8);
   } catch {
-    // Without the cause: what a runtime says about a private key is not ours to pass on.
+    // Without the cause: the message of a runtime may quote the private key.
     throw new K4netError('K4NET_MALFORMED', 'a private key cannot be used: it is damaged');
   }
 }

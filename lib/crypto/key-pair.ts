@@ -4,7 +4,7 @@ import { ownOptions } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaSpki, isP256Spki, publicHalf, storedPublicHalf, toPkcs8 } from './key-forms.js';
-import { decodePem, encodePem } from './pem.js';
+import { decodePem, encodePem } from './pem-der.js';
 import { PublicKey, checkPublicCryptoKey, importPublicKey, pathHint } from './public-key.js';
 import {
   type CryptoKeyLike,
@@ -22,55 +22,56 @@ import {
   randomBytes,
 } from './suite.js';
 
-/** A key pair as a caller may give it: private PEM or DER, a `CryptoKeyPair`, or one that was imported before. */
+/** A key pair as options take it: private PEM or DER, a `CryptoKeyPair`, or a `KeyPair`. */
 export type KeyPairSource = string | Bytes | CryptoKeyPairLike | KeyPair;
 
 /** Options of {@link generateKeyPair}. */
 export interface GenerateKeyPairOptions {
-  /** `rsa` (the default) serves servers and clients, `p256` clients only. */
+  /** `rsa` (the default) is for servers and clients, `p256` for clients only. */
   readonly type?: 'rsa' | 'p256';
-  /** Bits of an RSA key. Default 3072. */
+  /** Bits of an RSA key: 2048, 3072 (the default) or 4096. */
   readonly keySize?: 2048 | 3072 | 4096;
 }
 
 type PrivatePurpose = Extract<KeyPurpose, 'decrypt' | 'pss-sign' | 'ecdsa-sign'>;
 
-/** Where the private half is: as bytes, or in a `CryptoKey` that keeps it, for the one purpose that it has. */
-type PrivateHalf =
+/** A private key: its bytes, or a `CryptoKey` that cannot be exported and has one purpose. */
+type PrivateKeySource =
   | { readonly pkcs8: Bytes; readonly key: undefined }
   | { readonly key: CryptoKeyLike; readonly purpose: PrivatePurpose };
 
 /**
- * A private key with its public half. The private half is never printed and never part of an error.
+ * A private key with its public key. The private key is never printed and never part of an error.
  *
- * A server's is RSA; a client's is RSA or P-256. See "Keys and trust" in docs/protocol.md.
+ * A server needs an RSA key, a client an RSA or P-256 key. See "Keys and trust" in
+ * docs/protocol.md.
  */
 export class KeyPair {
   readonly publicKey: PublicKey;
-  readonly #half: PrivateHalf;
+  readonly #private: PrivateKeySource;
   readonly #imported = new Map<PrivatePurpose, Promise<CryptoKeyLike>>();
 
-  #decryptNow: ReturnType<SyncBackend['oaepDecrypter']> | undefined;
+  #decryptSync: ReturnType<SyncBackend['oaepDecrypter']> | undefined;
 
-  private constructor(publicKey: PublicKey, half: PrivateHalf) {
+  private constructor(publicKey: PublicKey, source: PrivateKeySource) {
     this.publicKey = publicKey;
-    this.#half = half;
+    this.#private = source;
   }
 
-  /** The pair of a private key's PKCS#8. */
+  /** Imports a private key in PKCS#8. */
   static async fromPkcs8(source: Bytes): Promise<KeyPair> {
     const pkcs8 = source.slice();
     const publicKey = await PublicKey.fromSpki(await publicHalf(pkcs8));
-    return checked(new KeyPair(publicKey, { pkcs8, key: undefined }));
+    return checkPair(new KeyPair(publicKey, { pkcs8, key: undefined }));
   }
 
-  /** The pair of a `CryptoKeyPair`, whose private half may be one that cannot be exported. */
+  /** Imports a `CryptoKeyPair`. Its private key need not be extractable. */
   static async fromCryptoKeys({ privateKey, publicKey }: CryptoKeyPairLike): Promise<KeyPair> {
     const purpose = privatePurpose(privateKey);
-    const half = privateKey.extractable
+    const source = privateKey.extractable
       ? { pkcs8: await exportKey(privateKey), key: undefined }
       : { key: privateKey, purpose };
-    return checked(new KeyPair(await importPublicKey(publicKey), half));
+    return checkPair(new KeyPair(await importPublicKey(publicKey), source));
   }
 
   /** Fingerprint of the public key. */
@@ -78,28 +79,31 @@ export class KeyPair {
     return this.publicKey.fingerprint;
   }
 
-  /** Whether the pair can be a server's. */
+  /** Whether the pair can be used by a server. */
   get canDecrypt(): boolean {
-    return this.publicKey.type === 'rsa' && (!this.#half.key || this.#half.purpose === 'decrypt');
+    return this.publicKey.type === 'rsa' && (!this.#private.key || this.#private.purpose === 'decrypt');
   }
 
-  /** Whether the pair can tell a server who a client is. */
+  /** Whether the pair can be used by a client. */
   get canSign(): boolean {
-    return !this.#half.key || this.#half.purpose !== 'decrypt';
+    return !this.#private.key || this.#private.purpose !== 'decrypt';
   }
 
-  /** The private key as PKCS#8 in PEM. Whoever has it is the owner of the key. */
+  /**
+   * Returns the private key as PKCS#8 in PEM. This is a secret. Throws a TypeError for a key that
+   * is not extractable.
+   */
   toPem(): string {
-    if (this.#half.key) throw new TypeError('this private key cannot be exported');
-    return encodePem('PRIVATE KEY', this.#half.pkcs8);
+    if (this.#private.key) throw new TypeError('this private key cannot be exported');
+    return encodePem('PRIVATE KEY', this.#private.pkcs8);
   }
 
-  /** Opens what was encrypted to the public key; undefined for anything that is wrong with it. */
+  /** Decrypts RSA-OAEP; undefined for an invalid ciphertext. */
   async decrypt(label: string, ciphertext: Bytes, backend?: Backend): Promise<Bytes | undefined> {
-    const half = this.#half;
-    if (backend?.sync && !half.key && this.publicKey.bits <= longestAtOnce && takeTurn()) {
-      this.#decryptNow ??= backend.oaepDecrypter(half.pkcs8);
-      return this.#decryptNow(ascii(label), ciphertext);
+    const source = this.#private;
+    if (backend?.sync && !source.key && this.publicKey.bits <= maxSyncBits && startSyncDecryption()) {
+      this.#decryptSync ??= backend.oaepDecrypter(source.pkcs8);
+      return this.#decryptSync(ascii(label), ciphertext);
     }
     return oaepDecrypt(await this.#key('decrypt'), ascii(label), ciphertext);
   }
@@ -111,38 +115,43 @@ export class KeyPair {
   }
 
   #key(purpose: PrivatePurpose): Promise<CryptoKeyLike> {
-    const half = this.#half;
-    if (half.key) {
-      if (half.purpose === purpose) return Promise.resolve(half.key);
+    const source = this.#private;
+    if (source.key) {
+      if (source.purpose === purpose) return Promise.resolve(source.key);
       throw new TypeError(`this private key was not made for '${purpose}'`);
     }
     let key = this.#imported.get(purpose);
     if (!key) {
-      key = importKey(purpose, half.pkcs8);
+      key = importKey(purpose, source.pkcs8);
       this.#imported.set(purpose, key);
     }
     return key;
   }
 }
 
-/** A decryption with a longer key takes milliseconds, which is too long for the rest of the program to wait. */
-const longestAtOnce = 2048;
-let turnTaken = false;
+/** A synchronous decryption with a longer key would block the event loop for milliseconds. */
+const maxSyncBits = 2048;
+let syncInThisTurn = false;
 
-/** Whether a decryption may be done in place: one in a turn of the event loop; the others go to other threads. */
-function takeTurn(): boolean {
-  if (turnTaken) return false;
-  turnTaken = true;
+/**
+ * Allows one synchronous decryption in a turn of the event loop. The others run on other threads.
+ */
+function startSyncDecryption(): boolean {
+  if (syncInThisTurn) return false;
+  syncInThisTurn = true;
   nextTurn(() => {
-    turnTaken = false;
+    syncInThisTurn = false;
   });
   return true;
 }
 
 const checkLabel = 'k4net key check';
 
-/** Halves that do not belong together would be found out by the first peer only, so they are tried at once. */
-async function checked(pair: KeyPair): Promise<KeyPair> {
+/**
+ * Tries the pair now. Otherwise the first handshake would find that the two keys do not belong
+ * together.
+ */
+async function checkPair(pair: KeyPair): Promise<KeyPair> {
   const probe = randomBytes(32);
   let fits: boolean;
   try {
@@ -153,19 +162,19 @@ async function checked(pair: KeyPair): Promise<KeyPair> {
       fits = await pair.publicKey.verify(await pair.sign(probe), probe);
     }
   } catch {
-    // Without the cause: what a runtime says about a private key is not ours to pass on.
+    // Without the cause: the message of a runtime may quote the private key.
     throw new K4netError('K4NET_MALFORMED', 'a private key cannot be used: it is damaged');
   }
-  if (!fits) throw new K4netError('K4NET_MALFORMED', 'a private key does not belong to its public half');
+  if (!fits) throw new K4netError('K4NET_MALFORMED', 'a private key does not belong to its public key');
   return pair;
 }
 
 /**
- * Checks an option that holds a private key, as far as that goes without a wait.
+ * Checks an option that holds a private key, as far as that is possible synchronously.
  *
- * @param name - of the option: `key` is a server's and must decrypt, `clientKey` must sign.
- * @throws TypeError for anything but PEM with a private key, DER, a `CryptoKeyPair` or a `KeyPair`,
- * and for a key that cannot do what the option needs.
+ * @param name - of the option: `key` belongs to a server and must decrypt, `clientKey` must sign.
+ * @throws TypeError for a value that is not PEM with a private key, DER, a `CryptoKeyPair` or a
+ * `KeyPair`, and for a key that cannot do what the option needs.
  */
 export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
@@ -179,7 +188,7 @@ export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): 
   }
 }
 
-/** What a key pair can do, as far as that is to be seen without a wait. */
+/** Returns what a key pair can do, as far as that is known synchronously. */
 function abilities(source: KeyPairSource): Pick<KeyPair, 'canDecrypt' | 'canSign'> {
   if (source instanceof KeyPair) return source;
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return cryptoKeyAbilities(source);
@@ -195,9 +204,9 @@ function cryptoKeyAbilities(source: CryptoKeyPairLike): Pick<KeyPair, 'canDecryp
   const purpose = privatePurpose(privateKey);
   const type = checkPublicCryptoKey(publicKey);
   if ((type === 'p256') !== (purpose === 'ecdsa-sign')) {
-    throw new TypeError('the halves of a CryptoKeyPair are keys of different kinds');
+    throw new TypeError('the two keys of a CryptoKeyPair are of different kinds');
   }
-  // The private half of an extractable pair is imported again for each purpose.
+  // The private key of an extractable pair is imported again for each purpose.
   const reusable = privateKey.extractable;
   return {
     canDecrypt: type === 'rsa' && (reusable || purpose === 'decrypt'),
@@ -205,7 +214,10 @@ function cryptoKeyAbilities(source: CryptoKeyPairLike): Pick<KeyPair, 'canDecryp
   };
 }
 
-/** @throws TypeError for a `CryptoKey` that is not private, or of another kind or purpose. */
+/**
+ * @throws TypeError for a value that is not a private `CryptoKey`, or is of another kind or
+ * purpose.
+ */
 function privatePurpose(key: unknown): PrivatePurpose {
   const purpose = isCryptoKey(key, 'private') ? purposeOf(key) : undefined;
   if (purpose === 'decrypt' || purpose === 'pss-sign' || purpose === 'ecdsa-sign') return purpose;
@@ -214,7 +226,12 @@ function privatePurpose(key: unknown): PrivatePurpose {
   );
 }
 
-/** A key pair from any of its forms: PKCS#8 or PKCS#1, PEM or DER, or a `CryptoKeyPair`. */
+/**
+ * Imports a key pair from PKCS#8 or PKCS#1, in PEM or DER, or from a `CryptoKeyPair`.
+ *
+ * Rejects with `K4NET_MALFORMED` for a damaged key, with `K4NET_UNSUPPORTED` for an encrypted key
+ * or another kind of key, and with a TypeError for any other value.
+ */
 export async function importKeyPair(source: KeyPairSource): Promise<KeyPair> {
   if (source instanceof KeyPair) return source;
   if (source instanceof Uint8Array) return KeyPair.fromPkcs8(toPkcs8(source));
@@ -237,13 +254,28 @@ function privateBlock(text: string): Bytes {
   if (other) {
     throw new K4netError(
       'K4NET_UNSUPPORTED',
-      `a PEM block '${other.label}' must be turned into PKCS#8 first`,
+      `a PEM block '${other.label}' is not supported: convert it to PKCS#8`,
     );
   }
   throw new K4netError('K4NET_MALFORMED', "a PEM text has no block 'PRIVATE KEY' or 'RSA PRIVATE KEY'");
 }
 
-/** Makes a new key pair. */
+/**
+ * Generates a key pair: RSA of 3072 bits by default, which takes up to seconds of a thread, or
+ * P-256 for a client.
+ *
+ * Rejects with a TypeError or RangeError for invalid options.
+ *
+ * @example
+ * ```ts
+ * import { generateKeyPair, listen } from 'k4net';
+ *
+ * const key = await generateKeyPair({ keySize: 2048 });
+ * const server = await listen({ port: 9000, key });
+ * console.log(`clients pin ${key.fingerprint}`);
+ * await server.close();
+ * ```
+ */
 export async function generateKeyPair(given?: GenerateKeyPairOptions): Promise<KeyPair> {
   const options = ownOptions('generateKeyPair', given, ['type', 'keySize']);
   const { type = 'rsa', keySize = 3072 } = options;

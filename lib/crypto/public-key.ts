@@ -2,7 +2,7 @@ import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaNumbers, checkRsaSpki, isP256Spki, toSpki } from './key-forms.js';
-import { decodePem, encodePem } from './pem.js';
+import { decodePem, encodePem } from './pem-der.js';
 import {
   type CryptoKeyLike,
   ecdsaVerify,
@@ -14,49 +14,53 @@ import {
   sha256,
 } from './suite.js';
 
-/** A public key as a caller may give it: PEM, DER, a `CryptoKey`, or one that was imported before. */
+/** A public key as options take it: PEM, DER, a `CryptoKey`, or a `PublicKey`. */
 export type PublicKeySource = string | Bytes | CryptoKeyLike | PublicKey;
 
-/** What a public key is, once it has been checked. */
-interface Checked {
+/** A public key whose checks have passed. */
+interface CheckedKey {
   readonly type: 'rsa' | 'p256';
   readonly bits: number;
   readonly spki: Bytes;
   readonly id: Bytes;
 }
 
-const mostKnown = 16;
-/** An RSA key of 4096 bits takes 550 bytes. */
-const longestSpki = 1024;
+const maxCached = 16;
+/** The SPKI of a 4096-bit RSA key has 550 bytes. */
+const maxCachedSpki = 1024;
 
 /** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
 export class PublicKey {
-  /** The last few: whoever connects again and again means the same key, and the checks take longer than its use. */
-  static readonly #known = new Map<string, PublicKey>();
-  readonly #checked: Checked;
+  /**
+   * A few recent keys: most connections use the same key again, and its checks take longer than its
+   * use.
+   */
+  static readonly #cache = new Map<string, PublicKey>();
+  readonly #checked: CheckedKey;
   #encrypting: Promise<CryptoKeyLike> | undefined;
-  #encryptNow: ReturnType<SyncBackend['oaepEncrypter']> | undefined;
+  #encryptSync: ReturnType<SyncBackend['oaepEncrypter']> | undefined;
   #verifying: Promise<CryptoKeyLike> | undefined;
 
-  private constructor(checked: Checked) {
+  private constructor(checked: CheckedKey) {
     this.#checked = checked;
   }
 
   /**
-   * The key of an SPKI in its one DER form.
+   * Imports a key from an SPKI in its canonical DER form.
    *
-   * @throws K4netError `K4NET_MALFORMED` for anything else, also for what merely means the same key.
+   * @throws K4netError `K4NET_MALFORMED` for any other bytes, another DER form of the same key
+   * included.
    */
   static async fromSpki(spki: Bytes): Promise<PublicKey> {
-    const name = String.fromCharCode(...spki.subarray(0, longestSpki));
-    const known = spki.length > longestSpki ? undefined : PublicKey.#known.get(name);
+    const name = String.fromCharCode(...spki.subarray(0, maxCachedSpki));
+    const known = spki.length > maxCachedSpki ? undefined : PublicKey.#cache.get(name);
     if (known) return known;
     const copy = spki.slice();
     const { type, bits } = isP256Spki(copy) ? await checkP256(copy) : await checkRsa(copy);
     const key = new PublicKey({ type, bits, spki: copy, id: await sha256(copy) });
-    const [oldest] = PublicKey.#known.keys();
-    if (PublicKey.#known.size >= mostKnown && oldest !== undefined) PublicKey.#known.delete(oldest);
-    PublicKey.#known.set(name, key);
+    const [oldest] = PublicKey.#cache.keys();
+    if (PublicKey.#cache.size >= maxCached && oldest !== undefined) PublicKey.#cache.delete(oldest);
+    PublicKey.#cache.set(name, key);
     return key;
   }
 
@@ -69,7 +73,7 @@ export class PublicKey {
     return this.#checked.bits;
   }
 
-  /** SHA-256 of the SPKI, as `sha256:` and 64 hexadecimal digits: what people compare. */
+  /** SHA-256 of the SPKI, as `sha256:` and 64 hexadecimal digits, for people to compare. */
   get fingerprint(): string {
     return fingerprintOf(this.#checked.id);
   }
@@ -79,7 +83,7 @@ export class PublicKey {
     return this.#checked.id.slice();
   }
 
-  /** The one DER form of the key. */
+  /** The canonical DER form of the key. */
   get spki(): Bytes {
     return this.#checked.spki.slice();
   }
@@ -97,18 +101,18 @@ export class PublicKey {
     return encodePem('PUBLIC KEY', this.#checked.spki);
   }
 
-  /** RSA-OAEP of a secret, which only the private key can read. */
+  /** Encrypts a secret with RSA-OAEP. */
   async encrypt(label: string, secret: Bytes, backend?: Backend): Promise<Bytes> {
     if (this.type !== 'rsa') throw new TypeError('only an RSA key can encrypt');
     if (backend?.sync) {
-      this.#encryptNow ??= backend.oaepEncrypter(this.#checked.spki);
-      return this.#encryptNow(ascii(label), secret);
+      this.#encryptSync ??= backend.oaepEncrypter(this.#checked.spki);
+      return this.#encryptSync(ascii(label), secret);
     }
     this.#encrypting ??= importKey('encrypt', this.#checked.spki);
     return oaepEncrypt(await this.#encrypting, label, secret);
   }
 
-  /** Whether a signature (ECDSA for P-256, RSA-PSS for RSA) over a message is this key's. */
+  /** Verifies a signature over a message: ECDSA for P-256, RSA-PSS for RSA. */
   async verify(signature: Bytes, message: Bytes): Promise<boolean> {
     if (this.type === 'rsa' && signature.length !== this.modulusLength) return false;
     this.#verifying ??= importKey(this.type === 'rsa' ? 'pss-verify' : 'ecdsa-verify', this.#checked.spki);
@@ -118,17 +122,17 @@ export class PublicKey {
 }
 
 async function checkP256(spki: Bytes): Promise<{ type: 'p256'; bits: number }> {
-  await imported('ecdsa-verify', spki);
+  await checkImport('ecdsa-verify', spki);
   return { type: 'p256', bits: 256 };
 }
 
 async function checkRsa(spki: Bytes): Promise<{ type: 'rsa'; bits: number }> {
   const bits = checkRsaSpki(spki);
-  await imported('encrypt', spki);
+  await checkImport('encrypt', spki);
   return { type: 'rsa', bits };
 }
 
-async function imported(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<void> {
+async function checkImport(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<void> {
   try {
     await importKey(purpose, spki);
   } catch (error) {
@@ -137,15 +141,15 @@ async function imported(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promi
   }
 }
 
-/** The text form of a fingerprint. */
+/** Returns the text of a fingerprint. */
 export function fingerprintOf(id: Bytes): string {
   return `sha256:${toHex(id)}`;
 }
 
 /**
- * A fingerprint in its one text form.
+ * Checks the text of a fingerprint, and returns it in lower case.
  *
- * @throws TypeError for anything that is not `sha256:` and 64 hexadecimal digits.
+ * @throws TypeError for a value that is not `sha256:` and 64 hexadecimal digits.
  */
 export function parseFingerprint(text: string): string {
   if (typeof text === 'string' && /^sha256:[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
@@ -153,10 +157,11 @@ export function parseFingerprint(text: string): string {
 }
 
 /**
- * Checks an option that holds a server's public key, without a wait: a wrong one is an error where it was given.
+ * Checks an option that holds a server's public key synchronously, so that the constructor throws
+ * for an invalid one.
  *
  * @param name - of the option.
- * @throws TypeError for anything but a public RSA key of 2048 to 4096 bits.
+ * @throws TypeError for a value that is not a public RSA key of 2048 to 4096 bits.
  */
 export function checkServerKeySource(name: string, source: unknown): void {
   try {
@@ -169,12 +174,12 @@ export function checkServerKeySource(name: string, source: unknown): void {
   throw new TypeError(`${name} is the public RSA key of a server: this one is a P-256 key`);
 }
 
-/** The end of an error message for a text in the place of a key that may be the path of its file. */
+/** A hint for an error message: a text without PEM may be the path of a key file. */
 export function pathHint(source: unknown): string {
   return typeof source === 'string' && !source.includes('-----BEGIN ') ? ' (a path? use keyPath)' : '';
 }
 
-/** The kind of a public key, checked as far as that goes without a wait. */
+/** Returns the kind of a public key, checked as far as that is possible synchronously. */
 function publicKind(source: PublicKeySource): PublicKey['type'] {
   if (source instanceof PublicKey) return source.type;
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return checkPublicCryptoKey(source);
@@ -184,7 +189,12 @@ function publicKind(source: PublicKeySource): PublicKey['type'] {
   return 'rsa';
 }
 
-/** A public key from any of its forms: SPKI or PKCS#1, PEM or DER, or a `CryptoKey` that can be exported. */
+/**
+ * Imports a public key from SPKI or PKCS#1, in PEM or DER, or from an extractable `CryptoKey`.
+ *
+ * Rejects with `K4NET_MALFORMED` for a damaged key or another kind of key, and with a TypeError for
+ * any other value.
+ */
 export async function importPublicKey(source: PublicKeySource): Promise<PublicKey> {
   if (source instanceof PublicKey) return source;
   if (typeof source === 'string' || source instanceof Uint8Array)
@@ -193,7 +203,7 @@ export async function importPublicKey(source: PublicKeySource): Promise<PublicKe
   return PublicKey.fromSpki(await exportKey(source));
 }
 
-/** The SPKI of a public key in PEM or DER. */
+/** Returns the SPKI of a public key in PEM or DER. */
 function publicDer(source: string | Bytes): Bytes {
   if (typeof source !== 'string') return toSpki(source);
   const found = decodePem(source).find(({ label }) => label === 'PUBLIC KEY' || label === 'RSA PUBLIC KEY');
@@ -202,10 +212,10 @@ function publicDer(source: string | Bytes): Bytes {
 }
 
 /**
- * The kind of a public `CryptoKey`.
+ * Returns the kind of a public `CryptoKey`.
  *
- * @throws TypeError for anything else, for one that cannot be exported, and for one of another kind
- * than RSA and P-256; K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
+ * @throws TypeError for any other value, for a key that is not extractable, and for one that is
+ * neither RSA nor P-256; K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
  */
 export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
   if (!isCryptoKey(source, 'public')) {

@@ -2,7 +2,7 @@ import { type Bytes, ascii } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { AsyncBackend, AsyncGcm, EphemeralShare, KeyInfo } from './backend.js';
 
-/** A `CryptoKey` of any runtime, as far as the library looks at it. */
+/** The part of a `CryptoKey` that the library uses. */
 export interface CryptoKeyLike {
   readonly type: string;
   readonly extractable: boolean;
@@ -10,7 +10,7 @@ export interface CryptoKeyLike {
   readonly usages: readonly string[];
 }
 
-/** A `CryptoKeyPair` of any runtime. */
+/** The part of a `CryptoKeyPair` that the library uses. */
 export interface CryptoKeyPairLike {
   readonly privateKey: CryptoKeyLike;
   readonly publicKey: CryptoKeyLike;
@@ -18,7 +18,7 @@ export interface CryptoKeyPairLike {
 
 type Algorithm = string | ({ readonly name: string } & Readonly<Record<string, unknown>>);
 
-// What the library needs of WebCrypto, so that no type package is needed to use the library.
+// The part of WebCrypto that the library uses: its types must not need another package.
 interface Subtle {
   digest(algorithm: string, data: Bytes): Promise<ArrayBuffer>;
   importKey(
@@ -66,11 +66,11 @@ function subtle(): Subtle {
   if (found) return found;
   throw new K4netError(
     'K4NET_UNSUPPORTED',
-    'WebCrypto is switched off here: a page needs https, or localhost, to use it',
+    'WebCrypto is not available: a page needs https, or localhost, to use it',
   );
 }
 
-/** Random bytes, good for keys. */
+/** Returns cryptographically secure random bytes. */
 export function randomBytes(length: number): Bytes {
   const bytes = new Uint8Array(length);
   webCrypto().getRandomValues(bytes);
@@ -83,7 +83,7 @@ export async function sha256(data: Bytes): Promise<Bytes> {
 
 async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
   const algorithm = { name: 'HMAC', hash: sha256Name };
-  // WebCrypto refuses an empty key, and HMAC fills a short one with zeros: one zero byte is the same key.
+  // WebCrypto refuses an empty key. HMAC pads keys with zeros, so one zero byte is the same key.
   const imported = await subtle().importKey(
     'raw',
     key.length === 0 ? new Uint8Array(1) : key,
@@ -119,61 +119,51 @@ async function gcm(raw: Bytes): Promise<AsyncGcm> {
     async open(nonce, aad, sealed) {
       if (sealed.length < 16) return undefined;
       const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: aad, tagLength: 128 };
-      return attempt(subtle().decrypt(algorithm, key, sealed));
+      return bytesOrUndefined(subtle().decrypt(algorithm, key, sealed));
     },
   };
 }
 
-/** The primitives of WebCrypto, on which every runtime can run. */
+/** The primitives of WebCrypto, which every runtime has. */
 export const webBackend: AsyncBackend = { sync: false, sha256, hmac, hkdf, hkdfAll, gcm, newShare };
 
-/** A new ephemeral P-256 key. Its private half cannot leave WebCrypto. */
+/** Makes an ephemeral P-256 key. Its private key cannot be exported. */
 async function newShare(): Promise<EphemeralShare> {
   const { privateKey, publicKey } = await subtle().generateKey(ecdh, false, ['deriveBits']);
   const share = new Uint8Array(await subtle().exportKey('raw', publicKey));
   return { share, agree: (point) => agree(privateKey, point) };
 }
 
-/** A private P-256 key for ECDH from PKCS#8. */
-export function importEphemeral(pkcs8: Bytes): Promise<CryptoKeyLike> {
-  return subtle().importKey('pkcs8', pkcs8, ecdh, false, ['deriveBits']);
-}
-
 /**
- * The 32 bytes of the ECDH of a key of ours with the peer's point; undefined where the point is none of the curve's,
- * or not in the one form that the protocol knows.
+ * Returns the 32 bytes of the ECDH with the peer's point: the x coordinate of the shared point,
+ * big-endian. Undefined if the point is not on the curve, or not in the uncompressed form that the
+ * protocol uses.
  */
 export async function agree(privateKey: CryptoKeyLike, share: Bytes): Promise<Bytes | undefined> {
-  const point = await importPoint(share);
-  return point && deriveShared(privateKey, point);
-}
-
-/** The peer's point as a key, or undefined where it is no uncompressed point of the curve. */
-export async function importPoint(share: Bytes): Promise<CryptoKeyLike | undefined> {
   if (share.length !== 65 || share[0] !== 4) return undefined;
+  let point: CryptoKeyLike;
   try {
-    return await subtle().importKey('raw', share, ecdh, false, []);
+    point = await subtle().importKey('raw', share, ecdh, false, []);
   } catch {
     return undefined;
   }
-}
-
-/** The x coordinate of the shared point, 32 bytes big-endian. */
-export async function deriveShared(privateKey: CryptoKeyLike, point: CryptoKeyLike): Promise<Bytes> {
   return new Uint8Array(await subtle().deriveBits({ name: 'ECDH', public: point }, privateKey, 256));
 }
 
-/** RSA-OAEP with SHA-256 for both hashes. */
+/** Encrypts with RSA-OAEP, with SHA-256 for both hashes. */
 export async function oaepEncrypt(key: CryptoKeyLike, label: string, plaintext: Bytes): Promise<Bytes> {
   return new Uint8Array(await subtle().encrypt({ name: 'RSA-OAEP', label: ascii(label) }, key, plaintext));
 }
 
-/** The plaintext, or undefined for anything that is wrong with the ciphertext: there is no telling what. */
+/**
+ * Decrypts RSA-OAEP; undefined for an invalid ciphertext. The reason is never reported: it would be
+ * an oracle.
+ */
 export function oaepDecrypt(key: CryptoKeyLike, label: Bytes, ciphertext: Bytes): Promise<Bytes | undefined> {
-  return attempt(subtle().decrypt({ name: 'RSA-OAEP', label }, key, ciphertext));
+  return bytesOrUndefined(subtle().decrypt({ name: 'RSA-OAEP', label }, key, ciphertext));
 }
 
-/** ECDSA over P-256 with SHA-256: r and s, 64 bytes. */
+/** Signs with ECDSA over P-256 and SHA-256. The signature is r and s, 64 bytes. */
 export async function ecdsaSign(key: CryptoKeyLike, message: Bytes): Promise<Bytes> {
   return new Uint8Array(await subtle().sign(ecdsaSignature, key, message));
 }
@@ -183,7 +173,7 @@ export async function ecdsaVerify(key: CryptoKeyLike, signature: Bytes, message:
   return subtle().verify(ecdsaSignature, key, signature, message);
 }
 
-/** RSA-PSS with SHA-256 for both hashes and a salt of 32 bytes. */
+/** Signs with RSA-PSS, with SHA-256 for both hashes and a salt of 32 bytes. */
 export async function pssSign(key: CryptoKeyLike, message: Bytes): Promise<Bytes> {
   return new Uint8Array(await subtle().sign(pssSignature, key, message));
 }
@@ -192,7 +182,7 @@ export function pssVerify(key: CryptoKeyLike, signature: Bytes, message: Bytes):
   return subtle().verify(pssSignature, key, signature, message);
 }
 
-/** What an RSA or P-256 key is imported for. */
+/** The purpose for which an RSA or P-256 key is imported. */
 export type KeyPurpose = 'decrypt' | 'encrypt' | 'pss-sign' | 'pss-verify' | 'ecdsa-sign' | 'ecdsa-verify';
 
 interface Purpose {
@@ -210,13 +200,13 @@ const purposes: Readonly<Record<KeyPurpose, Purpose>> = {
   'ecdsa-verify': { format: 'spki', algorithm: ecdsa, usages: ['verify'] },
 };
 
-/** A key from its DER form, for one purpose; public ones can be exported again, private ones cannot. */
+/** Imports a key from its DER form for one purpose. Only public keys can be exported again. */
 export function importKey(purpose: KeyPurpose, der: Bytes): Promise<CryptoKeyLike> {
   const { format, algorithm, usages } = purposes[purpose];
   return subtle().importKey(format, der, algorithm, format === 'spki', usages);
 }
 
-/** Whether a value is a `CryptoKey` of a type, as far as the library looks at it. */
+/** Whether a value has the form of a `CryptoKey` of this type. */
 export function isCryptoKey(value: unknown, type: 'private' | 'public'): value is CryptoKeyLike {
   if (typeof value !== 'object' || value === null) return false;
   const key = value as { readonly [name in keyof CryptoKeyLike]?: unknown };
@@ -224,7 +214,7 @@ export function isCryptoKey(value: unknown, type: 'private' | 'public'): value i
   return key.type === type && typeof algorithm?.name === 'string' && Array.isArray(key.usages);
 }
 
-/** The purpose that a `CryptoKey` of the caller was made for, or undefined where k4net has no use for it. */
+/** Returns the purpose of a `CryptoKey`; undefined for a key that k4net cannot use. */
 export function purposeOf(key: CryptoKeyLike): KeyPurpose | undefined {
   const algorithm = key.algorithm as { name: string; hash?: { name?: string }; namedCurve?: string };
   const fits = ({ format, algorithm: wanted, usages }: Purpose) =>
@@ -236,12 +226,12 @@ export function purposeOf(key: CryptoKeyLike): KeyPurpose | undefined {
   return (Object.keys(purposes) as KeyPurpose[]).find((name) => fits(purposes[name]));
 }
 
-/** The DER form of a key: PKCS#8 of a private one, SPKI of a public one. */
+/** Exports a key: a private one as PKCS#8, a public one as SPKI. */
 export async function exportKey(key: CryptoKeyLike): Promise<Bytes> {
   return new Uint8Array(await subtle().exportKey(key.type === 'private' ? 'pkcs8' : 'spki', key));
 }
 
-/** The public point of a private P-256 key whose DER form leaves it out. */
+/** Computes the public point of a private P-256 key whose DER form does not contain it. */
 export async function publicPointOf(pkcs8: Bytes): Promise<Bytes> {
   const key = await subtle().importKey('pkcs8', pkcs8, ecdsa, true, ['sign']);
   const jwk = (await subtle().exportKey('jwk', key)) as unknown as { x: string; y: string };
@@ -252,11 +242,12 @@ export async function publicPointOf(pkcs8: Bytes): Promise<Bytes> {
   return point;
 }
 
-/** A new key pair that can be exported. */
+/** Generates an RSA key pair that can be exported. */
 export function generateRsa(bits: number): Promise<CryptoKeyPairLike> {
   return subtle().generateKey({ ...oaep, modulusLength: bits, publicExponent }, true, ['encrypt', 'decrypt']);
 }
 
+/** Generates a P-256 key pair that can be exported. */
 export function generateEcdsa(): Promise<CryptoKeyPairLike> {
   return subtle().generateKey(ecdsa, true, ['sign', 'verify']);
 }
@@ -266,7 +257,7 @@ function base64Url(text: string): Bytes {
   return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }
 
-async function attempt(operation: Promise<ArrayBuffer>): Promise<Bytes | undefined> {
+async function bytesOrUndefined(operation: Promise<ArrayBuffer>): Promise<Bytes | undefined> {
   try {
     return new Uint8Array(await operation);
   } catch {

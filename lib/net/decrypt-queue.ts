@@ -1,27 +1,34 @@
 import { K4netError } from '../errors.js';
 import { Deferred } from '../util/wait.js';
 
-/** RSA decryptions at a time, and how many more may wait: a flood of handshakes must not starve live sessions. */
-const atOnce = 2;
+/**
+ * RSA decryptions that run at the same time. More would let a flood of handshakes starve the open
+ * connections.
+ */
+const maxRunning = 2;
 const maxWaiting = 64;
 
 /**
- * The RSA decryptions of one server, with the limits of "Limits" in docs/protocol.md. Origins take turns, and when too
- * many wait, the origin with the most gives up its newest: no origin keeps the others from their turn.
+ * Limits the RSA decryptions of one server, against denial of service: see "Limits" in
+ * docs/protocol.md.
+ *
+ * Origins take turns. If too many decryptions wait, the newest one of the origin with the most is
+ * dropped. So no origin can keep the others from their turn.
  */
-export class HandshakeDecryptQueue {
-  /** By origin; the first one has the next turn. */
+export class DecryptQueue {
+  /** By origin. The first origin has the next turn. */
   readonly #waiting = new Map<string, Deferred<void>[]>();
   #length = 0;
   #running = 0;
 
   /**
-   * Runs a job in its turn. Rejects with `K4NET_BUSY` when too many wait, and with what the job rejects with.
+   * Runs a job in its turn. Rejects with `K4NET_BUSY` if too many wait, and with the error of the
+   * job.
    *
-   * @param origin - whose jobs take turns with those of the others.
+   * @param origin - the network address whose jobs take turns with those of others.
    */
   async run<T>(origin: string, job: () => Promise<T>): Promise<T> {
-    if (this.#running < atOnce) this.#running += 1;
+    if (this.#running < maxRunning) this.#running += 1;
     else await this.#turn(origin);
     try {
       return await job();
@@ -40,7 +47,10 @@ export class HandshakeDecryptQueue {
     return turn.promise;
   }
 
-  /** @throws K4netError `K4NET_BUSY` if no origin has at least two more jobs than the one that wants to wait. */
+  /**
+   * @throws K4netError `K4NET_BUSY` unless an origin has at least two jobs more than the new job's
+   * origin.
+   */
   #makeRoom(own: number): void {
     let most: Deferred<void>[] = [];
     for (const jobs of this.#waiting.values()) if (jobs.length > most.length) most = jobs;
@@ -49,7 +59,7 @@ export class HandshakeDecryptQueue {
     most.pop()?.reject(busy());
   }
 
-  /** Gives the turn of a job that is done to the next one. */
+  /** Starts the next job in place of one that has ended. */
   #next(): void {
     for (const [origin, jobs] of this.#waiting) {
       this.#waiting.delete(origin);

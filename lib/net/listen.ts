@@ -1,7 +1,4 @@
-import { kindOf } from '../util/bytes.js';
 import { FileError, K4netError, toK4netError } from '../errors.js';
-import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
-import { builtin, type NodeServer } from '../platform/runtime.js';
 import {
   serverNames,
   serverSecurityNames,
@@ -17,48 +14,58 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { checkServerChoices, serverKeys, ServerPlan } from '../sockets/server-plan.js';
+import { checkServerChoices, ServerPlan } from '../sockets/session-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
+import { serverKeys } from '../trust/server-keys.js';
+import { kindOf } from '../util/bytes.js';
+import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
 import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
-import { socketOptions } from './dial.js';
-import { HandshakeGate, type HandshakePlace } from './handshake-gate.js';
+import { HandshakeLimits, type HandshakeSlot } from './handshake-limits.js';
+import { bind, createListener } from './node-net.js';
 import { Server, type ServerParts } from './server.js';
-import { bindPath } from './unix-path.js';
 
-/** Options that {@link listen} has for plain and for encrypted sockets. */
+/** Options of {@link listen} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
   /**
-   * Connections that may wait until they are taken; the next ones are turned away. Default 511. Each is read up to its
-   * `recvSize`. One that breaks, or ends without having sent a message, gives up its place.
+   * Connections that may wait until the program takes them. Further ones are refused. Default 511.
+   * Each is read up to its `recvSize`. One that breaks, or ends without a message, no longer
+   * counts.
    */
   readonly maxPending?: number | undefined;
   /**
-   * Hears what went wrong with single connections: a handshake that failed or a handler that threw (with its socket), one
-   * that was turned away (`K4NET_BUSY`), an accept that failed. Default: a process warning, once a kind.
+   * Called with the errors of single connections: a handshake that failed or a handler that threw
+   * (with its socket), a connection that was refused (`K4NET_BUSY`), an accept that failed.
+   * Default: one process warning for each error code.
    */
   readonly onError?: ((error: unknown, socket?: LockedSocket) => void) | undefined;
 }
 
 /** Options of {@link listen} for plain sockets. */
 export interface PlainListenOptions extends CommonOptions {
-  /** Asks for sockets without encryption: everyone on the way can read and change what they carry. */
+  /** Turns encryption off: anybody on the network path can read and change the messages. */
   readonly plain: true;
 }
 
-/** Options of {@link listen} for encrypted sockets. One of `key`, `keyPath` and `ephemeralKey` says where the key is. */
+/**
+ * Options of {@link listen} for encrypted sockets. One of `key`, `keyPath` and `ephemeralKey` is
+ * required.
+ */
 export interface EncryptedListenOptions extends CommonOptions, SessionChoices, ServerChoices {
   readonly plain?: false | undefined;
-  /** Makes a key that lives in memory only: after a restart, clients that remember it will refuse the server. */
+  /**
+   * Makes a key that is only in memory. After a restart, clients that have stored the old key
+   * refuse the server. Default false.
+   */
   readonly ephemeralKey?: boolean | undefined;
   /**
-   * Handshakes under way at a time. When there are as many, a new connection takes the place of the oldest one whose client
-   * has not sent its first message yet. If there is none, the new client gets the alert that the server is busy. Default
-   * 256.
+   * Handshakes in progress at the same time. At this limit a new connection replaces the oldest one
+   * whose client has not sent its first message yet. If there is none, the new client gets the
+   * alert `busy`. Default 256.
    */
   readonly maxHandshakes?: number | undefined;
   /**
-   * The same for the clients of one IPv4 address or of one IPv6 network (/64); this machine's own addresses are not
-   * counted. Default 16.
+   * The same limit for the clients of one IPv4 address or one IPv6 network (/64). Addresses of this
+   * machine have no such limit. Default 16.
    */
   readonly maxHandshakesPerAddress?: number | undefined;
 }
@@ -67,7 +74,7 @@ export interface EncryptedListenOptions extends CommonOptions, SessionChoices, S
 export type ListenOptions = PlainListenOptions | EncryptedListenOptions;
 
 const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'maxPending', 'onError'];
-const secretNames = [
+const encryptedNames = [
   ...serverNames,
   ...sessionNames,
   'ephemeralKey',
@@ -76,20 +83,31 @@ const secretNames = [
 ];
 
 /**
- * Starts a server on a TCP port, a Unix socket or a Windows pipe. The socket file of a server that
- * is gone is replaced, that of a live one is not; meanwhile the file `<path>.lock` keeps other
- * processes out. Sockets come out of it when their handshake has succeeded.
+ * Starts a server on a TCP port, a Unix socket or a Windows pipe. Its sockets come out when their
+ * handshake has succeeded.
  *
- * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a key that cannot be read
- * or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or with a TypeError or RangeError for options that are
- * wrong.
+ * The stale socket file of a server that is gone is replaced, that of a running server is not.
+ * While the server starts, it holds the file lock `<path>.lock`.
+ *
+ * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a
+ * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or
+ * with a TypeError or RangeError for invalid options.
+ *
+ * @example
+ * ```ts
+ * import { listen } from 'k4net';
+ *
+ * const server = await listen({ port: 9000, keyPath: './server' });
+ * console.log(`fingerprint for clients to pin: ${server.fingerprint}`);
+ * for await (const socket of server) await socket.close('hello');
+ * ```
  */
 export function listen(options: EncryptedListenOptions): Promise<Server<EstablishedSocket>>;
 export function listen(options: ListenOptions): Promise<Server>;
 export async function listen(
   given: ListenOptions,
 ): Promise<Server | Server<EncryptedSocket> | Server<EstablishedSocket>> {
-  const options = ownOptions('listen', given, [...plainNames, ...secretNames]);
+  const options = ownOptions('listen', given, [...plainNames, ...encryptedNames]);
   refuseUndefined('listen', options, serverSecurityNames);
   const address = toAddress('listen', options);
   const maxPending = integer('maxPending', options.maxPending, 511, 1, Infinity);
@@ -98,42 +116,31 @@ export async function listen(
   if (onError !== undefined && typeof onError !== 'function') {
     throw new TypeError(`onError is a function, not ${kindOf(onError)}`);
   }
-  // Throws for a wrong option now, not at the first connection.
   checkedOptions(lockedSocketOptions(options));
   if (options.plain === true) {
     const chosen = lockedSocketOptions(ownOptions('listen with plain: true', options, plainNames));
     const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, chosen);
     return start(address, { maxPending, onError, wrap });
   }
-  return start(address, { maxPending, onError, ...(await encryption(options)) });
+  return start(address, { maxPending, onError, ...(await encryptedParts(options)) });
 }
 
-/** Gets the keys once, for all connections. */
-async function encryption(
+/** Loads the keys once, for all connections. */
+async function encryptedParts(
   options: EncryptedListenOptions,
 ): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprints'>> {
-  const { key, keyPath, clientAuth, authorize } = options;
-  const ephemeral = flag('ephemeralKey', options.ephemeralKey, false);
-  if (ephemeral && (key !== undefined || keyPath !== undefined)) {
-    throw new TypeError(
-      `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' contradict each other`,
-    );
-  }
-  if (!ephemeral && key === undefined && keyPath === undefined) {
-    throw new TypeError(
-      "listen needs 'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true' for no encryption",
-    );
-  }
+  checkKeySource(options);
   checkServerChoices(options);
-  const gate = new HandshakeGate(
+  const limits = new HandshakeLimits(
     integer('maxHandshakes', options.maxHandshakes, 256, 1, Infinity),
     integer('maxHandshakesPerAddress', options.maxHandshakesPerAddress, 16, 1, Infinity),
   );
   const keys = await serverKeys(options);
+  const { serverNames: names, clientAuth, authorize } = options;
   const { handshakeTimeout, appProtocols, recordLimit, recvSize, padding, cipher } = options;
   const choices = withOptions({
     key: keys,
-    serverNames: options.serverNames,
+    serverNames: names,
     clientAuth,
     authorize,
     handshakeTimeout,
@@ -143,46 +150,49 @@ async function encryption(
     padding,
     cipher,
   });
-  const wrap = (stream: DuplexLike, place?: HandshakePlace): EncryptedSocket =>
-    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, place));
-  const shake = async (socket: EncryptedSocket): Promise<void> => {
-    try {
-      await socket.handshake();
-    } catch (error) {
-      // An `authorize` that failed: `onError` gets its own error.
-      const own = K4netError.is(error, 'K4NET_CLIENT_KEY_REFUSED') && error.cause !== undefined;
-      throw own ? error.cause : error;
-    }
-  };
-  return { wrap, handshakes: { gate, shake }, fingerprints: keys.map(({ fingerprint }) => fingerprint) };
+  const wrap = (stream: DuplexLike, slot?: HandshakeSlot): EncryptedSocket =>
+    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, slot));
+  return { wrap, handshakes: { limits, run }, fingerprints: keys.map(({ fingerprint }) => fingerprint) };
+}
+
+function checkKeySource({ key, keyPath, ephemeralKey }: EncryptedListenOptions): void {
+  const ephemeral = flag('ephemeralKey', ephemeralKey, false);
+  if (ephemeral && (key !== undefined || keyPath !== undefined)) {
+    throw new TypeError(
+      `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' exclude each other: give only one of them`,
+    );
+  }
+  if (!ephemeral && key === undefined && keyPath === undefined) {
+    throw new TypeError(
+      "listen needs 'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true' for no encryption",
+    );
+  }
+}
+
+/**
+ * Runs the handshake of an accepted connection. If `authorize` threw, it rejects with that error,
+ * for `onError`.
+ */
+async function run(socket: EncryptedSocket): Promise<void> {
+  try {
+    await socket.handshake();
+  } catch (error) {
+    const thrown = K4netError.is(error, 'K4NET_CLIENT_KEY_REFUSED') && error.cause !== undefined;
+    throw thrown ? error.cause : error;
+  }
 }
 
 async function start<S extends LockedSocket>(address: Address, parts: ServerParts<S>): Promise<Server<S>> {
-  const listener = builtin('node:net', 'a server').createServer(
-    withOptions({ ...socketOptions, pauseOnConnect: true }),
-  );
-  // Node reads this property of the listener through `Object.prototype`.
-  listener.maxConnections = Infinity;
+  const listener = createListener();
   const server = new Server<S>(listener, address, parts);
-  const open = (): Promise<void> => bind(listener, address);
   try {
-    await ('path' in address ? bindPath(address.path, open) : open());
+    await bind(listener, address);
   } catch (error) {
-    // A lock that could not be given back leaves a listener that listens.
+    // If only the release of the file lock failed, the listener is already open.
     listener.close();
     throw listenError(error, address);
   }
   return server;
-}
-
-function bind(listener: NodeServer, address: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject);
-    listener.listen(address, () => {
-      listener.removeListener('error', reject);
-      resolve();
-    });
-  });
 }
 
 function listenError(error: unknown, address: Address): K4netError {

@@ -14,7 +14,6 @@ import {
   type WaitOptions,
   type CheckedWait,
 } from '../util/wait.js';
-import { ClientPlan } from './client-plan.js';
 import {
   clientNames,
   clientSecurityNames,
@@ -33,8 +32,7 @@ import {
   type ReadyState,
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
-import { ServerPlan } from './server-plan.js';
-import type { PeerPlan } from './session-choices.js';
+import { ClientPlan, ServerPlan, type PeerPlan } from './session-plan.js';
 
 /**
  * A {@link LockedSocket} whose bytes are encrypted from end to end, without certificates: the server has an RSA key, and

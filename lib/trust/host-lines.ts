@@ -1,44 +1,31 @@
 import type { Bytes } from '../util/bytes.js';
 import { FileError } from '../errors.js';
-import { normalizeHostName } from './host-name.js';
+import { normalizeHostName, type KnownHost } from './known-hosts.js';
 
-/** What a store knows of a server. */
-export interface KnownHost {
-  /**
-   * `host:port` or another name that the client gave the server: in lower case, without a dot at
-   * the end of the host, an IPv6 address in its short form.
-   */
-  readonly name: string;
-  /** Fingerprint of the server's key: `sha256:` and 64 hexadecimal digits. */
-  readonly fingerprint: string;
-  /** `revoked`: the key must not be accepted any more, and no other one is known. */
-  readonly state: 'pinned' | 'revoked';
-  /** The day the key was first seen, as `2026-01-31`, in UTC. */
-  readonly firstSeen: string;
-  /** The day the key was last seen. */
-  readonly lastSeen: string;
-}
-
-/** The third word of every line: which kind of key it is about. */
+/** The third word of every line: the kind of key. */
 const kind = 'k4net1';
 const fingerprintForm = /^sha256:[0-9a-f]{64}$/i;
 const utf8Mark = /^\xef\xbb\xbf/;
-/** How every line begins: with a name of visible ASCII, with a comment, or with nothing. */
+/** The begin of a line: a name in visible ASCII, a comment, or nothing. */
 const beginning = /^(?:\xef\xbb\xbf)?[ \t]*(?:#|[\r\n]|$|[!-~]+(?:[ \t\r\n]|$))/;
 
-/** The lines of a known-hosts file. Those that it does not understand, comments and blanks it keeps, byte for byte. */
+/**
+ * The lines of a known-hosts file. Comments, blank lines and invalid lines stay as they are, byte
+ * for byte.
+ */
 export class HostLines {
   readonly #path: string;
-  /** Each with the end of the line, and with one character a byte, so that no encoding can be lost. */
+  /** With line ends, and one character for each byte, so that unknown encodings survive. */
   readonly #lines: string[];
   #changed = false;
 
   /**
-   * @throws FileError for bytes that are not text, such as UTF-16, and for a line whose name has an
-   * invisible or non-ASCII character before, in or behind it: what the file knows would be unknown.
+   * @throws FileError for bytes that are not text, such as UTF-16, and for a line with an invisible
+   * or non-ASCII character before, in or after its name: a lookup would miss that line, and a known
+   * server would count as a new one.
    */
   constructor(path: string, bytes: Bytes) {
-    if (bytes.includes(0)) throw new FileError(path, 'is no text in ASCII or UTF-8');
+    if (bytes.includes(0)) throw new FileError(path, 'is not text in ASCII or UTF-8');
     this.#path = path;
     let text = '';
     for (const byte of bytes) text += String.fromCharCode(byte);
@@ -48,16 +35,16 @@ export class HostLines {
     throw new FileError(path, `has an invisible or non-ASCII character in the name of line ${odd + 1}`);
   }
 
-  /** Whether there is something to be written. */
+  /** Whether the file has to be written. */
   get changed(): boolean {
     return this.#changed;
   }
 
   /**
-   * The line of a name.
+   * Returns the server of a name.
    *
-   * @throws FileError for a line that begins with the name and goes on in an unknown way, and for a second one: to
-   * pass over any of them would make a known server a new one, or a revoked key a good one.
+   * @throws FileError for an invalid line with this name, and for a second line with it. If such a
+   * line were ignored, a known server would count as a new one, or a revoked key as a valid one.
    */
   find(name: string): KnownHost | undefined {
     const index = this.#indexOf(name);
@@ -65,8 +52,8 @@ export class HostLines {
   }
 
   /**
-   * All servers in the order of their lines, with an error in the place of a line that `find` would
-   * refuse.
+   * Returns all servers in the order of their lines, with an error in place of a line for which
+   * `find` would throw.
    */
   list(): (KnownHost | FileError)[] {
     const found: (KnownHost | FileError)[] = [];
@@ -89,16 +76,16 @@ export class HostLines {
   }
 
   /**
-   * Checks all lines, before a person's command changes any of them.
+   * Checks all lines, before a command changes one of them.
    *
-   * @throws FileError for a line that is neither blank, a comment nor a server's.
+   * @throws FileError for a line that is neither blank, a comment nor a server.
    */
   check(): void {
     for (const [index, line] of this.#lines.entries()) {
       const [word] = words(line);
       if (word === undefined || word.startsWith('#')) continue;
       if (hostOf(line)) continue;
-      throw new FileError(this.#path, `is not a known-hosts file: line ${index + 1} is not understood`);
+      throw new FileError(this.#path, `is not a known-hosts file: line ${index + 1} is invalid`);
     }
   }
 
@@ -115,7 +102,7 @@ export class HostLines {
     return true;
   }
 
-  /** Puts a line in the place of the one of that name, or at the end. */
+  /** Replaces the line of a server, or adds one at the end. */
   set(host: KnownHost): void {
     const { name, fingerprint, state, firstSeen, lastSeen } = host;
     const line = [name, kind, fingerprint, state, firstSeen, lastSeen].join(' ');
@@ -156,11 +143,11 @@ export class HostLines {
     const host = hostOf(line);
     if (host) return host;
     const [name = ''] = words(line);
-    throw new FileError(this.#path, `has a line for '${name}' that is not understood: line ${index + 1}`);
+    throw new FileError(this.#path, `has an invalid line for '${name}': line ${index + 1}`);
   }
 }
 
-/** The server of a line; undefined for a line that is not understood. */
+/** The server of a line; undefined for an invalid line. */
 function hostOf(line: string): KnownHost | undefined {
   const [name = '', type, fingerprint = '', state, firstSeen = '', lastSeen = '', ...rest] = words(line);
   if (
@@ -192,6 +179,6 @@ function words(line: string): string[] {
 function isDay(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
   const time = Date.parse(text);
-  // Some engines take the 31st of February for a day in March.
+  // Some engines read the 31st of February as a day in March.
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }

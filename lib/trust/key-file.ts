@@ -1,14 +1,13 @@
-import { type Bytes, ascii, decodeUtf8, kindOf } from '../util/bytes.js';
 import {
   type GenerateKeyPairOptions,
   type KeyPair,
-  type PublicKey,
   generateKeyPair,
   importKeyPair,
-  importPublicKey,
-} from '../crypto/keys.js';
+} from '../crypto/key-pair.js';
+import { type PublicKey, importPublicKey } from '../crypto/public-key.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { platform, userId, emitWarning } from '../platform/runtime.js';
+import { emitWarning, platform, userId } from '../platform/runtime.js';
+import { type Bytes, ascii, decodeUtf8, kindOf } from '../util/bytes.js';
 import { createOnce } from './atomic-file.js';
 import { type SmallFile, readSmallFile } from './small-file.js';
 
@@ -17,13 +16,14 @@ const maxKeyFile = 65_536;
 type KeySize = NonNullable<GenerateKeyPairOptions['keySize']>;
 
 /**
- * The file of a key: `keyPath` with `.sk` for a server's private key, `.pk` for the public one that a client pins. A
- * `keyPath` that has either suffix already means the same pair of files, so that no private key gets into a `.pk`.
+ * Returns the path of a key file: `keyPath` with `.sk` for a server's private key, `.pk` for the
+ * public key that a client pins. If `keyPath` already has one of the two suffixes, it is replaced,
+ * so that no private key gets into a `.pk` file.
  */
 export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
   if (typeof keyPath !== 'string') throw new TypeError(`keyPath is a string, not ${kindOf(keyPath)}`);
   const stem = keyPath.replace(/\.[sp]k$/, '');
-  // Of '' and 'folder/' there would be a file without a name but for its suffix.
+  // '' and 'folder/' would make a file whose whole name is the suffix.
   if (/(^|[/\\])$/.test(stem) || stem.includes('\0')) {
     throw new TypeError(`keyPath is the path of a file, not ${JSON.stringify(keyPath)}`);
   }
@@ -31,22 +31,23 @@ export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
 }
 
 /**
- * A server's key: the one in `<keyPath>.sk`, or a new one that is saved there (PKCS#8 PEM, for its owner only).
- * However many processes start at once, all end with the same key. The folder must be there.
+ * Loads a server's key from `<keyPath>.sk`, or makes a new one and saves it there (PKCS#8 PEM,
+ * readable for its owner only). If several processes start at the same time, all get the same key.
+ * The folder must exist.
  *
- * @param keySize - bits of a new key; one that is there already is used whatever its size.
- * @throws FileError naming the file, for one that cannot be read or made, or that holds no key for a server.
+ * @param keySize - bits of a new key. A key that is there already may have any size.
+ * @throws FileError naming the file, if it cannot be read or made, or holds no key for a server.
  */
 export async function loadServerKey(keyPath: string, keySize?: KeySize): Promise<KeyPair> {
   const path = keyFile(keyPath, '.sk');
   const key =
     (await readPrivate(path)) ?? (await makeServerKey(keyPath, keySize)) ?? (await readPrivate(path));
   if (key) return key;
-  throw new FileError(path, 'can neither be read nor made: it is a link to nowhere, or was just removed');
+  throw neitherReadNorMade(path);
 }
 
 /**
- * A server's key that must be there: the one in `<keyPath>.sk`.
+ * Loads a server's key from `<keyPath>.sk`.
  *
  * @throws FileError naming the file, if it is missing, cannot be read, or holds no key for a
  * server.
@@ -61,7 +62,7 @@ export async function readServerKey(keyPath: string): Promise<KeyPair> {
 /**
  * Makes a key for a server and saves it in `<keyPath>.sk`, never over another file.
  *
- * @param keySize - bits of the key, the default of {@link generateKeyPair} where it is left out.
+ * @param keySize - bits of the key. Default: that of {@link generateKeyPair}.
  * @returns undefined if there is such a file already.
  * @throws FileError naming the file, if it cannot be made.
  */
@@ -72,7 +73,7 @@ export async function makeServerKey(keyPath: string, keySize?: KeySize): Promise
 }
 
 /**
- * The fingerprint of a key in a file, private or public, in PEM.
+ * Returns the fingerprint of a key in a file, private or public, in PEM.
  *
  * @throws FileError naming the file, if it is missing, cannot be read, or holds no key.
  */
@@ -88,32 +89,55 @@ async function readPrivate(path: string): Promise<KeyPair | undefined> {
   const file = await readSmallFile(path, maxKeyFile);
   if (!file) return undefined;
   const pair = await privateKey(path, textOf(path, file.bytes));
-  if (!pair.canDecrypt) throw new FileError(path, "is no server's key: that is an RSA key");
-  warnIfOpen(path, file);
+  if (!pair.canDecrypt) throw notServerKey(path);
+  warnAboutAccess(path, file);
   return pair;
 }
 
 async function privateKey(path: string, text: string): Promise<KeyPair> {
-  // Beside the form with its own label there is the older one, which says so in a header inside the block.
+  // An encrypted key has a label of its own, or, in the older form, a header inside the block.
   if (/^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4, *ENCRYPTED/m.test(text)) {
     throw new FileError(path, 'is encrypted with a passphrase: decrypt it first');
   }
   try {
     return await importKeyPair(text);
   } catch (error) {
-    // Without the cause: what a runtime says about a private key is not ours to pass on.
-    const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
-    throw new FileError(path, `is no private key: ${reason}`);
+    throw new FileError(path, `holds no private key: ${reasonOf(error)}`);
   }
+}
+
+async function publicKey(path: string, text: string): Promise<PublicKey> {
+  try {
+    return await importPublicKey(text);
+  } catch (error) {
+    throw new FileError(path, `holds no public key: ${reasonOf(error)}`);
+  }
+}
+
+/**
+ * Without the cause: the message of a runtime may quote a private key, which may be in a `.pk` file
+ * by mistake.
+ */
+function reasonOf(error: unknown): string {
+  return K4netError.is(error) ? error.message : 'the key cannot be used';
+}
+
+function notServerKey(path: string): FileError {
+  return new FileError(path, 'holds no key for a server, which must be an RSA key');
+}
+
+function neitherReadNorMade(path: string): FileError {
+  return new FileError(path, 'can neither be read nor made: it is a dangling link, or was just removed');
 }
 
 const warned = new Set<string>();
 
 /**
- * ssh refuses a private key that others can read. Here it is a warning: secrets that are mounted into a container,
- * and disks of another system, often have such bits and owners and no way to change them.
+ * Warns about a private key that other users can read. It is no error, as it is in ssh: secrets
+ * that are mounted into a container, and disks of another system, often have such permissions and
+ * no way to change them.
  */
-function warnIfOpen(path: string, { mode, uid }: SmallFile): void {
+function warnAboutAccess(path: string, { mode, uid }: SmallFile): void {
   if (platform() === 'win32') return;
   if ((mode & 0o077) !== 0) {
     const bits = mode.toString(8).padStart(4, '0');
@@ -133,41 +157,31 @@ function warnOnce(path: string, what: string, code: string): void {
 }
 
 /**
- * The public key that a client has pinned in `<keyPath>.pk`, or undefined when there is no such file.
+ * Loads the public key that a client has pinned in `<keyPath>.pk`; undefined if there is no such
+ * file.
  *
- * @throws FileError naming the file, for one that cannot be read or that holds no public key of a server.
+ * @throws FileError naming the file, if it cannot be read or holds no public key of a server.
  */
 export async function loadClientPin(keyPath: string): Promise<PublicKey | undefined> {
   const path = keyFile(keyPath, '.pk');
   const file = await readSmallFile(path, maxKeyFile);
   if (!file) return undefined;
   const key = await publicKey(path, textOf(path, file.bytes));
-  if (key.type !== 'rsa') throw new FileError(path, "is no server's key: that is an RSA key");
+  if (key.type !== 'rsa') throw notServerKey(path);
   return key;
 }
 
-async function publicKey(path: string, text: string): Promise<PublicKey> {
-  try {
-    return await importPublicKey(text);
-  } catch (error) {
-    // No cause here either: the file may be a private key that somebody has put in the wrong place.
-    const reason = K4netError.is(error) ? error.message : 'the key cannot be used';
-    throw new FileError(path, `is no public key: ${reason}`);
-  }
-}
-
 /**
- * Pins a server's key: saves it in `<keyPath>.pk` (SPKI PEM). To be called once the handshake has verified it. A key
- * that is there already is never replaced.
+ * Pins a server's key: saves it in `<keyPath>.pk` (SPKI PEM). The handshake must have verified it.
+ * A key that is there already is never replaced.
  *
- * @throws KeyMismatchError when another key has been pinned meanwhile.
+ * @throws KeyMismatchError if another process has pinned another key in the meantime.
  */
 export async function saveClientPin(keyPath: string, key: PublicKey): Promise<void> {
   const path = keyFile(keyPath, '.pk');
   if ((await createOnce(path, ascii(key.toPem()), 0o644)) === 'made') return;
   const pinned = await loadClientPin(keyPath);
-  if (!pinned)
-    throw new FileError(path, 'can neither be read nor made: it is a link to nowhere, or was just removed');
+  if (!pinned) throw neitherReadNorMade(path);
   if (!pinned.equals(key)) throw new KeyMismatchError(pinned.fingerprint, key.fingerprint);
 }
 
@@ -176,6 +190,6 @@ function textOf(path: string, bytes: Bytes): string {
   try {
     return decodeUtf8(bytes);
   } catch {
-    throw new FileError(path, 'is not text: a key is kept as PEM');
+    throw new FileError(path, 'is not text: a key file is in PEM');
   }
 }

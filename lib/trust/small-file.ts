@@ -1,35 +1,56 @@
-import { FileError, systemCode } from '../errors.js';
+import { FileError, K4netError, systemCode } from '../errors.js';
 import { type Bytes, concatBytes } from '../util/bytes.js';
 import { builtin } from '../platform/runtime.js';
-import { withFileErrors } from './file-error.js';
 
-/** Where the files of this folder come from: Node's own, looked up when they are needed. */
-type Files = ReturnType<typeof builtin<'node:fs'>>['promises'];
+type FileSystem = ReturnType<typeof builtin<'node:fs'>>['promises'];
 /** An open file. */
-export type FileHandle = Awaited<ReturnType<Files['open']>>;
+export type FileHandle = Awaited<ReturnType<FileSystem['open']>>;
 
-/** The file system; a typed error where the runtime has none. */
-export function files(): Files {
+/**
+ * Returns the file system of Node.
+ *
+ * @throws K4netError `K4NET_UNSUPPORTED` where the runtime has none.
+ */
+export function fileSystem(): FileSystem {
   return builtin('node:fs', 'a key file or a known-hosts file').promises;
 }
 
-/** The bytes of a file, and who owns it. */
+/**
+ * Runs an operation on a file, and turns an error of the system into a {@link FileError} that names
+ * the file.
+ *
+ * @param failure - the end of the message, such as "cannot be read".
+ */
+export async function withFileErrors<T>(
+  path: string,
+  failure: string,
+  operation: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (K4netError.is(error)) throw error;
+    const code = systemCode(error);
+    throw new FileError(path, code === '' ? failure : `${failure} (${code})`, error);
+  }
+}
+
+/** The bytes and the owner of a file. */
 export interface SmallFile {
   readonly bytes: Bytes;
   /** The permission bits. */
   readonly mode: number;
-  /** The user who owns it. */
+  /** User ID of the owner. */
   readonly uid: number;
 }
 
 /**
- * Reads a small file; undefined when there is none.
+ * Reads a small file; undefined if there is none.
  *
- * Every check is made on the open file, so that nobody can put another one in its place after the
- * check. Opening does not wait for the other end of a pipe, and no more than `limit` bytes are
- * read.
+ * All checks are made on the open file, so that nobody can replace it after a check. Opening does
+ * not block on a pipe, and reading stops after `limit` bytes.
  *
- * @param limit - the most bytes that the file may have.
+ * @param limit - the longest file in bytes.
  * @param links - whether a symbolic link is followed (the default) or refused.
  * @throws FileError for a file that cannot be read, is over the limit, or is not a regular file.
  */
@@ -57,7 +78,7 @@ export async function readSmallFile(
 }
 
 async function openToRead(path: string, links: 'follow' | 'refuse'): Promise<FileHandle | undefined> {
-  const { open, lstat, constants } = files();
+  const { open, lstat, constants } = fileSystem();
   // Windows has neither flag, although the types say so.
   const { O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants as Partial<typeof constants>;
   try {
@@ -69,7 +90,7 @@ async function openToRead(path: string, links: 'follow' | 'refuse'): Promise<Fil
   }
 }
 
-/** The bytes of a file, or `limit` of them, whatever its status says: some systems say 0. */
+/** Reads at most `limit` bytes. Ignores the size in the file status: some file systems say 0. */
 async function readUpTo(handle: FileHandle, limit: number): Promise<Bytes> {
   const parts: Bytes[] = [];
   for (let left = limit; left > 0;) {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
-import { fileKnownHosts } from '../../lib/trust/known-hosts.js';
+import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { main, runCli, type Outcome } from '../support/cli.js';
 import { needDist } from '../support/dist.js';
 import { keys } from '../support/encrypted.js';
@@ -160,8 +160,8 @@ describe('k4net fingerprint', () => {
     await writeFile(path.join(folder, 'words'), 'a word of mine');
     for (const [name, what] of [
       ['missing', /^k4net: 'missing' does not exist\n$/],
-      ['half', /^k4net: 'half' is no (private|public) key: .*\n$/],
-      ['words', /^k4net: 'words' is no public key: .*\n$/],
+      ['half', /^k4net: 'half' holds no (private|public) key: .*\n$/],
+      ['words', /^k4net: 'words' holds no public key: .*\n$/],
       ['.', /^k4net: '\.' is not a file\n$/],
     ] as const) {
       const { code, stdout, stderr } = await k4net('fingerprint', name);
@@ -226,7 +226,7 @@ describe('k4net trust', () => {
     expect(await k4net('trust', 'list', '--file', 'mine')).toEqual({
       code: 1,
       stdout: `a:1 ${one} pinned 2026-01-31 2026-02-01\nc:1 ${one} pinned 2026-01-31 2026-02-01\n`,
-      stderr: "k4net: 'mine' has a line for 'b:1' that is not understood: line 3\n",
+      stderr: "k4net: 'mine' has an invalid line for 'b:1': line 3\n",
     });
   });
 
@@ -246,7 +246,7 @@ describe('k4net trust', () => {
       expect(await k4net('trust', ...args, '--file', './vic.sk')).toEqual({
         code: 1,
         stdout: '',
-        stderr: `k4net: './vic.sk' is not a known-hosts file: line ${number} is not understood\n`,
+        stderr: `k4net: './vic.sk' is not a known-hosts file: line ${number} is invalid\n`,
       });
       expect(await readFile(path.join(folder, 'vic.sk'), 'utf8')).toBe(text);
     }

@@ -20,7 +20,7 @@ async function failure(task: Promise<unknown>): Promise<Error & { code?: string 
 }
 
 describe('keys', () => {
-  it.each(named)('$name in all its forms', async ({ type, bits, pkcs8, spki, id }) => {
+  it.each(named)('import $name from all its forms', async ({ type, bits, pkcs8, spki, id }) => {
     const privateKey = createPrivateKey({ key: Buffer.from(hex(pkcs8)), format: 'der', type: 'pkcs8' });
     const publicKey = createPublicKey(privateKey);
     const sources: (string | Uint8Array)[] = [
@@ -53,7 +53,7 @@ describe('keys', () => {
     }
   });
 
-  it('are made in each size, and for clients', async () => {
+  it('are generated in each size, and for clients', async () => {
     for (const [options, bits] of [
       [{}, 3072],
       [{ keySize: 2048 }, 2048],
@@ -77,7 +77,7 @@ describe('keys', () => {
     }
   });
 
-  it('work from a CryptoKey that cannot be exported', async () => {
+  it('work from a CryptoKey that is not extractable', async () => {
     const algorithm = {
       name: 'RSA-OAEP',
       hash: 'SHA-256',
@@ -97,14 +97,14 @@ describe('keys', () => {
     expect((await failure(importKeyPair(mixed))).code).toBe('K4NET_MALFORMED');
   });
 
-  it('of a P-256 key whose public half is left out is found', async () => {
+  it('find the public key of a P-256 key that does not contain it', async () => {
     const { pkcs8, spki } = keys['clientEc']!;
     const scalar = /0420([0-9a-f]{64})/.exec(pkcs8)![1]!;
     const bare = `3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420${scalar}`;
     expect(toHex((await importKeyPair(hex(bare))).publicKey.spki)).toBe(spki);
   });
 
-  it('that are too small, of another kind or damaged are refused', async () => {
+  it('are rejected if they are too small, of another kind or damaged', async () => {
     const cases: [unknown, string][] = [
       [generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey, 'K4NET_MALFORMED'],
       [generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey, 'K4NET_MALFORMED'],
@@ -137,7 +137,7 @@ describe('keys', () => {
     }
   });
 
-  it('never show what is private, in an error or when printed', async () => {
+  it('never show a private key in an error or when printed', async () => {
     const { pkcs8 } = keys['server2048']!;
     const pair = await importKeyPair(hex(pkcs8));
     await pair.decrypt('x', new Uint8Array(256));
@@ -170,7 +170,7 @@ describe('keys', () => {
     expect(failed).toBeGreaterThan(30);
   });
 
-  it('have fingerprints of one form', () => {
+  it('have fingerprints in one form', () => {
     const text = `sha256:${'aB'.repeat(32)}`;
     expect(parseFingerprint(text)).toBe(text.toLowerCase());
     for (const wrong of ['', 'sha256:', `${text}0`, text.slice(7), `SHA1:${text.slice(7)}`, 5 as never]) {
@@ -189,7 +189,7 @@ async function publicCryptoKey(pair: KeyPair): Promise<webcrypto.CryptoKey> {
   );
 }
 
-it('only one file speaks to WebCrypto', () => {
+it('only one file uses WebCrypto', () => {
   const lib = new URL('../../lib/', import.meta.url);
   const files = readdirSync(lib, { recursive: true }).map(String);
   const speaking = files.filter(

@@ -26,7 +26,7 @@ const ends = new Ends();
 const handshakeTimeout = 1_500;
 let server: Server<EstablishedSocket>;
 let port = 0;
-/** What the server reported, and what became of the sockets that it gave out. */
+/** The errors that the server reported, and how its sockets ended. */
 let reports: K4netError[] = [];
 let served: Promise<unknown>[] = [];
 let received: Uint8Array[] = [];
@@ -59,7 +59,7 @@ afterAll(() => server.close({ timeout: 0 }));
 afterEach(async () => {
   await ends.clear();
   await until(() => server.connections === 0);
-  // Whatever was done to it: the next client is served as if nothing had been.
+  // The next client is served as usual.
   const good = await connect({ port, key: keys.server.publicKey });
   await good.send('are you well?');
   expect(textOf(await good.recv())).toBe('are you well?');
@@ -71,13 +71,13 @@ afterEach(async () => {
 });
 
 const client = { key: keys.server.publicKey, handshakeTimeout: 2_000 };
-/** A client that asks first, so that there are more units to be spoilt. */
+/** A client that asks for the key first, so that there are more units to modify. */
 const asking = { pin: keys.server.fingerprint, handshakeTimeout: 2_000 };
 
 type Trick = 'flip' | 'drop' | 'double' | 'swap' | 'reflect' | 'cut' | 'shorten';
 const tricks: readonly Trick[] = ['flip', 'drop', 'double', 'swap', 'reflect', 'cut', 'shorten'];
 
-/** Does one thing to one unit, the nth of its direction. */
+/** Modifies the nth unit of one direction. */
 function spoil(trick: Trick, at: number, where: Way, random: Random) {
   let held: Buffer | undefined;
   return (unit: Buffer, way: Way, nth: number, back: (bytes: Uint8Array) => void): Fate => {
@@ -112,7 +112,7 @@ function spoil(trick: Trick, at: number, where: Way, random: Random) {
   };
 }
 
-/** Sends numbered messages and reads what comes back, until it cannot. */
+/** Sends numbered messages and reads the answers until the connection fails. */
 async function converse(
   sock: EncryptedSocket,
   messages: readonly Uint8Array[],
@@ -127,7 +127,7 @@ async function converse(
     await Promise.race([sock.flush().catch(() => undefined), sock.closed]);
     await turns(2);
   }
-  // A record that never comes is missed when the session is to end, at the latest.
+  // A record that never comes is missed when the session ends, at the latest.
   void sock.end().catch(() => undefined);
   const silence = setTimeout(() => void sock.close(undefined, { timeout: 0 }), patience);
   await sock.closed;
@@ -154,19 +154,19 @@ const typed = [
   'K4NET_TIMEOUT',
 ];
 
-describe('somebody in the middle', () => {
-  it('who does nothing is no hindrance', async () => {
+describe('an attacker between client and server', () => {
+  it('who forwards all bytes does not disturb the session', async () => {
     const relay = await ends.relay(port);
     const sock = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), asking));
     const messages = Array.from({ length: 12 }, (_, i) => pattern(i * 50, i));
     expect(sameAll(await converse(sock, messages, 10_000), messages)).toBe(true);
     expect((await sock.closed).code).toBe('K4NET_CLOSED');
-    // Each message has its record: the places that the tests below choose from are there.
+    // Each message is one record, so the positions that the tests below choose exist.
     expect(relay.units.up).toBeGreaterThanOrEqual(3 + 12);
     expect(relay.units.down).toBeGreaterThanOrEqual(3 + 12);
   });
 
-  it.each(tricks)('who can %s one record changes no message, and is found out', async (trick) => {
+  it.each(tricks)('who can %s one record changes no message, and is detected', async (trick) => {
     for (let seed = 0; seed < 6; seed += 1) {
       const random = new Random(seed * 100 + tricks.indexOf(trick));
       const where: Way = seed % 2 > 0 ? 'up' : 'down';
@@ -186,7 +186,7 @@ describe('somebody in the middle', () => {
       const info = await sock.closed;
       expectDiscreet(info.error);
       expect(typed, what).toContain(info.code);
-      // The server has met it in the handshake or in its loop, and it is no end in good order there either.
+      // The server sees it in the handshake or in its loop, and reports no clean end either.
       const there = [...reports, ...(await Promise.all(served))] as (K4netError | undefined)[];
       expect(there.length, what).toBeGreaterThan(0);
       for (const error of there) if (error) expect(typed, what).toContain(error.code);
@@ -267,46 +267,46 @@ const foreigners: readonly Foreigner[] = [
     client: ['K4NET_NOT_K4NET'],
   },
   {
-    who: 'one who says nothing',
+    who: 'a peer that sends nothing',
     talk: () => undefined,
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who says half a length',
+    who: 'a peer that sends half a length',
     talk: (raw) => raw.write(new Uint8Array([10, 0])),
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who announces a unit and never sends it',
+    who: 'a peer that announces a unit and never sends it',
     talk: (raw) => raw.write(u32(4096)),
     server: ['K4NET_TIMEOUT'],
     client: ['K4NET_TIMEOUT'],
   },
   {
-    who: 'one who announces a unit over the limit',
+    who: 'a peer that announces a unit over the limit',
     talk: (raw) => raw.write(u32(4097)),
     server: ['K4NET_NOT_K4NET'],
     client: ['K4NET_NOT_K4NET'],
   },
   {
-    who: 'one who closes at once',
+    who: 'a peer that closes at once',
     talk: (raw) => raw.end(),
     server: ['K4NET_PEER_CLOSED'],
     client: ['K4NET_PEER_CLOSED'],
   },
   {
-    who: 'one who closes inside a unit',
+    who: 'a peer that closes inside a unit',
     talk: (raw) => raw.end(Buffer.concat([u32(10), Buffer.from('half')])),
     server: ['K4NET_PEER_CLOSED'],
     client: ['K4NET_PEER_CLOSED'],
   },
   {
-    who: 'one who resets',
+    who: 'a peer that resets',
     talk: (raw) => raw.resetAndDestroy(),
     server: ['K4NET_CONNECTION'],
-    // The reset can come before the client knows that it is connected.
+    // The reset can arrive before the client is connected.
     client: ['K4NET_CONNECTION', 'K4NET_CONNECT'],
   },
   {
@@ -316,15 +316,15 @@ const foreigners: readonly Foreigner[] = [
     client: ['K4NET_UNSUPPORTED'],
   },
   {
-    who: 'one who sends noise',
+    who: 'a peer that sends random bytes',
     talk: (raw) => raw.write(new Random(7).bytes(5000)),
     server: ['K4NET_NOT_K4NET'],
     client: ['K4NET_NOT_K4NET'],
   },
 ];
 
-describe('a foreign peer', () => {
-  it.each(foreigners)('$who, to a server', async ({ talk, server: codes }) => {
+describe('a peer that does not speak k4net/1', () => {
+  it.each(foreigners)('ends with a typed error of a server: $who', async ({ talk, server: codes }) => {
     const raw = await rawClient(ends, port);
     raw.resume();
     await talk(raw);
@@ -334,7 +334,7 @@ describe('a foreign peer', () => {
     expect(served).toEqual([]);
   });
 
-  it.each(foreigners)('$who, to a client', async ({ talk, client: codes }) => {
+  it.each(foreigners)('ends with a typed error of a client: $who', async ({ talk, client: codes }) => {
     const { port: foreign } = await rawServer(ends, (stream) => {
       stream.resume();
       talk(stream);
@@ -348,7 +348,7 @@ describe('a foreign peer', () => {
     }
   });
 
-  it("our client gives to the seed's server what it closes for, and says so", async () => {
+  it("makes our client fail in a way that the seed's server closes for, and says so", async () => {
     const { port: foreign } = await rawServer(ends, (stream) => {
       stream.once('data', () => stream.end());
     });
@@ -356,7 +356,7 @@ describe('a foreign peer', () => {
     expect(error.message).toContain('Python');
   });
 
-  it("our server tells the seed's client, in the clear, and closes", async () => {
+  it("gets an alert in the clear from our server if it is the seed's client", async () => {
     const raw = await rawClient(ends, port);
     const heard: Buffer[] = [];
     raw.on('data', (chunk) => heard.push(chunk));
@@ -367,13 +367,13 @@ describe('a foreign peer', () => {
     expect(alert[10]).toBe(12);
   });
 
-  it('that sends noise of any kind ends with a typed error, and no session', async () => {
+  it('that sends random bytes gets no session, and ends with a typed error', async () => {
     for (let seed = 0; seed < 40; seed += 1) {
       const random = new Random(seed);
       const raw = await rawClient(ends, port);
       raw.resume();
       const bytes = random.bytes(1 + random.below(400));
-      // Some look like a unit, and some of those like one of ours.
+      // Some look like a unit, and some of these like a unit of k4net.
       if (seed % 2 > 0) bytes.set([random.below(200), 0, 0, 0].slice(0, bytes.length));
       if (seed % 4 > 2 && bytes.length > 10) bytes.set([0x4b, 0x34, 0x4e, 1, 1 + random.below(6), 0], 4);
       raw.end(bytes);
@@ -383,7 +383,7 @@ describe('a foreign peer', () => {
     expect(served).toEqual([]);
   });
 
-  it('that replays a whole handshake of somebody else is refused', async () => {
+  it('that replays a recorded handshake is refused', async () => {
     const units: Buffer[] = [];
     const relay = await ends.relay(port, (unit, way) => {
       if (way === 'up') units.push(Buffer.from(unit));
@@ -402,7 +402,7 @@ describe('a foreign peer', () => {
     expect(received).toEqual([]);
   });
 
-  it('that goes on sending after it was refused is cut', async () => {
+  it('that keeps sending after it was refused is cut', async () => {
     const raw = await rawClient(ends, port);
     raw.resume();
     const gone = new Promise((resolve) => raw.once('close', resolve));
@@ -417,7 +417,7 @@ describe('a foreign peer', () => {
     expect(reports.map(({ code }) => code)).toEqual(['K4NET_NOT_K4NET']);
   });
 
-  it('leaves the sessions of others alone', async () => {
+  it('does not affect other sessions', async () => {
     const sock = await connect({ port, ...client });
     ends.keep(sock);
     const chat = (async () => {

@@ -10,7 +10,7 @@ const connections = 8;
 const KiB = 1024;
 const none = new Uint8Array(0);
 
-/** What one connection sends: messages with growing ids, so many bytes with their headers. */
+/** The messages of one connection: growing ids, and this many bytes with headers. */
 function flood(volume: number, make: (id: number) => Uint8Array[]): Uint8Array {
   const bytes = Buffer.alloc(volume);
   let at = 0;
@@ -30,7 +30,7 @@ it.each([
   [4096, 'requests of one id', () => [encodeRequest(1, 'never', none)], true],
   [4096, 'requests of names without a callback', (id) => [encodeRequest(id, `x${id % 7}`, none)], false],
   [4096, 'requests that are cancelled', (id) => [encodeRequest(id, 'echo', none), encodeCancel(id)], false],
-  // Each of these makes an error with a stack, for the onError of the program.
+  // Each of these makes an error with a stack, for the program's onError.
   [128, 'messages of names without a callback', () => [registered('x')], false],
   [128, 'messages whose callback throws', () => [registered('fails')], false],
 ] as readonly [number, string, (id: number) => Uint8Array[], boolean][])(

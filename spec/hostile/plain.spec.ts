@@ -13,15 +13,15 @@ const kib = 1024;
 const mib = 1024 * kib;
 const maxSize = 100 * kib;
 
-/** What the server made of one connection. */
+/** The result of one connection at the server. */
 interface Victim {
   readonly sock: LockedSocket;
   readonly messages: Uint8Array[];
-  /** What its loop over the messages threw, undefined for a quiet end. */
+  /** The error of its loop over the messages, undefined for a clean end. */
   readonly loop: Promise<unknown>;
 }
 
-/** The next connection is served so. */
+/** Checks that the next connection is served as usual. */
 type Manner = 'echo' | 'read' | 'leave alone';
 
 const server = createServer({ allowHalfOpen: true });
@@ -65,7 +65,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const stream of opened.splice(0)) stream.destroy();
-  // Whatever was done to it: the next client is served as if nothing had been.
+  // The next client is served as usual.
   manner = 'echo';
   const good = new LockedSocket((await dial()).raw);
   await good.send('are you well?');
@@ -85,7 +85,7 @@ async function dial(): Promise<{ raw: Socket; victim: Victim }> {
   return { raw, victim: await victim };
 }
 
-/** Writes, and waits until the system has it: what follows comes in a packet of its own. */
+/** Writes, and waits until the system has the bytes: the next write is a packet of its own. */
 const write = (raw: Socket, bytes: Uint8Array | string): Promise<void> =>
   new Promise((resolve) => {
     raw.write(bytes, () => {
@@ -93,11 +93,14 @@ const write = (raw: Socket, bytes: Uint8Array | string): Promise<void> =>
     });
   });
 
-/** Waits until the server has seen so many bytes. */
+/** Waits until the server has received this many bytes. */
 const seen = (victim: Victim, bytes: number): Promise<void> =>
   until(() => victim.sock.stats().bytesReceived >= bytes || victim.sock.readyState === 'closed');
 
-/** A TLS client's first record as any browser sends it: handshake, version, length, client hello, and so on. */
+/**
+ * A TLS client's first record as any browser sends it: handshake, version, length, client hello,
+ * and so on.
+ */
 const tlsHello = Uint8Array.from([
   0x16,
   0x03,
@@ -114,14 +117,14 @@ const tlsHello = Uint8Array.from([
 ]);
 
 interface Case {
-  /** The rule that is put to the test. */
+  /** The rule under test. */
   readonly rule: string;
   readonly attack: (raw: Socket, victim: Victim) => unknown;
   /** How the socket ends. */
   readonly code: K4netErrorCode;
   /** The messages that were delivered before. */
   readonly messages?: readonly (Uint8Array | string)[];
-  /** What the error carries. */
+  /** The properties of the error. */
   readonly error?: object;
   readonly manner?: Manner;
 }
@@ -184,7 +187,8 @@ const cases: readonly Case[] = [
     code: 'K4NET_TOO_LARGE',
     messages: ['one', '', 'three'],
     error: { size: maxSize + 1, limit: maxSize },
-    // An echo would fail at its first send: the socket is broken before the first message is taken.
+    // An echo would fail at its first send, because the socket is broken before the first message
+    // is received.
     manner: 'read',
   },
   {
@@ -276,7 +280,7 @@ const cases: readonly Case[] = [
     attack: async (raw, victim) => {
       raw.pause();
       const message = frame(pattern(maxSize));
-      // The echo stands still when the buffers of the way back are full, and then so does everything.
+      // The echo stops when the buffers of the other direction are full, and then everything stops.
       let before = -1;
       for (let still = 0; still < 100; still += 1) {
         if (raw.writableLength < mib) raw.write(message);
@@ -292,18 +296,18 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe('a server of plain sockets, and a peer that sends', () => {
-  it.each(cases)('$rule', async ({ attack, code, messages, error, manner: how }) => {
+describe('a server of plain sockets and a hostile peer', () => {
+  it.each(cases)('follows the rule: $rule', async ({ attack, code, messages, error, manner: how }) => {
     manner = how ?? 'echo';
     const { raw, victim } = await dial();
-    // Reads and forgets the answers: a peer that does not is a case of its own.
+    // Reads and drops the answers: another case covers a peer that does not.
     raw.resume();
     await attack(raw, victim);
     const info = await victim.sock.closed;
     expect(info.code).toBe(code);
     if (error) expect(info.error).toMatchObject(error);
     const thrown = await victim.loop;
-    // The loop ends quietly or throws the very error that ended the socket.
+    // The loop ends cleanly or throws the error that ended the socket.
     if (code === 'K4NET_CLOSED') expect(thrown).toBeUndefined();
     else expect(thrown).toBe(info.error);
     if (messages) {
@@ -316,7 +320,7 @@ describe('a server of plain sockets, and a peer that sends', () => {
     }
   });
 
-  it('random bytes ends it with one of the codes for it, whatever they are', async () => {
+  it('end with a typed error for any random bytes', async () => {
     const codes = new Set<string>();
     for (let seed = 0; seed < 60; seed += 1) {
       const random = new Random(seed);
@@ -336,8 +340,8 @@ describe('a server of plain sockets, and a peer that sends', () => {
   });
 });
 
-describe('a server of plain sockets, and a peer that wants memory', () => {
-  it('with a flood of empty messages that nobody reads: little is held', async () => {
+describe('the memory of a server of plain sockets', () => {
+  it('stays small under a flood of empty messages that nobody reads', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     const flood = new Uint8Array(mib);
@@ -350,16 +354,16 @@ describe('a server of plain sockets, and a peer that wants memory', () => {
       received = now;
       await turns();
     }
-    // 256 KiB and the chunk with which the limit was passed.
+    // 256 KiB and the chunk that exceeded the limit.
     expect(received).toBeLessThanOrEqual(256 * kib + 64 * kib);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * mib);
-    // All that is held is whole messages, and each can be taken.
+    // The buffer has complete messages only, and each can be received.
     for (let i = 0; i < 1000; i += 1) expect((await victim.sock.recv({ timeout: 0 })).length).toBe(0);
     raw.destroy();
     await victim.sock.close(undefined, { timeout: 0 });
   });
 
-  it('with many long messages that are announced and never come: little is taken', async () => {
+  it('stays small for long messages that are announced and never sent', async () => {
     const before = process.memoryUsage();
     const victims: Victim[] = [];
     for (let i = 0; i < 200; i += 1) {
@@ -369,15 +373,15 @@ describe('a server of plain sockets, and a peer that wants memory', () => {
     }
     for (const victim of victims) await seen(victim, 4);
     const after = process.memoryUsage();
-    // Announced are 20 MB.
+    // The headers announce 20 MB.
     expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(2 * mib);
     for (const raw of opened.splice(0)) raw.resetAndDestroy();
     for (const victim of victims) expect((await victim.sock.closed).code).toBe('K4NET_CONNECTION');
   });
 });
 
-describe('a server of plain sockets, and a peer that takes its time', () => {
-  it('inside of a message: a recv gives up, the socket may be closed', async () => {
+describe('a server of plain sockets and a slow peer', () => {
+  it('times out in recv inside a message, and can close the socket', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     await write(raw, frame('never whole').subarray(0, 8));
@@ -387,7 +391,7 @@ describe('a server of plain sockets, and a peer that takes its time', () => {
     expect((await victim.sock.closed).code).toBe('K4NET_TIMEOUT');
   });
 
-  it('and goes on sending garbage to a socket that closes: cut in time, with the closing message delivered', async () => {
+  it('cuts a peer that keeps sending to a closing socket, after the closing message', async () => {
     manner = 'leave alone';
     const { raw, victim } = await dial();
     const got: Buffer[] = [];

@@ -31,11 +31,11 @@ afterAll(() => {
 });
 
 const bytes = fc.uint8Array({ maxLength: 40 });
-/** Few numbers, so that they meet. */
+/** Few numbers, so that they collide. */
 const id = fc.oneof(fc.nat(8), fc.constantFrom(2 ** 31, 2 ** 32 - 1));
 const known = fc.constantFrom('slow', 'quick', 'fails', 'calls', 'nobody');
 
-/** What a peer may send, whether it should or not. */
+/** Messages that a peer can send, valid or not. */
 const messages: Record<string, fc.Arbitrary<Uint8Array>> = {
   'no NUL': bytes.map((each) => each.map((byte) => byte || 1)),
   empty: fc.constant(new Uint8Array(0)),
@@ -68,14 +68,14 @@ const messages: Record<string, fc.Arbitrary<Uint8Array>> = {
 
 const mixture = fc.array(fc.oneof(...Object.values(messages)), { minLength: 20, maxLength: 120 });
 
-/** Where a message belongs, found out apart from the library. */
+/** The expected receiver of a message, computed independently of the library. */
 function isRaw(message: Uint8Array): boolean {
   if (isControl(message)) return false;
   const length = nameLength(message, 0, message.length);
   return Buffer.from(message.subarray(0, Math.max(0, length))).toString('latin1') !== 'known';
 }
 
-describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever it likes', (carrier) => {
+describe.each(queueCarriers)('a QueueSocket, %s, with a hostile peer', (carrier) => {
   const field = new QueueField(carrier);
   afterEach(async () => {
     await field.clear();
@@ -119,7 +119,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
     return { queue, peer, errors, seen, raw, loop };
   }
 
-  it('takes every mixture: what is in order arrives in order, everything else has a typed end', async () => {
+  it('delivers valid messages in order from any mixture, and ends with a typed error otherwise', async () => {
     await fc.assert(
       fc.asyncProperty(mixture, fc.infiniteStream(fc.nat(6)), async (list, rhythm) => {
         const { queue, peer, errors, seen, raw, loop } = await victim();
@@ -148,7 +148,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
           expect(state === 'resolved' || K4netError.is(reason)).toBe(true);
         await until(() => queue.stats().requestsInFlight === 0 && queue.stats().requestQueue.messages === 0);
         for (const { error } of errors.heard) expect(K4netError.is(error), String(error)).toBe(true);
-        // And it works as if nothing had been.
+        // And it works as usual.
         expect([queue.readyState, loop.state, reading.state]).toEqual(['open', 'pending', 'pending']);
         expect([raw.length, seen.length]).toEqual([wantedRaw.length, wanted.length]);
         void peer.send(encodeRegistered('known', pattern(100)));
@@ -162,7 +162,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, and a peer that sends whatever 
     );
   });
 
-  it('takes a name of 1 MiB for what it is', async () => {
+  it('handles a name of 1 MiB', async () => {
     const { queue, peer, raw } = await victim();
     const long = new Uint8Array(mib).fill(0x61);
     const ended = new Uint8Array(mib + 1).fill(0x61);

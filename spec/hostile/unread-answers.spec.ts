@@ -26,7 +26,7 @@ it.each([
       const peer = await victim.connect();
       for (let id = 1; id <= requests; id += 1) void peer.send(encodeRequest(id, name, new Uint8Array(0)));
       await victim.reportUntil(({ stats: [socket] }) => socket?.messagesReceived === requests);
-      // Each report takes turns of both event loops: whatever was about to run has run.
+      // Each report takes turns of both event loops, so that all pending work has run.
       let { stats, most } = await victim.report();
       for (let quiet = 0, before = -1; quiet < 50; quiet += 1) {
         ({ stats, most } = await victim.report());

@@ -96,8 +96,8 @@ const title = python
   : 'a Python program that speaks the registered messages of the seed (skipped: no python3 is installed)';
 
 describe.skipIf(!python)(title, () => {
-  describe.each(roles)('and %s', (_, meet) => {
-    it('exchanges integers, floats, strings and bytes by callbacks, both ways', async () => {
+  describe.each(roles)('and a QueueSocket that %s', (_, meet) => {
+    it('exchange integers, floats, strings and bytes by callbacks in both directions', async () => {
       const { sock, ended } = await meet('converse');
       const { queue, mail } = queueOver(sock);
       queue.start();
@@ -158,7 +158,7 @@ describe.skipIf(!python)(title, () => {
       });
     });
 
-    it('performs its tasks for our callbacks, and has its callbacks called by our tasks', async () => {
+    it("call each other's callbacks with tasks", async () => {
       const { sock, ended } = await meet('converse');
       const { queue, mail } = queueOver(sock);
       const seen: [number, number][] = [];
@@ -197,7 +197,7 @@ describe.skipIf(!python)(title, () => {
       expect(await ended).toMatchObject({ code: 0, err: '' });
     });
 
-    it('ignores an unknown name, and every control message: a call to it goes out of time and harms nothing', async () => {
+    it('keep working after a call that times out because the Python side ignores it', async () => {
       const { sock, ended } = await meet('converse');
       const { queue, mail } = queueOver(sock, { heartbeat: { interval: 5, timeout: 60_000 } });
       queue.start();
@@ -232,7 +232,7 @@ describe.skipIf(!python)(title, () => {
       expect(await ended).toMatchObject({ code: 0, err: '' });
     });
 
-    it('speaks first and only by tasks, and ends: we have all of it', async () => {
+    it('deliver all tasks of a Python side that speaks first and ends', async () => {
       const { sock, ended } = await meet('introduce');
       const { queue } = queueOver(sock, { unmatched: 'queue' });
       const seen: unknown[] = [];
@@ -255,7 +255,7 @@ describe.skipIf(!python)(title, () => {
     });
   });
 
-  it('sees exactly the bytes of registered messages, and no others', async () => {
+  it('the Python queue receives exactly the bytes of registered messages', async () => {
     const { sock, ended } = await toServer('record', recorder);
     const { queue } = queueOver(sock);
     queue.start();

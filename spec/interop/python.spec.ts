@@ -47,7 +47,7 @@ const title = python
 
 describe.skipIf(!python)(title, () => {
   describe('as the server', () => {
-    it('gives back every message, of any size, and reads on after our half-close', async () => {
+    it('returns every message of any size, and reads on after our half-close', async () => {
       const { sock, ended } = await toServer('echo');
       for (const message of messages) {
         await sock.send(message);
@@ -65,7 +65,7 @@ describe.skipIf(!python)(title, () => {
       });
     });
 
-    it('gives back messages that were sent without waiting', async () => {
+    it('returns messages that were sent without waiting', async () => {
       const { sock, ended } = await toServer('echo');
       for (const message of messages) void sock.send(message);
       void sock.end();
@@ -75,7 +75,7 @@ describe.skipIf(!python)(title, () => {
       expect((await ended).code).toBe(0);
     });
 
-    it('sees exactly the bytes of the framing, and no others', async () => {
+    it('receives exactly the bytes of the framing', async () => {
       const { sock, ended } = await toServer('record');
       for (const message of messages) await sock.send(message);
       await sock.end();
@@ -88,7 +88,7 @@ describe.skipIf(!python)(title, () => {
       expect(out.split('\n')[1]).toBe(`${wire.length} ${digest}`);
     });
 
-    it('gets our closing message as the last one, and then a clean end', async () => {
+    it('receives our closing message last, and then a clean end', async () => {
       const { sock, ended } = await toServer('await_end');
       void sock.send('first');
       await sock.close('bye');
@@ -100,7 +100,7 @@ describe.skipIf(!python)(title, () => {
   });
 
   describe('as the client', () => {
-    it('gets back every message, half-closes, and gets what we still have to say', async () => {
+    it('gets every message back, half-closes, and receives the messages that we send after that', async () => {
       const { sock, ended } = await fromClient('speak');
       let count = 0;
       for (; count < messages.length; count += 1) {
@@ -115,7 +115,7 @@ describe.skipIf(!python)(title, () => {
       expect(await ended).toEqual({ code: 0, out: "['after your end', 'bye']\n", err: '' });
     });
 
-    it('that closes right after its last message loses none', async () => {
+    it('loses no message if it closes right after the last one', async () => {
       const { sock, ended } = await fromClient('pour');
       expect(sameAll(await drain(sock), messages)).toBe(true);
       expect((await ended).code).toBe(0);
@@ -124,7 +124,7 @@ describe.skipIf(!python)(title, () => {
     });
 
     it.each(['cut_header', 'cut_message'])(
-      'that closes inside a message is told from one that ends: %s',
+      'is reported as truncated if it closes inside a message: %s',
       async (mode) => {
         const { sock, ended } = await fromClient(mode);
         expect(textOf(await sock.recv())).toBe('whole');
@@ -134,7 +134,7 @@ describe.skipIf(!python)(title, () => {
       },
     );
 
-    it('gets our closing message and a clean end', async () => {
+    it('receives our closing message and a clean end', async () => {
       const { sock, ended } = await fromClient('await_end');
       await sock.send('é');
       await sock.close('bye');

@@ -37,13 +37,13 @@ async function read(wire: readonly Buffer[]): Promise<Buffer[]> {
 }
 
 describe('the frames that the seed library writes', () => {
-  it('are as many as this suite knows of', () => {
+  it('are all covered by this suite', () => {
     expect(vectors.length).toBeGreaterThanOrEqual(4);
     expect(new Set(vectors.map(({ message }) => message)).size).toBe(vectors.length);
   });
 
   it.each(vectors.map(({ message, bytes }) => ({ size: message.length / 2, message, bytes })))(
-    'of $size bytes: a socket writes them, and reads them back',
+    'are written and read by a socket: $size bytes',
     async ({ message, bytes }) => {
       const content = Buffer.from(message, 'hex');
       const wire = Buffer.from(bytes, 'hex');
@@ -52,7 +52,7 @@ describe('the frames that the seed library writes', () => {
     },
   );
 
-  it('one after another are one stream, however it is cut', async () => {
+  it('are read from one stream, however it is split', async () => {
     const contents = vectors.map(({ message }) => Buffer.from(message, 'hex'));
     const wire = Buffer.concat(vectors.map(({ bytes }) => Buffer.from(bytes, 'hex')));
     expect((await written(contents)).equals(wire)).toBe(true);

@@ -78,16 +78,16 @@ async function refused(call: Promise<unknown>, name: string, message: RegExp): P
   expect((reason as Error).message).toMatch(message);
 }
 
-describe('wrong options', () => {
-  it.each([...both, ...ofConnect])('connect refuses %s', async (_, options, name, message) => {
+describe('invalid options', () => {
+  it.each([...both, ...ofConnect])('of connect are rejected: %s', async (_, options, name, message) => {
     await refused(connect(options as unknown as PlainConnectOptions), name, message);
   });
 
-  it.each([...both, ...ofListen])('listen refuses %s', async (_, options, name, message) => {
+  it.each([...both, ...ofListen])('of listen are rejected: %s', async (_, options, name, message) => {
     await refused(listen(options as unknown as PlainListenOptions), name, message);
   });
 
-  it.skipIf(process.platform === 'win32')('a path that the system would cut off is refused', async () => {
+  it.skipIf(process.platform === 'win32')("are a path that is longer than the system's limit", async () => {
     await refused(
       connect({ plain: true, path: longPath }),
       'RangeError',

@@ -20,7 +20,7 @@ afterEach(async () => {
   await field.clear();
 });
 
-/** A port at which nobody listens. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listening(server, { port: 0, host: '127.0.0.1' });
@@ -28,7 +28,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A host name that nobody ever resolves: an attempt that neither succeeds nor fails. */
+/** A host name whose lookup never settles, for an attempt that neither succeeds nor fails. */
 function hangingHost(): { host: string; port: number; asked: () => number } {
   const lookup = vi.spyOn(dns, 'lookup').mockImplementation(() => undefined);
   return { host: 'nowhere.invalid', port: 1, asked: () => lookup.mock.calls.length };
@@ -37,8 +37,8 @@ function hangingHost(): { host: string; port: number; asked: () => number } {
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
 const patient = { retries: Infinity, minDelay: 1, maxDelay: 2 };
 
-describe('a server that is not there', () => {
-  it('is K4NET_CONNECT with the address and the error of the system', async () => {
+describe('connect to a server that is not there', () => {
+  it('rejects with K4NET_CONNECT, the address and the error of the system', async () => {
     const port = await freePort();
     const error = await failure(connect({ plain: true, port, retry: false }), 'K4NET_CONNECT');
     expect(error.message).toContain(`127.0.0.1:${port}`);
@@ -47,12 +47,12 @@ describe('a server that is not there', () => {
     expect(error.cause).not.toBeInstanceOf(K4netError);
   });
 
-  it('is named as people write it when it is IPv6', async () => {
+  it('names an IPv6 address in brackets', async () => {
     const error = await reasonOf(connect({ plain: true, host: '::1', port: 1, retry: false }));
     expect((error as Error).message).toContain('[::1]:1');
   });
 
-  it('is tried once with retry: false or retries: 0, and as often as the plan says', async () => {
+  it('dials once with retry: false or retries: 0, and once more for each retry', async () => {
     const path = await field.path();
     const spy = new Spy('client', field);
     await failure(connect({ plain: true, path, retry: false }), 'K4NET_CONNECT');
@@ -63,14 +63,14 @@ describe('a server that is not there', () => {
     expect(spy.sockets).toHaveLength(8);
   });
 
-  it.each([undefined, true])('is tried four times by default (retry: %s)', async (retry) => {
+  it.each([undefined, true])('dials four times by default (retry: %s)', async (retry) => {
     const path = await field.path();
     const spy = new Spy('client', field);
     await failure(connect({ plain: true, path, retry }), 'K4NET_CONNECT');
     expect(spy.sockets).toHaveLength(4);
   });
 
-  it('is found by a retry once it is there, over TCP', async () => {
+  it('succeeds with a retry once the server is there, over TCP', async () => {
     const port = await freePort();
     const spy = new Spy('client', field);
     const coming = connect({ plain: true, port, retry: patient, timeout: Infinity });
@@ -84,7 +84,7 @@ describe('a server that is not there', () => {
     expect(spy.failed).toBe(spy.sockets.length - 1);
   });
 
-  it('is found by a retry once it is there, over a Unix socket', async () => {
+  it('succeeds with a retry once the server is there, over a Unix socket', async () => {
     const path = await field.path();
     const spy = new Spy('client', field);
     const coming = connect({ plain: true, path, retry: patient, timeout: Infinity });
@@ -95,8 +95,8 @@ describe('a server that is not there', () => {
   });
 });
 
-describe('what will not pass', () => {
-  it('is not tried again: a host that does not exist', async () => {
+describe('connect with an error that is not transient', () => {
+  it('does not retry for a host that does not exist', async () => {
     const cause = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
     const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...args: unknown[]) => {
       (args.at(-1) as (error: Error) => void)(cause);
@@ -110,7 +110,7 @@ describe('what will not pass', () => {
     expect(lookup).toHaveBeenCalledTimes(1);
   });
 
-  it.skipIf(process.platform === 'win32')('is not tried again: a path through a file', async () => {
+  it.skipIf(process.platform === 'win32')('does not retry for a path through a file', async () => {
     const file = join(await field.folder(), 'file');
     await writeFile(file, '');
     const spy = new Spy('client', field);
@@ -122,7 +122,7 @@ describe('what will not pass', () => {
     expect(spy.sockets).toHaveLength(1);
   });
 
-  it('is not even tried: options of the socket that are wrong', async () => {
+  it('does not dial if options of the socket are invalid', async () => {
     const server = await field.listen();
     const spy = new Spy('client', field);
     await expect(connect({ plain: true, ...server.address(), maxSize: 0.5 })).rejects.toThrow(RangeError);
@@ -132,7 +132,7 @@ describe('what will not pass', () => {
 });
 
 describe('the timeout of connect', () => {
-  it('is ten seconds by default, and a TimeoutError without a cause when nothing was met', async () => {
+  it('is ten seconds by default, and a TimeoutError without a cause if no attempt has failed', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { host, port, asked } = hangingHost();
     const spy = new Spy('client', field);
@@ -150,7 +150,7 @@ describe('the timeout of connect', () => {
     expect(spy.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
   });
 
-  it('says what the last attempt met, when it comes in the pause', async () => {
+  it('has the error of the last attempt as its cause during the delay before a retry', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const path = await field.path();
     const spy = new Spy('client', field);
@@ -169,7 +169,7 @@ describe('the timeout of connect', () => {
     expect(spy.sockets).toHaveLength(1);
   });
 
-  it('says what the last attempt met, when it comes in the next one', async () => {
+  it('has the error of the last attempt as its cause during the next attempt', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const cause = Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN' });
     let asked = 0;
@@ -190,7 +190,7 @@ describe('the timeout of connect', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('0 does not wait', async () => {
+  it('of 0 does not wait', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { host, port } = hangingHost();
     const spy = new Spy('client', field);
@@ -200,7 +200,7 @@ describe('the timeout of connect', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('0 either connects at once or leaves nothing', async () => {
+  it('of 0 either connects at once or leaves no handle', async () => {
     const server = await field.listen();
     const outcome = await connect({ plain: true, ...server.address(), timeout: 0 }).catch(
       (error: unknown) => error,
@@ -211,7 +211,7 @@ describe('the timeout of connect', () => {
     await until(() => handles() === 0);
   });
 
-  it('leaves no timer behind a connection that came in time', async () => {
+  it('leaves no timer after a connection that succeeded in time', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const server = await field.listen();
     await field.connect(server, { timeout: 1_000 });
@@ -225,7 +225,7 @@ describe('the timeout of connect', () => {
 describe('the signal of connect', () => {
   const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
-  it('that has aborted before means that nothing is dialled', async () => {
+  it('prevents dialing if it has aborted before', async () => {
     const spy = new Spy('client', field);
     const reason = new Error('not today');
     const options: ConnectOptions = { plain: true, port: 1, signal: AbortSignal.abort(reason) };
@@ -233,7 +233,7 @@ describe('the signal of connect', () => {
     expect(spy.sockets).toHaveLength(0);
   });
 
-  it('ends an attempt with its reason, whatever that is', async () => {
+  it('ends an attempt with its reason, whatever its type', async () => {
     const { host, port, asked } = hangingHost();
     for (const reason of [new Error('enough'), 'text', undefined]) {
       const spy = new Spy('client', field);
@@ -251,7 +251,7 @@ describe('the signal of connect', () => {
     await until(() => handles() === 0);
   });
 
-  it('ends a pause between two attempts, and its timer', async () => {
+  it('ends the delay between two attempts, and its timer', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const spy = new Spy('client', field);
     const abort = new AbortController();
@@ -267,7 +267,7 @@ describe('the signal of connect', () => {
     expect(spy.sockets).toHaveLength(1);
   });
 
-  it('is let go when there is a connection, and cannot hurt it any more', async () => {
+  it('has no listener and no effect after the connection has succeeded', async () => {
     const server = await field.listen();
     const taking = server[Symbol.asyncIterator]().next();
     const abort = new AbortController();
@@ -279,7 +279,7 @@ describe('the signal of connect', () => {
     expect(textOf(await far!.recv())).toBe('still here');
   });
 
-  it('is let go when connecting fails', async () => {
+  it('has no listener after connecting has failed', async () => {
     const abort = new AbortController();
     const path = await field.path();
     await failure(connect({ plain: true, path, retry: false, signal: abort.signal }), 'K4NET_CONNECT');
@@ -287,8 +287,8 @@ describe('the signal of connect', () => {
   });
 });
 
-describe('a connection', () => {
-  it('takes the options of a socket', async () => {
+describe('a socket from connect', () => {
+  it('has the socket options that connect got', async () => {
     const server = await field.listen({ port: 0, maxSize: 10 });
     const taking = server[Symbol.asyncIterator]().next();
     const near = await field.connect(server, { maxSize: 5 });
@@ -297,7 +297,7 @@ describe('a connection', () => {
     await failure(near.recv(), 'K4NET_TOO_LARGE');
   });
 
-  it('leaves no handle when it is closed', async () => {
+  it('leaves no handle after it is closed', async () => {
     const server = await field.listen();
     const serving = server.serve((sock) => sock.recv());
     const near = await field.connect(server);
@@ -309,13 +309,13 @@ describe('a connection', () => {
     await until(() => handles() === 0);
   });
 
-  it('leaves no handle when it was refused', async () => {
+  it('leaves no handle after it was refused', async () => {
     const port = await freePort();
     await failure(connect({ plain: true, port, retry: { ...patient, retries: 3 } }), 'K4NET_CONNECT');
     await until(() => handles() === 0);
   });
 
-  it('knows both its addresses', async () => {
+  it('has its local and its remote address', async () => {
     const raw = createServer((socket) => void socket.resume().on('error', () => undefined));
     const port = await listening(raw, { port: 0, host: '127.0.0.1' });
     field.onClear(() => new Promise((resolve) => raw.close(resolve)));

@@ -18,7 +18,7 @@ interface Told {
   readonly secrets: readonly string[];
 }
 
-/** What the program says of its connections, and the lines on standard error. */
+/** The program's report about its connections, and its lines on standard error. */
 async function lines(sections: string): Promise<{ told: Told; err: string; lines: string[] }> {
   vi.stubEnv('NODE_DEBUG', sections);
   const { code, out, err } = await run(process.execPath, [program]);
@@ -28,18 +28,18 @@ async function lines(sections: string): Promise<{ told: Told; err: string; lines
 }
 
 describe('NODE_DEBUG', () => {
-  it('without k4net prints nothing', async () => {
+  it('prints nothing without k4net in it', async () => {
     const { told, err } = await lines('');
     expect(err).toBe('');
     expect(told.codes).toEqual(['K4NET_KEY_MISMATCH', 'K4NET_CONNECT', 'K4NET_CONNECT']);
   });
 
-  it.each(['net,k4net', 'K4NET', 'k4n*'])('=%s prints lines in the form of Node', async (sections) => {
+  it.each(['net,k4net', 'K4NET', 'k4n*'])('set to %s prints lines in the form of Node', async (sections) => {
     const { err } = await lines(sections);
     expect(err).toMatch(/^K4NET \d+: dial /m);
   });
 
-  it('=k4net prints the life of every connection: dial, handshake, trust, close with its cause', async () => {
+  it('set to k4net prints dial, handshake, trust and close of every connection, with causes', async () => {
     const { told, lines: found } = await lines('k4net');
     const { address, server, client } = told;
     const time = String.raw`\d+\.\d ms`;
@@ -60,7 +60,7 @@ describe('NODE_DEBUG', () => {
       `dial ${address}, attempt 1 failed, K4NET_CONNECT: .*ECONNREFUSED.*`,
       `dial ${address} again after \\d+ ms`,
       `dial ${address}, attempt 2`,
-      `turned away 127\\.0\\.0\\.1: too many wait to be taken`,
+      `refused 127\\.0\\.0\\.1: maxPending connections wait`,
     ];
     for (const line of expected) {
       const whole = new RegExp(`^${line}$`);
@@ -71,7 +71,7 @@ describe('NODE_DEBUG', () => {
     }
   });
 
-  it('prints no payload and no private key, and escapes what could forge lines', async () => {
+  it('set to k4net prints no payload and no private key, and escapes control characters', async () => {
     const { told, err, lines: found } = await lines('k4net');
     expect(err).not.toContain('the payload');
     for (const secret of told.secrets) {

@@ -61,7 +61,7 @@ async function dial(port: number, options: Partial<EncryptedConnectOptions> = {}
 /** The first unit of a client that asks for the key. */
 const hello = unit(encodeKeyRequest(encodeExtensions({})));
 
-/** A client that has sent a whole hello, has its answer, and says nothing more. */
+/** A client that has sent a complete hello, has received its answer, and sends nothing more. */
 async function greeted(port: number): Promise<Socket> {
   const stream = await rawClient(ends, port);
   stream.write(hello);
@@ -75,7 +75,7 @@ async function echoes(sock: EncryptedSocket): Promise<boolean> {
 }
 
 describe('a server of encrypted sockets', () => {
-  it('serves sockets that have shaken hands, and says which key it has', async () => {
+  it('serves sockets after their handshake, and has the fingerprint of its key', async () => {
     const { server, port, reports } = await open({ clientAuth: 'wanted' }, false);
     const near = await dial(port, { clientKey: keys.ec });
     const { value: far } = (await server[Symbol.asyncIterator]().next()) as { value: EncryptedSocket };
@@ -90,7 +90,7 @@ describe('a server of encrypted sockets', () => {
     expect(reports).toEqual([]);
   });
 
-  it('counts every connection once, whether it was taken or not', async () => {
+  it('counts every open connection once, taken or not', async () => {
     const { server, port } = await open({}, false);
     const near = await dial(port);
     await until(() => server.connections > 0);
@@ -103,7 +103,7 @@ describe('a server of encrypted sockets', () => {
     await until(() => server.connections === 0);
   });
 
-  it('with a key that lives in memory only has one, and shows it to all', async () => {
+  it('with ephemeralKey shows one key to all clients', async () => {
     const { server, port } = await open({ ephemeralKey: true });
     for (let i = 0; i < 2; i += 1) {
       const sock = await dial(port, { pin: server.fingerprint });
@@ -111,7 +111,7 @@ describe('a server of encrypted sockets', () => {
     }
   });
 
-  it('with several keys says which they are, and accepts clients of each', async () => {
+  it('with several keys has their fingerprints, and accepts clients that know any of them', async () => {
     const { server, port } = await open({ key: [keys.server, keys.other], serverNames: ['inn'] });
     expect(server.fingerprints).toEqual([right.fingerprint, keys.other.fingerprint]);
     expect(server.fingerprint).toBe(right.fingerprint);
@@ -133,14 +133,14 @@ describe('a server of encrypted sockets', () => {
     [{ key: [keys.server, keys.ec] }, ['RSA']],
     [{ key: [] }, ['key']],
     [{ key: keys.server, serverNames: [] }, ['serverNames']],
-  ] as const)('refuses options that contradict each other, and quotes them: %#', async (options, words) => {
+  ] as const)('rejects options that exclude each other, and quotes them: %#', async (options, words) => {
     const error = await reasonOf(listen({ port: 0, ...options } as EncryptedListenOptions));
     expect(error).toBeInstanceOf(TypeError);
     expectDiscreet(error);
     for (const word of words) expect((error as Error).message).toContain(word);
   });
 
-  it('tells one too many that it is busy, reports it, and goes on', async () => {
+  it('refuses a client over maxHandshakes with the alert busy, and reports it', async () => {
     const { port, reports } = await open({ maxHandshakes: 1 });
     const live = await dial(port);
     const slow = await greeted(port);
@@ -155,7 +155,7 @@ describe('a server of encrypted sockets', () => {
     expect(await echoes(await dial(port))).toBe(true);
   });
 
-  it('that is busy for a while is reached by a client that tries again', async () => {
+  it('that is busy for a while accepts a client on a retry', async () => {
     const { port, reports } = await open({ maxHandshakes: 1 });
     const slow = await greeted(port);
     const coming = dial(port, { retry: { retries: 20, minDelay: 5, maxDelay: 5 } });
@@ -168,7 +168,7 @@ describe('a server of encrypted sockets', () => {
   it.each<[string, Uint8Array]>([
     ['nothing', new Uint8Array()],
     ['half of a hello', hello.subarray(0, hello.length - 1)],
-  ])('gives the place of the oldest client that has sent %s to a new one', async (_, bytes) => {
+  ])('drops the oldest client that has sent %s in favor of a new one', async (_, bytes) => {
     const { server, port, reports } = await open({ maxHandshakes: 3, maxPending: 3 }, false);
     const silent: Socket[] = [];
     for (let nth = 0; nth < 3; nth += 1) {
@@ -190,7 +190,7 @@ describe('a server of encrypted sockets', () => {
     expect(silent.map(({ readableEnded }) => readableEnded)).toEqual([true, false, false]);
   });
 
-  it('serves clients while others open connections without end and say nothing', async () => {
+  it('serves clients while others keep opening connections and send nothing', async () => {
     const { server, port } = await open({ maxHandshakes: 8 });
     let over = false;
     const flood = async (): Promise<void> => {
@@ -211,7 +211,7 @@ describe('a server of encrypted sockets', () => {
     await Promise.all(flooding);
   });
 
-  it('reports a handshake that failed, with its code and its socket, and leaves the others alone', async () => {
+  it('reports a handshake that failed, with its code and its socket, and keeps the other connections', async () => {
     const { server, port, reports } = await open({ clientAuth: 'required', handshakeTimeout: 1_000 });
     const live = await dial(port, { clientKey: keys.ec });
     await refused(dial(port), 'K4NET_CLIENT_KEY_REQUIRED');
@@ -231,7 +231,7 @@ describe('a server of encrypted sockets', () => {
     await until(() => server.connections === 1);
   });
 
-  it('that closes during handshakes waits for nobody who says nothing', async () => {
+  it('that closes does not wait for clients that send nothing', async () => {
     const { server, port, reports } = await open();
     const live = await dial(port);
     for (let i = 0; i < 3; i += 1) await rawClient(ends, port);
@@ -251,7 +251,7 @@ describe('a server of encrypted sockets', () => {
 });
 
 describe('connect', () => {
-  it('rejects when its key is refused: it waits for the server to say so', async () => {
+  it("rejects with the alert of a server that refuses the client's key", async () => {
     const { port, reports } = await open({
       clientAuth: 'wanted',
       authorize: ({ fingerprint }) => turns(5).then(() => fingerprint === keys.rsa.fingerprint),
@@ -262,7 +262,7 @@ describe('connect', () => {
     expect(await echoes(await dial(port, { clientKey: keys.rsa }))).toBe(true);
   });
 
-  it('never tries a changed key again, and leaves the store as it was', async () => {
+  it('does not retry for a changed key, and does not change the store', async () => {
     const { port } = await open();
     const relay = await ends.relay(port);
     for (const serverName of [undefined, 'inn']) {
@@ -281,7 +281,7 @@ describe('connect', () => {
     }
   });
 
-  it('does not reach for a server whose key is revoked more than once, nor tell it anything', async () => {
+  it('does not retry for a revoked key, and sends nothing to the server', async () => {
     const { port, count } = await rawServer(ends, (stream) => stream.resume());
     const knownHosts = memoryKnownHosts();
     await knownHosts.replace(`127.0.0.1:${port}`, right.fingerprint, 'revoked');
@@ -290,7 +290,7 @@ describe('connect', () => {
     expect(count()).toBeLessThanOrEqual(1);
   });
 
-  it('remembers servers in the file of the user, under host and port, when nothing else is said', async () => {
+  it("by default stores servers in the user's known-hosts file under host and port", async () => {
     const folder = await mkdtemp(join(tmpdir(), 'k4net-net-'));
     ends.onClear(() => rm(folder, { recursive: true, force: true }));
     vi.stubEnv('XDG_CONFIG_HOME', folder);
@@ -304,7 +304,7 @@ describe('connect', () => {
     expect(await readFile(join(folder, 'k4net', 'known_hosts'), 'utf8')).toBe(text);
   });
 
-  it('gives up at its own timeout, or when told to', async () => {
+  it('rejects at its timeout, and when its signal aborts', async () => {
     const { port } = await rawServer(ends, (stream) => stream.resume());
     await refused(dial(port, { timeout: 20 }), 'K4NET_TIMEOUT');
     const reason = new Error('enough');
@@ -315,7 +315,7 @@ describe('connect', () => {
     expect(await aborted).toBe(reason);
   });
 
-  it('that succeeded leaves nothing behind when both have closed', async () => {
+  it('leaves no handle after both sides have closed', async () => {
     const { server, port } = await open();
     await (await dial(port)).close();
     await until(() => server.connections === 0);
@@ -332,7 +332,7 @@ describe('connect', () => {
 });
 
 describe('a connect that failed', () => {
-  it('leaves no handle behind', async () => {
+  it('leaves no handle', async () => {
     const { server, port } = await open({ key: keys.other });
     const knownHosts = memoryKnownHosts();
     await knownHosts.addIfAbsent(`127.0.0.1:${port}`, right.fingerprint);

@@ -17,7 +17,7 @@ interface Kind {
   readonly name: string;
   readonly server: () => Promise<Partial<ListenOptions>>;
   readonly client: Partial<ConnectOptions>;
-  /** How the client learns that the handler has failed. */
+  /** How the client notices that the handler has failed. */
   readonly code: K4netErrorCode;
 }
 
@@ -66,7 +66,7 @@ async function dial(kind: Kind, server: Server): Promise<LockedSocket> {
   return field.keep(await connect({ ...server.address(), ...kind.client, retry: false } as never));
 }
 
-/** What a loop over messages was given, and what it threw. */
+/** The messages and the error of a loop. */
 async function looped(messages: AsyncIterable<Uint8Array>): Promise<[string[], unknown]> {
   const received: string[] = [];
   const loop = async (): Promise<void> => {
@@ -76,7 +76,7 @@ async function looped(messages: AsyncIterable<Uint8Array>): Promise<[string[], u
 }
 
 describe.each(kinds)('a handler of serve that throws, over $name', (kind) => {
-  it('makes the loop of its client throw after the rows that it has sent', async () => {
+  it('makes the loop of its client throw after the messages that it has sent', async () => {
     const failure = new Error('the database is gone');
     let far: LockedSocket | undefined;
     const { server, serving, reports } = await serve(kind, async (sock) => {
@@ -102,7 +102,7 @@ describe.each(kinds)('a handler of serve that throws, over $name', (kind) => {
     await serving;
   });
 
-  it('makes the loop of its client throw when it throws at once, without a row', async () => {
+  it('makes the loop of its client throw if it throws before it sends a message', async () => {
     const { server, serving } = await serve(kind, () => {
       throw new Error('not today');
     });
@@ -115,7 +115,7 @@ describe.each(kinds)('a handler of serve that throws, over $name', (kind) => {
     await serving;
   });
 
-  it('makes loops and calls over a QueueSocket reject after the rows that it has sent', async () => {
+  it('makes loops and calls over a QueueSocket reject after the messages that it has sent', async () => {
     const { server, serving, reports } = await serve(kind, async (sock) => {
       const queue = new QueueSocket(sock);
       const asked = new Promise<void>((resolve) => {
@@ -142,7 +142,7 @@ describe.each(kinds)('a handler of serve that throws, over $name', (kind) => {
     await serving;
   });
 
-  it('changes nothing for a client whose handler had closed the socket before it threw', async () => {
+  it('does not affect a client whose handler closed the socket before it threw', async () => {
     const { server, serving, reports } = await serve(kind, async (sock) => {
       await sock.close('that is all');
       throw new Error('too late');

@@ -41,7 +41,7 @@ const kinds: readonly Kind[] = [
 
 const places = 3;
 
-/** A server whose only handler is busy until it is released. */
+/** A server whose only handler runs until it is released. */
 async function busy(kind: Kind) {
   const reports: unknown[] = [];
   const onError = (error: unknown): void => void reports.push(error);
@@ -72,7 +72,7 @@ async function busy(kind: Kind) {
     }
     return sockets;
   };
-  // The one that keeps the handler busy.
+  // This client occupies the handler.
   const [holder] = await clients(1);
   const release = (): void => {
     free.resolve();
@@ -87,8 +87,8 @@ async function busy(kind: Kind) {
   return { server, clients, release, served, turnedAway, finish };
 }
 
-describe.each(kinds)('a client that waits for a handler over $name', (kind) => {
-  it('and closes gives its place to the next client at once', async () => {
+describe.each(kinds)('a client that waits for a handler, over $name,', (kind) => {
+  it('frees its place for the next client when it closes', async () => {
     const { server, clients, release, served, turnedAway, finish } = await busy(kind);
     for (let round = 0; round < 3; round += 1) {
       const gone = await clients(places);
@@ -106,7 +106,7 @@ describe.each(kinds)('a client that waits for a handler over $name', (kind) => {
     await finish();
   });
 
-  it('and breaks the connection gives up its place, also after messages', async () => {
+  it('frees its place when it breaks the connection, with or without messages', async () => {
     const { server, clients, turnedAway, finish } = await busy(kind);
     const gone = await clients(places);
     await Promise.all(gone.map((sock) => sock.send('to whom it may concern')));
@@ -118,14 +118,14 @@ describe.each(kinds)('a client that waits for a handler over $name', (kind) => {
     await finish();
   });
 
-  it('and sends and ends in good order is still served', async () => {
+  it('is still served if it has sent messages and half-closed', async () => {
     const { clients, release, served, finish } = await busy(kind);
     const [one, two] = await clients(2);
     await one!.send('fire');
     await one!.send('and forget');
     await one!.end();
     const closing = two!.close('just this');
-    // Both have been read before the handler is free: the third comes behind them.
+    // Both are read before the handler is free: the third comes after them.
     const [third] = await clients(1);
     await third!.close();
     release();
@@ -147,7 +147,7 @@ describe('a raw client that waits for a handler', () => {
     return stream;
   }
 
-  it('and ends inside a message gives up its place', async () => {
+  it('frees its place when it ends inside a message', async () => {
     const { server, clients, finish } = await busy(kinds[0]!);
     for (let nth = 0; nth < places; nth += 1) (await raw(server)).end(Uint8Array.of(9, 0, 0, 0, 1));
     await until(() => server.connections === 1);
@@ -155,7 +155,7 @@ describe('a raw client that waits for a handler', () => {
     await finish();
   });
 
-  it('and resets gives up its place, after a message or without', async () => {
+  it('frees its place when it resets, with or without messages', async () => {
     const { server, clients, finish } = await busy(kinds[0]!);
     const spy = new Spy('server', field);
     const streams = [await raw(server), await raw(server), await raw(server)];
@@ -169,10 +169,10 @@ describe('a raw client that waits for a handler', () => {
 });
 
 describe('thousands of clients that wait and leave', () => {
-  it('give up their places', async () => {
+  it('free their places', async () => {
     const server = await field.listen({ port: 0, maxPending: Infinity });
     const sockets: LockedSocket[] = [];
-    // As many at a time as the backlog of the system takes.
+    // As many at the same time as the backlog of the system holds.
     for (let batch = 0; batch < 10; batch += 1) {
       const dialled = Array.from({ length: 100 }, () => field.connect(server, { retry: false }));
       sockets.push(...(await Promise.all(dialled)));

@@ -23,7 +23,7 @@ afterEach(() => field.clear());
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
 
-/** Whether a server serves: one message there and back. */
+/** Whether a server echoes one message. */
 async function echoes(server: Server): Promise<boolean> {
   const serving = server[Symbol.asyncIterator]().next();
   const near = await field.connect(server);
@@ -35,7 +35,7 @@ async function echoes(server: Server): Promise<boolean> {
   return answer === 'there';
 }
 
-/** A process that listens whenever it is told to. */
+/** A process that listens for each line on its stdin. */
 class Rounds {
   readonly pid: number | undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -48,7 +48,7 @@ class Rounds {
     this.pid = this.#child.pid;
   }
 
-  /** What it says to a line. */
+  /** Returns its answer to a line. */
   async tell(line: string): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
     const next: IteratorResult<string, unknown> = await this.#lines.next();
@@ -62,13 +62,13 @@ class Rounds {
   }
 }
 
-/** A socket file that nobody answers, as a killed process leaves it. */
+/** A stale socket file, as a killed process leaves it. */
 async function staleSocket(path: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve) => {
     server.listen(path, resolve);
   });
-  // The server removes its file when it closes, but not under another name.
+  // The server removes its file when it closes, but not one with another name.
   await rename(path, `${path}.aside`);
   await new Promise((resolve) => server.close(resolve));
   await rename(`${path}.aside`, path);
@@ -85,8 +85,8 @@ async function abandoned(path: string): Promise<void> {
   expect(lstatSync(path).isSocket()).toBe(true);
 }
 
-describe.each(carriers)('a server on a %s', (carrier) => {
-  it('gives an address that connect takes as it is', async () => {
+describe.each(carriers)('a server on %s', (carrier) => {
+  it('has an address that connect takes as it is', async () => {
     const where = await field.where(carrier);
     const server = await field.listen(where);
     const address = server.address();
@@ -105,13 +105,13 @@ describe.each(carriers)('a server on a %s', (carrier) => {
     expect(server.address()).toEqual(address);
   });
 
-  it('is not shaken by a second one at the same address, which hears K4NET_LISTEN', async () => {
+  it('keeps running when a second one at its address rejects with K4NET_LISTEN', async () => {
     const server = await field.listen(await field.where(carrier));
     const error = await failure(listen({ plain: true, ...server.address() }), 'K4NET_LISTEN');
     expect(codeOf(error.cause)).toBe('EADDRINUSE');
     const address = server.address();
     expect(error.message).toContain('path' in address ? address.path : `127.0.0.1:${address.port}`);
-    // The second one looked whether the first is alive: that is one short connection there.
+    // The second server checked whether the first is alive, with one short connection.
     const served: string[] = [];
     const serving = server.serve(async (sock) => {
       for await (const text of sock.texts()) served.push(text);
@@ -135,7 +135,7 @@ describe.each(carriers)('a server on a %s', (carrier) => {
 });
 
 describe('a server on TCP', () => {
-  it('is reached only from this machine, unless it says otherwise', async () => {
+  it('is reached only from this machine by default', async () => {
     const local = await field.listen({ port: 0 });
     expect(local.address()).toMatchObject({ host: '127.0.0.1' });
     const open = await field.listen({ port: 0, host: '0.0.0.0' });
@@ -152,12 +152,12 @@ describe('a server on TCP', () => {
     field.keep(await connect({ plain: true, host, port: openPort, retry: false }));
   });
 
-  it('two servers on port 0 have two ports', async () => {
+  it('on port 0 has a port of its own', async () => {
     const [one, other] = [await field.listen(), await field.listen()];
     expect(one.address()).not.toEqual(other.address());
   });
 
-  it('that cannot listen there says why', async () => {
+  it('rejects with the reason if it cannot listen', async () => {
     const error = await failure(listen({ plain: true, port: 0, host: '192.0.2.1' }), 'K4NET_LISTEN');
     expect(codeOf(error.cause)).toBe('EADDRNOTAVAIL');
     expect(error.message).toContain('192.0.2.1:0');
@@ -184,7 +184,7 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     expect(existsSync(path)).toBe(false);
   });
 
-  it('never removes a file that is no socket', async () => {
+  it('does not remove a file that is no socket', async () => {
     const path = await field.path();
     await writeFile(path, 'a letter');
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
@@ -192,14 +192,14 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     expect(await readFile(path, 'utf8')).toBe('a letter');
   });
 
-  it('never removes a folder', async () => {
+  it('does not remove a folder', async () => {
     const path = await field.path();
     await mkdir(path);
     await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(lstatSync(path).isDirectory()).toBe(true);
   });
 
-  it('never removes a link, wherever it leads', async () => {
+  it('does not remove a symbolic link, whatever its target', async () => {
     const [target, link] = [await field.path(), await field.path()];
     await abandoned(target);
     symlinkSync(target, link);
@@ -208,14 +208,14 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     expect(lstatSync(target).isSocket()).toBe(true);
   });
 
-  it('in a folder that does not exist says so', async () => {
+  it('rejects with the reason if its folder does not exist', async () => {
     const path = `${await field.path()}/none`;
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(error.message).toContain(path);
     expect(codeOf(error.cause)).toBe('ENOENT');
   });
 
-  it('that cannot lock its path says so', async () => {
+  it('rejects with the reason if it cannot lock its path', async () => {
     const path = await field.path();
     symlinkSync('missing', `${path}.lock`);
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
@@ -224,7 +224,7 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     expect(handles()).toBe(0);
   });
 
-  it('leaves nothing beside its socket file', async () => {
+  it('leaves no file beside its socket file', async () => {
     const path = await field.path();
     await field.listen({ path });
     await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
@@ -234,20 +234,23 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
   it.each([
     ['a stale socket file', staleSocket],
     ['a free path', () => Promise.resolve()],
-  ])('is one of several processes that start at once on %s, and clients reach it', async (_, prepare) => {
-    needDist();
-    const processes = Array.from({ length: 3 }, () => new Rounds());
-    field.onClear(() => Promise.all(processes.map((each) => each.end())));
-    for (let round = 0; round < 30; round += 1) {
-      const path = await field.path();
-      await prepare(path);
-      const ends = await Promise.all(processes.map((each) => each.tell(path)));
-      expect(ends.toSorted()).toEqual(['K4NET_LISTEN', 'K4NET_LISTEN', 'listens']);
-      const client = field.keep(await connect({ plain: true, path, retry: false }));
-      expect(await client.recvText()).toBe(String(processes[ends.indexOf('listens')]!.pid));
-      await client.close();
-      await Promise.all(processes.map((each) => each.tell('')));
-      expect(readdirSync(await field.folder())).toEqual([]);
-    }
-  });
+  ])(
+    'is the only one of several processes that start at the same time on %s, and clients reach it',
+    async (_, prepare) => {
+      needDist();
+      const processes = Array.from({ length: 3 }, () => new Rounds());
+      field.onClear(() => Promise.all(processes.map((each) => each.end())));
+      for (let round = 0; round < 30; round += 1) {
+        const path = await field.path();
+        await prepare(path);
+        const ends = await Promise.all(processes.map((each) => each.tell(path)));
+        expect(ends.toSorted()).toEqual(['K4NET_LISTEN', 'K4NET_LISTEN', 'listens']);
+        const client = field.keep(await connect({ plain: true, path, retry: false }));
+        expect(await client.recvText()).toBe(String(processes[ends.indexOf('listens')]!.pid));
+        await client.close();
+        await Promise.all(processes.map((each) => each.tell('')));
+        expect(readdirSync(await field.folder())).toEqual([]);
+      }
+    },
+  );
 });

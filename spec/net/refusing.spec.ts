@@ -13,7 +13,7 @@ afterEach(() => ends.clear());
 
 const ciphers: readonly CipherChoice[] = ['node', 'webcrypto'];
 
-/** A server that writes down the alerts of its clients, in the handshake or later. */
+/** A server that records the alerts of its clients, in the handshake or later. */
 async function listening(options: Partial<EncryptedListenOptions>) {
   const heard: unknown[] = [];
   const server = await listen({
@@ -87,13 +87,13 @@ const refusals: readonly Refusal[] = [
       return [unit];
     },
     code: 'K4NET_SERVER_AUTH',
-    // An impostor learns nothing: the server sees that the client has gone.
+    // An impostor must learn nothing: the server only sees that the client is gone.
     alert: -1,
   },
 ];
 
 describe.each(ciphers)('connect that fails in the handshake, with the %s cipher', (cipher) => {
-  it.each(refusals)('tells the server why, where the client $why', async (refusal) => {
+  it.each(refusals)('sends an alert with the reason if the client $why', async (refusal) => {
     const { heard, port } = await listening({ ...refusal.server, cipher });
     const relay = await ends.relay(port, refusal.meddle);
     await refused(
@@ -105,7 +105,7 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
     else expect((heard as PeerAlertError[]).map(({ alert }) => alert)).toEqual([refusal.alert]);
   });
 
-  it('leaves the connection by itself, also when the server never ends', async () => {
+  it('closes the connection even if the server never ends it', async () => {
     const { port } = await rawServer(ends, (stream) => {
       stream.resume();
       stream.write('HTTP/1.1 400 Bad Request\r\n\r\n');
@@ -113,11 +113,11 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
     const before = handles();
     const address = { port, host: '127.0.0.1', key: keys.server.publicKey };
     await refused(connect({ ...address, cipher, retry: false }), 'K4NET_NOT_K4NET');
-    // The end of the server's connection stays: that stream is the test's.
+    // The server's end of the connection stays: that stream belongs to the test.
     await until(() => handles() <= before + 1);
   });
 
-  it('cuts at once when its time is over, and when its signal aborts', async () => {
+  it('cuts the connection at its timeout, and when its signal aborts', async () => {
     for (const how of ['timeout', 'signal'] as const) {
       let cut: unknown;
       const { port } = await rawServer(ends, (stream) => {

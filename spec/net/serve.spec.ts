@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
-import type { HandlerContext, Server, ServeOptions } from '../../lib/net/server.js';
+import type { HandlerContext, ServeOptions } from '../../lib/net/handlers.js';
+import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, rejected } from '../../lib/util/wait.js';
 import { needDist, run } from '../support/dist.js';
@@ -14,7 +15,7 @@ const field = new Field();
 
 afterEach(() => field.clear());
 
-/** Handlers that each wait until the test lets them go. */
+/** Handlers that each wait until the test releases them. */
 class Gate {
   /** The first message of each socket, in the order in which the handlers were called. */
   readonly names: string[] = [];
@@ -43,15 +44,15 @@ class Gate {
   }
 }
 
-/** Clients who have each sent their number. */
+/** Clients that have each sent their number. */
 async function numbered(server: Server, count: number): Promise<LockedSocket[]> {
   const clients = await field.clients(server, count);
   await Promise.all(clients.map((client, i) => client.send(`${i}`)));
   return clients;
 }
 
-describe.each(carriers)('serve on a %s', (carrier) => {
-  it('gives each connection to the handler, and closes the socket when the handler settles', async () => {
+describe.each(carriers)('serve on %s', (carrier) => {
+  it('calls the handler for each connection, and closes the socket when the handler settles', async () => {
     const server = await field.listen(await field.where(carrier));
     const seen: LockedSocket[] = [];
     const serving = server.serve(async (sock) => {
@@ -67,7 +68,7 @@ describe.each(carriers)('serve on a %s', (carrier) => {
     await serving;
   });
 
-  it('closes the socket of a handler that returns nothing at once', async () => {
+  it('closes the socket at once if the handler returns undefined', async () => {
     const server = await field.listen(await field.where(carrier));
     const serving = server.serve(() => undefined);
     const near = await field.connect(server);
@@ -78,7 +79,7 @@ describe.each(carriers)('serve on a %s', (carrier) => {
     await serving;
   });
 
-  it('takes connections that came before it was called', async () => {
+  it('handles connections that came before it was called', async () => {
     const server = await field.listen(await field.where(carrier));
     const clients = await numbered(server, 3);
     const gate = new Gate();
@@ -92,7 +93,7 @@ describe.each(carriers)('serve on a %s', (carrier) => {
   });
 });
 
-describe('a handler that fails', () => {
+describe('a handler of serve that fails', () => {
   const throwing = (): never => {
     throw new Error('thrown');
   };
@@ -100,7 +101,7 @@ describe('a handler that fails', () => {
   it.each([
     ['throws', throwing, 'thrown'],
     ['rejects', () => Promise.reject(new Error('rejected')), 'rejected'],
-  ])('and %s is reported with its socket, ends only that, and the server goes on', async (_, fail, text) => {
+  ])('and %s is reported with its socket, and only its socket ends', async (_, fail, text) => {
     const reports: [unknown, LockedSocket | undefined][] = [];
     const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
     const server = await field.listen({ port: 0, onError });
@@ -130,7 +131,7 @@ describe('a handler that fails', () => {
     await serving;
   });
 
-  it('because its peer broke the connection is reported too', async () => {
+  it('because its peer broke the connection is reported', async () => {
     const reports: unknown[] = [];
     const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve(async (sock) => {
@@ -149,7 +150,7 @@ describe('a handler that fails', () => {
   it.each<[string, () => void]>([
     ['throws', throwing],
     ['rejects', () => Promise.reject(new Error('thrown'))],
-  ])('does no harm when onError %s: that is a process warning', async (_, onError) => {
+  ])('is a process warning if onError %s', async (_, onError) => {
     const server = await field.listen({ port: 0, onError });
     const serving = server.serve(() => Promise.reject(new Error('of the handler')));
     const one = await field.connect(server);
@@ -164,7 +165,7 @@ describe('a handler that fails', () => {
     expect(given[0]!.message).toContain('thrown');
   });
 
-  it('is one process warning a kind where there is no onError', async () => {
+  it('is one process warning for each error code without an onError', async () => {
     const server = await field.listen();
     const serving = server.serve(async (sock) => {
       const kind = await sock.recvText();
@@ -189,8 +190,8 @@ describe('a handler that fails', () => {
   });
 });
 
-describe('maxConnections', () => {
-  it.each([1, 2, 3])('%i: never more handlers at once, in the order of the connections', async (most) => {
+describe('the option maxConnections of serve', () => {
+  it.each([1, 2, 3])('of %i bounds the handlers that run, in the order of the connections', async (most) => {
     const server = await field.listen();
     const gate = new Gate();
     const serving = server.serve(gate.handler, { maxConnections: most });
@@ -211,7 +212,7 @@ describe('maxConnections', () => {
     await serving;
   });
 
-  it('counts those that wait, and reads no more of them than recvSize and what the stream reads ahead', async () => {
+  it("lets further connections wait, and reads at most recvSize and the stream's buffer of each", async () => {
     const server = await field.listen({ port: 0, recvSize: 1000 });
     const accepted = new Spy('server', field);
     const gate = new Gate();
@@ -233,7 +234,7 @@ describe('maxConnections', () => {
     await serving;
   });
 
-  it('takes what came and left while it waited as a socket that has ended', async () => {
+  it('passes a connection that ended while it waited to the handler as an ended socket', async () => {
     const server = await field.listen();
     const gate = new Gate();
     const ends: string[][] = [];
@@ -255,7 +256,7 @@ describe('maxConnections', () => {
     await serving;
   });
 
-  it('resets those that wait when the server closes', async () => {
+  it('lets the server reset the connections that wait when it closes', async () => {
     const server = await field.listen();
     const gate = new Gate();
     const serving = server.serve(gate.handler, { maxConnections: 1 });
@@ -275,7 +276,7 @@ describe('maxConnections', () => {
     ['a half', { maxConnections: 1.5 }, 'RangeError', /maxConnections.*1\.5/],
     ['text', { maxConnections: '1' }, 'TypeError', /maxConnections.*string/],
     ['null for options', null, 'TypeError', /null/],
-  ])('serve refuses %s, and takes no connection', async (_, options, name, message) => {
+  ])('is rejected if it is %s, and serve takes no connection', async (_, options, name, message) => {
     const server = await field.listen();
     const reason = (await reasonOf(server.serve(() => undefined, options as ServeOptions))) as Error;
     expect(reason.name).toBe(name);
@@ -307,7 +308,7 @@ describe('the signal of a handler', () => {
     await Promise.all([near.close(), closing, serving]);
   });
 
-  it('aborts when its connection ends, and no other does', async () => {
+  it('aborts when its connection ends, without effect on others', async () => {
     const server = await field.listen();
     const contexts: HandlerContext[] = [];
     const serving = server.serve(async (_, context) => {
@@ -333,7 +334,7 @@ describe('the signal of a handler', () => {
     await Promise.all([second!.close(), third!.close(), closing, serving]);
   });
 
-  it('is the same for every look, and is aborted for one who looks after the end', async () => {
+  it('is always the same object, and is aborted if it is read after the end', async () => {
     const server = await field.listen();
     const looks: [HandlerContext, LockedSocket][] = [];
     const serving = server.serve(async (sock, context) => {
@@ -376,7 +377,7 @@ describe('the signal of a handler', () => {
     expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
   });
 
-  it('is no excuse for a handler that throws undefined while it has not aborted', async () => {
+  it('does not hide a handler that throws undefined before it has aborted', async () => {
     const reports: unknown[] = [];
     const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve(() => rejected(undefined));
@@ -387,18 +388,18 @@ describe('the signal of a handler', () => {
     await serving;
   });
 
-  it('keeps nothing of connections that have ended', { timeout: 60_000 }, async () => {
+  it('keeps no memory of connections that have ended', { timeout: 60_000 }, async () => {
     needDist();
     const program = fileURLToPath(new URL('programs/handler-signals.mjs', import.meta.url));
     const { code, out, err } = await run(process.execPath, ['--expose-gc', program, '300']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
     const { served, aborted, kept } = JSON.parse(out) as Record<string, number>;
     expect({ served, aborted }).toEqual({ served: 300, aborted: 300 });
-    // The last ones may still be on the stack of a loop.
+    // The last ones may still be referenced by the stack of a loop.
     expect(kept).toBeLessThan(10);
   });
 
-  it('that a handler gives up with is no error: it did what it was asked to', async () => {
+  it('has a reason that a handler may reject with unreported', async () => {
     const reports: unknown[] = [];
     const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve((sock, { signal }) => sock.recv({ signal }));

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
-import { HandshakeGate } from '../../lib/net/handshake-gate.js';
+import { HandshakeLimits } from '../../lib/net/handshake-limits.js';
 import { Server, type ServerCloseOptions, type ServerParts } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { needDist, run } from '../support/dist.js';
@@ -20,7 +20,7 @@ afterEach(async () => {
   await field.clear();
 });
 
-/** A connection that came in, with both its ends. */
+/** An accepted connection, with both its ends. */
 async function accepted(server: Server): Promise<{ near: LockedSocket; far: LockedSocket }> {
   const taking = server[Symbol.asyncIterator]().next();
   const near = await field.connect(server);
@@ -28,7 +28,10 @@ async function accepted(server: Server): Promise<{ near: LockedSocket; far: Lock
   return { near, far: field.keep(far!) };
 }
 
-/** What a client is told whom the server turns away: the reset can come before it knows that it is connected. */
+/**
+ * The errors of a client that the server refuses: the reset can arrive before the client is
+ * connected.
+ */
 async function turnedAway(server: Server): Promise<K4netError> {
   const talk = async (): Promise<unknown> => (await field.connect(server, { retry: false })).recv();
   const reason = await reasonOf(talk());
@@ -36,8 +39,8 @@ async function turnedAway(server: Server): Promise<K4netError> {
   return reason as K4netError;
 }
 
-describe.each(carriers)('a loop over a server on a %s', (carrier) => {
-  it('gives the sockets of new connections, in order, and ends when the server closes', async () => {
+describe.each(carriers)('a loop over a server on %s', (carrier) => {
+  it('yields the sockets of new connections in order, and ends when the server closes', async () => {
     const server = await field.listen(await field.where(carrier));
     const names: string[] = [];
     const loop = (async () => {
@@ -57,7 +60,7 @@ describe.each(carriers)('a loop over a server on a %s', (carrier) => {
     expect(names).toEqual(['a', 'b', 'c']);
   });
 
-  it('can be left and taken up again: what came meanwhile waits', async () => {
+  it('can be left and started again without losing a connection', async () => {
     const server = await field.listen(await field.where(carrier));
     const clients = await field.clients(server, 3);
     await Promise.all(clients.map((client, i) => client.send(`${i}`)));
@@ -75,8 +78,8 @@ describe.each(carriers)('a loop over a server on a %s', (carrier) => {
   });
 });
 
-describe('loops over one server', () => {
-  it('share its connections: each goes to one of them, in the order in which they asked', async () => {
+describe('several loops over one server', () => {
+  it('share its connections in the order in which they waited', async () => {
     const server = await field.listen();
     const [one, other] = [server[Symbol.asyncIterator](), server[Symbol.asyncIterator]()];
     const asked = [one.next(), other.next(), one.next(), other.next()];
@@ -97,7 +100,7 @@ describe('loops over one server', () => {
     await server.serve(() => expect.fail('a handler of a closed server'));
   });
 
-  it('are iterators by the book', async () => {
+  it('are iterators that follow the protocol', async () => {
     const server = await field.listen();
     const iterator = server[Symbol.asyncIterator]();
     expect(iterator[Symbol.asyncIterator]()).toBe(iterator);
@@ -105,16 +108,16 @@ describe('loops over one server', () => {
   });
 });
 
-describe('maxPending', () => {
+describe('the option maxPending of listen', () => {
   it.each(carriers)(
-    'is how many may wait on a %s: the next is turned away, and reported',
+    'bounds the connections that wait on %s; the next is refused and reported',
     async (carrier) => {
       const reports: [unknown, unknown][] = [];
       const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
       const server = await field.listen({ ...(await field.where(carrier)), maxPending: 2, onError });
       const waiting = await field.clients(server, 2);
       expect(reports).toEqual([]);
-      // A Unix socket has no resets: there it is an end.
+      // A Unix socket has no reset, so the client sees an end.
       const code = (await turnedAway(server)).code;
       expect(carrier === 'TCP' ? ['K4NET_CONNECT', 'K4NET_CONNECTION'] : ['K4NET_CLOSED']).toContain(code);
       expect(reports).toHaveLength(1);
@@ -131,7 +134,7 @@ describe('maxPending', () => {
     },
   );
 
-  it('does not count those who are being served', async () => {
+  it('does not count connections that are served', async () => {
     const server = await field.listen({ port: 0, maxPending: 1 });
     const serving = server.serve((sock) => drain(sock));
     const clients = await field.clients(server, 5);
@@ -140,7 +143,7 @@ describe('maxPending', () => {
     await serving;
   });
 
-  it('without an onError is a process warning, once', async () => {
+  it('warns once for the process if there is no onError', async () => {
     const server = await field.listen({ port: 0, maxPending: 1 });
     await field.clients(server, 1);
     for (let i = 0; i < 3; i += 1) {
@@ -150,8 +153,8 @@ describe('maxPending', () => {
   });
 });
 
-describe('connections', () => {
-  it('counts those that wait and those that are open, until they are gone', async () => {
+describe('the connections property of a server', () => {
+  it('counts waiting and open connections until they are gone', async () => {
     const server = await field.listen();
     expect(server.connections).toBe(0);
     const clients = await field.clients(server, 2);
@@ -167,7 +170,7 @@ describe('connections', () => {
 });
 
 describe('closing a server', () => {
-  it('drains: a handler that comes to its end in time is not cut', async () => {
+  it('does not cut a connection whose handler ends in time', async () => {
     const server = await field.listen();
     const serving = server.serve(async (sock, { signal }) => {
       await sock.send('begun');
@@ -190,7 +193,7 @@ describe('closing a server', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('waits for sockets out of a loop too, as long as its timeout says', async () => {
+  it('waits for sockets from a loop up to its timeout', async () => {
     const server = await field.listen();
     const { near, far } = await accepted(server);
     const closing = watch(server.close({ timeout: Infinity }));
@@ -202,25 +205,28 @@ describe('closing a server', () => {
     await until(() => closing.state === 'resolved');
   });
 
-  it.each([undefined, 5_000, 60_000, 2 ** 32])('cuts what has not ended after %s ms', async (timeout) => {
-    const server = await field.listen();
-    const { near, far } = await accepted(server);
-    const received = watch(near.recv());
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const closing = watch(server.close({ timeout }));
-    vi.advanceTimersByTime((timeout ?? 5_000) - 1);
-    await turns(20);
-    expect(closing.state).toBe('pending');
-    expect(received.state).toBe('pending');
-    vi.advanceTimersByTime(1);
-    await until(() => closing.state === 'resolved' && received.state === 'rejected');
-    expect(K4netError.is(received.reason, 'K4NET_CONNECTION')).toBe(true);
-    expect((await far.closed).code).toBe('K4NET_TIMEOUT');
-    expect(server.connections).toBe(0);
-    expect(vi.getTimerCount()).toBe(0);
-  });
+  it.each([undefined, 5_000, 60_000, 2 ** 32])(
+    'cuts connections that have not ended after %s ms',
+    async (timeout) => {
+      const server = await field.listen();
+      const { near, far } = await accepted(server);
+      const received = watch(near.recv());
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const closing = watch(server.close({ timeout }));
+      vi.advanceTimersByTime((timeout ?? 5_000) - 1);
+      await turns(20);
+      expect(closing.state).toBe('pending');
+      expect(received.state).toBe('pending');
+      vi.advanceTimersByTime(1);
+      await until(() => closing.state === 'resolved' && received.state === 'rejected');
+      expect(K4netError.is(received.reason, 'K4NET_CONNECTION')).toBe(true);
+      expect((await far.closed).code).toBe('K4NET_TIMEOUT');
+      expect(server.connections).toBe(0);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
 
-  it('cuts at once with timeout 0, and the handlers hear of it', async () => {
+  it('cuts connections at once with timeout 0, and aborts the handlers', async () => {
     const reports: unknown[] = [];
     const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve((sock) => sock.recv());
@@ -233,7 +239,7 @@ describe('closing a server', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('takes no new connection', async () => {
+  it('refuses new connections', async () => {
     const server = await field.listen();
     const { near, far } = await accepted(server);
     const closing = server.close({ timeout: Infinity });
@@ -250,7 +256,7 @@ describe('closing a server', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('happens once, however often it is asked for', async () => {
+  it('happens once, however often close is called', async () => {
     const server = await field.listen();
     const { near, far } = await accepted(server);
     const calls = [
@@ -270,7 +276,7 @@ describe('closing a server', () => {
     await server[Symbol.asyncDispose]();
   });
 
-  it('may be asked for by a handler, and by what hears that it closes', async () => {
+  it('works from a handler and from a listener of its signal', async () => {
     const server = await field.listen();
     let inner: Promise<void> | undefined;
     const serving = server.serve(async (sock, { signal }) => {
@@ -293,7 +299,7 @@ describe('closing a server', () => {
     ['a negative timeout', { timeout: -1 }, 'RangeError', /timeout.*-1/],
     ['a timeout that is NaN', { timeout: NaN }, 'RangeError', /timeout.*NaN/],
     ['null for options', null, 'TypeError', /null/],
-  ])('refuses %s, and goes on', async (_, options, name, message) => {
+  ])('rejects %s, and keeps the server running', async (_, options, name, message) => {
     const server = await field.listen();
     const reason = (await reasonOf(server.close(options as ServerCloseOptions))) as Error;
     expect(reason.name).toBe(name);
@@ -315,17 +321,17 @@ describe('closing a server', () => {
   });
 });
 
-describe('a server and the life of its process', () => {
+describe('the process of a server', () => {
   const program = fileURLToPath(new URL('programs/unref.mjs', import.meta.url));
 
   beforeAll(needDist);
 
-  it.each(['unref', 'unref all', 'close'])('a process ends by itself after: %s', async (what) => {
+  it.each(['unref', 'unref all', 'close'])('exits by itself after: %s', async (what) => {
     const { code, out, err } = await run(process.execPath, [program, what]);
     expect({ code, out, err }).toEqual({ code: 0, out: 'listening\nexit\n', err: '' });
   });
 
-  it.each(['nothing', 'ref again'])('a process lives on for its server after: %s', async (what) => {
+  it.each(['nothing', 'ref again'])('keeps running for its server after: %s', async (what) => {
     let asked: Promise<void> | undefined;
     const ask = async (port: number): Promise<void> => {
       await turns(200);
@@ -366,14 +372,14 @@ describe('a server whose sockets cannot be made', () => {
     return errors;
   };
 
-  it('ends the connection, reports the error and goes on, with plain sockets', async () => {
+  it('ends the connection, reports the error and keeps running, with plain sockets', async () => {
     expect(await connected({})).toEqual(Array(3).fill(new Error('no socket')));
   });
 
-  it('frees the place of the handshake as well, with encrypted sockets', async () => {
-    const gate = new HandshakeGate(1, 1);
-    const handshakes = { gate, shake: () => Promise.resolve() };
+  it('frees the handshake slot, with encrypted sockets', async () => {
+    const limits = new HandshakeLimits(1, 1);
+    const handshakes = { limits, run: () => Promise.resolve() };
     expect(await connected({ handshakes })).toEqual(Array(3).fill(new Error('no socket')));
-    expect(gate.pending).toBe(0);
+    expect(limits.pending).toBe(0);
   });
 });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
-import type { HandlerContext, Server } from '../../lib/net/server.js';
+import type { HandlerContext } from '../../lib/net/handlers.js';
+import type { Server } from '../../lib/net/server.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { Peer } from '../../lib/sockets/encrypted-socket-options.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
@@ -11,7 +12,7 @@ const ends = new Ends();
 afterEach(() => ends.clear());
 
 describe('the types of connect and listen', () => {
-  it.each([true, undefined])('take options that may be of either kind: plain is %o', async (plain) => {
+  it.each([true, undefined])('accept options of either kind: plain is %o', async (plain) => {
     const listening: ListenOptions = plain ? { port: 0, plain } : { port: 0, key: keys.server };
     const server = await listen(unknownKind(listening));
     const served = server.serve((sock) => sock.close());
@@ -24,12 +25,12 @@ describe('the types of connect and listen', () => {
     await Promise.all([sock.close(), server.close(), served]);
   });
 
-  it('give plain sockets where plain is true', () => {
+  it('return plain sockets if plain is true', () => {
     expectTypeOf(() => connect({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<LockedSocket>();
     expectTypeOf(() => listen({ port: 1, plain: true })).returns.resolves.toEqualTypeOf<Server>();
   });
 
-  it('give encrypted sockets that know their peer, which they do', async () => {
+  it('return encrypted sockets whose peer is defined', async () => {
     const server = await listen({ port: 0, key: keys.server, clientAuth: 'required' });
     ends.onClear(() => server.close({ timeout: 0 }));
     const next = server[Symbol.asyncIterator]().next();
@@ -48,12 +49,12 @@ describe('the types of connect and listen', () => {
     expect(far.peer.fingerprint).toBe(keys.ec.fingerprint);
     expect(far.sessionId).toEqual(near.sessionId);
     await Promise.all([near.close(), far.close()]);
-    // A socket that has closed still knows whom it was connected to.
+    // A closed socket still has its peer.
     expect(near.peer.fingerprint).toBe(keys.server.fingerprint);
     expect(near.sessionId.length).toBe(32);
   });
 
-  it('give handlers an AbortSignal, which it is', async () => {
+  it('pass an AbortSignal to handlers', async () => {
     const server = await listen({ port: 0, plain: true });
     const given = new Promise<HandlerContext>((resolve) => {
       void server.serve((_, context) => {
@@ -68,7 +69,7 @@ describe('the types of connect and listen', () => {
   });
 });
 
-/** The same options, of a type that does not say which kind they are. */
+/** The same options, with the union type. */
 function unknownKind<T>(options: T): T {
   return options;
 }

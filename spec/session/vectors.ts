@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Bytes } from '../../lib/util/bytes.js';
 import { KeyPair } from '../../lib/crypto/key-pair.js';
 import type { EphemeralShare } from '../../lib/crypto/backend.js';
-import { agree, importEphemeral } from '../../lib/crypto/suite.js';
+import { agree } from '../../lib/crypto/suite.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
 import type { FurtherExtensions } from '../../lib/session/handshake/injection.js';
 import type { PaddingPolicy } from '../../lib/session/record/padding.js';
@@ -136,7 +136,8 @@ async function ephemeral(pkcs8: string, cipher: CipherChoice | undefined): Promi
     const at = pkcs8.indexOf('0201010420') / 2 + 5;
     return backend.newShare(der.subarray(at, at + 32));
   }
-  const privateKey = await importEphemeral(der);
+  const ecdh = { name: 'ECDH', namedCurve: 'P-256' };
+  const privateKey = await crypto.subtle.importKey('pkcs8', der, ecdh, false, ['deriveBits']);
   return { share: der.slice(-65), agree: (point) => agree(privateKey, point) };
 }
 

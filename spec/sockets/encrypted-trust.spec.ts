@@ -12,7 +12,8 @@ import type {
 import type { ClientPeer } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import { fileKnownHosts, memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { Ends, expectDiscreet, keys, outcome, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { textOf, until } from '../support/sockets.js';
@@ -28,7 +29,10 @@ async function folder(): Promise<string> {
   return path;
 }
 
-/** How a handshake with these options comes out at the client, and what each side thinks of the other. */
+/**
+ * How a handshake with these options comes out at the client, and what each side thinks of the
+ * other.
+ */
 async function meet(
   client: EncryptedClientOptions,
   server: Partial<EncryptedServerOptions> = {},
@@ -56,7 +60,7 @@ const right = keys.server.publicKey;
 const wrong = keys.other.publicKey;
 const known = { authenticated: true, fingerprint: right.fingerprint };
 
-describe('a client trusts a server', () => {
+describe('the trust of a client in a server', () => {
   it.each([
     ['key, imported', { key: right }, 'key'],
     ['key, PEM', { key: right.toPem() }, 'key'],
@@ -68,7 +72,7 @@ describe('a client trusts a server', () => {
     ['pin, list of fingerprints', { pin: [wrong.fingerprint, right.fingerprint] }, 'pin'],
     ['pin, list of keys', { pin: [wrong.toPem(), right] }, 'pin'],
     ['pin, list of one', { pin: [right] }, 'pin'],
-  ] as const)('by %s', async (_, client, how) => {
+  ] as const)('accepts the right server by %s', async (_, client, how) => {
     const { here, near } = await meet(client);
     expect(here).toMatchObject({ ...known, how });
     expect(here.publicKey?.equals(right)).toBe(true);
@@ -80,21 +84,21 @@ describe('a client trusts a server', () => {
     ['pin, list', { pin: [wrong.fingerprint, `sha256:${'0'.repeat(64)}`] }],
     ['pin, key', { pin: wrong }],
     ['pin, PEM', { pin: wrong.toPem() }],
-  ] as const)('not by another %s', async (_, client) => {
+  ] as const)('rejects a server with another key than its %s', async (_, client) => {
     const { error, there } = await part(client, {}, 'K4NET_KEY_MISMATCH');
     expect(error).toBeInstanceOf(KeyMismatchError);
     expect(error).toMatchObject({ expected: wrong.fingerprint, actual: right.fingerprint });
     expect(there).toBe('K4NET_PEER_CLOSED');
   });
 
-  it('not by another key: the server does not have it', async () => {
+  it('is an alert of a server that does not have the given key', async () => {
     const { error, there } = await part({ key: wrong }, {}, 'K4NET_PEER_ALERT');
     expect(error).toBeInstanceOf(PeerAlertError);
     expect(error).toMatchObject({ alert: 6, authenticated: false });
     expect(there).toBe('K4NET_UNKNOWN_SERVER_KEY');
   });
 
-  it('with keyPath: saves the key after the handshake, pins it, refuses another and leaves the file alone', async () => {
+  it('with keyPath saves the key after the handshake, pins it, and never replaces it', async () => {
     const path = await folder();
     const keyPath = join(path, 'server');
     const { client: near, server: far } = await ends.pair('memory', { keyPath });
@@ -112,7 +116,7 @@ describe('a client trusts a server', () => {
   });
 
   it.each(['a store', 'a file'] as const)(
-    'with %s: first use, then known, and never another',
+    'with known hosts in %s accepts the first key, then only that key',
     async (kind) => {
       const path = join(await folder(), 'hosts');
       const knownHosts = kind === 'a file' ? path : memoryKnownHosts();
@@ -134,7 +138,7 @@ describe('a client trusts a server', () => {
     },
   );
 
-  it('never again when the store says that the key is revoked', async () => {
+  it('rejects every key of a server whose entry in known hosts is revoked', async () => {
     const knownHosts = memoryKnownHosts();
     await knownHosts.replace('a:1', right.fingerprint, 'revoked');
     for (const key of [keys.server, keys.other]) {
@@ -143,7 +147,7 @@ describe('a client trusts a server', () => {
     expect(await knownHosts.get('a:1')).toMatchObject({ state: 'revoked', fingerprint: right.fingerprint });
   });
 
-  it('not when another handshake stored another key meanwhile', async () => {
+  it('rejects a key on first use if another handshake has stored another key in the meantime', async () => {
     const inner = memoryKnownHosts();
     const knownHosts = {
       get: () => Promise.resolve(undefined),
@@ -161,7 +165,7 @@ describe('a client trusts a server', () => {
     await refused(there, 'K4NET_TRUNCATED', 'K4NET_PEER_CLOSED');
   });
 
-  it('and stores nothing when the handshake fails after the key was shown', async () => {
+  it('stores no key if the handshake fails after the server has shown it', async () => {
     const keyPath = join(await folder(), 'server');
     const knownHosts = memoryKnownHosts();
     const strict = { clientAuth: 'required', authorize: () => false } as const;
@@ -181,7 +185,7 @@ describe('a client trusts a server', () => {
     expect(await readdir(join(keyPath, '..'))).toEqual([]);
   });
 
-  it('with insecureAcceptAnyKey: any, and says so', async () => {
+  it('with insecureAcceptAnyKey accepts any key without a warning, as unchecked', async () => {
     for (const key of [keys.server, keys.other]) {
       const { here } = await meet({ insecureAcceptAnyKey: true }, { key });
       expect(here).toMatchObject({ how: 'unchecked', authenticated: false, fingerprint: key.fingerprint });
@@ -189,7 +193,7 @@ describe('a client trusts a server', () => {
     expect(await takeWarnings()).toEqual([]);
   });
 
-  it('when nobody said how: with one warning a process', async () => {
+  it('without a trust option accepts any key, with one warning for the process', async () => {
     for (let i = 0; i < 3; i += 1) {
       expect((await meet({})).here).toMatchObject({ how: 'unchecked', authenticated: false });
     }
@@ -200,7 +204,7 @@ describe('a client trusts a server', () => {
 describe('a server with several keys', () => {
   const both = [keys.server, keys.other.toPem()];
 
-  it('shows the first to a client that asks, and accepts a client that knows any of them', async () => {
+  it('shows the first key to a client that asks, and accepts a client that knows any of them', async () => {
     for (const pin of [right.fingerprint, [wrong.fingerprint, right.fingerprint]]) {
       expect((await meet({ pin }, { key: both })).here.fingerprint).toBe(right.fingerprint);
     }
@@ -213,17 +217,17 @@ describe('a server with several keys', () => {
     );
   });
 
-  it('refuses a client that knows none of them', async () => {
+  it('refuses a client that knows none of its keys', async () => {
     const { there } = await part({ key: keys.rsa.publicKey }, { key: both }, 'K4NET_PEER_ALERT');
     expect(there).toBe('K4NET_UNKNOWN_SERVER_KEY');
   });
 
-  it('refuses a client whose pin is none but the first', async () => {
+  it('is rejected by a client that pins a key other than the first', async () => {
     const { error } = await part({ pin: wrong.fingerprint }, { key: both }, 'K4NET_KEY_MISMATCH');
     expect(error).toMatchObject({ expected: wrong.fingerprint, actual: right.fingerprint });
   });
 
-  it('reads them from files', async () => {
+  it('reads its keys from files', async () => {
     const path = await folder();
     const [one, two] = [join(path, 'one'), join(path, 'two')];
     await writeFile(`${one}.sk`, keys.server.toPem(), { mode: 0o600 });
@@ -234,7 +238,7 @@ describe('a server with several keys', () => {
     }
   });
 
-  it('makes the file of the first only, and none when a further one is missing', async () => {
+  it('makes the file of the first key only, and no file if another one is missing', async () => {
     const path = await folder();
     const [one, two] = [join(path, 'one'), join(path, 'two')];
     const server = { keyPath: [one, two], keySize: 2048 } as const;
@@ -248,18 +252,18 @@ describe('a server with several keys', () => {
     expect(here.fingerprint).toBe((await importKeyPair(await readFile(`${one}.sk`, 'utf8'))).fingerprint);
   });
 
-  it('has none that is not a key for a server', () => {
+  it('throws for a key that no server can have', () => {
     const make = (): unknown =>
       new EncryptedSocket(memoryPair()[0], { isServer: true, key: [keys.server, keys.ec] });
     expect(make).toThrow("key: a server's key is an RSA key that can decrypt");
   });
 });
 
-describe('a server that says its names', () => {
+describe('a server with serverNames', () => {
   const named = { serverNames: ['Chat.example.org', '[0:0:0:0:0:0:0:1]:9000'] };
 
   it.each(['chat.example.org', 'CHAT.EXAMPLE.ORG.', '[::1]:9000', undefined])(
-    'accepts a client that means %s',
+    'accepts a client that asks for %s',
     async (serverName) => {
       for (const how of [{ key: right }, { pin: right.fingerprint }]) {
         expect((await meet({ ...how, serverName }, named)).there.serverName).toBe(serverName);
@@ -268,7 +272,7 @@ describe('a server that says its names', () => {
   );
 
   it.each(['mail.example.org', 'chat.example.org:9000', '[::2]:9000', '#'])(
-    'refuses a client that means %s',
+    'refuses a client that asks for %s',
     async (serverName) => {
       for (const how of [{ key: right }, { pin: right.fingerprint }, { insecureAcceptAnyKey: true }]) {
         const { error, there } = await part({ ...how, serverName }, named, 'K4NET_PEER_ALERT');
@@ -320,10 +324,13 @@ describe('options of an encrypted socket', () => {
     [{ isServer: true, clientAuth: 'maybe' }, ['clientAuth', 'maybe']],
     [{ appProtocols: [''] }, ['protocol']],
     [{ padding: 'some' }, ['some']],
-  ] as const)('that contradict each other or mean nothing are quoted: %o', (options, words) => {
-    expect(make(options)).toThrow(TypeError);
-    for (const word of words) expect(make(options)).toThrow(word);
-  });
+  ] as const)(
+    'throw a TypeError that quotes them if they exclude each other or are invalid: %o',
+    (options, words) => {
+      expect(make(options)).toThrow(TypeError);
+      for (const word of words) expect(make(options)).toThrow(word);
+    },
+  );
 
   it.each([
     { recordLimit: 1000 },
@@ -331,7 +338,7 @@ describe('options of an encrypted socket', () => {
     { handshakeTimeout: NaN },
     { isServer: true, keySize: 1024 },
     { recvSize: 0 },
-  ])('that are out of range are RangeErrors: %o', (options) => {
+  ])('throw a RangeError if they are out of range: %o', (options) => {
     expect(make(options)).toThrow(RangeError);
   });
 });
@@ -342,7 +349,7 @@ describe('a client with a key of its own', () => {
   it.each([
     ['P-256', 'ec'],
     ['RSA', 'rsa'],
-  ] as const)('of %s is known to a server that asks, by the key', async (_, name) => {
+  ] as const)('of %s is identified by its key at a server that wants one', async (_, name) => {
     const pair = keys[name];
     for (const clientAuth of ['wanted', 'required'] as const) {
       for (const clientKey of [pair, pair.toPem()]) {
@@ -361,14 +368,14 @@ describe('a client with a key of its own', () => {
     }
   });
 
-  it('is not asked for it unless the server wants it', async () => {
+  it('does not show its key unless the server wants one', async () => {
     for (const server of [{ clientAuth: 'none' }, {}] as const) {
       const { there } = await meet({ ...named, clientKey: keys.ec }, server);
       expect(there).toMatchObject({ authenticated: false, how: 'none', fingerprint: undefined });
     }
   });
 
-  it('need not have one where it is wanted, and must where it is required', async () => {
+  it('is accepted without a key if one is wanted, and refused if one is required', async () => {
     expect((await meet(named, { clientAuth: 'wanted' })).there.how).toBe('none');
     expect((await meet(named, { clientAuth: 'none' })).there.how).toBe('none');
     const { there } = await part(named, { clientAuth: 'required' }, 'K4NET_CLIENT_KEY_REQUIRED');
@@ -382,7 +389,7 @@ describe('a client with a key of its own', () => {
     ['a promise of false', (): Promise<boolean> => Promise.resolve(false), false],
     ['a promise of true after a while', (): Promise<boolean> => turns(30).then(() => true), true],
     ['nothing', (() => undefined) as unknown as () => boolean, false],
-  ] as const)('is let in when authorize says so: %s', async (_, authorize, welcome) => {
+  ] as const)('is accepted only if authorize returns true: %s', async (_, authorize, welcome) => {
     const asked: unknown[] = [];
     const client = { ...named, clientKey: keys.ec, serverName: 'inn', appProtocols: ['chat'] };
     const server: Partial<EncryptedServerOptions> = {
@@ -418,18 +425,15 @@ describe('a client with a key of its own', () => {
       },
     ],
     ['rejects', (): Promise<boolean> => Promise.reject(new Error('out of order'))],
-  ] as const)(
-    'is refused when authorize %s: the server has its error, and the client no reason',
-    async (_, authorize) => {
-      const client = { ...named, clientKey: keys.ec };
-      const { error, there } = await part(client, { clientAuth: 'wanted', authorize }, 'K4NET_PEER_ALERT');
-      expect(error).toMatchObject({ alert: 9 });
-      expect(error.message).not.toContain('out of order');
-      expect(there).toBe('K4NET_CLIENT_KEY_REFUSED');
-    },
-  );
+  ] as const)('is refused if authorize %s, and does not learn the error', async (_, authorize) => {
+    const client = { ...named, clientKey: keys.ec };
+    const { error, there } = await part(client, { clientAuth: 'wanted', authorize }, 'K4NET_PEER_ALERT');
+    expect(error).toMatchObject({ alert: 9 });
+    expect(error.message).not.toContain('out of order');
+    expect(there).toBe('K4NET_CLIENT_KEY_REFUSED');
+  });
 
-  it('is never shown to a server that it meets for the first time, unless it may be', async () => {
+  it('does not show its key on first use, unless identifyToUnknownServer is set', async () => {
     const clientKey = keys.ec;
     const wanted = { clientAuth: 'wanted' } as const;
     const keyPath = join(await folder(), 'server');
@@ -454,7 +458,7 @@ describe('a client with a key of its own', () => {
     expect((await meet({ pin: right.fingerprint, clientKey }, wanted)).there.how).toBe('client-key');
   });
 
-  it('is not in until the server says so: nothing that it sent is delivered before', async () => {
+  it('stays in the connecting state, and delivers nothing, until authorize has settled', async () => {
     let admit: ((welcome: boolean) => void) | undefined;
     const authorize = () => new Promise<boolean>((resolve) => (admit = resolve));
     const { client: near, server: far } = await ends.pair(
@@ -473,7 +477,7 @@ describe('a client with a key of its own', () => {
     expect(near.readyState).toBe('open');
   });
 
-  it('that cannot be used fails the handshake, and says why', async () => {
+  it('fails the handshake with K4NET_FILE if the pinned key file is invalid', async () => {
     const file = join(await folder(), 'broken.pk');
     await writeFile(file, keys.server.toPem());
     await part({ keyPath: file }, {}, 'K4NET_FILE');

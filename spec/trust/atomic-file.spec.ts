@@ -37,13 +37,13 @@ afterEach(() => {
   folder.remove();
 });
 
-describe('createOnce', () => {
+describe('an atomic file that is made once', () => {
   const ways: [string, () => void][] = [
     ['by a link', () => undefined],
     ['without links', () => vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'))],
   ];
 
-  it.each(ways)('makes a file with its mode, and nothing else, %s', async (_, prepare) => {
+  it.each(ways)('has its mode, and leaves no other file, %s', async (_, prepare) => {
     prepare();
     expect(await createOnce(path, text('one'), 0o600)).toBe('made');
     expect(readFileSync(path, 'utf8')).toBe('one');
@@ -52,7 +52,7 @@ describe('createOnce', () => {
     expect(readdirSync(folder.path)).toEqual(['file']);
   });
 
-  it.each(ways)('leaves what is there alone, %s', async (_, prepare) => {
+  it.each(ways)('does not replace an existing file, %s', async (_, prepare) => {
     prepare();
     writeFileSync(path, 'old');
     expect(await createOnce(path, text('new'), 0o600)).toBe('exists');
@@ -60,7 +60,7 @@ describe('createOnce', () => {
     expect(readdirSync(folder.path)).toEqual(['file']);
   });
 
-  it.each(ways)('takes a link to nowhere for something that is there, %s', async (_, prepare) => {
+  it.each(ways)('counts a dangling link as an existing file, %s', async (_, prepare) => {
     if (!onPosix) return;
     prepare();
     symlinkSync('missing', path);
@@ -68,7 +68,7 @@ describe('createOnce', () => {
     expect(readdirSync(folder.path)).toEqual(['file']);
   });
 
-  it.each(ways)('makes one of many, %s', async (_, prepare) => {
+  it.each(ways)('is made by one of many calls, %s', async (_, prepare) => {
     prepare();
     const all = Array.from({ length: 20 }, (__, index) => createOnce(path, text(`number ${index}`), 0o600));
     const ends = await Promise.all(all);
@@ -77,7 +77,7 @@ describe('createOnce', () => {
     expect(readdirSync(folder.path)).toEqual(['file']);
   });
 
-  it('leaves nothing behind when it fails', async () => {
+  it('leaves no temporary file if it fails', async () => {
     vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'));
     vi.spyOn(promises, 'rename').mockRejectedValue(systemError('ENOSPC'));
     const error: unknown = await createOnce(path, text('new'), 0o600).catch((thrown: unknown) => thrown);
@@ -87,10 +87,10 @@ describe('createOnce', () => {
   });
 });
 
-describe('replaceFile', () => {
+describe('an atomic file that is replaced', () => {
   const yes = () => Promise.resolve(true);
 
-  it('makes or replaces, and keeps the permissions that were', async () => {
+  it('is made or replaced, and keeps its permissions', async () => {
     expect(await replaceFile(path, text('one'), 0o600, yes)).toBe(true);
     if (onPosix) {
       expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -102,7 +102,7 @@ describe('replaceFile', () => {
     expect(readdirSync(folder.path)).toEqual(['file']);
   });
 
-  it('does nothing once the lock is lost', async () => {
+  it('is not changed once the lock is lost', async () => {
     writeFileSync(path, 'old');
     expect(await replaceFile(path, text('new'), 0o600, () => Promise.resolve(false))).toBe(false);
     expect(readFileSync(path, 'utf8')).toBe('old');
@@ -110,7 +110,7 @@ describe('replaceFile', () => {
   });
 });
 
-describe.skipIf(!onPosix)('in a folder of another user', () => {
+describe.skipIf(!onPosix)('an atomic file in a folder of another user', () => {
   const asRoot = process.getuid?.() === 0;
   const yes = () => Promise.resolve(true);
   let victim: string;
@@ -131,7 +131,7 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     expect(readFileSync(victim, 'utf8')).toBe('secret');
   }
 
-  /** Runs a hook right after the temporary file has been written. */
+  /** Runs a hook right after the temporary file was written. */
   function afterWrite(hook: (temporary: string) => void): void {
     const open = promises.open.bind(promises);
     vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
@@ -152,7 +152,7 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     symlinkSync(victim, temporary);
   }
 
-  it('gives owner and permissions of the old file to the new one and to no file that a link names', async () => {
+  it('passes owner and permissions of the old file to the new one, and not to the target of a link', async () => {
     afterWrite(swapForLink);
     const error: unknown = await replaceFile(path, text('new'), 0o600, yes).catch(
       (thrown: unknown) => thrown,
@@ -166,7 +166,7 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     expect(readdirSync(folder.path).sort()).toEqual(['aside', 'file', 'victim']);
   });
 
-  it('makes no new file of another one that was put in the place of its own', async () => {
+  it('is not made from a file that has replaced the temporary one', async () => {
     const fresh = join(folder.path, 'fresh');
     for (const without of [false, true]) {
       if (without) vi.spyOn(promises, 'link').mockRejectedValue(systemError('EPERM'));
@@ -178,7 +178,7 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     expectVictimAlone();
   });
 
-  it('takes no owner and no permissions from a file that a link in the place of the old one names', async () => {
+  it('takes no owner and no permissions from the target of a link in place of the old file', async () => {
     const link = join(folder.path, 'link');
     symlinkSync('file', link);
     expect(await replaceFile(link, text('new'), 0o600, yes)).toBe(true);
@@ -187,14 +187,14 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('keeps owner and permissions of the old file when nobody interferes', async () => {
+  it('keeps owner and permissions of the old file if nobody interferes', async () => {
     const { uid, gid } = statSync(path);
     expect(await replaceFile(path, text('new'), 0o600, yes)).toBe(true);
     expect(statSync(path)).toMatchObject({ uid, gid });
     expect(statSync(path).mode & 0o777).toBe(0o666);
   });
 
-  it('changes no other file however fast somebody swaps the temporary one for a link', async () => {
+  it('never changes another file when the temporary one is swapped for a link', async () => {
     const worker = new Worker(
       `const { readdirSync, renameSync, symlinkSync } = require('node:fs');
       const { parentPort, workerData: { folder, victim } } = require('node:worker_threads');
@@ -226,8 +226,8 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
     try {
       await ready;
       while (!said.has('swapped')) {
-        // The old file may be a link by now: whoever wins the race after the last check puts it
-        // there.
+        // The old file may be a link by now, if the other process wins the race after the last
+        // check.
         await promises.rm(path, { force: true });
         writeFileSync(path, 'old', { mode: 0o666 });
         if (asRoot) chownSync(path, 1000, 1000);
@@ -243,7 +243,7 @@ describe.skipIf(!onPosix)('in a folder of another user', () => {
 });
 
 describe('readSmallFile', () => {
-  it('reads up to the limit', async () => {
+  it('reads a file up to the limit', async () => {
     expect(await readSmallFile(path, 3)).toBeUndefined();
     writeFileSync(path, 'abc', { mode: 0o600 });
     const file = await readSmallFile(path, 3);
@@ -252,18 +252,18 @@ describe('readSmallFile', () => {
     await expect(readSmallFile(path, 2)).rejects.toThrow(/is 3 bytes long, over the limit of 2/);
   });
 
-  it('refuses what is no file', async () => {
+  it('refuses a path that is not a file', async () => {
     mkdirSync(path);
     await expect(readSmallFile(path, 9)).rejects.toThrow(/is not a file/);
   });
 
-  it('refuses a pipe and does not wait for its other end', async () => {
+  it('refuses a pipe without waiting for its other end', async () => {
     if (!onPosix) return;
     execFileSync('mkfifo', [path]);
     await expect(readSmallFile(path, 9)).rejects.toThrow(/is not a file/);
   });
 
-  it('follows a link unless links are refused', async () => {
+  it('follows a symbolic link unless links are refused', async () => {
     if (!onPosix) return;
     const link = join(folder.path, 'link');
     writeFileSync(path, 'abc');
@@ -272,21 +272,21 @@ describe('readSmallFile', () => {
     await expect(readSmallFile(link, 3, 'refuse')).rejects.toBeInstanceOf(FileError);
   });
 
-  it('reads no more than the limit of a file that grows', async () => {
+  it('reads at most the limit of a file that grows', async () => {
     if (!existsSync('/proc/self/maps')) return;
-    // The system says that its size is 0.
+    // The system reports a size of 0.
     await expect(readSmallFile('/proc/self/maps', 9)).rejects.toThrow(/over the limit of 9/);
   });
 
-  it('tells a file in the place of a folder from a missing file', async () => {
+  it('fails if a folder in the path is a file, unlike for a missing file', async () => {
     if (!onPosix) return;
     writeFileSync(path, '');
     await expect(readSmallFile(join(path, 'below'), 9)).rejects.toThrow(/cannot be read \(ENOTDIR\)/);
   });
 });
 
-describe('the lock of a file', () => {
-  it('lets one task in after the other', async () => {
+describe('a file lock', () => {
+  it('runs one task after the other', async () => {
     let inside = 0;
     const task = async () => {
       inside += 1;
@@ -298,7 +298,7 @@ describe('the lock of a file', () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  it('is given back by a task that fails, whose error stays what it is', async () => {
+  it('is released after a task that fails, with the error of the task', async () => {
     const error = systemError('ENOENT');
     await expect(withFileLock(path, () => Promise.reject(error))).rejects.toBe(error);
     expect(readdirSync(folder.path)).toEqual([]);
@@ -307,26 +307,23 @@ describe('the lock of a file', () => {
   it.each([
     ['of a dead process', '0123456789abcdef', []],
     ['without a token', '', []],
-    ['that is none of ours', '../../elsewhere\n', []],
+    ['that the library did not make', '../../elsewhere\n', []],
     [
       'of a dead process, and that of the one that died while it removed it',
       '0123456789abcdef',
       [['file.lock.0123456789abcdef', 'fedcba9876543210']],
     ],
-  ] as [string, string, [string, string][]][])(
-    'is taken over when it is one %s',
-    async (_, token, others) => {
-      writeFileSync(`${path}.lock`, token);
-      for (const [name, content] of others) writeFileSync(join(folder.path, name), content);
-      const all = Array.from({ length: 5 }, () =>
-        withFileLock(path, async (held) => held(), { staleAfter: 0 }),
-      );
-      expect((await Promise.all(all)).length).toBe(5);
-      expect(readdirSync(folder.path)).toEqual([]);
-    },
-  );
+  ] as [string, string, [string, string][]][])('is taken over if it is one %s', async (_, token, others) => {
+    writeFileSync(`${path}.lock`, token);
+    for (const [name, content] of others) writeFileSync(join(folder.path, name), content);
+    const all = Array.from({ length: 5 }, () =>
+      withFileLock(path, async (held) => held(), { staleAfter: 0 }),
+    );
+    expect((await Promise.all(all)).length).toBe(5);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
 
-  it('is waited for while it changes hands, and taken over only when it stays the same', async () => {
+  it('is taken over only if its token stays the same', async () => {
     writeFileSync(`${path}.lock`, '0123456789abcdef');
     const [entered, start] = [vi.fn(), performance.now()];
     await withFileLock(path, () => Promise.resolve(entered()), { staleAfter: 60 });
@@ -334,7 +331,7 @@ describe('the lock of a file', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(60);
   });
 
-  it('tells a holder that was taken for dead, and what the next one holds stays', async () => {
+  it('tells a holder that it was taken for dead, and keeps the lock of the next holder', async () => {
     await withFileLock(path, async (held) => {
       expect(await held()).toBe(true);
       writeFileSync(`${path}.lock`, 'another');
@@ -343,7 +340,7 @@ describe('the lock of a file', () => {
     expect(readFileSync(`${path}.lock`, 'utf8')).toBe('another');
   });
 
-  it('is a typed error where it cannot be made', async () => {
+  it('rejects with a FileError if it cannot be made', async () => {
     const lost = join(folder.path, 'no', 'folder');
     const error: unknown = await withFileLock(lost, () => Promise.resolve()).catch(
       (thrown: unknown) => thrown,
@@ -358,7 +355,7 @@ describe('the lock of a file', () => {
 
   it.each<[string, (lock: string) => void]>([
     [
-      'a link to nowhere',
+      'a dangling link',
       (lock) => {
         symlinkSync('missing', lock);
       },
@@ -388,7 +385,7 @@ describe('the lock of a file', () => {
         writeFileSync(lock, 'x'.repeat(65));
       },
     ],
-  ])('refuses %s in its place at once, and leaves it there', async (_, make) => {
+  ])('rejects %s in its place at once, and keeps it', async (_, make) => {
     if (!onPosix) return;
     writeFileSync(path, '0123456789abcdef');
     make(`${path}.lock`);
@@ -403,7 +400,7 @@ describe('the lock of a file', () => {
     expect(readFileSync(path, 'utf8')).toBe('0123456789abcdef');
   });
 
-  it('is a typed error when it is not free in time, however often it changes hands', async () => {
+  it('rejects with a FileError if it is not free in time, however often its holder changes', async () => {
     const lock = `${path}.lock`;
     writeFileSync(lock, 'first');
     let turn = 0;
@@ -426,7 +423,7 @@ describe('the lock of a file', () => {
     }
   });
 
-  it('waits for a lock again when a dead holder comes back with the same token', async () => {
+  it('is waited for again if a dead holder comes back with the same token', async () => {
     const [lock, token] = [`${path}.lock`, '0123456789abcdef'];
     writeFileSync(lock, token);
     const rm = promises.rm.bind(promises);
@@ -444,7 +441,7 @@ describe('the lock of a file', () => {
     expect(removals).toBeLessThanOrEqual(4);
   });
 
-  it('pauses between attempts while the lock can neither be made nor read', async () => {
+  it('waits between attempts while it can neither be made nor read', async () => {
     const attempts = vi.spyOn(promises, 'writeFile').mockRejectedValue(systemError('EEXIST'));
     await expect(withFileLock(path, () => Promise.resolve(), { timeout: 100 })).rejects.toBeInstanceOf(
       FileError,
@@ -463,7 +460,7 @@ describe('a process that is killed while it makes files', () => {
     compiled.remove();
   });
 
-  it.each(['by a link', 'without links'])('leaves no half of one, %s', async (way) => {
+  it.each(['by a link', 'without links'])('leaves no partly written file, %s', async (way) => {
     const length = 200_000;
     for (let round = 0; round < 3; round += 1) {
       const runner = startProcess(

@@ -1,7 +1,8 @@
 import { FileError } from '../../lib/errors.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HostLines, type KnownHost } from '../../lib/trust/host-lines.js';
+import { HostLines } from '../../lib/trust/host-lines.js';
+import type { KnownHost } from '../../lib/trust/known-hosts.js';
 
 const fingerprint = `sha256:${'a'.repeat(64)}`;
 const host: KnownHost = {
@@ -28,7 +29,7 @@ const word = fc.constantFrom(
   'x',
 );
 const gap = fc.constantFrom(' ', '\t', '', '\n', '\r\n', '\r', '\n\n');
-/** Text that is near to a file of ours, and text that is not. */
+/** Text that resembles a known-hosts file, and other text. */
 const text = fc.oneof(
   fc.array(fc.oneof(word, gap), { maxLength: 40 }).map((parts) => parts.join('')),
   fc
@@ -39,7 +40,7 @@ const text = fc.oneof(
 const parse = (content: string) => new HostLines('file', Buffer.from(content, 'latin1'));
 const latin1 = (lines: HostLines) => Buffer.from(lines.toBytes()).toString('latin1');
 
-/** The value, or undefined for a typed refusal; anything else that is thrown fails the test. */
+/** The value, or undefined for a FileError. Any other exception fails the test. */
 function orRefused<T>(task: () => T): { value: T } | undefined {
   try {
     return { value: task() };
@@ -49,8 +50,8 @@ function orRefused<T>(task: () => T): { value: T } | undefined {
   }
 }
 
-describe('any text', () => {
-  it('is read or refused, and is the same when nothing was set', () => {
+describe('a known-hosts file with any text', () => {
+  it('is read or refused, and stays the same if nothing is set', () => {
     fc.assert(
       fc.property(text, (content) => {
         const lines = orRefused(() => parse(content))?.value;
@@ -71,7 +72,7 @@ describe('any text', () => {
     );
   });
 
-  it('keeps every line of others, and says afterwards what was set', () => {
+  it('keeps all other lines when an entry is set, and then returns that entry', () => {
     fc.assert(
       fc.property(text, (content) => {
         const lines = orRefused(() => parse(content))?.value;
@@ -96,7 +97,7 @@ describe('any text', () => {
     );
   });
 
-  it('never hides a line of ours: a name that is there is found or refused', () => {
+  it('never hides an entry: its name is found or refused', () => {
     fc.assert(
       fc.property(text, text, fc.constantFrom('\n', '\r\n', '\r'), (before, after, end) => {
         const lines = orRefused(() => parse(`${before}${end}${written}${end}${after}`))?.value;

@@ -59,7 +59,10 @@ const rejection = async (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-/** Lets the library make `first`, for a key takes its time; the processes below make real ones. */
+/**
+ * Makes the library generate `first`, because a real key takes long; the processes below make real
+ * ones.
+ */
 function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof vi.fn> {
   return vi.spyOn(subtle, 'generateKey').mockImplementation(() => {
     meanwhile();
@@ -67,7 +70,7 @@ function quickKeys(meanwhile: () => void = () => undefined): ReturnType<typeof v
   });
 }
 
-/** A refusal names the file and nothing that is in it. */
+/** Checks that an error names the file and quotes nothing of its content. */
 async function refuses(promise: Promise<unknown>, path: string, what: RegExp): Promise<void> {
   const error = await rejection(promise);
   expect(error).toBeInstanceOf(FileError);
@@ -79,7 +82,7 @@ async function refuses(promise: Promise<unknown>, path: string, what: RegExp): P
   for (const [run] of content.matchAll(/[A-Za-z0-9+/]{24,}/g)) expect(shown).not.toContain(run);
 }
 
-describe('the name of a key file', () => {
+describe('the path of a key file', () => {
   it.each([
     ['server', '.sk', 'server.sk'],
     ['server', '.pk', 'server.pk'],
@@ -88,17 +91,20 @@ describe('the name of a key file', () => {
     ['server.pk', '.sk', 'server.sk'],
     ['a/server.pk', '.pk', 'a/server.pk'],
     ['server.pem', '.sk', 'server.pem.sk'],
-  ] as const)('%s with %s is %s', (path, suffix, expected) => {
+  ] as const)('is, for keyPath %s and suffix %s, %s', (path, suffix, expected) => {
     expect(keyFile(path, suffix)).toBe(expected);
   });
 
-  it.each(['', 'folder/', '.sk', 'folder/.pk', 'a\0b', 7 as unknown as string])('refuses %j', (path) => {
-    expect(() => keyFile(path, '.sk')).toThrow(TypeError);
-  });
+  it.each(['', 'folder/', '.sk', 'folder/.pk', 'a\0b', 7 as unknown as string])(
+    'is a TypeError for keyPath %j',
+    (path) => {
+      expect(() => keyFile(path, '.sk')).toThrow(TypeError);
+    },
+  );
 });
 
 describe("a server's key", () => {
-  it('is made and saved when missing, and read from then on', async () => {
+  it('is made and saved if it is missing, and read from then on', async () => {
     const generateKey = quickKeys();
     const made = await loadServerKey(keyPath);
     expect(generateKey.mock.calls).toMatchObject([
@@ -114,7 +120,7 @@ describe("a server's key", () => {
     expect(readFileSync(`${keyPath}.sk`, 'utf8')).toBe(text);
   });
 
-  it('is made with the size that is asked for', async () => {
+  it('is made with the given keySize', async () => {
     const generateKey = quickKeys();
     await loadServerKey(keyPath, 4096);
     expect(generateKey.mock.calls).toMatchObject([[{ modulusLength: 4096 }, true, ['encrypt', 'decrypt']]]);
@@ -122,12 +128,12 @@ describe("a server's key", () => {
     expect(readdirSync(folder.path)).toEqual(['server.sk']);
   });
 
-  it('is used whatever its size when it is there', async () => {
+  it('is used whatever its size if it is there', async () => {
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
     expect((await loadServerKey(keyPath, 4096)).fingerprint).toBe(first.fingerprint);
   });
 
-  it('that must be there is read, and never made', async () => {
+  it('that must exist is read, and never made', async () => {
     const generateKey = quickKeys();
     await refuses(readServerKey(keyPath), `${keyPath}.sk`, /is missing: .*only the first one is made/);
     expect(generateKey).not.toHaveBeenCalled();
@@ -136,14 +142,14 @@ describe("a server's key", () => {
     expect((await readServerKey(keyPath)).fingerprint).toBe(first.fingerprint);
   });
 
-  it('is read from PKCS#1 too', async () => {
+  it('is read from PKCS#1', async () => {
     const old = createPrivateKey(first.toPem()).export({ type: 'pkcs1', format: 'pem' });
     writeFileSync(`${keyPath}.sk`, old, { mode: 0o600 });
     expect((await loadServerKey(keyPath)).fingerprint).toBe(first.fingerprint);
     expect(readFileSync(`${keyPath}.sk`, 'utf8')).toBe(old);
   });
 
-  it('is the one that was made meanwhile', async () => {
+  it('is the one that another process has made in the meantime', async () => {
     quickKeys(() => {
       writeFileSync(`${keyPath}.sk`, second.toPem(), { mode: 0o600 });
     });
@@ -151,7 +157,7 @@ describe("a server's key", () => {
     expect(readdirSync(folder.path)).toEqual(['server.sk']);
   });
 
-  it('warns once of a file that others can read', async () => {
+  it('warns once about a file that others can read', async () => {
     if (!onPosix) return;
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o644 });
     await loadServerKey(keyPath);
@@ -169,7 +175,7 @@ describe("a server's key", () => {
     expect(await takeWarnings()).toEqual([]);
   });
 
-  it('warns once of a file that belongs to another user, unless that is root', async () => {
+  it('warns once about a file of another user, unless that is root', async () => {
     if (!process.geteuid) return;
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
@@ -179,7 +185,7 @@ describe("a server's key", () => {
     vi.spyOn(process, 'geteuid').mockReturnValue(owner + 4242);
     await loadServerKey(keyPath);
     await loadServerKey(keyPath);
-    // Root can read every file, so a file of root tells nobody more.
+    // Root can read every file anyway.
     expect(emitWarning).toHaveBeenCalledTimes(owner === 0 ? 0 : 1);
     if (owner === 0) {
       chownSync(`${keyPath}.sk`, 1000, 1000);
@@ -209,15 +215,15 @@ describe("a server's key", () => {
 
   it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
     ['an empty file', () => '', /is empty/],
-    ['words', () => 'no key at all, but words', /is no private key: .*no block/],
+    ['words', () => 'no key at all, but words', /holds no private key: .*no block/],
     ['bytes that are no text', () => new Uint8Array([0x30, 0x82, 0xff, 0xfe]), /is not text/],
-    ['half of a key', () => first.toPem().slice(0, 700), /is no private key/],
+    ['half of a key', () => first.toPem().slice(0, 700), /holds no private key/],
     [
       'a key with a hole in it',
       () => first.toPem().split('\n').toSpliced(5, 3).join('\n'),
-      /is no private key/,
+      /holds no private key/,
     ],
-    ['a public key', () => first.publicKey.toPem(), /is no private key: .*no block/],
+    ['a public key', () => first.publicKey.toPem(), /holds no private key: .*no block/],
     ['a PKCS#8 that is encrypted', () => encrypted('pkcs8'), /is encrypted with a passphrase/],
     ['a PKCS#1 that is encrypted', () => encrypted('pkcs1'), /is encrypted with a passphrase/],
     ['a key of 1024 bits', () => der(1024), /2048 to 4096 bits, not 1024/],
@@ -225,30 +231,30 @@ describe("a server's key", () => {
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).toPem(),
-      /is no server's key: that is an RSA key/,
+      /holds no key for a server/,
     ],
     ['a file over the limit', () => `${first.toPem()}${'\n'.repeat(65_536)}`, /over the limit of 65536/],
-  ])('refuses %s', async (_, make, what) => {
+  ])('is a FileError for a file that is %s', async (_, make, what) => {
     const content = await make();
     writeFileSync(`${keyPath}.sk`, content, { mode: 0o600 });
     await refuses(loadServerKey(keyPath), `${keyPath}.sk`, what);
     expect(readFileSync(`${keyPath}.sk`)).toEqual(Buffer.from(content));
   });
 
-  it('refuses a folder, a link to nowhere, and a place without a folder', async () => {
+  it('is a FileError for a folder, a dangling link, and a missing folder', async () => {
     quickKeys();
     mkdirSync(`${keyPath}.sk`);
     await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /is not a file/);
     const nowhere = join(folder.path, 'nowhere');
     if (onPosix) {
       symlinkSync('missing', `${nowhere}.sk`);
-      await refuses(loadServerKey(nowhere), `${nowhere}.sk`, /a link to nowhere/);
+      await refuses(loadServerKey(nowhere), `${nowhere}.sk`, /a dangling link/);
     }
     const outside = join(folder.path, 'no', 'such', 'server');
     await refuses(loadServerKey(outside), `${outside}.sk`, /cannot be made \(ENOENT\)/);
   });
 
-  it('says which file the system refuses to read', async () => {
+  it('is a FileError with the path if the system refuses to read the file', async () => {
     const fs = process.getBuiltinModule('node:fs');
     writeFileSync(`${keyPath}.sk`, first.toPem(), { mode: 0o600 });
     const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
@@ -256,7 +262,7 @@ describe("a server's key", () => {
     await refuses(loadServerKey(keyPath), `${keyPath}.sk`, /cannot be read \(EACCES\)/);
   });
 
-  it('needs a runtime with files', async () => {
+  it('is K4NET_UNSUPPORTED in a runtime without files', async () => {
     vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined);
     expect(await rejection(loadServerKey(keyPath))).toMatchObject({ code: 'K4NET_UNSUPPORTED' });
   });
@@ -293,12 +299,12 @@ describe("a client's pin", () => {
 
   it.each<[string, () => string | Uint8Array | Promise<string>, RegExp]>([
     ['an empty file', () => '', /is empty/],
-    ['words', () => 'nothing', /is no public key/],
-    ['a private key', () => first.toPem(), /is no public key: .*no block 'PUBLIC KEY'/],
+    ['words', () => 'nothing', /holds no public key/],
+    ['a private key', () => first.toPem(), /holds no public key: .*no block 'PUBLIC KEY'/],
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).publicKey.toPem(),
-      /is no server's key/,
+      /holds no key for a server/,
     ],
     [
       'a key of 1024 bits',
@@ -306,7 +312,7 @@ describe("a client's pin", () => {
         generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'spki', format: 'pem' }),
       /2048 to 4096 bits, not 1024/,
     ],
-  ])('refuses %s, and a save does not replace it', async (_, make, what) => {
+  ])('is a FileError for a file that is %s, which a save does not replace', async (_, make, what) => {
     const content = await make();
     writeFileSync(`${keyPath}.pk`, content);
     await refuses(loadClientPin(keyPath), `${keyPath}.pk`, what);
@@ -325,7 +331,7 @@ describe('processes that start at once', () => {
     compiled.remove();
   });
 
-  it('end with one key that all use', async () => {
+  it('make one key that all use', async () => {
     const prints = await race(
       compiled.path,
       8,
@@ -336,7 +342,7 @@ describe('processes that start at once', () => {
     expect(readdirSync(folder.path)).toEqual(['server.sk']);
   });
 
-  it('pin one key, and the others hear of the mismatch', async () => {
+  it('pin one key, and the others get a KeyMismatchError', async () => {
     const pems = [first, second].map(({ publicKey }) => JSON.stringify(publicKey.toPem()));
     const ends = await race(
       compiled.path,

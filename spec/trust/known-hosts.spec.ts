@@ -14,15 +14,8 @@ import { homedir } from 'node:os';
 import { join, posix, win32 } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type KnownHosts,
-  checkKnownHost,
-  defaultKnownHostsPath,
-  fileKnownHosts,
-  listKnownHosts,
-  memoryKnownHosts,
-} from '../../lib/trust/known-hosts.js';
-import { hostName } from '../../lib/trust/host-name.js';
+import { type KnownHosts, checkKnownHost, hostName, memoryKnownHosts } from '../../lib/trust/known-hosts.js';
+import { defaultKnownHostsPath, fileKnownHosts, listKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { compileTo, race, temporaryFolder } from './processes.js';
 
 const onPosix = process.platform !== 'win32';
@@ -53,8 +46,8 @@ function write(text: string): void {
 describe.each<[string, () => KnownHosts]>([
   ['in memory', memoryKnownHosts],
   ['in a file', () => fileKnownHosts(path)],
-])('a store %s', (_, make) => {
-  it('knows what was added, and keeps the first', async () => {
+])('a store of known hosts %s', (_, make) => {
+  it('has an entry that was added, and keeps the first one', async () => {
     const store = make();
     expect(await store.get(name)).toBeUndefined();
     const entry = {
@@ -70,7 +63,7 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.get('example.org:9001')).toBeUndefined();
   });
 
-  it('adds one of many at once', async () => {
+  it('adds one of many at the same time', async () => {
     const store = make();
     const prints = Array.from({ length: 16 }, (__, index) => `sha256:${index.toString(16).repeat(64)}`);
     const known = await Promise.all(prints.map((print) => store.addIfAbsent(name, print)));
@@ -78,7 +71,7 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.get(name)).toEqual(known[0]);
   });
 
-  it('replaces, revokes, and keeps a revocation from being added away', async () => {
+  it('replaces and revokes entries, and addIfAbsent does not end a revocation', async () => {
     const store = make();
     await store.replace(name, one);
     await store.replace(name, two);
@@ -89,7 +82,7 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.get(name)).toMatchObject({ fingerprint: one, state: 'pinned' });
   });
 
-  it('forgets a server by any spelling of its name, and says whether it knew it', async () => {
+  it('removes a server by any spelling of its name, and returns whether there was one', async () => {
     const store = make();
     expect(await store.remove?.(name)).toBe(false);
     await store.replace(name, one, 'revoked');
@@ -102,7 +95,7 @@ describe.each<[string, () => KnownHosts]>([
     await expect(store.remove?.('a b')).rejects.toThrow(TypeError);
   });
 
-  it('notes the day a key was seen', async () => {
+  it('updates the day on which a key was last seen', async () => {
     const store = make();
     await store.addIfAbsent(name, one);
     vi.setSystemTime(Date.UTC(2026, 1, 1));
@@ -114,7 +107,7 @@ describe.each<[string, () => KnownHosts]>([
     expect(await store.get(name)).toMatchObject({ firstSeen: '2026-01-31', lastSeen: '2026-02-01' });
   });
 
-  it('takes any name of visible ASCII, whatever its case', async () => {
+  it('accepts any name of visible ASCII, whatever its case', async () => {
     const store = make();
     const names = [
       '[::1]:9000',
@@ -137,7 +130,7 @@ describe.each<[string, () => KnownHosts]>([
     ['2001:db8::1', ['2001:DB8:0::1']],
     ['example.org:9000', ['example.org.:9000', 'EXAMPLE.ORG.:9000', 'example.org..:9000']],
     ['example.org', ['example.org.', 'Example.Org.']],
-  ])('knows %s under its other spellings', async (name_, spellings) => {
+  ])('finds %s under its other spellings', async (name_, spellings) => {
     for (const spelling of spellings) {
       rmSync(path, { force: true });
       const store = make();
@@ -160,7 +153,7 @@ describe.each<[string, () => KnownHosts]>([
     ['a.b:1', 'ab:1'],
     ['.', '..'],
     ['[1:2]:1', '[1::2]:1'],
-  ])('tells %s from %s', async (here, there) => {
+  ])('distinguishes %s from %s', async (here, there) => {
     const store = make();
     await store.addIfAbsent(here, one);
     await store.addIfAbsent(there, two);
@@ -169,7 +162,7 @@ describe.each<[string, () => KnownHosts]>([
   });
 
   it.each(['', 'a b', 'a\nb', 'a\0', '#a', 'bücher:1', 'x'.repeat(513), 7 as never])(
-    'refuses the name %j',
+    'rejects the name %j',
     async (bad) => {
       const store = make();
       await expect(store.get(bad)).rejects.toThrow(TypeError);
@@ -179,7 +172,7 @@ describe.each<[string, () => KnownHosts]>([
     },
   );
 
-  it('refuses what is no fingerprint or state', async () => {
+  it('rejects an invalid fingerprint or state', async () => {
     const store = make();
     await expect(store.addIfAbsent(name, 'sha256:12')).rejects.toThrow(TypeError);
     await expect(store.replace(name, `${one} `)).rejects.toThrow(TypeError);
@@ -188,7 +181,7 @@ describe.each<[string, () => KnownHosts]>([
   });
 });
 
-describe('the one spelling of a name', () => {
+describe('a normalized host name', () => {
   it.each([
     ['host:080', 'host:80'],
     ['host.:080', 'host:80'],
@@ -196,11 +189,11 @@ describe('the one spelling of a name', () => {
     ['host:0', 'host:0'],
     ['unix:007', 'unix:007'],
     ['unix:/a:007', 'unix:/a:007'],
-  ])('has no zeros before a port: %s is %s', (given, spelling) => {
+  ])('has no zeros before its port: %s becomes %s', (given, spelling) => {
     expect(hostName(given)).toBe(spelling);
   });
 
-  it('is the one spelling of itself, and of its capitals', () => {
+  it('stays the same when it is normalized again, and for capitals', () => {
     const part = fc.constantFrom(
       '[',
       ']',
@@ -235,7 +228,7 @@ describe('the one spelling of a name', () => {
   });
 });
 
-describe('a known host', () => {
+describe('an entry of known hosts', () => {
   const known = { name, fingerprint: one, state: 'pinned', firstSeen: '', lastSeen: '' } as const;
 
   it('is checked against the key that a server shows', () => {
@@ -247,7 +240,7 @@ describe('a known host', () => {
     }).toThrow(expect.objectContaining({ code: 'K4NET_KEY_MISMATCH', expected: one, actual: two }));
   });
 
-  it('is refused when revoked, whatever the server shows', () => {
+  it('is rejected if it is revoked, whatever the server shows', () => {
     for (const actual of [undefined, one, two]) {
       expect(() => {
         checkKnownHost({ ...known, state: 'revoked' }, actual);
@@ -256,8 +249,8 @@ describe('a known host', () => {
   });
 });
 
-describe('the file', () => {
-  it('is made with its folders, for its owner only', async () => {
+describe('the known-hosts file', () => {
+  it('is made with its folders, readable for its owner only', async () => {
     const deep = join(folder.path, 'a', 'b', 'known_hosts');
     await fileKnownHosts(deep).addIfAbsent(name, one);
     expect(readdirSync(join(folder.path, 'a', 'b'))).toEqual(['known_hosts']);
@@ -267,13 +260,13 @@ describe('the file', () => {
     expect(statSync(join(folder.path, 'a', 'b')).mode & 0o777).toBe(0o700);
   });
 
-  it('is not made by a look', async () => {
+  it('is not made by a get', async () => {
     expect(await fileKnownHosts(path).get(name)).toBeUndefined();
     await fileKnownHosts(path).touch(name, one);
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  it('has a line a name, and keeps what people wrote', async () => {
+  it('has one line for each name, and keeps comments', async () => {
     const before = '# mine\r\n\n  other:1  whatever\tit says \xff\nthird:1 k4net1';
     write(before);
     const store = fileKnownHosts(path);
@@ -284,7 +277,7 @@ describe('the file', () => {
     expect(content()).toBe(added.replace(one, two).replace('pinned', 'revoked'));
   });
 
-  it('reads lines as editors leave them', async () => {
+  it('is read with the line ends and spaces of any editor', async () => {
     const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31`;
     write(`\xef\xbb\xbf${line('a:1')}\r\n\t${line('B:1').replaceAll(' ', '  ')} \r${line('c:1')}`);
     const store = fileKnownHosts(path);
@@ -295,7 +288,7 @@ describe('the file', () => {
     expect(content()).toMatch(/^\xef\xbb\xbfa:1 k4net1 sha256:2+ pinned 2026-01-31 2026-01-31\r\n\tB:1/);
   });
 
-  it('is written by a touch only when the day is another', async () => {
+  it('is written by a touch only on another day', async () => {
     const store = fileKnownHosts(path);
     await store.addIfAbsent(name, one);
     const { ino } = statSync(path);
@@ -313,7 +306,7 @@ describe('the file', () => {
     ['a day that never was', `${name} k4net1 ${one} pinned 2026-02-31 2026-03-01`],
     ['more words', `${name} k4net1 ${one} pinned 2026-01-31 2026-01-31 x`],
     ['the name in capitals and no key', name.toUpperCase()],
-  ])('is refused for a line of ours with %s, and left alone', async (_, line) => {
+  ])('is refused for an entry with %s, and not changed', async (_, line) => {
     write(`# first\n${line}\n`);
     const store = fileKnownHosts(path);
     for (const ask of [() => store.get(name), () => store.addIfAbsent(name, one)]) {
@@ -325,19 +318,19 @@ describe('the file', () => {
     await store.touch(name, one);
     expect(content()).toBe(`# first\n${line}\n`);
     expect(await store.get('other:1')).toBeUndefined();
-    // What a person decides mends the line.
+    // A replace corrects the line.
     await store.replace(name, two);
     expect(await store.get(name)).toMatchObject({ fingerprint: two });
   });
 
-  it('is refused for two lines of one name, for UTF-16 and over its limit', async () => {
+  it('is refused for two lines of one name, for UTF-16 and over its size limit', async () => {
     const store = fileKnownHosts(path);
     const line = `${name} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
     write(`${line}\n${line}`);
     await expect(store.get(name)).rejects.toThrow(`two lines for '${name}': 1 and 3`);
     await expect(store.replace(name, two)).rejects.toThrow(/two lines/);
     write(Buffer.from(line, 'utf16le').toString('latin1'));
-    await expect(store.get(name)).rejects.toThrow(/no text/);
+    await expect(store.get(name)).rejects.toThrow(/not text/);
     write(`${'#'.repeat(1_048_576)}\n`);
     await expect(store.get(name)).rejects.toThrow(/over the limit of 1048576/);
     write(`${'#'.repeat(1_048_500)}\n`);
@@ -354,7 +347,7 @@ describe('the file', () => {
     ['a second byte order mark', '\xef\xbb\xbf\xef\xbb\xbf'],
     ['a zero-width space in UTF-8', '\xe2\x80\x8b'],
     ['an escape', '\x1b'],
-  ])('is refused for a line that begins with %s, and left alone', async (_, odd) => {
+  ])('is refused for a line that begins with %s, and not changed', async (_, odd) => {
     const line = `${name} k4net1 ${one} revoked 2026-01-31 2026-01-31`;
     for (const text of [
       `# first\n${odd}${line}\n`,
@@ -375,7 +368,7 @@ describe('the file', () => {
     }
   });
 
-  it('loses the line of a server that is forgotten, understood or not, and no other', async () => {
+  it('loses only the line of a server that is removed, valid or not', async () => {
     const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
     const store = fileKnownHosts(path);
     for (const removed of [line(name), `${name} what is this\n`]) {
@@ -387,7 +380,7 @@ describe('the file', () => {
     await expect(store.remove(name)).rejects.toThrow(/two lines/);
   });
 
-  it('is listed with an error in the place of every line that no lookup would accept', async () => {
+  it('is listed with an error in place of every line that no lookup would accept', async () => {
     expect(await listKnownHosts(path)).toEqual([]);
     const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
     write(`# mine\n\n${line('A:1')}b:1 what is this\n${line('a:1')}${line('c:1')}`);
@@ -400,16 +393,16 @@ describe('the file', () => {
       { ...known, name: 'c:1' },
     ]);
     const messages = found.map((each) => (each instanceof FileError ? each.message : each.name));
-    expect(messages[1]).toContain("line for 'b:1' that is not understood: line 4");
+    expect(messages[1]).toContain("invalid line for 'b:1': line 4");
     expect(messages[2]).toContain("two lines for 'a:1': 3 and 5");
   });
 
-  it('may have any bytes in comments and behind a name', async () => {
+  it('may have any bytes in comments and after a name', async () => {
     write('# \x0c\xa0\n\n \t\nother:1 k4net1 \xa0\x0c\n');
     expect(await fileKnownHosts(path).get(name)).toBeUndefined();
   });
 
-  it('finds the lines that people wrote in another spelling, and refuses two spellings of one name', async () => {
+  it('is searched for every spelling of a name, and refused for two spellings of one name', async () => {
     const line = (host: string) => `${host} k4net1 ${one} pinned 2026-01-31 2026-01-31\n`;
     write(line('[0:0:0:0:0:0:0:1]:9000') + line('Example.org.:9000'));
     const store = fileKnownHosts(path);
@@ -419,7 +412,7 @@ describe('the file', () => {
     await expect(store.get('[::1]:9000')).rejects.toThrow("two lines for '[::1]:9000': 1 and 2");
   });
 
-  it('stays where a link points to, with the permissions that it had', async () => {
+  it('stays at the target of a link, with its permissions', async () => {
     if (!onPosix) return;
     const real = join(folder.path, 'dotfiles');
     writeFileSync(real, '');
@@ -432,7 +425,7 @@ describe('the file', () => {
     expect(statSync(real).mode & 0o777).toBe(0o640);
   });
 
-  it('may be one that cannot be written, as long as nothing is new', async () => {
+  it('may be read-only as long as nothing is new', async () => {
     const store = fileKnownHosts(path);
     await store.addIfAbsent(name, one);
     vi.setSystemTime(Date.UTC(2026, 5, 1));
@@ -446,18 +439,19 @@ describe('the file', () => {
     expect(await store.addIfAbsent(name, two)).toMatchObject({ fingerprint: one });
     await store.touch(name, one);
     await expect(store.addIfAbsent('new:1', one)).rejects.toBeInstanceOf(FileError);
-    // A change that failed does not stand in the way of the next one.
+    // A change that failed does not block the next one.
     vi.restoreAllMocks();
     await store.addIfAbsent('new:1', one);
   });
 
-  it('is made anew from what is there when the lock was lost', async () => {
+  it('is changed again from its current content if the lock was lost', async () => {
     const store = fileKnownHosts(path);
     await store.addIfAbsent(name, one);
     const { promises } = process.getBuiltinModule('node:fs');
     const open = promises.open.bind(promises);
     const isTemporary = (file: unknown) => String(file).endsWith('.tmp');
-    // Just before the change becomes visible, another process takes the lock for dead, adds and is gone.
+    // Just before the change becomes visible, another process takes over the lock, adds an entry
+    // and exits.
     let others = 1;
     const spy = vi.spyOn(promises, 'open').mockImplementation(async (...args) => {
       const handle = await open(...args);
@@ -477,7 +471,7 @@ describe('the file', () => {
   });
 });
 
-describe('the default file', () => {
+describe('the default known-hosts file', () => {
   it.each([
     ['linux', { XDG_CONFIG_HOME: '/x/config' }, '/x/config/k4net/known_hosts'],
     ['darwin', { XDG_CONFIG_HOME: undefined }, posix.join(homedir(), '.config/k4net/known_hosts')],
@@ -490,14 +484,14 @@ describe('the default file', () => {
     expect(defaultKnownHostsPath()).toBe(expected);
   });
 
-  it('is the one of a store without a path', async () => {
+  it('is used by a store without a path', async () => {
     if (!onPosix) return;
     vi.stubEnv('XDG_CONFIG_HOME', folder.path);
     await fileKnownHosts().addIfAbsent(name, one);
     expect(content()).toContain(name);
   });
 
-  it('needs a home', () => {
+  it('is a FileError for a user without a home folder', () => {
     vi.stubEnv('XDG_CONFIG_HOME', undefined);
     vi.stubEnv('APPDATA', undefined);
     vi.spyOn(process.getBuiltinModule('node:os'), 'homedir').mockImplementation(() => {
@@ -515,7 +509,7 @@ describe('the default file', () => {
   });
 });
 
-describe('several processes', () => {
+describe('several processes that add known hosts', () => {
   let compiled: ReturnType<typeof temporaryFolder>;
   beforeAll(() => {
     compiled = temporaryFolder();
@@ -525,7 +519,7 @@ describe('several processes', () => {
     compiled.remove();
   });
 
-  it('lose nothing of what they add', async () => {
+  it('lose no entry', async () => {
     const [processes, each] = [6, 12];
     await race(
       compiled.path,
@@ -542,7 +536,7 @@ describe('several processes', () => {
     expect(readdirSync(join(folder.path, 'k4net'))).toEqual(['known_hosts']);
   });
 
-  it('agree on the one key of a name', async () => {
+  it('agree on one key for a name', async () => {
     const seen = await race(
       compiled.path,
       6,

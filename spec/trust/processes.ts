@@ -9,7 +9,7 @@ import { recordStderr } from '../support/warnings.js';
 
 const lib = fileURLToPath(new URL('../../lib', import.meta.url));
 
-/** A folder that is removed when the tests end; also for its name, which has no links in it. */
+/** A folder that is removed when the tests end. Its path contains no links. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'k4net-trust-'));
   return {
@@ -21,8 +21,8 @@ export function temporaryFolder(): { path: string; remove: () => void } {
 }
 
 /**
- * Makes JavaScript of the layers up to this one, for processes of their own: Node 20 runs no TypeScript, and what is
- * in dist may be of yesterday. Types are not checked, so that it takes a moment only.
+ * Compiles the layers up to this one to JavaScript, for other processes: Node 20 runs no
+ * TypeScript, and dist may be outdated. Types are not checked, which makes it fast.
  */
 export function compileTo(folder: string): void {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports: compiledSeams }));
@@ -42,25 +42,25 @@ export function compileTo(folder: string): void {
   }
 }
 
-/** A process that runs a piece of JavaScript, once it is told to. */
+/** A process that runs a piece of JavaScript on demand. */
 export interface Runner {
   readonly child: ChildProcess;
-  /** Fulfilled when the process has loaded everything and waits. */
+  /** Resolves when the process has loaded everything and waits. */
   readonly ready: Promise<void>;
-  /** Lets it run. */
+  /** Starts the code. */
   go(): void;
-  /** Fulfilled with the first line that begins with the word. */
+  /** Resolves with the first line that begins with the word. */
   line(word: string): Promise<string>;
-  /** Fulfilled when it has ended, with all that it wrote. */
+  /** Resolves when it has exited, with its output. */
   readonly ended: Promise<{ code: number | null; output: string }>;
 }
 
-/** Starts a process; `code` has the exports of key-file, known-hosts, atomic-file and file-lock as names. */
+/** Starts a process. `code` can use the exports of the files of lib/trust by name. */
 export function startProcess(folder: string, code: string): Runner {
   const script = `
     import { once } from 'node:events';
     import * as keyFile from './trust/key-file.js';
-    import * as knownHosts from './trust/known-hosts.js';
+    import * as knownHosts from './trust/known-hosts-file.js';
     import * as atomicFile from './trust/atomic-file.js';
     import * as fileLock from './trust/file-lock.js';
     const { loadServerKey, loadClientPin, saveClientPin } = keyFile;
@@ -112,7 +112,7 @@ export function startProcess(folder: string, code: string): Runner {
   };
 }
 
-/** Runs the same code in several processes that begin at the same moment. */
+/** Runs the same code in several processes that start at the same moment. */
 export async function race(
   folder: string,
   count: number,

@@ -1,7 +1,8 @@
 import { type Bytes, concatBytes } from '../../util/bytes.js';
 import { K4netError, toK4netError, TooLargeError } from '../../errors.js';
-import { alertFor, alertName } from '../record/alerts.js';
+import { alertFor, alertName, alertNumber } from '../record/alerts.js';
 import { u32 } from './extensions.js';
+import { encodeClearAlert } from './messages.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
 import type { RecordSealer } from '../record/sealer.js';
 import type { Session } from '../session.js';
@@ -132,6 +133,11 @@ export abstract class Handshake {
 /** A unit as it goes on the wire. */
 export function unit(body: Bytes): Bytes {
   return concatBytes([u32(body.length), body]);
+}
+
+/** The unit with which a server refuses a client before the handshake: the alert `busy` in the clear. */
+export function busyUnit(): Bytes {
+  return unit(encodeClearAlert(alertNumber.busy, alertName(alertNumber.busy)));
 }
 
 /**

@@ -5,10 +5,10 @@ import type { KeyPair } from '../../crypto/key-pair.js';
 /** What the client's secret is encrypted for. */
 export const premasterLabel = 'k4net/1 server key';
 
-/** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
-export type DecryptQueue = <T>(job: () => Promise<T>) => Promise<T>;
+/** Runs an RSA decryption in its turn. Rejects with `K4NET_BUSY` if too many wait. */
+export type ScheduleDecryption = <T>(job: () => Promise<T>) => Promise<T>;
 
-const atOnce: DecryptQueue = (job) => job();
+const runNow: ScheduleDecryption = (job) => job();
 
 /**
  * The client's secret. Implicit rejection: where a ciphertext of the right length does not decrypt,
@@ -23,9 +23,9 @@ export async function openPremaster(
   key: KeyPair,
   ciphertext: Bytes,
   replacement: Bytes,
-  queue: DecryptQueue = atOnce,
+  schedule: ScheduleDecryption = runNow,
 ): Promise<Bytes> {
-  const opened = await queue(() => key.decrypt(premasterLabel, ciphertext, backend));
+  const opened = await schedule(() => key.decrypt(premasterLabel, ciphertext, backend));
   const mask = opened?.length === 32 ? 0xff : 0;
   const secret = replacement.map((byte, index) => (byte & ~mask) | ((opened?.[index] ?? 0) & mask));
   replacement.fill(0);

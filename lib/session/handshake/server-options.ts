@@ -1,7 +1,7 @@
 import type { Bytes } from '../../util/bytes.js';
 import { KeyPair } from '../../crypto/key-pair.js';
 import type { PublicKey } from '../../crypto/public-key.js';
-import type { DecryptQueue } from './premaster.js';
+import type { ScheduleDecryption } from './premaster.js';
 import { type SessionOptions, checkSessionOptions } from '../session.js';
 
 /** What is known of a client when its key is to be accepted or refused. */
@@ -28,8 +28,7 @@ export interface ServerHandshakeOptions extends SessionOptions {
   readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
   /** Whether a client's key is good here; asked after its signature has verified. Without it, every key is. */
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
-  /** Runs an RSA decryption, in its turn; may reject with `K4NET_BUSY`. */
-  readonly decryptQueue?: DecryptQueue | undefined;
+  readonly scheduleDecryption?: ScheduleDecryption | undefined;
   /** Called when the first unit of the client is complete. */
   readonly onHello?: (() => void) | undefined;
 }

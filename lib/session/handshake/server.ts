@@ -154,7 +154,7 @@ export class ServerHandshake extends Handshake {
       key,
       hello.ciphertext,
       replacement,
-      this.#options.decryptQueue,
+      this.#options.scheduleDecryption,
     );
 
     this.#transcript.add(body);

@@ -7,16 +7,15 @@ import { turns } from '../../support/recorder.js';
 export class ModelError extends Error {}
 
 /**
- * A case that takes longer than this hangs. Cases need some milliseconds; a busy machine needs
- * more.
+ * Milliseconds after which a case counts as hanging. Cases take some milliseconds, on a busy
+ * machine more.
  */
 const caseDeadline = 20_000;
 
 const long = process.env['K4NET_MODEL_CASES'];
 
 /**
- * How often one combination runs: few times in the test run, as often as the environment says on
- * demand.
+ * Runs of one combination: a few in the test run, more if the environment variable says so.
  */
 export function runsOf(quick: number, combinations: number): number {
   return long === undefined ? quick : Math.max(1, Math.ceil(Number(long) / combinations));
@@ -44,7 +43,7 @@ export async function runCases<T>(
   });
 }
 
-/** What a case did wrong. It goes on to its end all the same, so that it leaves nothing behind. */
+/** The violations of a case. It still runs to its end, so that it leaves no handles. */
 export class Violations {
   readonly #found: string[] = [];
 
@@ -58,7 +57,7 @@ export class Violations {
   }
 }
 
-/** Rejections that nothing handles, from its making on. */
+/** Unhandled rejections since its construction. */
 export class Crashes {
   readonly #seen: unknown[] = [];
   readonly #listener = (reason: unknown): void => void this.#seen.push(reason);
@@ -75,12 +74,12 @@ export class Crashes {
   }
 }
 
-/** Promises of one case that have not settled, with the operations that they belong to. */
+/** Unsettled promises of one case, with the names of their operations. */
 export class PendingOperations {
   readonly #labels = new Set<{ readonly label: string }>();
   #idle: (() => void) | undefined;
 
-  /** Counts the promise among those that have not settled until it has; gives it back. */
+  /** Counts the promise as unsettled until it settles, and returns it. */
   watch<T>(label: string, promise: Promise<T>): Promise<T> {
     const entry = { label };
     this.#labels.add(entry);
@@ -106,7 +105,7 @@ export class PendingOperations {
   }
 }
 
-/** Waits for a promise that never rejects, but no longer than so many turns of the event loop. */
+/** Waits for a promise that never rejects, for at most this many turns of the event loop. */
 export async function settledWithin(count: number, promise: Promise<unknown>): Promise<void> {
   let settled = false;
   const done = (): void => {
@@ -117,7 +116,7 @@ export async function settledWithin(count: number, promise: Promise<unknown>): P
   for (let i = 0; i < count && !isSettled(); i += 1) await turns();
 }
 
-/** Turns a hang into a failure that says how both sides stand. */
+/** Turns a hang into a failure with the state of both sides. */
 export async function withinDeadline(promise: Promise<void>, state: () => string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -132,7 +131,7 @@ export async function withinDeadline(promise: Promise<void>, state: () => string
   }
 }
 
-/** An error in few words. */
+/** A short description of an error. */
 export function describe(error: unknown): string {
   return K4netError.is(error) ? `${error.code} ${error.message}` : String(error);
 }
@@ -157,7 +156,7 @@ export class Signals {
     return controller.signal;
   }
 
-  /** No signal has a listener left once everything has settled. */
+  /** Checks that no signal has a listener after everything has settled. */
   check(violations: Violations): void {
     for (const signal of this.#signals) {
       const left = getEventListeners(signal, 'abort').length;
@@ -169,7 +168,7 @@ export class Signals {
 /** The reason of every abort of a model. */
 export class Abort extends Error {}
 
-/** Handles and timers of this process that a socket could have left, by name. */
+/** Handles and timers of this process that a socket could leak, by name. */
 export function handles(): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const name of process.getActiveResourcesInfo()) {
@@ -178,7 +177,7 @@ export function handles(): ReadonlyMap<string, number> {
   return counts;
 }
 
-/** Whether there are no more of them than before. */
+/** Whether there are at most as many as before. */
 export function noneLeft(before: ReadonlyMap<string, number>): boolean {
   return [...handles()].every(([name, count]) => count <= (before.get(name) ?? 0));
 }

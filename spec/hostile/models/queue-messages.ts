@@ -6,7 +6,7 @@ export const rawMark = 0xff;
 const kinds: readonly SentMessage['kind'][] = ['message', 'raw', 'request'];
 const headLength = 6;
 
-/** The bytes of one message: its mark, its number, its kind, and as many bytes more. */
+/** The bytes of one message: its mark, its number, its kind, and padding. */
 export function messageOf(index: number, kind: SentMessage['kind'], size: number): Uint8Array {
   const bytes = pattern(headLength + size, index);
   const view = new DataView(bytes.buffer);
@@ -22,7 +22,7 @@ export function headOf(bytes: Uint8Array): { index: number; kind: SentMessage['k
   return { index: view.getUint32(1), kind: kinds[view.getUint8(5)] ?? 'raw' };
 }
 
-/** The answer to a request: as long, and unlike it. */
+/** The answer to a request: of the same length, with other bytes. */
 export function answerTo(payload: Uint8Array): Uint8Array {
   return payload.map((byte) => byte ^ 0x5a);
 }

@@ -80,7 +80,7 @@ class QueueCase {
     return this.#directions.some(([{ ending }]) => ending !== undefined);
   }
 
-  /** Whether everything that was sent is handled and every request is answered. */
+  /** Whether every message is handled and every request is answered. */
   get #quiet(): boolean {
     return this.#directions.every(([from, to]) => {
       const { callsInFlight, requestsInFlight, callbackQueue, requestQueue } = from.queue.stats();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 export const queueWires = ['plain in memory', 'plain over TCP', 'encrypted over TCP'] as const;
 export type QueueWire = (typeof queueWires)[number];
 
-/** Names whose callbacks come and go; `leaf` and `sink` are always there. */
+/** Names whose callbacks are registered and removed; `leaf` and `sink` always have one. */
 const changing = ['a', 'b', 'c', 'd'] as const;
 const everyName = [...changing, 'leaf', 'sink', 'nobody'] as const;
 
@@ -49,7 +49,9 @@ export type QueueStep = { readonly pause: number } & (
 
 export interface QueueSidePlan {
   readonly dispatch: 'auto' | 'manual';
-  /** How a manual side performs: after the last time is done, or every few turns. */
+  /**
+   * When a manual side calls recvRegistered: after the last call has settled, or every few turns.
+   */
   readonly performing: 'in turn' | 'overlapping';
   readonly unmatched: 'queue' | 'drop' | 'error';
   readonly concurrency: number;
@@ -60,12 +62,12 @@ export interface QueueSidePlan {
 
 export interface QueuePlan {
   readonly wire: QueueWire;
-  /** Limits should be the same at both ends, and are. */
+  /** The same limits at both ends, as the documentation requires. */
   readonly maxQueuedBytes: number;
   readonly maxQueuedMessages: number;
   readonly near: QueueSidePlan;
   readonly far: QueueSidePlan;
-  /** How a case ends that has not ended before. */
+  /** How a case ends if it has not ended before. */
   readonly ending: 'close' | 'drain' | 'both drain';
 }
 
@@ -157,7 +159,7 @@ export function queuePlans(wire: QueueWire): fc.Arbitrary<QueuePlan> {
     far: side,
     ending: fc.constantFrom<QueuePlan['ending'][]>('close', 'drain', 'both drain'),
   });
-  // Two sides that each wait for their callbacks, which wait for the other side, can wait for ever.
+  // If both sides wait for callbacks that wait for the other side, they deadlock.
   const performsInTurn = ({ dispatch, performing }: QueueSidePlan): boolean =>
     dispatch === 'manual' && performing === 'in turn';
   return plans.filter(({ near, far }) => !performsInTurn(near) || !performsInTurn(far));

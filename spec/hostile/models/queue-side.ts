@@ -9,11 +9,11 @@ import { Abort, describe, PendingOperations, settledWithin, type Signals, type V
 import { answerTo, headOf, messageOf, rawMark } from './queue-messages.js';
 import type { Behaviour, CallbackPlan, QueuePlan, QueueSidePlan, QueueStep } from './queue-plan.js';
 
-/** A message as its sender knows it. */
+/** A message at its sender. */
 export interface SentMessage {
   readonly name: string;
   readonly kind: 'message' | 'raw' | 'request';
-  /** Whether the socket has taken it. */
+  /** Whether the socket has accepted it. */
   accepted: boolean;
 }
 
@@ -22,11 +22,11 @@ export interface Handled {
   readonly index: number;
   readonly kind: SentMessage['kind'];
   readonly name: string;
-  /** Which tasks it has to keep the order with; undefined for `recv`. */
+  /** The group of tasks whose order it keeps; undefined for `recv`. */
   readonly lane: string | undefined;
 }
 
-/** One side of a case: a queue socket with its callbacks, and what it has sent and handled. */
+/** One side of a case: a queue socket with its callbacks, its sent and its handled messages. */
 export class QueueSide {
   readonly name: string;
   readonly queue: QueueSocket;
@@ -34,7 +34,7 @@ export class QueueSide {
   readonly sent: SentMessage[] = [];
   readonly handled: Handled[] = [];
   readonly pending = new PendingOperations();
-  /** Whether this side has begun to close, to drain or to cut. */
+  /** Whether this side has started to close, to drain or to cut. */
   ending: 'close' | 'drain' | 'cut' | undefined;
   peer: QueueSide | undefined;
   readonly #limits: QueuePlan;
@@ -84,17 +84,17 @@ export class QueueSide {
     this.#receiving = Promise.all([this.#receiveAll(), this.#performAll()]);
   }
 
-  /** Names that have the same callback from the beginning to the end. */
+  /** Names whose callback never changes. */
   get stableNames(): ReadonlySet<string> {
     return this.#stableNames;
   }
 
-  /** Whether others receive beside the loop: then the order is not known here. */
+  /** Whether other calls receive besides the loop: then the order is unknown. */
   get receivesTwice(): boolean {
     return this.plan.steps.some(({ kind }) => kind === 'recv');
   }
 
-  /** Does all steps and waits for what they have begun. */
+  /** Runs all steps and waits for their operations. */
   async run(): Promise<void> {
     for (const step of this.plan.steps) {
       await settledWithin(step.pause, this.#do(step));
@@ -109,7 +109,10 @@ export class QueueSide {
     await this.pending.settled();
   }
 
-  /** Waits until everything of this side has come to its end, which one of both sides has begun. */
+  /**
+   * Waits until every operation of this side has settled, after one of the sides has started to
+   * close.
+   */
   async finish(): Promise<void> {
     await this.queue.closed;
     await this.#receiving;
@@ -184,7 +187,7 @@ export class QueueSide {
     return ['closing', 'closed'].includes(this.queue.readyState) || this.ending === 'close';
   }
 
-  /** Makes a call, and checks what comes of it. */
+  /** Makes a call, and checks its result. */
   async #call(name: string, size: number, timeout: number, signal?: AbortSignal): Promise<void> {
     const index = this.sent.length;
     this.sent.push({ name, kind: 'request', accepted: false });
@@ -209,7 +212,7 @@ export class QueueSide {
       const receiving = block
         ? this.queue.recv({ timeout, signal })
         : this.queue.recv({ block: false, timeout, signal });
-      // One that waits for ever ends with the socket: nothing waits for it.
+      // A call that never settles ends with the socket: do not wait for it.
       const message = await (timeout === undefined && block ? receiving : this.#watch('recv', receiving));
       if (message) this.#take(message);
     } catch (error) {
@@ -218,7 +221,7 @@ export class QueueSide {
     }
   }
 
-  /** A message that no callback has taken. */
+  /** A message without a callback. */
   #take(message: Uint8Array): void {
     const raw = message[0] === rawMark;
     const nameEnd = raw ? 0 : message.indexOf(0) + 1;
@@ -267,7 +270,7 @@ export class QueueSide {
         const apart = concurrency === undefined || concurrency === Infinity;
         const mayWait = kind === 'request' && apart && this.#stableNames.has(name);
         const behave = (): unknown => this.#behave(behaviour, payload, mayWait);
-        // What waited for a callback that was replaced keeps its place beside that of the new one.
+        // Tasks of a callback that was replaced keep their place beside those of the new one.
         const stable = this.#stableNames.has(name);
         const answer = stable ? this.#count(lanes, concurrency ?? shared, behave) : behave();
         return answer as ReturnType<Callback>;
@@ -276,7 +279,7 @@ export class QueueSide {
     );
   }
 
-  /** Counts the callbacks of a lane that are not done, and checks their limit. */
+  /** Counts the running callbacks of a lane, and checks their limit. */
   #count(lane: string, limit: number, behave: () => unknown): unknown {
     const running = (this.#running.get(lane) ?? 0) + 1;
     this.#running.set(lane, running);
@@ -342,7 +345,7 @@ export class QueueSide {
       this.#violations.add(`${this.name}: onError heard of ${kind} '${name}': ${describe(error)}`);
   }
 
-  /** An error that only the end of one of the sides explains. */
+  /** Whether an error is valid only because one side has ended. */
   readonly #checkEnd = (error: unknown): void => {
     const ended = this.ending !== undefined || this.peer?.ending !== undefined;
     if (!ended || !K4netError.is(error)) this.#violations.add(`${this.name}: ${describe(error)}`);
@@ -350,7 +353,7 @@ export class QueueSide {
 }
 
 const leafBehaviour: Behaviour = { kind: 'return', turns: 0, other: 'a' };
-/** The longest message of a plan, with what it counts beside its bytes. */
+/** The longest message of a plan, with its fixed overhead. */
 const longest = 20_000 + 100;
 
 function boom(): Error {

@@ -11,13 +11,13 @@ beforeAll(() => {
 });
 
 it.each(queueWires)(
-  'random use of two queue sockets, %s: everything is handled once and in order, and nothing waits for ever',
+  'random use of two queue sockets, %s, handles every message once and in order, and settles every promise',
   async (wire) => {
     await runCases(queuePlans(wire), runsOf(100, queueWires.length), runQueueCase);
   },
   modelTimeout,
 );
 
-it('leaves no handle and no timer of a connection behind', async () => {
+it('random use of two queue sockets leaves no handle and no timer', async () => {
   await until(() => noneLeft(before));
 });

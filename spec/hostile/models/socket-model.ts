@@ -11,7 +11,7 @@ import { Crashes, Signals, Violations, withinDeadline } from './cases.js';
 import type { SidePlan, SocketPlan, Wire } from './socket-plan.js';
 import { compareMessages, SocketSide } from './socket-side.js';
 
-/** What one case is made over. */
+/** The transport of one case. */
 interface Carrier {
   readonly near: Duplex | Transport;
   readonly far: Duplex | Transport;
@@ -63,7 +63,7 @@ async function runBoth({ shaken }: SocketPlan, near: SocketSide, far: SocketSide
   await Promise.all(runs);
 }
 
-/** Waits for a handshake; whether it succeeds is seen by what follows. */
+/** Waits for a handshake. Later steps show whether it has succeeded. */
 async function shake(socket: LockedSocket): Promise<void> {
   if (socket instanceof EncryptedSocket) await socket.handshake().catch(() => undefined);
 }
@@ -116,7 +116,7 @@ async function openCarrier(wire: Wire): Promise<Carrier> {
   return { near, far, dispose: () => Promise.resolve() };
 }
 
-/** Takes the connection away below the library; says whether with a reset. */
+/** Destroys the connection below the library. Returns whether that was a reset. */
 function breakStream(stream: Duplex | Transport, how: 'reset' | 'destroy'): 'reset' | 'destroy' {
   if (!(stream instanceof Socket)) {
     if ('abort' in stream) stream.abort();

@@ -4,10 +4,12 @@ import type { PaddingPolicy } from '../../../lib/session/record/padding.js';
 export const wires = ['memory', 'TCP', 'Unix socket'] as const;
 export type Wire = (typeof wires)[number];
 export const securities = ['plain', 'node', 'webcrypto'] as const;
-/** No encryption, or whose cipher. */
+/** No encryption, or the implementation of the cipher. */
 export type Security = (typeof securities)[number];
 
-/** What one side does next. `pause` is for how many turns the next step waits for this one. */
+/**
+ * The next step of one side. `pause` is the number of turns that the following step waits for it.
+ */
 export type Step = { readonly pause: number } & (
   | { readonly kind: 'send'; readonly size: number; readonly abort: number | undefined }
   | { readonly kind: 'trySend'; readonly size: number }
@@ -38,9 +40,9 @@ export interface SidePlan {
 export interface SocketPlan {
   readonly wire: Wire;
   readonly security: Security;
-  /** Whose handshake each side waits for before its first step. */
+  /** The sides that wait for their handshake before the first step. */
   readonly shaken: 'both' | 'own' | 'none';
-  /** Whether the client shows a key of its own, which the server then confirms. */
+  /** Whether the client shows a key of its own, which the server confirms. */
   readonly clientKey: boolean;
   readonly near: SidePlan;
   readonly far: SidePlan;
@@ -98,7 +100,7 @@ const weighted = (choices: [number, fc.Arbitrary<Step>][]) =>
   fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 const few = fc.array(weighted(common), { maxLength: 3 });
 const many = fc.array(weighted(common), { maxLength: 60 });
-/** Most sides end late or leave that to the run; some end at once. */
+/** Most sides end late or let the run end them; some end at once. */
 const steps = fc
   .tuple(
     fc.oneof({ weight: 3, arbitrary: many }, { weight: 1, arbitrary: few }),

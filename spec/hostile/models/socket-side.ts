@@ -5,7 +5,7 @@ import { turns } from '../../support/recorder.js';
 import { Abort, describe, PendingOperations, settledWithin, type Signals, type Violations } from './cases.js';
 import type { SidePlan, Step } from './socket-plan.js';
 
-/** One message as its sender knows it. */
+/** One message at its sender. */
 export interface Sent {
   readonly size: number;
   /**
@@ -15,7 +15,7 @@ export interface Sent {
   state: 'pending' | 'accepted' | 'refused' | 'lost' | 'withdrawn';
 }
 
-/** One side of a case: its socket, what it has sent, what it has received and how that ended. */
+/** One side of a case: its socket, its sent and received messages, and how receiving ended. */
 export class SocketSide {
   readonly name: string;
   readonly socket: LockedSocket;
@@ -31,19 +31,19 @@ export class SocketSide {
    * it.
    */
   closed = false;
-  /** How this side has cut the connection. */
+  /** How this side cut the connection. */
   cut: 'close' | 'reset' | 'destroy' | undefined;
   /** Whether this side has ended its direction. */
   hasEnded = false;
-  /** Whether this side has closed before it had begun with its handshake: there is none then. */
+  /** Whether this side closed before its handshake had started: then there is no handshake. */
   closedUnused = false;
-  /** Whether its handshake has begun before the first step. */
+  /** Whether its handshake started before the first step. */
   shaken = false;
   readonly pending = new PendingOperations();
   readonly #signals: Signals;
   readonly #violations: Violations;
   readonly #destroy: (how: 'reset' | 'destroy') => 'reset' | 'destroy';
-  /** One list for each call that may give messages, in the order of the calls. */
+  /** One list for each call that can return messages, in the order of the calls. */
   readonly #received: Uint8Array[][] = [];
   #batching = false;
   #receiving = 0;
@@ -65,12 +65,12 @@ export class SocketSide {
     this.#destroy = destroy;
   }
 
-  /** Messages that came in, in the order in which they were asked for. */
+  /** Received messages, in the order of the calls. */
   get received(): readonly Uint8Array[] {
     return this.#received.flat();
   }
 
-  /** Does all steps, ends, receives what still comes, and closes. */
+  /** Runs all steps, ends, receives the remaining messages, and closes. */
   async run(): Promise<void> {
     for (const step of this.plan.steps) {
       await settledWithin(step.pause, this.#do(step));
@@ -78,7 +78,7 @@ export class SocketSide {
     }
     this.hasEnded = true;
     void this.#watch('end', this.socket.end()).catch(() => undefined);
-    // Whatever still waits to be sent may need both sides to receive.
+    // Pending sends may need both sides to receive.
     while (this.#batching) await turns();
     await this.#loop('loop', Infinity);
     this.closed = true;
@@ -136,7 +136,7 @@ export class SocketSide {
     }
   }
 
-  /** The bytes of a message and what is written down of it. */
+  /** The bytes of a message and its record. */
   #next(size: number): { bytes: Uint8Array; sent: Sent } {
     const bytes = contentOf(this.name, this.sent.length, size);
     const sent: Sent = { size, state: 'pending' };
@@ -145,12 +145,13 @@ export class SocketSide {
   }
 
   async #send(size: number, abort: number | undefined): Promise<void> {
-    // One that may have gone or not needs a number, so that it is not taken for its neighbour.
+    // A message that may or may not be sent needs a number, so that it is not confused with its
+    // neighbor.
     const { bytes, sent } = this.#next(abort === undefined ? size : Math.max(size, headLength));
     const signal = this.#signals.make(abort);
     const refused = this.#refuses();
     await this.#settleSent(this.#watch('send', this.socket.send(bytes, signal && { signal })), sent, refused);
-    // The buffer is the caller's again, whatever came of it.
+    // The buffer belongs to the caller again, whatever the result.
     if (sent.state === 'accepted') bytes.fill(0xee);
   }
 
@@ -164,7 +165,7 @@ export class SocketSide {
     }
   }
 
-  /** Whether the socket takes no more messages. */
+  /** Whether the socket accepts no more messages. */
   #refuses(): boolean {
     return this.hasEnded || ['closing', 'closed'].includes(this.socket.readyState);
   }
@@ -209,7 +210,9 @@ export class SocketSide {
     return Promise.resolve();
   }
 
-  /** A batch takes messages after it has waited, so nothing else may receive meanwhile. */
+  /**
+   * A batch receives messages after it has waited, so no other call may receive in the meantime.
+   */
   async #loop(kind: 'loop' | 'batches', count: number): Promise<void> {
     if (this.#batching || (kind === 'batches' && this.#receiving > 0)) return;
     this.#batching = kind === 'batches';
@@ -273,7 +276,7 @@ export class SocketSide {
 
 const headLength = 8;
 
-/** A call whose signal has aborted before does nothing. */
+/** A call whose signal has already aborted has no effect. */
 function beginsHandshake(step: Step): boolean {
   const aborted = 'abort' in step && step.abort === 0;
   return step.kind !== 'flush' && step.kind !== 'close' && !aborted;
@@ -310,7 +313,7 @@ export function compareMessages(from: SocketSide, to: SocketSide, violations: Vi
   return next;
 }
 
-/** Whether this is the message of that number, and one that its sender was not refused. */
+/** Whether this is the message with that number, and its send was not rejected. */
 function isSame(from: SocketSide, index: number, message: Uint8Array): boolean {
   const { size, state } = from.sent[index] as Sent;
   return state !== 'refused' && size === message.length && same(message, contentOf(from.name, index, size));

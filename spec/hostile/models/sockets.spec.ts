@@ -14,7 +14,7 @@ describe.each(wires)('random use of two sockets over %s', (wire) => {
   const combinations = wires.length * securities.length;
 
   it.each(securities)(
-    'delivers every message once and in order, settles every promise and hides no loss (%s)',
+    'delivers every message once and in order, settles every promise and reports every loss (%s)',
     async (security) => {
       await runCases(socketPlans(wire, security), runsOf(40, combinations), runSocketCase);
     },
@@ -22,6 +22,6 @@ describe.each(wires)('random use of two sockets over %s', (wire) => {
   );
 });
 
-it('leaves no handle and no timer of a connection behind', async () => {
+it('random use of two sockets leaves no handle and no timer', async () => {
   await until(() => noneLeft(before));
 });

@@ -1,4 +1,4 @@
-// Listens at the path that it is given and waits to be killed: what is left is a socket file that nobody answers.
+// Listens at the given path and waits to be killed, which leaves a stale socket file.
 import { createServer } from 'node:net';
 
 createServer().listen(process.argv[2], () => console.log('listening'));

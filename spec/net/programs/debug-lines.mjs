@@ -1,5 +1,5 @@
-// Lets connections succeed and fail in several ways, and prints what a test has to know of them as JSON. What NODE_DEBUG
-// makes of it is on standard error.
+// Makes connections succeed and fail in several ways, and prints facts for the test as JSON. The
+// output of NODE_DEBUG is on standard error.
 import { connect, generateKeyPair, listen, memoryKnownHosts } from '../../../dist/index.js';
 
 const failed = (promise) =>
@@ -33,10 +33,10 @@ codes.push(await failed(connect({ ...address, pin: client.fingerprint, retry: fa
 await server.close();
 await served;
 
-// Nobody listens there any more.
+// The port has no listener any more.
 codes.push(await failed(connect({ ...address, key: key.publicKey, retry })));
 
-// One place, which is taken.
+// The only place is taken.
 const small = await listen({ port: 0, plain: true, maxPending: 1, onError: () => undefined });
 const first = await connect({ ...small.address(), plain: true });
 const second = await connect({ ...small.address(), plain: true, retry: false }).catch(() => undefined);

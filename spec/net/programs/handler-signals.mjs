@@ -1,5 +1,6 @@
-// Serves connections whose handlers each make a QueueSocket and listen on their signal, closes them, and prints how many of
-// the queues are still in memory and how many signals have aborted. Usage: node --expose-gc handler-signals.mjs CONNECTIONS
+// Serves connections whose handlers each make a QueueSocket and listen on their signal, closes
+// them, and prints how many of the queues are still in memory and how many signals have aborted.
+// Usage: node --expose-gc handler-signals.mjs CONNECTIONS
 import { connect, listen, QueueSocket } from '../../../dist/index.js';
 
 const connections = Number(process.argv[2]);

@@ -1,4 +1,4 @@
-// Listens once a round, at the path that a line on stdin names, and says what came of it. An empty
+// Listens once for each line on stdin, which names the path, and prints the result. An empty
 // line ends the round.
 import { createInterface } from 'node:readline';
 import { listen } from '../../../dist/index.js';

@@ -1,4 +1,4 @@
-// What keeps a process alive: a server, unless it is unref'd. Says what it is at and comes to its end, or does not.
+// A server keeps its process running unless it is unref'd. Prints its state and exits, or does not.
 import { connect, listen } from '../../../dist/index.js';
 
 const server = await listen({ port: 0, plain: true });

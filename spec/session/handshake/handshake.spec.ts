@@ -161,8 +161,8 @@ describe('a handshake', () => {
   });
 
   it('lets a queue refuse an RSA decryption', async () => {
-    const decryptQueue = () => Promise.reject(new K4netError('K4NET_BUSY', 'too many'));
-    const pair = await newPair({}, { decryptQueue });
+    const scheduleDecryption = () => Promise.reject(new K4netError('K4NET_BUSY', 'too many'));
+    const pair = await newPair({}, { scheduleDecryption });
     await pair.client.start();
     await exchange(pair);
     expect(kindOfError(pair.server.error)).toBe('busy');

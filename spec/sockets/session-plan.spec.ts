@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sessionOptions } from '../../lib/sockets/session-choices.js';
+import { sessionOptions } from '../../lib/sockets/session-plan.js';
 
 describe('sessionOptions: the longest record that is accepted', () => {
   it.each([

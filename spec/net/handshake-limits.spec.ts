@@ -1,33 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { HandshakeDecryptQueue } from '../../lib/net/decrypt-queue.js';
-import { HandshakeGate, type HandshakePlace } from '../../lib/net/handshake-gate.js';
+import { DecryptQueue } from '../../lib/net/decrypt-queue.js';
+import { HandshakeLimits, type HandshakeSlot } from '../../lib/net/handshake-limits.js';
 import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
 import { reasonOf, until } from '../support/sockets.js';
 
-/** A gate whose clients have all sent a hello, unless the test says otherwise. */
-class Gate extends HandshakeGate {
-  /** The places that went to newer connections, by their number. */
+/** Limits whose clients have all sent a hello, unless the test says otherwise. */
+class Gate extends HandshakeLimits {
+  /** The slots that newer connections took, by number. */
   readonly dropped: number[] = [];
   #entered = 0;
 
-  silent(address: string, crowded?: boolean): HandshakePlace | undefined {
-    const place = super.enter(address, crowded);
+  silent(address: string, crowded?: boolean): HandshakeSlot | undefined {
+    const place = super.acquire(address, crowded);
     const nth = this.#entered;
     this.#entered += 1;
     if (place) place.onDrop = () => this.dropped.push(nth);
     return place;
   }
 
-  greeted(address: string): HandshakePlace | undefined {
+  greeted(address: string): HandshakeSlot | undefined {
     const place = this.silent(address);
     place?.onHello();
     return place;
   }
 }
 
-describe('the gate of the handshakes', () => {
-  it('has so many places, and so many of them for one address', () => {
+describe('the handshake limits of a server', () => {
+  it('bound the handshakes in progress, in all and for one address', () => {
     const gate = new Gate(5, 2);
     const places = [gate.greeted('192.0.2.1'), gate.greeted('192.0.2.1')];
     expect(places.every(Boolean)).toBe(true);
@@ -36,19 +36,19 @@ describe('the gate of the handshakes', () => {
     const others = [gate.greeted('192.0.2.2'), gate.greeted('2001:db8::1'), gate.greeted('192.0.2.3')];
     expect(others.every(Boolean)).toBe(true);
     expect(gate.greeted('192.0.2.4')).toBeUndefined();
-    places[0]!.leave();
-    places[0]!.leave();
+    places[0]!.release();
+    places[0]!.release();
     expect(gate.pending).toBe(4);
     expect(gate.greeted('192.0.2.1')).toBeDefined();
     expect(gate.pending).toBe(5);
-    for (const place of [places[1], ...others]) place!.leave();
+    for (const place of [places[1], ...others]) place!.release();
     expect(gate.pending).toBe(1);
     expect(gate.greeted('192.0.2.1')).toBeDefined();
     expect(gate.greeted('192.0.2.1')).toBeUndefined();
   });
 
   it.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1', ''])(
-    'counts this machine (%j) in the whole only',
+    'have no limit per address for this machine (%j)',
     (address) => {
       const gate = new Gate(4, 1);
       for (let i = 0; i < 4; i += 1) expect(gate.greeted(address)).toBeDefined();
@@ -65,7 +65,7 @@ describe('the gate of the handshakes', () => {
     ['::2', '::3:4:5:6'],
     ['192.0.2.1', '::ffff:192.0.2.1'],
     ['192.0.2.1', '::FFFF:192.0.2.1'],
-  ])('counts %s and %s as one: a host has a whole /64', (one, other) => {
+  ])('count %s and %s as one network, because a host has a whole /64', (one, other) => {
     const gate = new Gate(4, 1);
     expect(gate.greeted(one)).toBeDefined();
     expect(gate.greeted(other)).toBeUndefined();
@@ -77,13 +77,13 @@ describe('the gate of the handshakes', () => {
     ['::1:2:3:4:5', '::2:2:3:4:5'],
     ['192.0.2.1', '192.0.2.2'],
     ['192.0.2.1', '::ffff:192.0.2.2'],
-  ])('counts %s and %s apart', (one, other) => {
+  ])('count %s and %s as two networks', (one, other) => {
     const gate = new Gate(4, 1);
     expect(gate.greeted(one)).toBeDefined();
     expect(gate.greeted(other)).toBeDefined();
   });
 
-  it('gives the place of the oldest client without a hello to a new one when all are taken', () => {
+  it('drop the oldest client without a hello for a new one if all slots are taken', () => {
     const gate = new Gate(3, 3);
     expect(gate.greeted('192.0.2.1')).toBeDefined();
     const [one, two] = [gate.silent('192.0.2.2'), gate.silent('192.0.2.3')];
@@ -92,13 +92,13 @@ describe('the gate of the handshakes', () => {
     two!.onHello();
     expect(gate.silent('192.0.2.5')).toBeDefined();
     expect(gate.dropped).toEqual([1, 3]);
-    // Those whose place is gone leave, and that changes nothing.
-    one!.leave();
-    three!.leave();
+    // A dropped client releases its slot again, without effect.
+    one!.release();
+    three!.release();
     expect(gate.pending).toBe(3);
   });
 
-  it('gives the place of a client of the same address when that address has as many as it may', () => {
+  it('drop a client without a hello of the same address if the limit of that address is reached', () => {
     const gate = new Gate(8, 2);
     gate.silent('192.0.2.1');
     gate.silent('2001:db8::1');
@@ -108,7 +108,7 @@ describe('the gate of the handshakes', () => {
     expect(gate.pending).toBe(3);
   });
 
-  it('gives the place of a client without a hello when there is no room elsewhere', () => {
+  it('drop a client without a hello if the server has no room', () => {
     const gate = new Gate(8, 8);
     expect(gate.silent('192.0.2.1', true)).toBeUndefined();
     gate.silent('192.0.2.1');
@@ -120,8 +120,8 @@ describe('the gate of the handshakes', () => {
 
 /** Jobs that run until the test ends them. */
 class Jobs {
-  readonly queue = new HandshakeDecryptQueue();
-  /** The origins of the jobs that have begun, in order. */
+  readonly queue = new DecryptQueue();
+  /** The origins of the jobs that have started, in order. */
   readonly begun: string[] = [];
   readonly #finish: (() => void)[] = [];
   #finished = 0;
@@ -149,8 +149,8 @@ class Jobs {
   }
 }
 
-describe('the turns of RSA decryptions', () => {
-  it('are two at a time; 64 wait, and the next one is turned away', async () => {
+describe('the RSA decryptions of a server', () => {
+  it('run two at a time, 64 more wait, and further ones reject with K4NET_BUSY', async () => {
     const jobs = new Jobs();
     const added = Array.from({ length: 66 }, () => jobs.add('a'));
     await turns(2);
@@ -165,7 +165,7 @@ describe('the turns of RSA decryptions', () => {
     expect(jobs.begun).toHaveLength(67);
   });
 
-  it('go round the origins: one with many jobs does not keep the others waiting', async () => {
+  it('take turns by origin, so that one with many does not delay the others', async () => {
     const jobs = new Jobs();
     const added = [
       ...Array.from({ length: 40 }, () => jobs.add('many')),
@@ -178,7 +178,7 @@ describe('the turns of RSA decryptions', () => {
     expect(jobs.begun.slice(0, 8)).toEqual(['many', 'many', 'many', 'b', 'c', 'many', 'b', 'many']);
   });
 
-  it('cannot all be taken by one origin: it gives up its newest for another one', async () => {
+  it('drop the newest of the origin with the most for one of another origin', async () => {
     const jobs = new Jobs();
     const ends: [number, string][] = [];
     const flood = Array.from({ length: 66 }, (_, nth) =>
@@ -199,7 +199,7 @@ describe('the turns of RSA decryptions', () => {
     expect(jobs.begun.slice(0, 6)).toEqual(['flood', 'flood', 'flood', 'other', 'flood', 'other']);
   });
 
-  it('are shared evenly when more origins wait than there is room', async () => {
+  it('are shared evenly if more origins wait than there is room for', async () => {
     const jobs = new Jobs();
     const added = Array.from({ length: 66 }, (_, nth) => jobs.add(`origin ${nth}`));
     await refused(jobs.add('one more'), 'K4NET_BUSY');
@@ -207,8 +207,8 @@ describe('the turns of RSA decryptions', () => {
     await Promise.all(added);
   });
 
-  it('go on after a job that failed', async () => {
-    const queue = new HandshakeDecryptQueue();
+  it('continue after one that failed', async () => {
+    const queue = new DecryptQueue();
     const reason = new Error('no');
     const fail = (): Promise<never> => Promise.reject(reason);
     const failed = [1, 2, 3, 4].map(() => reasonOf(queue.run('a', fail)));

@@ -1,0 +1,182 @@
+import { checkKeyPairSource, importKeyPair } from '../crypto/key-pair.js';
+import { ClientHandshake } from '../session/handshake/client.js';
+import { checkClientOptions } from '../session/handshake/client-options.js';
+import type { Handshake } from '../session/handshake/machine.js';
+import { ServerHandshake } from '../session/handshake/server.js';
+import { checkServerOptions } from '../session/handshake/server-options.js';
+import { defaultRecordLimit } from '../session/record/format.js';
+import type { SessionPlan } from '../session/secure-transport.js';
+import type { Session, SessionOptions } from '../session/session.js';
+import { checkServerKeys, keyChoice, serverKeys, type OrUndefined } from '../trust/server-keys.js';
+import { checkServerTrust, decideTrust, type TrustDecision } from '../trust/server-trust.js';
+import { kindOf } from '../util/bytes.js';
+import { debug } from '../util/debug.js';
+import { flag, milliseconds, withOptions } from '../util/options.js';
+import type { ClientChoices, Peer, ServerChoices, SessionChoices } from './encrypted-socket-options.js';
+import type { LockedSocketOptions } from './locked-socket-options.js';
+
+/** A plan for a session that can also describe the peer. */
+export interface PeerPlan extends SessionPlan {
+  peerOf(session: Session): Peer;
+}
+
+/** The options of a plan. `recvSize` decides the default of `recordLimit`. */
+type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
+
+const defaultHandshakeTimeout = 10_000;
+
+/**
+ * Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64
+ * KiB.
+ */
+const maxDefaultRecordLimit = 256 * 1024;
+
+/**
+ * Turns the options of a client into a handshake: which server it trusts, and how it identifies
+ * itself.
+ */
+export class ClientPlan implements PeerPlan {
+  readonly timeout: number;
+  readonly #choices: ClientChoices & PlanChoices;
+  readonly #storeName: string | undefined;
+  #trust: TrustDecision | undefined;
+
+  /**
+   * @param storeName - name of the server in a known-hosts store. Default: `serverName`.
+   * @throws TypeError for an invalid option, and for options that exclude each other.
+   */
+  constructor(choices: ClientChoices & PlanChoices, storeName: string | undefined = choices.serverName) {
+    this.timeout = handshakeTimeout(choices);
+    this.#choices = choices;
+    this.#storeName = storeName;
+    flag('identifyToUnknownServer', choices.identifyToUnknownServer, false);
+    checkClientOptions(withOptions({ ...sessionOptions(choices), serverName: choices.serverName }));
+    checkServerTrust(choices, storeName);
+    if (choices.clientKey !== undefined) checkKeyPairSource('clientKey', choices.clientKey);
+  }
+
+  async begin(): Promise<Handshake> {
+    const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
+    const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
+    const { serverKey, pin } = (this.#trust = await decideTrust(this.#choices, this.#storeName));
+    return new ClientHandshake(
+      withOptions({
+        ...sessionOptions(this.#choices),
+        serverKey,
+        pin,
+        identity,
+        serverName,
+        identifyToUnknownServer,
+      }),
+    );
+  }
+
+  async succeeded(session: Session): Promise<void> {
+    await this.#trust?.verified?.(session.facts.serverKey);
+    debug?.(`trust in server ${this.#storeName ?? 'without a name'}: ${describePeer(this.peerOf(session))}`);
+  }
+
+  peerOf({ facts: { serverKey, serverName, appProtocol } }: Session): Peer {
+    const how = this.#trust?.how ?? 'unchecked';
+    const authenticated = how === 'key' || how === 'pin' || how === 'known-hosts';
+    const { fingerprint } = serverKey;
+    return { fingerprint, publicKey: serverKey, authenticated, how, serverName, appProtocol };
+  }
+}
+
+/** The functions with which a server limits its handshakes. */
+export interface HandshakeHooks {
+  /** The first unit of the client is complete. */
+  onHello(): void;
+  /** Runs an RSA decryption in its turn. Rejects with `K4NET_BUSY` if too many wait. */
+  scheduleDecryption<T>(job: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Turns the options of a server into a handshake: which keys it has, and which clients it accepts.
+ */
+export class ServerPlan implements PeerPlan {
+  readonly timeout: number;
+  readonly #choices: OrUndefined<ServerChoices> & PlanChoices;
+  readonly #hooks: HandshakeHooks | undefined;
+
+  /** @throws TypeError for an invalid option, and for options that exclude each other. */
+  constructor(choices: OrUndefined<ServerChoices> & PlanChoices, hooks?: HandshakeHooks) {
+    this.timeout = handshakeTimeout(choices);
+    this.#choices = choices;
+    this.#hooks = hooks;
+    checkServerChoices(choices);
+  }
+
+  async begin(): Promise<Handshake> {
+    const { clientAuth, authorize, serverNames } = this.#choices;
+    const hooks = this.#hooks;
+    return new ServerHandshake({
+      ...sessionOptions(this.#choices),
+      key: keyChoice(await serverKeys(this.#choices), serverNames),
+      clientAuth,
+      authorize:
+        authorize &&
+        (({ clientKey, serverName, appProtocol }) =>
+          authorize({ fingerprint: clientKey.fingerprint, publicKey: clientKey, serverName, appProtocol })),
+      scheduleDecryption: hooks && ((job) => hooks.scheduleDecryption(job)),
+      onHello: () => hooks?.onHello(),
+    });
+  }
+
+  succeeded(session: Session): Promise<void> {
+    debug?.(`trust in client: ${describePeer(this.peerOf(session))}`);
+    return Promise.resolve();
+  }
+
+  peerOf({ facts: { clientKey, serverName, appProtocol } }: Session): Peer {
+    return {
+      fingerprint: clientKey?.fingerprint,
+      publicKey: clientKey,
+      // Anybody can make a key: without `authorize` nothing has checked whose it is.
+      authenticated: clientKey !== undefined && this.#choices.authorize !== undefined,
+      how: clientKey ? 'client-key' : 'none',
+      serverName,
+      appProtocol,
+    };
+  }
+}
+
+/**
+ * Checks the options of a server without I/O.
+ *
+ * @throws TypeError for an invalid option, and for options that exclude each other.
+ */
+export function checkServerChoices(choices: OrUndefined<ServerChoices> & PlanChoices): void {
+  const { clientAuth, authorize } = choices;
+  checkServerKeys(choices);
+  if (authorize !== undefined && typeof authorize !== 'function') {
+    throw new TypeError(`authorize is a function, not ${kindOf(authorize)}`);
+  }
+  if (authorize && (clientAuth === undefined || clientAuth === 'none')) {
+    throw new TypeError("'authorize' needs clientAuth 'wanted' or 'required': it would never be called");
+  }
+  // The keys come later, and the handshake checks them then.
+  checkServerOptions({ ...sessionOptions(choices), key: () => undefined, clientAuth });
+}
+
+/** Returns the options that the handshake takes. */
+export function sessionOptions(choices: PlanChoices): SessionOptions {
+  const { appProtocols, padding, cipher, recvSize = maxDefaultRecordLimit } = choices;
+  // An invalid `recvSize` is reported where the options of the socket are checked.
+  const queue = typeof recvSize === 'number' ? Math.floor(recvSize) : 0;
+  const recordLimit = choices.recordLimit ?? Math.min(queue, maxDefaultRecordLimit);
+  // Send record_limit only if it is explicit or above the default: every peer assumes the default.
+  const sent = choices.recordLimit !== undefined || recordLimit > defaultRecordLimit;
+  return { appProtocols, recordLimit: sent ? recordLimit : undefined, padding, cipher };
+}
+
+function handshakeTimeout(choices: SessionChoices): number {
+  return milliseconds('handshakeTimeout', choices.handshakeTimeout, defaultHandshakeTimeout);
+}
+
+/** Describes the peer in the debug log. */
+function describePeer({ how, fingerprint, authenticated }: Peer): string {
+  const key = fingerprint === undefined ? 'no key' : `key ${fingerprint}`;
+  return `${how}, ${key}, ${authenticated ? 'authenticated' : 'not authenticated'}`;
+}
