@@ -77,7 +77,7 @@ export {
 } from './crypto/keys.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
 export type { PaddingPolicy } from './session/record/padding.js';
-export { fileKnownHosts } from './trust/files.js';
+export { fileKnownHosts } from '#files';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions } from './net/connect.js';

@@ -5,7 +5,7 @@ import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.j
 import { longestMessage, type MessageHead } from '../transport/framing/encoder.js';
 import { integer, milliseconds, noOptions, ownOptions } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
-import { toTransport } from '../transport/to-transport.js';
+import { toTransport } from '#duplex';
 import type { DuplexLike } from '../transport/duplex.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import {

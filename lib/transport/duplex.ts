@@ -1,78 +1,42 @@
-import { kindOf, type Bytes } from '../util/bytes.js';
+import { kindOf, noBytes, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { findBuiltin, nextTurn } from '../platform/runtime.js';
+import { nextTurn } from '../platform/runtime.js';
+import {
+  formatAddress,
+  isDuplex,
+  isSystemSocket,
+  type DuplexLike,
+  type StreamExtras,
+} from './duplex-like.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
-/** What the library needs of a Node `Duplex`: TCP and TLS sockets, Unix sockets, pipes, `Duplex.from(...)`. */
-export interface DuplexLike {
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
-  end(): unknown;
-  destroy(error?: Error): unknown;
-  pause(): unknown;
-  resume(): unknown;
-  cork(): void;
-  uncork(): void;
-  readonly destroyed: boolean;
-  readonly readableEnded: boolean;
-  readonly readableObjectMode: boolean;
-  readonly readableEncoding: string | null;
-  readonly writableLength: number;
-  readonly writableEnded: boolean;
-  readonly writableFinished: boolean;
-}
-
-/** What only some duplex streams have. */
-interface Extras {
-  allowHalfOpen?: boolean;
-  readonly errored?: Error | null;
-  readonly remoteAddress?: string;
-  readonly remotePort?: number;
-  readonly localAddress?: string;
-  readonly localPort?: number;
-  readonly autoSelectFamilyAttemptedAddresses?: unknown;
-  setNoDelay?(on: boolean): unknown;
-  resetAndDestroy?(): unknown;
-  unshift?(chunk: Uint8Array): unknown;
-  ref?(): unknown;
-  unref?(): unknown;
-}
-
-/** Whether a value has the shape of a Node duplex stream. */
-export function isDuplex(value: unknown): value is DuplexLike {
-  if (typeof value !== 'object' || value === null) return false;
-  const { on, write, cork, destroy, resume } = value as Partial<DuplexLike>;
-  return [on, write, cork, destroy, resume].every((method) => typeof method === 'function');
-}
-
-/** The transport over a Node duplex stream; undefined for any other value. */
-export function duplexTransport(value: unknown): Transport | undefined {
-  return isDuplex(value) ? new DuplexTransport(value) : undefined;
-}
-
-const nothing: Bytes = new Uint8Array(0);
+export { isDuplex, type DuplexLike } from './duplex-like.js';
 
 const owner: unique symbol = Symbol('transport');
 type Owned = DuplexLike & { readonly [owner]: DuplexTransport };
 
-/** A Node duplex stream as a transport. From here on the stream is the transport's alone. */
+/** A Node duplex stream as a transport. The transport owns the stream from here on. */
 export class DuplexTransport implements Transport {
-  /** How many writes are under way: streams within the process may deliver inside of one. */
+  /** Writes under way in this process: streams within the process can deliver inside of a write. */
   static #writing = 0;
   readonly remoteAddress: string;
   readonly localAddress: string;
-  readonly #stream: DuplexLike & Extras;
-  /** A socket of the operating system: it can be reset, and a chunk that it has written is no longer its own. */
+  readonly #stream: DuplexLike & StreamExtras;
+  /**
+   * Whether it is a socket of the operating system: it can be reset, and it copies what it writes.
+   */
   readonly #isSystem: boolean;
   #sink: Sink | undefined;
   #starting = false;
-  /** The sink wants a pause; delivery goes on in the next turn. */
+  /** The sink applies backpressure: no data until `resume`. */
   #paused = false;
+  /** No data until the next turn of the event loop. */
   #resting = false;
   /** Bytes delivered since the last rest. */
   #delivered = 0;
-  #full = false;
-  /** The peer's end has come; the sink has been told of it. */
+  /** The sink waits for `drain`. */
+  #needDrain = false;
+  /** The peer's end has arrived; `#ended`: the sink has been notified. */
   #endSeen = false;
   #ended = false;
   #finished = false;
@@ -82,21 +46,20 @@ export class DuplexTransport implements Transport {
 
   constructor(stream: DuplexLike) {
     if (stream.readableObjectMode || stream.readableEncoding !== null) {
-      throw new TypeError('the stream gives objects or text; a socket needs one that gives bytes');
+      throw new TypeError('the stream gives objects or text, but a socket needs a stream of bytes');
     }
     this.#stream = stream;
     const extras = this.#stream;
-    this.remoteAddress = addressOf(extras.remoteAddress, extras.remotePort);
-    this.localAddress = addressOf(extras.localAddress, extras.localPort);
-    // An end of the peer must not end our direction, and small messages must not wait for an acknowledgement.
+    this.remoteAddress = formatAddress(extras.remoteAddress, extras.remotePort);
+    this.localAddress = formatAddress(extras.localAddress, extras.localPort);
+    // Half-close: the end of the peer must not end our direction.
     if ('allowHalfOpen' in extras) extras.allowHalfOpen = true;
+    // Small messages must not wait for an acknowledgement (Nagle's algorithm).
     extras.setNoDelay?.(true);
     this.#finished = stream.writableFinished;
-    // `Duplex.from` hands a chunk to a stream behind it, and a stream within the process gives it to its reader as it
-    // is: only a socket of the system is known to be done with a chunk when it says so.
     this.#isSystem = isSystemSocket(stream);
     stream.pause();
-    // The stream knows its transport, so that all streams can have the same listeners.
+    // The stream refers to its transport, so that all streams share the same listeners.
     const owned: Owned = Object.assign(stream, { [owner]: this });
     owned.on('data', DuplexTransport.#data);
     owned.on('drain', DuplexTransport.#drain);
@@ -124,8 +87,8 @@ export class DuplexTransport implements Transport {
   write(parts: readonly Bytes[], done?: () => void): boolean {
     const stream = this.#stream;
     if (this.#gone) return true;
-    const own = this.#isSystem ? parts : parts.map((part) => new Uint8Array(part));
-    const last = own[own.length - 1];
+    const chunks = this.#isSystem ? parts : parts.map((part) => new Uint8Array(part));
+    const last = chunks[chunks.length - 1];
     if (last === undefined) return true;
     let ready = true;
     const written = (error?: Error | null): void => {
@@ -133,31 +96,33 @@ export class DuplexTransport implements Transport {
     };
     DuplexTransport.#writing += 1;
     try {
-      if (own.length === 1) {
+      if (chunks.length === 1) {
         ready = stream.write(last, written);
       } else {
         stream.cork();
-        for (let i = 0; i < own.length - 1; i += 1) stream.write(own[i] ?? last, ignore);
+        for (let i = 0; i < chunks.length - 1; i += 1) stream.write(chunks[i] ?? last, ignore);
         ready = stream.write(last, written);
         stream.uncork();
       }
     } finally {
       DuplexTransport.#writing -= 1;
     }
-    // A stream says false before it has tried; what the system took at once leaves nothing to wait for.
+    // A stream returns false before it tries: nothing to wait for if the system took everything at
+    // once.
     if (ready || stream.writableLength === 0) return true;
-    this.#full = true;
+    this.#needDrain = true;
     return false;
   }
 
   end(): void {
     if (this.#gone) return;
     const stream = this.#stream;
-    // A socket that waits to send its end cannot be reset: the end waits until all before it is sent.
+    // libuv cannot reset a socket that waits to send its end, so end after everything before it is
+    // sent.
     if (!this.#isSystem || stream.writableLength === 0) {
       stream.end();
     } else {
-      stream.write(nothing, () => {
+      stream.write(noBytes, () => {
         if (!this.#gone) stream.end();
       });
     }
@@ -166,21 +131,19 @@ export class DuplexTransport implements Transport {
   abort(cause?: K4netError): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
+    this.#cause ??= cause ?? new K4netError('K4NET_CONNECTION', 'this side cut the connection');
     const stream = this.#stream;
-    // A socket that is sending its end cannot be reset: its handle would stay open for ever. All before
+    // A reset of a socket that sends its end would leave its handle open for ever. All data before
     // the end is with the system by then, so the peer misses nothing.
     const ending = stream.writableEnded && !stream.writableFinished;
     try {
-      // Without a reset the peer could take the cut for a clean end.
+      // A reset, because the peer could mistake a plain close for a clean end.
       if (!ending && !stream.destroyed) stream.resetAndDestroy?.();
     } catch {
-      // Only TCP has resets: a pipe refuses.
+      // Only TCP has resets: a pipe throws.
     }
     if (!stream.destroyed) stream.destroy();
-    nextTurn(() => {
-      this.#onClose();
-    });
+    this.#closeSoon();
   }
 
   ref(): void {
@@ -194,9 +157,9 @@ export class DuplexTransport implements Transport {
   #start(sink: Sink, surplus: Bytes | undefined): void {
     this.#starting = false;
     const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
-    // A sink that handed over inside data() has nothing more to say: the new one starts in its own turn.
+    // The sink can hand over inside data(): then the new sink starts in its own turn.
     if (this.#sink !== sink) return;
-    if (this.#endSeen) this.#tellEnd();
+    if (this.#endSeen) this.#notifyEnd();
     else if (this.#stream.readableEnded) this.#onEnd();
     if (this.#stream.destroyed) {
       this.#cause ??= this.#stream.errored
@@ -213,7 +176,7 @@ export class DuplexTransport implements Transport {
     if (!this.#gone && !this.#starting && !this.#paused && !this.#resting) this.#stream.resume();
   }
 
-  /** Delivers nothing more in this turn. */
+  /** Delivers nothing more in this turn of the event loop. */
   #rest(): void {
     this.#delivered = 0;
     this.#stream.pause();
@@ -251,18 +214,14 @@ export class DuplexTransport implements Transport {
   }
 
   #onDrain(): void {
-    if (!this.#full || this.#gone) return;
-    this.#full = false;
+    if (!this.#needDrain || this.#gone) return;
+    this.#needDrain = false;
     this.#sink?.drain();
   }
 
   #onError(error: Error): void {
     this.#cause ??= toK4netError(error, 'K4NET_CONNECTION', 'the connection broke');
-    // Not every stream destroys itself, or says so, when it has failed.
-    if (!this.#stream.destroyed) this.#stream.destroy();
-    nextTurn(() => {
-      this.#onClose();
-    });
+    this.#destroy();
   }
 
   #onData(chunk: unknown): void {
@@ -270,7 +229,7 @@ export class DuplexTransport implements Transport {
     if (!(chunk instanceof Uint8Array)) {
       this.abort(new K4netError('K4NET_CONNECTION', `the stream gave ${kindOf(chunk)}, not bytes`));
     } else if (DuplexTransport.#writing > 0 && this.#stream.unshift) {
-      // Whoever writes is not to hear of anything before it has done with the write.
+      // A sink must not get data inside its own write.
       this.#rest();
       this.#stream.unshift(chunk);
     } else {
@@ -284,34 +243,44 @@ export class DuplexTransport implements Transport {
   }
 
   /**
-   * A reset that comes together with data is an end as libuv tells it. The next write fails after a reset, so an empty one
-   * tells the two apart; its error comes before the next turn.
+   * libuv reports a reset that arrives together with data as an end. An empty write tells the two
+   * apart: after a reset it fails, before the next turn of the event loop.
    */
   #onEnd(): void {
     if (this.#endSeen || this.#gone) return;
     this.#endSeen = true;
     const stream = this.#stream;
-    // Pipes and Unix sockets have no reset, and no address.
+    // Pipes and Unix sockets have neither a reset nor an address.
     const isTcp = this.#isSystem && stream.localAddress !== undefined;
     if (isTcp && stream.writableLength === 0 && !stream.writableEnded && !stream.destroyed) {
-      stream.write(nothing, ignore);
+      stream.write(noBytes, ignore);
     }
     nextTurn(() => {
-      this.#tellEnd();
+      this.#notifyEnd();
     });
   }
 
-  #tellEnd(): void {
+  #notifyEnd(): void {
     if (!this.#endSeen || this.#ended || this.#gone || this.#starting || this.#cause || !this.#sink) return;
     this.#ended = true;
     this.#sink.end();
     this.#settle();
   }
 
-  /** Not every stream destroys itself, or says so, when both its directions have ended. */
   #settle(): void {
-    if (!this.#ended || !this.#finished || this.#gone) return;
+    if (this.#ended && this.#finished && !this.#gone) this.#destroy();
+  }
+
+  /**
+   * Not every stream destroys itself, or emits `close`, after a failure or when both directions
+   * have ended.
+   */
+  #destroy(): void {
     if (!this.#stream.destroyed) this.#stream.destroy();
+    this.#closeSoon();
+  }
+
+  #closeSoon(): void {
     nextTurn(() => {
       this.#onClose();
     });
@@ -319,7 +288,7 @@ export class DuplexTransport implements Transport {
 
   #onClose(): void {
     if (this.#closed || this.#starting || !this.#sink) return;
-    this.#tellEnd();
+    this.#notifyEnd();
     this.#closed = true;
     this.#gone = true;
     if (!this.#cause && !(this.#ended && this.#finished)) {
@@ -329,18 +298,13 @@ export class DuplexTransport implements Transport {
   }
 }
 
-/** TCP, TLS, Unix sockets: what was written is with the system, or encrypted, when the write is done. */
-function isSystemSocket(stream: object): boolean {
-  const net = findBuiltin('node:net');
-  return net !== undefined && stream instanceof net.Socket;
-}
-
-function addressOf(address: string | undefined, port: number | undefined): string {
-  if (!address) return '';
-  const host = address.includes(':') ? `[${address}]` : address;
-  return port === undefined ? host : `${host}:${port}`;
+/** The transport of a stream that a socket is made over. */
+export function toTransport(stream: DuplexLike | Transport): Transport {
+  if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
+  if (isDuplex(stream)) return new DuplexTransport(stream);
+  throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
 }
 
 function ignore(): void {
-  // A failed part fails the stream too, which says so itself.
+  // The failure of a part also fails the stream, which emits the error itself.
 }

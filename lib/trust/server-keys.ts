@@ -4,7 +4,7 @@ import { K4netError } from '../errors.js';
 import { checkServerKey, type ServerKeyChoice } from '../session/handshake/server-options.js';
 import { checkServerName } from '../session/session.js';
 import { equalBytes, kindOf } from '../util/bytes.js';
-import { keyFile, loadServerKey, readServerKey } from './files.js';
+import { keyFile, loadServerKey, readServerKey } from '#files';
 import { normalizeHostName } from './known-hosts.js';
 
 /** Options that say which keys and which names a server has. */

@@ -1,22 +1,25 @@
 /** The one byte type of the library: any `Uint8Array`, Node's `Buffer` included. */
 export type Bytes = Uint8Array;
 
+/** No bytes: the one shared empty array. */
+export const noBytes: Bytes = new Uint8Array(0);
+
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The bytes of a message as a caller may give it. */
+/** The bytes of a message that a caller gave as bytes or text. */
 export function toBytes(data: Bytes | string): Bytes {
   if (typeof data === 'string') return utf8Encoder.encode(data);
   if (data instanceof Uint8Array) return data;
   throw new TypeError(`a message is a Uint8Array or a string, not ${kindOf(data)}`);
 }
 
-/** Text from UTF-8, strictly: throws a TypeError for bytes that are not UTF-8. A byte order mark is kept. */
+/** Text from strict UTF-8; keeps a byte order mark. Throws a TypeError for other bytes. */
 export function decodeUtf8(bytes: Bytes): string {
   return utf8Decoder.decode(bytes);
 }
 
-/** Text as UTF-8 in a limited number of bytes, without a character cut in two. */
+/** Text as UTF-8, cut to a limit in bytes between two characters. */
 export function cutUtf8(text: string, limit: number): Bytes {
   const bytes = utf8Encoder.encode(text);
   if (bytes.length <= limit) return bytes;
@@ -36,7 +39,9 @@ export function readU32(bytes: Bytes, offset: number): number {
   );
 }
 
-/** Writes an unsigned 32-bit little-endian integer; the caller has checked the range and the room. */
+/**
+ * Writes an unsigned 32-bit little-endian integer; the caller has checked the range and the room.
+ */
 export function writeU32(bytes: Bytes, offset: number, value: number): void {
   bytes[offset] = value;
   bytes[offset + 1] = value >>> 8;
@@ -49,7 +54,7 @@ export function readU16(bytes: Bytes, offset: number): number {
   return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
 }
 
-/** A view of some bytes. It is a plain `Uint8Array`, and made in less time than the `subarray` of Node's class. */
+/** A view of some bytes: a plain `Uint8Array`, faster to make than `subarray` of a `Buffer`. */
 export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
@@ -58,14 +63,14 @@ export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
 const spareBytes = 64;
 
 /**
- * The bytes, or a copy of them where they would keep a much larger buffer alive: what a queue holds is what it counts,
- * up to a factor of two.
+ * The bytes, or a copy of them if they would keep a much larger buffer alive. So a queue uses at
+ * most twice the memory that it counts.
  */
 export function compact(bytes: Bytes): Bytes {
   return bytes.buffer.byteLength > 2 * bytes.length + spareBytes ? new Uint8Array(bytes) : bytes;
 }
 
-/** Byte strings, joined in a new one. */
+/** A new array with the bytes of all parts. */
 export function concatBytes(parts: readonly Bytes[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -78,7 +83,7 @@ export function concatBytes(parts: readonly Bytes[]): Bytes {
   return joined;
 }
 
-/** Whether two byte strings are equal, in a time that tells of their lengths only. */
+/** Whether two byte strings are equal, in constant time: the time depends on their lengths only. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
@@ -86,7 +91,7 @@ export function equalBytes(a: Bytes, b: Bytes): boolean {
   return difference === 0;
 }
 
-/** The bytes of ASCII text that the library itself wrote. */
+/** The bytes of ASCII text of the library itself. */
 export function ascii(text: string): Bytes {
   return utf8Encoder.encode(text);
 }
@@ -98,7 +103,7 @@ export function toHex(bytes: Bytes): string {
   return text;
 }
 
-/** A word for the kind of a value, for messages about wrong arguments. Never shows the value itself. */
+/** The type of a value for messages about wrong arguments. Never contains the value itself. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';

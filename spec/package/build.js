@@ -29,6 +29,7 @@ const layers = [
   'transport',
   'crypto',
   'session',
+  'stores',
   'trust',
   'sockets',
   'queue',
@@ -42,6 +43,8 @@ const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name
 /** The layer whose chunk has a module; undefined for modules that stay files of their own. */
 function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
+  // What `#files` leads to must not share a chunk with the code that imports `#files`.
+  if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }
