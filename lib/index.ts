@@ -73,7 +73,7 @@ export {
 } from './crypto/keys.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
 export type { PaddingPolicy } from './session/record/padding.js';
-export { fileKnownHosts } from './trust/files.js';
+export { fileKnownHosts } from '#files';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions } from './net/connect.js';
@@ -90,12 +90,11 @@ export { SEEK_CUR, SEEK_END, SEEK_SET, type SeekWhence } from './binary/cursor.j
 export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
-export * as codec from './codec/index.js';
-export type { AnyCodec, Codec, OptionalCodec } from './codec/codec.js';
-export type { SchemaResult, StandardSchema } from './codec/schema.js';
+export * as codec from './codec/combinators.js';
+export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec/codec.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
-export type { TupleInput, TupleOutput } from './codec/array.js';
+export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
 export {
   TypedQueue,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { preProcessFile } from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { root } from './support/dist.js';
+import { seamSources } from './support/seams.js';
 
 /** Each layer may import itself and the layers before it. The longest matching entry is the layer of a file. */
 const layers = [
@@ -86,9 +87,11 @@ function sourcesIn(folder: string): Source[] {
     .map((file) => {
       const text = readFileSync(path.join(root, file), 'utf8');
       const { importedFiles } = preProcessFile(text, true, true);
-      const imports = importedFiles
-        .filter(({ fileName }) => fileName.startsWith('.'))
-        .map(({ fileName }) => path.posix.join(path.posix.dirname(file), fileName).replace(/\.js$/, '.ts'));
+      const imports = importedFiles.flatMap(({ fileName }) =>
+        fileName.startsWith('.')
+          ? [path.posix.join(path.posix.dirname(file), fileName).replace(/\.js$/, '.ts')]
+          : (seamSources.get(fileName) ?? []),
+      );
       return { file, lines: text.split('\n').length - 1, imports };
     });
 }

@@ -1,6 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { seamSources } from './support/seams.js';
+
+const root = new URL('../', import.meta.url);
 
 export default defineConfig({
+  resolve: {
+    // Tests run the sources of lib/ directly, with the form of each seam that is for Node.
+    alias: Object.fromEntries(
+      [...seamSources].map(([name, files]) => [name, fileURLToPath(new URL(files[0]!, root))]),
+    ),
+  },
   test: {
     dir: 'spec',
     include: ['**/*.spec.ts'],
@@ -11,5 +21,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     retry: 0,
+    coverage: { provider: 'v8', include: ['lib/**'], reportsDirectory: 'coverage' },
   },
 });

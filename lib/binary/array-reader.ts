@@ -1,10 +1,10 @@
-import { checkCount } from './checks.js';
+import { checkCount } from './cursor.js';
 import * as kinds from './kinds.js';
 import { ScalarReader } from './scalar-reader.js';
 
 /**
- * Reads arrays of values of a fixed size. The bytes hold no count: `n` is a whole number from 0 up
- * (else a RangeError), and is compared with what is left before any memory is taken.
+ * Reads arrays of values of a fixed size. The data has no count, so `n` says how many values there are.
+ * It is compared with the remaining bytes before memory is allocated. A negative or fractional `n` is a RangeError.
  */
 export abstract class ArrayReader extends ScalarReader {
   private takeArray<T>(kind: kinds.Kind<T>, n: number): T[] {
@@ -15,7 +15,7 @@ export abstract class ArrayReader extends ScalarReader {
     return values;
   }
 
-  /** `n` bytes in one view, each of them a char. Throws {@link EndOfDataError} when fewer are left. */
+  /** `n` bytes in one view, each of them a char. Throws {@link EndOfDataError} if fewer are left. */
   readCharArray(n: number): Uint8Array {
     const count = checkCount('the count of an array', n);
     const at = this.take(count);

@@ -1,5 +1,4 @@
 import { kindOf } from '../util/bytes.js';
-import { show } from './checks.js';
 
 /** For `seek`: the offset counts from the start of the data. */
 export const SEEK_SET = 0 as const;
@@ -11,9 +10,9 @@ export const SEEK_END = 2 as const;
 /** Where `seek` counts from. */
 export type SeekWhence = typeof SEEK_SET | typeof SEEK_CUR | typeof SEEK_END;
 
-/** A buffer and a position in it: what the reader, the writer and the editor share. */
+/** A buffer with a position. Base class of reader, writer and editor. */
 export abstract class BinaryCursor {
-  // Of a writer, the room it has taken: what lies behind `end` is always zeros.
+  // The buffer of a writer is larger than its data. All bytes after `end` are zeros.
   protected bytes: Uint8Array;
   protected end: number;
   protected position: number;
@@ -26,7 +25,7 @@ export abstract class BinaryCursor {
     this.lazyView = undefined;
   }
 
-  // Made when the first number is read or written: it costs as much as reading a small message of bytes or text.
+  // Created on first use: it costs as much as reading a short message of bytes or text.
   protected get view(): DataView {
     this.lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
     return this.lazyView;
@@ -38,10 +37,10 @@ export abstract class BinaryCursor {
   }
 
   /**
-   * All the bytes, wherever the position is: a view, not a copy.
+   * All bytes, independent of the position. A view, not a copy.
    *
-   * Of a writer or an editor, later writes may change what the view shows, until the buffer has to grow;
-   * from then on the view stays as it was. `data.slice()` is a copy that nothing changes.
+   * Later writes of a writer or an editor change the view until the buffer grows; then the view keeps the old
+   * bytes. Use `data.slice()` for a copy.
    */
   get data(): Uint8Array {
     return this.bytes.subarray(0, this.end);
@@ -57,7 +56,7 @@ export abstract class BinaryCursor {
     return this.position;
   }
 
-  /** Where a seek leads to, still unchecked against the end. */
+  /** The target of a seek, not yet checked against the end. */
   protected target(offset: number, whence: SeekWhence): number {
     if (typeof offset !== 'number') throw new TypeError(`an offset is a number, not ${kindOf(offset)}`);
     const known: readonly unknown[] = [SEEK_SET, SEEK_CUR, SEEK_END];
@@ -67,10 +66,10 @@ export abstract class BinaryCursor {
     const from = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? this.position : this.end;
     const target = from + offset;
     if (Number.isInteger(offset) && Number.isSafeInteger(target) && target >= 0) return target;
-    throw new RangeError(`a seek by ${show(offset)} from ${from} leads to no position in the data`);
+    throw new RangeError(`a seek by ${show(offset)} from ${from} leads before the start of the data`);
   }
 
-  /** The next multiple of an alignment, the position itself included. */
+  /** The next multiple of an alignment; the position itself if it is one. */
   protected aligned(alignment: number): number {
     if (typeof alignment !== 'number') {
       throw new TypeError(`an alignment is a number, not ${kindOf(alignment)}`);
@@ -81,4 +80,35 @@ export abstract class BinaryCursor {
     const over = this.position % alignment;
     return over === 0 ? this.position : this.position + (alignment - over);
   }
+}
+
+/** Largest size of a writer or an editor: the longest message that the length prefix can express. */
+export const maxLength: number = 0xffff_ffff;
+
+/** A number for an error message. A bigint may have a million digits, so long ones are cut. */
+export function show(value: number | bigint): string {
+  const text = String(value);
+  return text.length <= 40 ? text : `${text.slice(0, 40)}...`;
+}
+
+/** A count of elements or bytes. */
+export function checkCount(what: string, value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${kindOf(value)}`);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new RangeError(`${what} is a whole number from 0 up, not ${value}`);
+}
+
+/** Checks for an array or a typed array: a string has a length and elements too. */
+export function checkArray<T>(what: string, values: ArrayLike<T>): ArrayLike<T> {
+  const given: unknown = values;
+  if (Array.isArray(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView))) return values;
+  throw new TypeError(`${what} is an array, not ${kindOf(given)}`);
+}
+
+/** The initial bytes as a plain Uint8Array. The `slice` of Node's `Buffer` does not copy. */
+export function plainBytes(what: string, data: unknown): Uint8Array {
+  if (data instanceof Uint8Array && data.constructor === Uint8Array) return data;
+  if (data instanceof Uint8Array) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  throw new TypeError(`${what} takes a Uint8Array or an ArrayBuffer, not ${kindOf(data)}`);
 }

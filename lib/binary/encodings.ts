@@ -4,18 +4,18 @@ import { decodeShiftJis, isLead, shiftJisCode } from './shift-jis.js';
 /** The encodings of text, by name. */
 export type StringEncoding = 'utf-8' | 'ascii' | 'latin1' | 'utf-16le' | 'shift_jis';
 
-/** How text lies in bytes. */
+/** An encoding of text. */
 export interface Codec {
   readonly name: StringEncoding;
-  /** Bytes of the smallest step, which are those of the pad too. */
+  /** Size of a code unit and of a pad in bytes. */
   readonly unit: 1 | 2;
-  /** The highest pad that never turns up inside a longer character. */
+  /** Highest pad that never occurs inside a multi-byte character. */
   readonly padLimit: number;
-  /** Throws a RangeError for a character that the encoding cannot hold. */
+  /** Throws a RangeError for a character that the encoding lacks. */
   encode(text: string): Uint8Array;
-  /** The text, or the offset of the first bytes that the encoding does not have (for UTF-8: -1). */
+  /** The text, or the offset of the first invalid bytes (for UTF-8 and UTF-16: -1). */
   decode(bytes: Uint8Array): string | number;
-  /** The longest start of encoded text that fits in so many bytes and ends with a whole character. */
+  /** Length of the longest prefix of at most `size` bytes that ends with a whole character. */
   cut(bytes: Uint8Array, size: number): number;
 }
 
@@ -26,7 +26,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 function refuse(name: StringEncoding, text: string, at: number): RangeError {
   const point = text.codePointAt(at) ?? 0;
   const hex = point.toString(16).toUpperCase().padStart(4, '0');
-  return new RangeError(`${name} cannot hold the character U+${hex} at index ${at}`);
+  return new RangeError(`${name} has no character U+${hex} at index ${at}`);
 }
 
 function refuseLoneSurrogates(name: StringEncoding, text: string): void {
@@ -34,7 +34,7 @@ function refuseLoneSurrogates(name: StringEncoding, text: string): void {
   if (at !== -1) throw refuse(name, text, at);
 }
 
-/** An encoding whose bytes are the first code points. */
+/** An encoding with one byte a character, which is its code point. */
 function singleByte(name: 'ascii' | 'latin1', limit: number): Codec {
   return {
     name,
@@ -57,17 +57,17 @@ function singleByte(name: 'ascii' | 'latin1', limit: number): Codec {
   };
 }
 
-// By hand: what TextDecoder calls latin1 is windows-1252.
+// TextDecoder cannot do this: its latin1 is windows-1252.
 function fromLatin1(bytes: Uint8Array): string {
   let text = '';
-  // In pieces: the arguments of one call have to fit on the stack.
+  // In pieces, because the arguments of one call must fit on the stack.
   for (let at = 0; at < bytes.length; at += 4096) {
     text += String.fromCharCode(...bytes.subarray(at, at + 4096));
   }
   return text;
 }
 
-/** The bytes of a short text in ASCII, such as a name: faster here than the way to TextEncoder is. */
+/** The bytes of a short ASCII text, such as a name. Faster than a call of TextEncoder. */
 function shortAscii(text: string): Uint8Array | undefined {
   if (text.length > 48) return undefined;
   const bytes = new Uint8Array(text.length);
@@ -125,7 +125,7 @@ const utf16le: Codec = {
     }
   },
   cut(bytes, size) {
-    // What follows the cut must not be the second half of a pair of surrogates.
+    // A cut must not separate a surrogate pair.
     return size > 0 && ((bytes[size + 1] ?? 0) & 0xfc) === 0xdc ? size - 2 : size;
   },
 };

@@ -1,14 +1,13 @@
 import { kindOf } from '../util/bytes.js';
-import { show } from './checks.js';
-import { fromHalf, halfOverflow, toHalf } from './half-float.js';
+import { show } from './cursor.js';
 
-/** One kind of value of a fixed size: how it lies in bytes, and which values it takes. */
+/** A kind of value of fixed size: its encoding and the values that it accepts. */
 export interface Kind<T> {
-  /** What error messages call it. */
+  /** Its name in error messages. */
   readonly name: string;
   /** In bytes. */
   readonly size: number;
-  /** The value as `set` takes it; throws a TypeError or a RangeError for one that does not fit. */
+  /** The value for `set`. Throws a TypeError or a RangeError for a value that it rejects. */
   readonly check: (value: unknown) => T;
   readonly get: (view: DataView, at: number) => T;
   readonly set: (view: DataView, at: number, value: T) => void;
@@ -250,3 +249,36 @@ export const char: Kind<Uint8Array> = {
     view.setUint8(at, value[0] ?? 0);
   },
 };
+
+/** Smallest magnitude that rounds to infinity as a half float. */
+const halfOverflow = 65520;
+
+/** A number from the 16 bits of an IEEE 754 half-precision float. */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** The nearest half float as 16 bits, ties to even. The caller rejects values that overflow. */
+export function toHalf(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (magnitude === Infinity) return sign | 0x7c00;
+  if (magnitude < 2 ** -14) return sign | roundToEven(magnitude * 2 ** 24);
+  let exponent = Math.floor(Math.log2(magnitude));
+  // log2 rounds: just below a power of two it may return that power.
+  if (2 ** exponent > magnitude) exponent -= 1;
+  // Addition instead of `|`: a fraction that rounds up to 1024 must carry into the exponent.
+  return sign | (((exponent + 15) << 10) + roundToEven(magnitude * 2 ** (10 - exponent)) - 1024);
+}
+
+function roundToEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}

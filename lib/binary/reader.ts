@@ -1,7 +1,6 @@
 import { EndOfDataError, MalformedError } from '../errors.js';
 import { ArrayReader } from './array-reader.js';
-import { checkCount, plainBytes } from './checks.js';
-import type { SeekWhence } from './cursor.js';
+import { checkCount, plainBytes, type SeekWhence } from './cursor.js';
 import {
   elementFormat,
   findPad,
@@ -14,13 +13,24 @@ import {
 import { structLayout, unpack, type StructValue } from './struct-format.js';
 
 /**
- * Reads little-endian values, strings and structs from bytes, one after the other.
+ * Reads little-endian values, strings and structs from bytes.
  *
- * A read is all or nothing: one that throws leaves the position where it was. A read past the end is an
- * {@link EndOfDataError} with the offset, what was wanted and what was there.
+ * A read that throws does not move the position. A read past the end is an {@link EndOfDataError} with the
+ * offset, the number of bytes wanted and the number available.
+ *
+ * @example
+ * ```ts
+ * import { BinaryReader, BinaryWriter } from 'k4net';
+ *
+ * const writer = new BinaryWriter();
+ * writer.writeString('temperature');
+ * writer.writeDouble(21.5);
+ * const reader = new BinaryReader(writer.data);
+ * console.log(reader.readString(), reader.readDouble(), reader.remaining);
+ * ```
  */
 export class BinaryReader extends ArrayReader {
-  /** The bytes are not copied: a change to them shows in what is read later. The position begins at 0. */
+  /** The bytes are not copied: later changes to them affect later reads. The position starts at 0. */
   constructor(data: Uint8Array | ArrayBuffer) {
     const bytes = plainBytes('a BinaryReader', data);
     super(bytes, bytes.length, 0);
@@ -34,16 +44,17 @@ export class BinaryReader extends ArrayReader {
   /**
    * Moves to `offset` bytes from the start, from the position or from the end, and returns the new position.
    *
-   * A RangeError for one before the start, an {@link EndOfDataError} for one past the end. The end itself is allowed.
+   * Throws a RangeError before the start and an {@link EndOfDataError} past the end. The end itself is allowed.
    */
   seek(offset: number, whence: SeekWhence = 0): number {
     return this.moveTo(this.target(offset, whence));
   }
 
   /**
-   * Moves to the next multiple of `alignment` bytes from the start, if not on one, and returns the new position.
+   * Moves to the next multiple of `alignment` bytes from the start and returns the new position. Does not move if
+   * the position is a multiple already.
    *
-   * An {@link EndOfDataError} where that is past the end.
+   * Throws an {@link EndOfDataError} if that is past the end.
    */
   align(alignment: number = 4): number {
     return this.moveTo(this.aligned(alignment));
@@ -58,25 +69,24 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * `n` bytes, or with `n` left out all the rest: a view of the data, not a copy. `slice()` to keep it apart.
+   * `n` bytes, by default all remaining ones. A view of the data, not a copy: use `slice()` for a copy.
    *
-   * Throws {@link EndOfDataError} when fewer are left.
+   * Throws {@link EndOfDataError} if fewer are left.
    */
   read(n?: number): Uint8Array {
     const at = this.take(n === undefined ? this.remaining : checkCount('the count of a read', n));
-    // A message is often a single value: a view of the whole is there already, and costs as much as the rest of a read.
+    // A message is often one value. Reusing the view of the whole halves the cost of such a read.
     return this.position - at === this.bytes.length ? this.bytes : this.bytes.subarray(at, this.position);
   }
 
   /**
-   * Text: up to its terminator, which is consumed, or with a `size` that many bytes without the pads at their end.
+   * Text up to its terminator, which is consumed; with a `size`, that many bytes without the pads at their end.
    *
-   * Throws {@link EndOfDataError} when the terminator or a part of the size is missing, {@link MalformedError} for
-   * bytes that the encoding does not have, and a `K4NET_UNSUPPORTED` error for `'shift_jis'` where the runtime has no
-   * tables for it.
+   * Throws {@link EndOfDataError} if the terminator or a part of the size is missing, {@link MalformedError} for bytes
+   * that are invalid in the encoding, and a `K4NET_UNSUPPORTED` error for `'shift_jis'` in a runtime without it.
    */
   readString(options?: StringOptions): string;
-  /** The bytes of a string with `encoding: null`: found like text, but as a view of the data and never decoded. */
+  /** The bytes of a string with `encoding: null`, delimited like text: a view of the data. */
   readString(options: RawStringOptions): Uint8Array;
   readString(options?: StringOptions | RawStringOptions): string | Uint8Array {
     return this.takeString(stringFormat('readString', options));
@@ -123,10 +133,10 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * The values of one struct. The format is that of Python's `struct` in its `<` mode, such as `'3h I 8s'`;
-   * the letters are in `docs/binary.md`. `c`, `s` and `p` give views of the data, `q` and `Q` bigints.
+   * The values of one struct. The format is that of Python's `struct` in `<` mode, such as `'3h I 8s'`;
+   * `docs/binary.md` lists the letters. `c`, `s` and `p` give views of the data, `q` and `Q` give bigints.
    *
-   * Throws {@link EndOfDataError} when fewer bytes are left than the format takes, and a RangeError for a bad format.
+   * Throws {@link EndOfDataError} if fewer bytes are left than the format needs, and a RangeError for a wrong format.
    */
   readStruct(format: string): StructValue[] {
     const layout = structLayout(format);
@@ -137,7 +147,7 @@ export class BinaryReader extends ArrayReader {
   readStructArray(n: number, format: string): StructValue[][] {
     const layout = structLayout(format);
     if (layout.size === 0)
-      throw new RangeError(`the struct format '${format}' takes no bytes: an array has no use for it`);
+      throw new RangeError(`the struct format '${format}' takes no bytes, so an array of it has no size`);
     const count = checkCount('the count of an array', n);
     let at = this.take(count * layout.size);
     const rows: StructValue[][] = [];

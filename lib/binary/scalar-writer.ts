@@ -1,16 +1,14 @@
-import { maxLength } from './checks.js';
-import { BinaryCursor } from './cursor.js';
+import { BinaryCursor, maxLength } from './cursor.js';
 import * as kinds from './kinds.js';
 
-// The methods of a single value spell out their DataView call: one shared body would meet every kind
-// and none of its calls could be compiled in line.
+// Each method calls DataView itself. A shared body would be megamorphic, and the compiler could not inline it.
 
-/** Writes single values of a fixed size. A value that is refused leaves the data and the position as they were. */
+/** Writes single values of a fixed size. A rejected value changes neither the data nor the position. */
 export abstract class ScalarWriter extends BinaryCursor {
-  /** Moves over so many bytes, which exist from then on, and says where they begin. */
+  /** Moves past `wanted` bytes, growing the data if needed, and returns their offset. */
   protected room(wanted: number): number {
     const at = this.position;
-    // As in a file: a write of nothing does not fill a gap before it.
+    // As in a file, an empty write does not fill the gap before it.
     if (wanted === 0) return at;
     const after = at + wanted;
     if (after > this.end) this.extend(after);
@@ -18,7 +16,7 @@ export abstract class ScalarWriter extends BinaryCursor {
     return at;
   }
 
-  /** Makes the data longer: what was not there before is zeros. */
+  /** Extends the data with zeros. */
   protected extend(length: number): void {
     if (length > this.bytes.length) this.grow(length);
     this.end = length;
@@ -26,7 +24,7 @@ export abstract class ScalarWriter extends BinaryCursor {
 
   private grow(wanted: number): void {
     if (wanted > maxLength) {
-      throw new RangeError(`a buffer of ${wanted} bytes is over the limit of ${maxLength} bytes`);
+      throw new RangeError(`a buffer of ${wanted} bytes exceeds the limit of ${maxLength} bytes`);
     }
     const bytes = new Uint8Array(Math.min(maxLength, Math.max(wanted, this.bytes.length * 2, 64)));
     bytes.set(this.bytes.subarray(0, this.end));
@@ -43,77 +41,77 @@ export abstract class ScalarWriter extends BinaryCursor {
     kinds.char.set(this.view, at, checked);
   }
 
-  /** A boolean, as the byte 1 or 0. Throws a TypeError for anything else. */
+  /** A boolean as the byte 1 or 0. Throws a TypeError for any other value. */
   writeBool(value: boolean): void {
     const checked = kinds.bool.check(value);
     const at = this.room(1);
     kinds.bool.set(this.view, at, checked);
   }
 
-  /** A signed 8-bit integer, -128 to 127; 1 byte. Throws a RangeError for a value that does not fit. */
+  /** A signed 8-bit integer, -128 to 127; 1 byte. Throws a RangeError for a value out of range. */
   writeByte(value: number): void {
     const checked = kinds.byte.check(value);
     const at = this.room(1);
     this.view.setInt8(at, checked);
   }
 
-  /** An unsigned 8-bit integer, 0 to 255; 1 byte. Throws a RangeError for a value that does not fit. */
+  /** An unsigned 8-bit integer, 0 to 255; 1 byte. Throws a RangeError for a value out of range. */
   writeUbyte(value: number): void {
     const checked = kinds.ubyte.check(value);
     const at = this.room(1);
     this.view.setUint8(at, checked);
   }
 
-  /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value that does not fit. */
+  /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value out of range. */
   writeShort(value: number): void {
     const checked = kinds.short.check(value);
     const at = this.room(2);
     this.view.setInt16(at, checked, true);
   }
 
-  /** An unsigned 16-bit integer, 0 to 65535; 2 bytes. Throws a RangeError for a value that does not fit. */
+  /** An unsigned 16-bit integer, 0 to 65535; 2 bytes. Throws a RangeError for a value out of range. */
   writeUshort(value: number): void {
     const checked = kinds.ushort.check(value);
     const at = this.room(2);
     this.view.setUint16(at, checked, true);
   }
 
-  /** A signed 24-bit integer, -8388608 to 8388607; 3 bytes. Throws a RangeError for a value that does not fit. */
+  /** A signed 24-bit integer, -8388608 to 8388607; 3 bytes. Throws a RangeError for a value out of range. */
   writeInt24(value: number): void {
     const checked = kinds.int24.check(value);
     const at = this.room(3);
     kinds.int24.set(this.view, at, checked);
   }
 
-  /** An unsigned 24-bit integer, 0 to 16777215; 3 bytes. Throws a RangeError for a value that does not fit. */
+  /** An unsigned 24-bit integer, 0 to 16777215; 3 bytes. Throws a RangeError for a value out of range. */
   writeUint24(value: number): void {
     const checked = kinds.uint24.check(value);
     const at = this.room(3);
     kinds.uint24.set(this.view, at, checked);
   }
 
-  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value that does not fit. */
+  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value out of range. */
   writeInt(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
     this.view.setInt32(at, checked, true);
   }
 
-  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value that does not fit. */
+  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
   writeUint(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);
     this.view.setUint32(at, checked, true);
   }
 
-  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value that does not fit. */
+  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value out of range. */
   writeLong(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
     this.view.setInt32(at, checked, true);
   }
 
-  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value that does not fit. */
+  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
   writeUlong(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);
@@ -122,7 +120,7 @@ export abstract class ScalarWriter extends BinaryCursor {
 
   /**
    * A signed 64-bit integer, -2^63 to 2^63 - 1; 8 bytes. Takes a bigint or a safe whole number.
-   * Throws a RangeError for a value that does not fit.
+   * Throws a RangeError for a value out of range.
    */
   writeLonglong(value: bigint | number): void {
     const checked = kinds.longlong.check(value);
@@ -132,7 +130,7 @@ export abstract class ScalarWriter extends BinaryCursor {
 
   /**
    * An unsigned 64-bit integer, 0 to 2^64 - 1; 8 bytes. Takes a bigint or a safe whole number.
-   * Throws a RangeError for a value that does not fit.
+   * Throws a RangeError for a value out of range.
    */
   writeUlonglong(value: bigint | number): void {
     const checked = kinds.ulonglong.check(value);

@@ -3,14 +3,14 @@ import { K4netError } from '../errors.js';
 // A pair is a lead byte (81..9F, E0..FC) and a trail byte (40..7E, 80..FC); its index counts them in order.
 const trails = 188;
 const pairs = 60 * trails;
-// NEC's selection of IBM's extensions: each of them stands again further on.
+// NEC's selection of IBM extensions: each of these characters occurs again later.
 const duplicatesFrom = 8272;
 const duplicatesTo = 8835;
 
 interface Tables {
-  /** From the index of a pair to its character, 0 where there is none. */
+  /** From the index of a pair to its character; 0 if there is none. */
   readonly characters: Uint16Array;
-  /** From a character to its bytes, 0 where it has none. */
+  /** From a character to its bytes; 0 if it has none. */
   readonly codes: Uint16Array;
 }
 
@@ -34,7 +34,7 @@ function build(): Tables {
     const duplicate = index >= duplicatesFrom && index <= duplicatesTo;
     if (!duplicate && codes[character] === 0) codes[character] = code;
   }
-  // Single bytes are set by rule: runtimes differ in what they make of 1A, 1C, 7F and 80.
+  // Single bytes follow a rule, because runtimes differ in 1A, 1C, 7F and 80.
   for (let byte = 0; byte < 0x80; byte += 1) codes[byte] = byte;
   for (let byte = 0xa1; byte <= 0xdf; byte += 1) codes[halfWidth(byte)] = byte;
   return { characters, codes };
@@ -65,18 +65,18 @@ function halfWidth(byte: number): number {
   return byte + 0xfec0;
 }
 
-/** Whether a byte begins a pair. */
+/** Whether a byte is the first of a pair. */
 export function isLead(byte: number): boolean {
   return (byte >= 0x81 && byte <= 0x9f) || (byte >= 0xe0 && byte <= 0xfc);
 }
 
-/** The one or two bytes of a UTF-16 unit as a number, or -1 for one that has none. */
+/** The one or two bytes of a UTF-16 unit as a number; -1 if it has none. */
 export function shiftJisCode(unit: number): number {
   const code = tables().codes[unit] ?? 0;
   return code === 0 && unit !== 0 ? -1 : code;
 }
 
-/** The text of the bytes, or the offset of the first that is not Shift_JIS. */
+/** The text of the bytes, or the offset of the first invalid byte. */
 export function decodeShiftJis(bytes: Uint8Array): string | number {
   const { characters } = tables();
   const units: string[] = [];

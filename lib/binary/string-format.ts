@@ -1,24 +1,24 @@
 import { kindOf } from '../util/bytes.js';
 import { ownOptions } from '../util/options.js';
-import { checkCount } from './checks.js';
+import { checkCount } from './cursor.js';
 import { codecs, type Codec, type StringEncoding } from './encodings.js';
 
-/** How a string lies in bytes. */
+/** The encoding of a string. */
 export interface StringOptions {
-  /** Length of the field in bytes. Left out: the string ends with a terminator. */
+  /** Length of the field in bytes. Default: none, so the string ends with a terminator. */
   readonly size?: number | undefined;
-  /** `'utf-8'` where it is left out. */
+  /** Default `'utf-8'`. */
   readonly encoding?: StringEncoding | undefined;
   /**
-   * What fills a field up to its size, or terminates a string without one: a byte as a number or as a
-   * `Uint8Array` of length 1; with `'utf-16le'` the 16-bit unit of that value. 0 where it is left out.
+   * The byte that fills a field up to its size, or terminates a string without one: a number or a `Uint8Array` of
+   * length 1. With `'utf-16le'` it is the 16-bit unit of that value. Default 0.
    */
   readonly pad?: number | Uint8Array | undefined;
 }
 
-/** How a string of raw bytes lies in bytes: with a size or a terminator like text, but never decoded. */
+/** The encoding of a string of raw bytes: with a size or a terminator like text, but not decoded. */
 export interface RawStringOptions {
-  /** Length of the field in bytes. Left out: the string ends with a terminator. */
+  /** Length of the field in bytes. Default: none, so the string ends with a terminator. */
   readonly size?: number | undefined;
   /** No encoding: bytes in, bytes out. */
   readonly encoding: null;
@@ -26,7 +26,7 @@ export interface RawStringOptions {
   readonly pad?: number | Uint8Array | undefined;
 }
 
-/** The same, checked. A codec that is null is raw bytes. */
+/** Checked string options. The codec of raw bytes is null. */
 export interface StringFormat {
   readonly codec: Codec | null;
   readonly unit: 1 | 2;
@@ -52,7 +52,7 @@ export function stringFormat(
   return { codec, unit, size, pad: checkPad(options.pad, codec) };
 }
 
-/** The same for each element of an array, where a size of 0 would leave the count of them without a limit. */
+/** The format of array elements. With a size of 0, the data would not limit their count. */
 export function elementFormat(
   where: string,
   options: StringOptions | RawStringOptions | undefined,
@@ -70,7 +70,7 @@ function checkEncoding(encoding: unknown): Codec | null {
   }
   const codec = codecs.get(encoding);
   if (codec !== undefined) return codec;
-  throw new RangeError(`no encoding is called '${encoding}'; there are ${[...codecs.keys()].join(', ')}`);
+  throw new RangeError(`unknown encoding '${encoding}': use one of ${[...codecs.keys()].join(', ')}`);
 }
 
 function checkPad(pad: unknown, codec: Codec | null): number {
@@ -86,7 +86,7 @@ function checkPad(pad: unknown, codec: Codec | null): number {
   throw new RangeError(`the pad of ${codec?.name ?? 'raw'} strings is from 0 to ${limit}, not ${value}`);
 }
 
-/** The bytes of a string, cut to its size if need be, still without pads and terminator. */
+/** The bytes of a string, cut to its size, without pads and terminator. */
 export function encodeString(format: StringFormat, value: unknown): Uint8Array {
   const { codec, size } = format;
   const bytes = codec === null ? rawBytes(value) : codec.encode(checkText(value));
@@ -121,7 +121,7 @@ export function findPad(format: StringFormat, bytes: Uint8Array, from: number, e
   return -1;
 }
 
-/** The end of what stands between two offsets without the pads that end it. */
+/** The end of the bytes between two offsets without their trailing pads. */
 export function stripPads(format: StringFormat, bytes: Uint8Array, from: number, end: number): number {
   const { unit, pad } = format;
   let stop = end;

@@ -1,10 +1,10 @@
 import { kindOf } from '../util/bytes.js';
 import * as kinds from './kinds.js';
 
-/** What `readStruct` returns and `writeStruct` takes; which letter takes which is in `docs/binary.md`. */
+/** A value of a struct. `docs/binary.md` lists the type for each letter. */
 export type StructValue = number | bigint | boolean | string | Uint8Array;
 
-/** Places next to each other that hold the same kind of value. */
+/** Adjacent values of one kind. */
 interface Field {
   readonly letter: string;
   /** Undefined for x, s and p, whose count is a length in bytes. */
@@ -12,12 +12,12 @@ interface Field {
   readonly count: number;
 }
 
-/** A format that has been understood. */
+/** A parsed format. */
 export interface StructLayout {
   readonly format: string;
   /** In bytes. */
   readonly size: number;
-  /** How many values it takes. */
+  /** Number of values. */
   readonly count: number;
   readonly fields: readonly Field[];
 }
@@ -44,7 +44,7 @@ const letters: ReadonlyMap<string, kinds.Kind<StructValue>> = new Map(
 const lengths = 'xsp';
 const token = /\s*([0-9]*)([^0-9\s])/y;
 
-/** A kind among others: it checks again what it is given, since the compiler no longer can. */
+/** Hides the value type of a kind. `set` checks the value at run time instead. */
 function widen<T extends StructValue>(kind: kinds.Kind<T>): kinds.Kind<StructValue> {
   return {
     ...kind,
@@ -54,7 +54,7 @@ function widen<T extends StructValue>(kind: kinds.Kind<T>): kinds.Kind<StructVal
   };
 }
 
-// Programs have few formats and use them often; the bound is for those that make them up as they go.
+// A cache: most programs use few formats often. The limit is for programs that generate formats.
 const known = new Map<string, StructLayout>();
 const knownLimit = 128;
 
@@ -95,7 +95,7 @@ function parse(format: string): StructLayout {
   return { format, size, count: values, fields };
 }
 
-/** The values at an offset; the caller has made sure that `layout.size` bytes are there. */
+/** The values at an offset. The caller checks that `layout.size` bytes are there. */
 export function unpack(layout: StructLayout, bytes: Uint8Array, view: DataView, from: number): StructValue[] {
   const values: StructValue[] = [];
   let at = from;
@@ -106,14 +106,14 @@ export function unpack(layout: StructLayout, bytes: Uint8Array, view: DataView, 
     }
     const field = bytes.subarray(at, at + count);
     if (letter === 's') values.push(field);
-    // The first byte is the length, but never more than the field has.
+    // The first byte is the length. `subarray` limits it to the field.
     if (letter === 'p') values.push(field.subarray(1, 1 + (field[0] ?? 0)));
     at += count;
   }
   return values;
 }
 
-/** Throws for values that the format does not take, so that `pack` need not stop half way. */
+/** Rejects wrong values before `pack` writes the first one. */
 export function checkStruct(layout: StructLayout, values: readonly unknown[]): void {
   if (values.length !== layout.count) {
     throw new TypeError(
@@ -132,7 +132,7 @@ function stringValue(letter: string, value: unknown): Uint8Array {
   throw new TypeError(`the value of the struct letter ${letter} is a Uint8Array, not ${kindOf(value)}`);
 }
 
-/** Writes values that `checkStruct` has let through; the caller has made the room. */
+/** Writes values that `checkStruct` accepted. The caller reserves the bytes. */
 export function pack(
   layout: StructLayout,
   values: readonly StructValue[],
@@ -156,7 +156,7 @@ export function pack(
 function packString(letter: string, value: Uint8Array, field: Uint8Array): void {
   const head = letter === 'p' && field.length > 0 ? 1 : 0;
   const length = Math.min(value.length, field.length - head, head === 1 ? 0xff : Infinity);
-  // The value may be a view of the field itself: it is set before anything else is changed.
+  // Copied first, because the value may be a view of the field itself.
   field.set(value.subarray(0, length), head);
   field.fill(0, head + length);
   if (head === 1) field[0] = length;

@@ -1,7 +1,6 @@
 import { kindOf } from '../util/bytes.js';
 import { ArrayWriter } from './array-writer.js';
-import { checkArray, checkCount, plainBytes } from './checks.js';
-import type { SeekWhence } from './cursor.js';
+import { checkArray, checkCount, plainBytes, type SeekWhence } from './cursor.js';
 import {
   elementFormat,
   encodeString,
@@ -14,15 +13,26 @@ import {
 import { checkStruct, pack, structLayout, type StructLayout, type StructValue } from './struct-format.js';
 
 /**
- * Writes little-endian values, strings and structs into a buffer that grows, up to 4294967295 bytes.
+ * Writes little-endian values, strings and structs into a buffer that grows up to 4294967295 bytes.
  *
- * A write is all or nothing: one that throws leaves the data and the position as they were.
+ * A write that throws changes neither the data nor the position.
+ *
+ * @example
+ * ```ts
+ * import { BinaryWriter } from 'k4net';
+ *
+ * const writer = new BinaryWriter();
+ * writer.writeUint8(1);
+ * writer.writeStringArray(['tea', 'milk']);
+ * writer.writeStruct('2h f', 3, -4, 0.5);
+ * console.log(writer.data);
+ * ```
  */
 export class BinaryWriter extends ArrayWriter {
-  /** Begins with a copy of `initial`, if there is one, and with the position at its end. */
+  /** Starts with a copy of `initial` and the position at its end. Default: empty. */
   constructor(initial?: Uint8Array | ArrayBuffer) {
     const begun = initial !== undefined;
-    // Room for a small message, which then need not grow.
+    // A small message fits without growing.
     const bytes = begun ? plainBytes('a BinaryWriter', initial).slice() : new Uint8Array(128);
     const end = begun ? bytes.length : 0;
     super(bytes, end, end);
@@ -31,7 +41,8 @@ export class BinaryWriter extends ArrayWriter {
   /**
    * Moves to `offset` bytes from the start, from the position or from the end, and returns the new position.
    *
-   * Past the end is allowed: a write there first fills the gap with zeros. A RangeError for one before the start.
+   * A position past the end is allowed: a write there fills the gap with zeros first. Throws a RangeError before the
+   * start.
    */
   seek(offset: number, whence: SeekWhence = 0): number {
     this.position = this.target(offset, whence);
@@ -39,9 +50,10 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * Moves to the next multiple of `alignment` bytes from the start, if not on one, and returns the new position.
+   * Moves to the next multiple of `alignment` bytes from the start and returns the new position. Does not move if
+   * the position is a multiple already.
    *
-   * Where that is past the end, the data grows up to it with zeros, at once. What is there already stays.
+   * If that is past the end, zeros extend the data up to it at once. Existing bytes do not change.
    */
   align(alignment: number = 4): number {
     const target = this.aligned(alignment);
@@ -50,33 +62,33 @@ export class BinaryWriter extends ArrayWriter {
     return target;
   }
 
-  /** Raw bytes, copied. Throws a TypeError for anything but a `Uint8Array`. */
+  /** Raw bytes, which are copied. Throws a TypeError for any value but a `Uint8Array`. */
   write(bytes: Uint8Array): void {
     const given: unknown = bytes;
     if (!(given instanceof Uint8Array)) throw new TypeError(`write takes a Uint8Array, not ${kindOf(given)}`);
     const at = this.room(bytes.length);
-    // Nothing has no place past the end, where a seek may have led.
+    // After a seek past the end, `set` would throw even for no bytes.
     if (bytes.length > 0) this.bytes.set(bytes, at);
   }
 
-  /** `n` bytes of 0. Throws a RangeError where the data would grow over its limit. */
+  /** `n` bytes of 0. Throws a RangeError if the data would exceed its limit. */
   writeZeros(n: number): void {
     const count = checkCount('the count of zeros', n);
-    // Behind the end are zeros already, and memory that is not touched may cost nothing.
+    // Bytes after the old end are zeros already, and untouched memory may cost nothing.
     const old = this.end;
     const at = this.room(count);
     this.bytes.fill(0, at, Math.min(old, this.position));
   }
 
   /**
-   * Text, and after it the terminator; or with a `size` exactly that many bytes: cut after the last whole character
-   * that fits, and filled up with the pad.
+   * Text and a terminator; with a `size`, exactly that many bytes: cut after the last whole character that fits, and
+   * filled with the pad.
    *
-   * Throws a RangeError for a character that the encoding cannot hold, and without a size for text that contains the
-   * terminator; a `K4NET_UNSUPPORTED` error for `'shift_jis'` where the runtime has no tables for it.
+   * Throws a RangeError for a character that the encoding lacks, and for text without a size that contains the
+   * terminator; throws a `K4NET_UNSUPPORTED` error for `'shift_jis'` in a runtime without it.
    */
   writeString(text: string, options?: StringOptions): void;
-  /** The bytes of a string with `encoding: null`: terminated, or cut and filled up, like text. */
+  /** The bytes of a string with `encoding: null`, terminated or filled like text. */
   writeString(bytes: Uint8Array, options: RawStringOptions): void;
   writeString(value: string | Uint8Array, options?: StringOptions | RawStringOptions): void {
     const format = stringFormat('writeString', options);
@@ -94,7 +106,7 @@ export class BinaryWriter extends ArrayWriter {
     const format = elementFormat('writeStringArray', options);
     checkArray('an array of strings', values);
     const encoded = Array.from(values, (value) => encodeString(format, value));
-    // All the room at once: a buffer that cannot grow then fails before the first string.
+    // Grows once for all strings, so that a buffer over its limit fails before the first one.
     this.position = this.room(encoded.reduce((sum, bytes) => sum + fieldSize(format, bytes), 0));
     for (const bytes of encoded) this.putString(format, bytes);
   }
@@ -108,11 +120,11 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * One struct. The format is that of Python's `struct` in its `<` mode, such as `'3h I 8s'`; the letters are in
-   * `docs/binary.md`. As there, `s` and `p` cut what is longer than the field, and fill up with zeros.
+   * One struct. The format is that of Python's `struct` in `<` mode, such as `'3h I 8s'`; `docs/binary.md` lists the
+   * letters. `s` and `p` cut longer values and fill shorter ones with zeros.
    *
-   * Throws a TypeError for a wrong count of values or a wrong type, a RangeError for a value that does not fit or a
-   * bad format.
+   * Throws a TypeError for a wrong number of values or a wrong type, and a RangeError for a value out of range or a
+   * wrong format.
    */
   writeStruct(format: string, ...values: StructValue[]): void {
     const layout = structLayout(format);
@@ -124,7 +136,7 @@ export class BinaryWriter extends ArrayWriter {
   writeStructArray(rows: readonly (readonly StructValue[])[], format: string): void {
     const layout = structLayout(format);
     if (layout.size === 0)
-      throw new RangeError(`the struct format '${format}' takes no bytes: an array has no use for it`);
+      throw new RangeError(`the struct format '${format}' takes no bytes, so an array of it has no size`);
     checkArray('an array of structs', rows);
     for (const row of rows) {
       checkArray('a struct', row);

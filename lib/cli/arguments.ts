@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 
-/** A command line that means nothing: the program prints how it is used, and ends with code 2. */
+/** A wrong command line. The program prints its usage and exits with code 2. */
 export class UsageError extends Error {}
 
-/** The arguments of a command, once they have been counted. */
+/** The checked arguments of a command. */
 export interface Arguments {
-  /** One for each name that was asked for, in that order. */
+  /** One for each given name, in the same order. */
   readonly positionals: readonly string[];
   /** Values of the options that were given. */
   readonly options: Readonly<Record<string, string | undefined>>;
@@ -14,9 +14,9 @@ export interface Arguments {
 /**
  * Reads the arguments of a command.
  *
- * @param names - what the positional arguments are. One in square brackets, at the end, may be missing.
- * @param options - names of options, each with a value, which may be missing.
- * @throws UsageError for arguments that are missing, too many or unknown.
+ * @param names - names of the positional arguments. The last one may be missing if it is in square brackets.
+ * @param options - names of options, which take a value and may be missing.
+ * @throws UsageError for missing, extra or unknown arguments.
  */
 export function readArguments(
   args: readonly string[],
@@ -40,7 +40,7 @@ export function readArguments(
   return found;
 }
 
-/** Runs a check of arguments, and turns its TypeError or RangeError into a UsageError. */
+/** Runs a check of arguments. Throws a UsageError in place of a TypeError or RangeError. */
 export function checked<T>(check: () => T): T {
   try {
     return check();

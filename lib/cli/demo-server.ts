@@ -5,25 +5,23 @@ import type { Address } from '../net/address.js';
 import { listen } from '../net/listen.js';
 import { QueueSocket } from '../queue/queue-socket.js';
 import { defaultKnownHostsPath } from '../trust/known-hosts-file.js';
-import { bytesSoFar, chunkAt, takeChunk } from './chunk.js';
-import { formatBytes } from './format.js';
-import { describeReceipt, Tally } from './tally.js';
+import { bytesSoFar, chunkAt, describeReceipt, formatBytes, takeChunk, Tally } from './transfer.js';
 
-/** What the server process says first. */
+/** The first line of output of the server process, as JSON. */
 export interface Greeting {
   readonly address: Address;
   readonly fingerprint: string;
 }
 
 /**
- * The server process of the demo. Its key is made on the first run, in the user's configuration folder. It takes one
- * file from one client, and gives every chunk of it back.
+ * The server process of the demo. It receives one file from one client and sends every chunk back. The first run
+ * creates its key in the user's configuration folder.
  */
 export async function demoServer(): Promise<number> {
   const folder = path.dirname(defaultKnownHostsPath());
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const server = await listen({ port: 0, keyPath: path.join(folder, 'demo') });
-  // The client is the parent: it learns from the first line where to connect and which key to expect there.
+  // The client is the parent process. It reads the address and the fingerprint from the first line.
   const { fingerprint } = server;
   process.stdout.write(`${JSON.stringify({ address: server.address(), fingerprint } satisfies Greeting)}\n`);
   for await (const socket of server) {
@@ -41,7 +39,7 @@ function takeFile(queue: QueueSocket): void {
   const tally = new Tally();
   queue.registerCallback('begin', (reader) => {
     const name = reader.readString();
-    say(`a file is to come: ${JSON.stringify(name)}, ${formatBytes(Number(reader.readUlonglong()))}`);
+    say(`expecting the file ${JSON.stringify(name)}, ${formatBytes(Number(reader.readUlonglong()))}`);
   });
   queue.registerCallback('chunk', async (reader) => {
     const { offset, bytes } = takeChunk(reader, tally);

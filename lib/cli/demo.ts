@@ -5,18 +5,14 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../net/connect.js';
 import { QueueSocket } from '../queue/queue-socket.js';
-import { takeChunk } from './chunk.js';
 import type { Greeting } from './demo-server.js';
-import { formatBytes, formatCount } from './format.js';
-import { Progress } from './progress.js';
-import { Screen } from './screen.js';
-import { sendFile } from './send-file.js';
-import { describeReceipt, Tally } from './tally.js';
+import { Progress, Screen } from './screen.js';
+import { describeReceipt, formatBytes, formatCount, sendFile, takeChunk, Tally } from './transfer.js';
 
 const who = `client (process ${process.pid})`;
 const screen = new Screen(process.stdout);
 
-/** The main job: a file to another process and back, chunk by chunk. Returns the exit code. */
+/** Sends a file to another process and back, chunk by chunk. Returns the exit code. */
 export async function demo(named: string | undefined): Promise<number> {
   const file = named ?? process.execPath;
   const info = await stat(file);

@@ -10,15 +10,14 @@ import { trust } from './trust.js';
 const usages = {
   demo: `
   demo [FILE]
-      Starts a server process and a client process, which send the file to each other over TCP in chunks,
-      encrypted, each by a call that is answered; then they compare hashes and say how fast it went.
-      Without a file it sends the Node program itself. The server's key is made on the first run, in the
-      user's configuration folder.
+      Starts a server process and a client process that send the file to each other over encrypted TCP,
+      one call for each chunk. Then they compare hashes and print the speed. Without FILE, the file is
+      the Node program itself. The first run creates the server's key in the user's configuration folder.
 `,
   keygen: `
   keygen PATH [--size BITS]
-      Makes a private key for a server in PATH.sk, for its owner only, and prints its fingerprint.
-      Replaces no file. BITS is 2048, 3072 (the default) or 4096.
+      Creates a private key for a server in PATH.sk, readable only by its owner, and prints its
+      fingerprint. Never overwrites a file. BITS is 2048, 3072 (the default) or 4096.
 `,
   fingerprint: `
   fingerprint FILE
@@ -30,12 +29,12 @@ const usages = {
   trust replace NAME FINGERPRINT
   trust revoke NAME [FINGERPRINT]
   trust remove NAME
-      Shows the servers that clients know, or changes one. NAME is what 'connect' looks up: 'host:port',
-      '[address]:port' for IPv6, 'unix:path', or the serverName. 'add' keeps another key that is known
-      already, and fails; 'replace' does not. After 'revoke' clients refuse the server until 'replace'.
-      A server that is not known yet is revoked with its FINGERPRINT. After 'remove' the next connection
-      is a first use again. All take --file FILE for another known-hosts file than the one in the user's
-      configuration folder. A file with a line that is not understood is never changed.
+      Lists or changes the servers that clients know. NAME is the name that 'connect' looks up: 'host:port',
+      '[address]:port' for IPv6, 'unix:path', or the serverName. 'add' fails if another key is known
+      already; 'replace' replaces it. After 'revoke', clients reject the server until 'replace'. To revoke
+      a server that is not known yet, give its FINGERPRINT. After 'remove', the next connection is a first
+      use again. --file FILE selects another known-hosts file than the one in the user's configuration
+      folder. A file with an invalid line is never changed.
 `,
 } as const;
 
@@ -47,7 +46,7 @@ ${Object.values(usages).join('')}
   --version
       Prints the version of the package.
 
-The exit code is 0 for success, 1 for a failure, 2 for a command line that means nothing.
+The exit code is 0 for success, 1 for a failure, 2 for a wrong command line.
 `;
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -82,7 +81,7 @@ async function packageVersion(): Promise<string> {
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
-/** How the command that was given is used, or how all of them are. */
+/** The usage of a command, or of all commands if the name is unknown. */
 function usageOf(name: string | undefined): string {
   const found = Object.entries(usages).find(([command]) => command === name);
   return found ? `usage: k4net COMMAND ...\n${found[1]}` : usage;

@@ -1,4 +1,6 @@
-/** Where the text goes: the standard output has this form. */
+import { formatBytes } from './transfer.js';
+
+/** The output of a screen, such as the standard output. */
 export interface Output {
   readonly isTTY?: boolean | undefined;
   write(text: string): unknown;
@@ -6,7 +8,7 @@ export interface Output {
 
 const eraseLine = '\r\x1b[K';
 
-/** Lines of text, and on a terminal a last one that is written over until another is said. */
+/** Prints lines. On a terminal, a line of progress can be overwritten by the next line. */
 export class Screen {
   readonly #output: Output;
   #open = false;
@@ -15,7 +17,7 @@ export class Screen {
     this.#output = output;
   }
 
-  /** Whether `rewrite` can write over what it wrote before. */
+  /** Whether `rewrite` can overwrite its last line. */
   get rewrites(): boolean {
     return this.#output.isTTY === true;
   }
@@ -25,7 +27,7 @@ export class Screen {
     this.#open = false;
   }
 
-  /** Writes a line that the next one takes the place of, where that is possible. */
+  /** Prints a line that the next one overwrites, if the output is a terminal. */
   rewrite(line: string): void {
     if (!this.rewrites) {
       this.say(line);
@@ -35,9 +37,37 @@ export class Screen {
     this.#open = true;
   }
 
-  /** Leaves the last line as it is. */
+  /** Keeps the last line. */
   end(): void {
     if (this.#open) this.#output.write('\n');
     this.#open = false;
+  }
+}
+
+/** Prints the progress of a file: in steps of 1 % on a terminal, elsewhere in steps of 10 %. */
+export class Progress {
+  readonly #screen: Screen;
+  readonly #who: string;
+  readonly #total: number;
+  readonly #step: number;
+  #said = 0;
+
+  constructor(screen: Screen, who: string, total: number) {
+    this.#screen = screen;
+    this.#who = who;
+    this.#total = total;
+    this.#step = screen.rewrites ? 1 : 10;
+  }
+
+  /** @param bytes - number of bytes done. Calls may come out of order. */
+  update(bytes: number): void {
+    if (this.#total === 0) return;
+    const percent = Math.min(100, Math.floor((100 * bytes) / this.#total));
+    const step = percent - (percent % this.#step);
+    if (step <= this.#said) return;
+    this.#said = step;
+    const line = `${this.#who}: ${percent} % there and back, ${formatBytes(bytes)} of ${formatBytes(this.#total)}`;
+    if (percent === 100) this.#screen.say(line);
+    else this.#screen.rewrite(line);
   }
 }

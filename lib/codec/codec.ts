@@ -1,31 +1,47 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
+import type { SchemaIssue } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
 
 /**
- * How values of one type lie in bytes. What `codec` makes is one, and so is any object with these members.
+ * The binary layout of the values of one type. The functions of `codec` return codecs; any other object
+ * with these members is one too.
  *
- * A codec of your own reads exactly what it has written: it does not look at `remaining`, and it keeps no state.
+ * A codec of your own must read exactly the bytes that it wrote. It must not depend on `remaining` and
+ * must keep no state.
  *
- * @typeParam Input - what may be sent.
- * @typeParam Output - what is received.
+ * @typeParam Input - the values that can be sent.
+ * @typeParam Output - the values that are received.
+ *
+ * @example
+ * ```ts
+ * import { codec, type Codec } from 'k4net';
+ *
+ * const date: Codec<Date> = {
+ *   minSize: 8,
+ *   encode: (writer, value) => writer.writeDouble(value.getTime()),
+ *   decode: (reader) => new Date(reader.readDouble()),
+ * };
+ * const bytes = codec.encode(codec.array(date), [new Date(0)]);
+ * console.log(codec.decode(codec.array(date), bytes));
+ * ```
  */
 export interface Codec<in Input, out Output = Input> {
   /**
-   * The least number of bytes that a value takes; 1 where it is left out. Counts from a peer are compared with it before
-   * memory is taken, so the parts of arrays and maps need 1 or more.
+   * Smallest number of bytes of a value. Default 1. A count from a peer is compared with it before
+   * memory is allocated, so elements of arrays and maps need 1 or more.
    */
   readonly minSize?: number;
-  /** Writes a value. Throws a TypeError or a RangeError for one that it does not take. */
+  /** Writes a value. Throws a TypeError or a RangeError for a value that it does not accept. */
   encode(writer: BinaryWriter, value: Input): void;
   /** Reads a value. May throw anything: the whole payload then fails with a `DecodeError`. */
   decode(reader: BinaryReader): Output;
 }
 
-/** A codec of whatever values. */
+/** A codec of any values. */
 export type AnyCodec = Codec<never, unknown>;
 
-/** A part of a struct that may be missing. */
+/** A field of a struct that may be missing. */
 export interface OptionalCodec<in Input, out Output = Input> extends Codec<
   Input | undefined,
   Output | undefined
@@ -33,7 +49,44 @@ export interface OptionalCodec<in Input, out Output = Input> extends Codec<
   readonly optional: true;
 }
 
-/** A codec whose type only the types of its owner know. */
+/** The types of a schema. They exist only for the compiler. */
+export interface SchemaTypes<out Input, out Output> {
+  readonly '~standard': {
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** The result of a schema: a value, or issues. */
+export type SchemaResult<Output = unknown> =
+  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
+
+/**
+ * A schema with the interface of Standard Schema, version 1, which many validation libraries implement.
+ *
+ * @typeParam Input - the values that can be sent.
+ * @typeParam Output - the values that are received, as the schema returns them.
+ */
+export interface StandardSchema<Input = unknown, Output = Input> extends SchemaTypes<Input, Output> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | PromiseLike<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** The values that can be sent with a codec or a schema. */
+export type Input<C> =
+  C extends SchemaTypes<infer I, unknown> ? I : C extends Codec<infer I, unknown> ? I : never;
+
+/** The values that are received with a codec or a schema. */
+export type Output<C> =
+  C extends SchemaTypes<unknown, infer O> ? O : C extends Codec<never, infer O> ? O : never;
+
+/** The same type with its properties written out, as editors show it. */
+export type Flat<T> = { [K in keyof T]: T[K] } & {};
+
+/** Hides the types of a codec from code that handles values of any type. */
 export function erase(codec: AnyCodec): Codec<unknown> {
   return codec as Codec<unknown>;
 }
@@ -45,12 +98,27 @@ export function isCodec(value: unknown): value is Codec<unknown> {
   return typeof encode === 'function' && typeof decode === 'function';
 }
 
-/** The least size of a part of something, whose maker is told early when it is no codec. */
+/** Whether a value is a schema. The schemas of some libraries are functions. */
+export function isSchema(value: unknown): value is StandardSchema {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  const standard: unknown = '~standard' in value ? value['~standard'] : undefined;
+  return (
+    typeof standard === 'object' &&
+    standard !== null &&
+    'validate' in standard &&
+    typeof standard.validate === 'function'
+  );
+}
+
+/**
+ * The smallest size of a part.
+ *
+ * @param what - the part, as the error message names it.
+ * @throws TypeError for a part that is not a codec.
+ */
 export function minSizeOf(what: string, part: unknown): number {
   if (!isCodec(part)) {
-    const isSchema =
-      (typeof part === 'object' || typeof part === 'function') && part !== null && '~standard' in part;
-    const hint = isSchema ? 'a schema, which can only be that of a whole message' : kindOf(part);
+    const hint = isSchema(part) ? 'a schema, which must describe a whole message' : kindOf(part);
     throw new TypeError(`${what} is a codec, not ${hint}`);
   }
   const size = part.minSize ?? 1;
@@ -58,7 +126,10 @@ export function minSizeOf(what: string, part: unknown): number {
   throw new RangeError(`the minSize of ${what} is a whole number from 0 up, not ${String(size)}`);
 }
 
-/** The least size of what there may be any number of: a peer could announce billions of those that take no bytes. */
+/**
+ * The smallest size of a repeated element. It must be at least one byte: otherwise a short message could
+ * announce billions of elements.
+ */
 export function elementSize(what: string, ...parts: readonly unknown[]): number {
   const size = parts.reduce<number>((sum, part) => sum + minSizeOf(what, part), 0);
   if (size > 0) return size;

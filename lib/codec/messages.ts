@@ -1,12 +1,11 @@
 import { kindOf } from '../util/bytes.js';
-import { type AnyCodec, type Codec, isCodec } from './codec.js';
+import { type AnyCodec, type Codec, isCodec, isSchema, type StandardSchema } from './codec.js';
 import { CodecPayload, type Payload, SchemaPayload, type Subject } from './payload.js';
-import { isSchema, type StandardSchema } from './schema.js';
 
-/** What describes one payload: a codec, or a schema over JSON. */
+/** The description of one payload: a codec, or a schema for JSON. */
 export type PayloadType = AnyCodec | StandardSchema;
 
-/** A request: what describes its argument, and what its answer. */
+/** A request: the descriptions of its argument and of its answer. */
 export interface RequestType<
   Argument extends PayloadType = PayloadType,
   Answer extends PayloadType = PayloadType,
@@ -15,10 +14,10 @@ export interface RequestType<
   readonly answer: Answer;
 }
 
-/** The names of messages and requests, and what each of them carries. Both sides have the same. */
+/** The names of messages and requests with the description of each. Both sides need the same ones. */
 export type Messages = Readonly<Record<string, PayloadType | RequestType>>;
 
-/** A request by what describes its argument and its answer: a codec or a schema each. */
+/** Describes a request by its argument and its answer, each a codec or a schema. */
 export function request<A extends PayloadType, R extends PayloadType>(
   argument: A,
   answer: R,
@@ -28,13 +27,13 @@ export function request<A extends PayloadType, R extends PayloadType>(
   return { argument, answer };
 }
 
-/** One name, ready for use. `answer` is there for a request. */
+/** The payloads of one name. Only a request has an `answer`. */
 export interface Route {
   readonly argument: Payload;
   readonly answer: Payload | undefined;
 }
 
-/** The names of a definition, each ready for use. Throws a TypeError that quotes the name of what is no definition. */
+/** Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong definition. */
 export function compile(messages: Messages): ReadonlyMap<string, Route> {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {

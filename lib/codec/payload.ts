@@ -1,27 +1,25 @@
-import type { BinaryReader } from '../binary/reader.js';
-import type { BinaryWriter } from '../binary/writer.js';
-import { kindOf } from '../util/bytes.js';
-import { DecodeError, K4netError, type SchemaIssue } from '../errors.js';
-import type { Codec } from './codec.js';
+import { BinaryReader } from '../binary/reader.js';
+import { BinaryWriter } from '../binary/writer.js';
+import { type Bytes, decodeUtf8, kindOf } from '../util/bytes.js';
+import { DecodeError, K4netError, MalformedError, type SchemaIssue } from '../errors.js';
+import type { Codec, StandardSchema } from './codec.js';
 import { isPromiseLike } from '../util/wait.js';
-import { decodeJson, encodeJson } from './json.js';
-import type { StandardSchema } from './schema.js';
-import { formatPath, pathOf, type Step } from './error-path.js';
+import { formatPath, maxDepth, pathOf, type Step } from './helpers.js';
 
-/** What a payload is called in errors. */
+/** How errors name a payload. */
 export interface Subject {
   /** Such as `the answer of 'add'`. */
   readonly what: string;
   readonly messageName: string | undefined;
 }
 
-/** How the payload of one message is written and read, whatever it is described with. */
+/** Writes and reads the payload of one message, described by a codec or a schema. */
 export interface Payload {
-  /** Throws a TypeError or a RangeError that says where a value is wrong. */
+  /** Throws a TypeError or a RangeError that names the part of the value that is wrong. */
   write(writer: BinaryWriter, value: unknown): void;
   /**
-   * Reads to the end and passes the value on, with `context`; answers what `use` answers, or a promise of it where the
-   * value takes a promise. Throws a {@link DecodeError}, or rejects with it.
+   * Reads to the end and calls `use` with the value and `context`. Returns the result of `use`, or a promise
+   * of it if the schema is asynchronous. Throws a {@link DecodeError}, or rejects with it.
    */
   read<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown;
 }
@@ -42,7 +40,7 @@ export function writePayload<I>(
   }
 }
 
-/** Reads a whole payload: nothing may be left over. */
+/** Reads a whole payload. Bytes left over are an error. */
 export function readPayload<O>(codec: Codec<never, O>, reader: BinaryReader, subject: Subject): O {
   const start = reader.tell();
   let value: O;
@@ -58,7 +56,7 @@ export function readPayload<O>(codec: Codec<never, O>, reader: BinaryReader, sub
   throw new DecodeError(what, `${remaining} bytes are left over`, { messageName, offset, path: '' });
 }
 
-/** A payload that a codec describes. Nothing of it is asynchronous. */
+/** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {
   readonly #codec: Codec<unknown>;
   readonly #subject: Subject;
@@ -77,7 +75,7 @@ export class CodecPayload implements Payload {
   }
 }
 
-/** A payload of JSON that a schema describes. The schema is asked where it arrives: there it is needed. */
+/** A JSON payload described by a schema. Only the receiver validates it. */
 export class SchemaPayload implements Payload {
   readonly #schema: StandardSchema;
   readonly #subject: Subject;
@@ -113,7 +111,7 @@ export class SchemaPayload implements Payload {
 
   #open(result: unknown): unknown {
     if (typeof result !== 'object' || result === null) {
-      throw undecodable(new TypeError(`the schema answered with ${kindOf(result)}`), this.#subject, 0, '');
+      throw undecodable(new TypeError(`the schema returned ${kindOf(result)}`), this.#subject, 0, '');
     }
     const { issues, value } = result as {
       readonly issues?: readonly SchemaIssue[];
@@ -122,11 +120,11 @@ export class SchemaPayload implements Payload {
     if (issues === undefined) return value;
     const { what, messageName } = this.#subject;
     const path = formatPath((issues[0]?.path ?? []).map(stepOf)).slice(0, maxPath);
-    throw new DecodeError(what, 'the schema refuses it', { messageName, offset: 0, path, issues });
+    throw new DecodeError(what, 'the schema rejects it', { messageName, offset: 0, path, issues });
   }
 }
 
-/** Enough for people; the keys may be the peer's. */
+/** Longest path in an error message: its keys may come from the peer. */
 const maxPath = 256;
 
 function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
@@ -135,15 +133,89 @@ function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
 }
 
 function undecodable(cause: unknown, subject: Subject, offset: number, path: string): DecodeError {
-  // What others throw may quote the payload: it stays in the cause.
+  // An error of another origin may quote the payload, so only the cause has its message.
   const why = K4netError.is(cause) ? cause.message : `decoding it threw ${kindOf(cause)}`;
   return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
 }
 
-/** The error of a wrong value, with its place. What is no error of the value, such as one of a getter, stays itself. */
+/** The error of a wrong value, with its path. Other errors, such as that of a getter, stay unchanged. */
 function unencodable(error: unknown, what: string, path: string): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const message = `${what}${path === '' ? '' : `, ${path}`}: ${error.message}`;
   const options = { cause: error };
   return error instanceof TypeError ? new TypeError(message, options) : new RangeError(message, options);
+}
+
+/**
+ * Encodes a value as bytes, for a message without a name.
+ *
+ * @throws TypeError or RangeError that names the part of the value that is wrong.
+ */
+export function encode<I>(codec: Codec<I, unknown>, value: I): Uint8Array {
+  const writer = new BinaryWriter();
+  writePayload(codec, writer, value, 'the value');
+  return writer.data;
+}
+
+/**
+ * Decodes the bytes that `encode` made with the same codec. Parts that are bytes are views of `data`.
+ *
+ * @throws DecodeError for bytes that the codec rejects, and for bytes left over.
+ */
+export function decode<O>(codec: Codec<never, O>, data: Uint8Array | ArrayBuffer): O {
+  return readPayload(codec, new BinaryReader(data), { what: 'the payload', messageName: undefined });
+}
+
+const utf8Encoder = new TextEncoder();
+
+/** A value as JSON text. Throws a TypeError for a value without a JSON form, a RangeError for deep nesting. */
+function encodeJson(value: unknown): Bytes {
+  // The declared type omits that functions, symbols and undefined give undefined.
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new TypeError(`JSON has no ${kindOf(value)}`);
+  const encoded = utf8Encoder.encode(text);
+  if (isDeep(encoded)) throw new RangeError(`JSON is at most ${maxDepth} levels deep`);
+  return encoded;
+}
+
+/** The value of JSON text. Throws a {@link MalformedError} for anything else, and for deep nesting. */
+function decodeJson(encoded: Bytes): unknown {
+  // Validators recurse, so a deep value could exhaust the stack.
+  if (isDeep(encoded)) throw new MalformedError(`JSON is at most ${maxDepth} levels deep`, encoded);
+  let text: string;
+  try {
+    text = decodeUtf8(encoded);
+  } catch {
+    throw new MalformedError('JSON is UTF-8', encoded);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's error is not the cause, because it quotes the text.
+    throw new MalformedError('the text is not JSON', encoded);
+  }
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/** Whether arrays and objects are nested too deep. Only correct for JSON; the parser rejects other text. */
+function isDeep(text: Bytes): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const byte = text[at];
+    if (byte === quote) quoted = !quoted;
+    else if (quoted) {
+      if (byte === backslash) at += 1;
+    } else if (byte === openBracket || byte === openBrace) {
+      depth += 1;
+      if (depth > maxDepth) return true;
+    } else if (byte === closeBracket || byte === closeBrace) depth -= 1;
+  }
+  return false;
 }

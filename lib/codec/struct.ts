@@ -1,25 +1,35 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
+import { MalformedError } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
-import { type AnyCodec, type Codec, erase, minSizeOf } from './codec.js';
-import { passed } from './error-path.js';
-import type { Flat, Input, Output } from './types.js';
+import {
+  type AnyCodec,
+  type Codec,
+  elementSize,
+  erase,
+  type Flat,
+  type Input,
+  minSizeOf,
+  type OptionalCodec,
+  type Output,
+} from './codec.js';
+import { addPathStep, maxDepth, readFlag } from './helpers.js';
 
-/** The fields of a struct: their names and codecs, in the order of the wire. */
+/** The fields of a struct: names and codecs, in the order of the encoding. */
 export type Fields = Readonly<Record<string, AnyCodec>>;
 
 type Missing<F extends Fields> = {
   [K in keyof F]: F[K] extends { readonly optional: true } ? K : never;
 }[keyof F];
 
-/** What a struct of these fields takes. */
+/** The values of a struct with these fields that can be sent. */
 export type StructInput<F extends Fields> = Flat<
   { readonly [K in Exclude<keyof F, Missing<F>>]: Input<F[K]> } & {
     readonly [K in Missing<F>]?: Input<F[K]>;
   }
 >;
 
-/** What a struct of these fields gives. */
+/** The values of a struct with these fields that are received. */
 export type StructOutput<F extends Fields> = Flat<
   { -readonly [K in Exclude<keyof F, Missing<F>>]: Output<F[K]> } & {
     -readonly [K in Missing<F>]?: Output<F[K]>;
@@ -29,13 +39,29 @@ export type StructOutput<F extends Fields> = Flat<
 /** The codec of a struct. */
 export interface StructCodec<F extends Fields> extends Codec<StructInput<F>, StructOutput<F>> {
   readonly minSize: number;
-  /** As they were given, for a struct with some more: `struct({ ...point.fields, z: float64 })`. */
+  /** The fields as they were passed, to extend a struct: `struct({ ...point.fields, z: float64 })`. */
   readonly fields: F;
 }
 
 /**
- * An object with the fields that are named, one after the other in the order of their declaration, without their names.
- * Other properties are not sent. A field that is `optional` may be missing.
+ * An object with fixed fields: the values in the order of declaration, without the names.
+ *
+ * Other properties are not sent. An `optional` field may be missing.
+ *
+ * @throws TypeError for a field that is not a codec.
+ *
+ * @example
+ * ```ts
+ * import { codec } from 'k4net';
+ *
+ * const order = codec.struct({
+ *   id: codec.uint32,
+ *   items: codec.array(codec.string),
+ *   note: codec.optional(codec.string),
+ * });
+ * const bytes = codec.encode(order, { id: 7, items: ['tea', 'milk'] });
+ * console.log(codec.decode(order, bytes).items);
+ * ```
  */
 export function struct<const F extends Fields>(fields: F): StructCodec<F> {
   const layout = new FieldList('a struct', fields);
@@ -57,11 +83,11 @@ interface Field {
   readonly name: string;
   readonly codec: Codec<unknown>;
   readonly optional: boolean;
-  /** Whether every object seems to have one of that name. */
+  /** Whether every object inherits a property of this name. */
   readonly inherited: boolean;
 }
 
-/** Named values one after the other: what a struct and a case of a union have in common. */
+/** Encodes named values one after the other, for structs and for the cases of unions. */
 export class FieldList {
   readonly minSize: number;
   readonly #fields: readonly Field[];
@@ -73,7 +99,7 @@ export class FieldList {
     }
     let minSize = 0;
     this.#fields = Object.entries(fields).map(([name, codec]) => {
-      // An assignment of it would change the prototype of what is decoded.
+      // Assigning it would change the prototype of the decoded object.
       if (name === '__proto__') throw new TypeError(`${what} cannot have a field '__proto__'`);
       minSize += minSizeOf(`the field '${name}' of ${what}`, codec);
       const optional = 'optional' in codec && codec.optional === true;
@@ -94,12 +120,12 @@ export class FieldList {
         codec.encode(writer, inherited && !Object.hasOwn(value, name) ? undefined : properties[name]);
       }
     } catch (error) {
-      passed(writer, error, step);
+      addPathStep(writer, error, step);
       throw error;
     }
   }
 
-  /** Reads the fields into an object that has none of them yet. */
+  /** Reads the fields into an object that has none of them. */
   decode(reader: BinaryReader, value: Record<string, unknown>): void {
     let step = '';
     try {
@@ -109,8 +135,77 @@ export class FieldList {
         if (part !== undefined || !optional) value[name] = part;
       }
     } catch (error) {
-      passed(reader, error, step);
+      addPathStep(reader, error, step);
       throw error;
     }
   }
+}
+
+/** A value or `undefined`: the byte 1 and the value, or the byte 0. A struct may lack such a field. */
+export function optional<I, O>(codec: Codec<I, O>): OptionalCodec<I, O> {
+  return { ...oneOrNone('optional', codec, undefined), optional: true };
+}
+
+/** A value or `null`: the byte 1 and the value, or the byte 0. */
+export function nullable<I, O>(codec: Codec<I, O>): Codec<I | null, O | null> {
+  return oneOrNone('nullable', codec, null);
+}
+
+function oneOrNone<I, O, N>(what: string, codec: Codec<I, O>, none: N): Codec<I | N, O | N> {
+  minSizeOf(`the value of ${what}`, codec);
+  return {
+    minSize: 1,
+    encode(writer, value) {
+      writer.writeBool(value !== none);
+      if (value !== none) codec.encode(writer, value as I);
+    },
+    decode: (reader) => (readFlag(reader, `the mark of ${what}`) ? codec.decode(reader) : none),
+  };
+}
+
+// One counter for all lazy codecs: codecs that refer to each other share one stack.
+let depth = 0;
+
+/**
+ * A codec that is created on first use, so that a type can contain itself. It must take at least one byte.
+ *
+ * Values may be nested 64 levels deep. Deeper values fail to decode, and sending them is a RangeError.
+ */
+export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
+  if (typeof get !== 'function') throw new TypeError(`lazy takes a function, not ${kindOf(get)}`);
+  let known: Codec<I, O> | undefined;
+  const target = (): Codec<I, O> => {
+    if (known !== undefined) return known;
+    const found = get();
+    elementSize('the codec of lazy', found);
+    known = found;
+    return found;
+  };
+  return {
+    // The target may not exist yet. One byte is the minimum that it must have.
+    minSize: 1,
+    encode(writer, value) {
+      if (depth === maxDepth) throw new RangeError(`a value is at most ${maxDepth} levels deep`);
+      depth += 1;
+      try {
+        target().encode(writer, value);
+      } finally {
+        depth -= 1;
+      }
+    },
+    decode(reader) {
+      if (depth === maxDepth) {
+        throw new MalformedError(
+          `a value is at most ${maxDepth} levels deep`,
+          reader.data.subarray(reader.tell()),
+        );
+      }
+      depth += 1;
+      try {
+        return target().decode(reader);
+      } finally {
+        depth -= 1;
+      }
+    },
+  };
 }

@@ -1,18 +1,17 @@
 import { kindOf } from '../util/bytes.js';
-import type { Codec } from './codec.js';
+import type { Codec, Flat } from './codec.js';
 import { FieldList, type Fields, type StructInput, type StructOutput } from './struct.js';
-import type { Flat } from './types.js';
-import { readOneOf } from './read-helpers.js';
+import { readOneOf } from './helpers.js';
 
-/** The cases of a union: their names, and the fields of each. */
+/** The cases of a union: a name and the fields of each. */
 export type Cases = Readonly<Record<string, Fields>>;
 
-/** What a union takes: an object with the name of its case under `Tag`, beside the fields of that case. */
+/** The values of a union that can be sent: the name of the case under `Tag`, and its fields. */
 export type UnionInput<Tag extends string, C extends Cases> = {
   [K in keyof C]: Flat<Readonly<Record<Tag, K>> & StructInput<C[K]>>;
 }[keyof C];
 
-/** What a union gives: an object with the name of its case under `Tag`, beside the fields of that case. */
+/** The values of a union that are received: the name of the case under `Tag`, and its fields. */
 export type UnionOutput<Tag extends string, C extends Cases> = {
   [K in keyof C]: Flat<Record<Tag, K> & StructOutput<C[K]>>;
 }[keyof C];
@@ -20,10 +19,23 @@ export type UnionOutput<Tag extends string, C extends Cases> = {
 const maxCases = 256;
 
 /**
- * One of several structs, told apart by the property `tag`: a byte with the number of the case, in the order of their
- * declaration, then its fields. New cases at the end leave the numbers of the others as they are.
+ * One of several structs, chosen by the property `tag`: a byte with the index of the case, then its fields.
  *
- * @param cases - 1 to 256, each an object of fields; of a struct, these are its `fields`.
+ * The index follows the order of declaration, so add new cases at the end.
+ *
+ * @param cases - 1 to 256 cases with their fields. The fields of a struct are its `fields`.
+ *
+ * @example
+ * ```ts
+ * import { codec } from 'k4net';
+ *
+ * const shape = codec.union('kind', {
+ *   circle: { radius: codec.float64 },
+ *   square: { side: codec.float64 },
+ * });
+ * const bytes = codec.encode(shape, { kind: 'circle', radius: 2 });
+ * console.log(codec.decode(shape, bytes).kind);
+ * ```
  */
 export function union<const Tag extends string, const C extends Cases>(
   tag: Tag,
@@ -65,10 +77,9 @@ export function union<const Tag extends string, const C extends Cases>(
 }
 
 /**
- * One of some strings: a byte with its number, in the order in which they are given. New ones at the end leave the numbers
- * of the others as they are.
+ * One of several strings: a byte with the index of the string. Add new strings at the end.
  *
- * @param names - 1 to 256, all different.
+ * @param names - 1 to 256 different strings.
  */
 export function enumeration<const Names extends readonly string[]>(...names: Names): Codec<Names[number]> {
   checkNumber('strings', names.length);
@@ -78,7 +89,7 @@ export function enumeration<const Names extends readonly string[]>(...names: Nam
     if (typeof given !== 'string') {
       throw new TypeError(`an enumeration is made of strings, not of ${kindOf(given)}`);
     }
-    if (numbers.has(given)) throw new TypeError(`an enumeration has each string once, but '${given}' twice`);
+    if (numbers.has(given)) throw new TypeError(`an enumeration has the string '${given}' twice`);
     numbers.set(given, index);
   }
   const known: readonly Names[number][] = names;

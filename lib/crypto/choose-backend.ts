@@ -1,6 +1,6 @@
+import { findNodeBackend } from '#node-cipher';
 import { K4netError } from '../errors.js';
 import type { Backend } from './backend.js';
-import { findNodeBackend } from './node-cipher.js';
 import { webBackend } from './suite.js';
 
 /** The implementation of the primitives. Both write the same bytes. */

@@ -83,16 +83,9 @@ export interface QueueSocketOptions {
    */
   readonly idleTimeout?: number | undefined;
   /** Called when the idle timeout has passed, before the socket closes. */
-  readonly onTimeout?: TimeoutHook['run'] | undefined;
+  readonly onTimeout?: ((socket: QueueSocketLike) => void) | undefined;
   /** Sends keepalives and closes the connection of a silent peer. Default: no keepalives. */
   readonly heartbeat?: HeartbeatOptions | undefined;
-}
-
-/**
- * The type of a method, so that TypeScript also accepts a hook whose parameter is a QueueSocket.
- */
-interface TimeoutHook {
-  run(socket: QueueSocketLike): void;
 }
 
 /** A closing message, or none. */

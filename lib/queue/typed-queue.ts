@@ -2,9 +2,9 @@ import type { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
 import type { Payload } from '../codec/payload.js';
-import type { Input, Output } from '../codec/types.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { isPromiseLike, markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
+import type { Input, Output } from '../codec/codec.js';
 
 /** The methods of a queue that a {@link TypedQueue} needs. */
 export interface UntypedQueue<Context, CallbackOptions> {

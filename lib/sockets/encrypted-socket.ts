@@ -2,7 +2,8 @@ import type { Bytes } from '../util/bytes.js';
 import { kindOf } from '../util/bytes.js';
 import { ownOptions, refuseUndefined } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
-import { toTransport, type DuplexLike } from '../transport/duplex.js';
+import { toTransport } from '#duplex';
+import type { DuplexLike } from '../transport/duplex-like.js';
 import type { Transport } from '../transport/transport.js';
 import {
   AbortHub,

@@ -2,7 +2,8 @@
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { noOptions, ownOptions } from '../util/options.js';
-import { toTransport, type DuplexLike } from '../transport/duplex.js';
+import { toTransport } from '#duplex';
+import type { DuplexLike } from '../transport/duplex-like.js';
 import type { Transport } from '../transport/transport.js';
 import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
 import { acquire, fail, onEmptyEnd, type OwnedSocket } from './acquire.js';
@@ -25,8 +26,7 @@ import { iterateBatches, iterateMessages, toText } from './iteration.js';
  *
  * The framing is a length prefix for each message: `docs/protocol.md`, "Plain messages".
  *
- * `send` and `recv` may be called at any time, also many at once: calls of each kind are served in
- * order.
+ * `send` and `recv` may be called many at once: calls of each kind are served in order.
  *
  * @example
  * ```ts
@@ -37,8 +37,8 @@ import { iterateBatches, iterateMessages, toText } from './iteration.js';
  *   const socket = new LockedSocket(stream);
  *   for await (const message of socket) await socket.send(message);
  * });
- * server.listen(4000, '127.0.0.1');
- * const socket = new LockedSocket(net.connect(4000, '127.0.0.1'));
+ * server.listen(4000);
+ * const socket = new LockedSocket(net.connect(4000));
  * await socket.send('hello');
  * console.log(await socket.recvText({ timeout: 1000 }));
  * await socket.close();

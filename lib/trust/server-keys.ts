@@ -3,7 +3,7 @@ import type { KeyPair, KeyPairSource } from '../crypto/key-pair.js';
 import { K4netError } from '../errors.js';
 import { checkServerKey, checkServerName, type ServerKeyChoice } from '../session/handshake/options.js';
 import { equalBytes, kindOf } from '../util/bytes.js';
-import { keyFile, loadServerKey, readServerKey } from './files.js';
+import { keyFile, loadServerKey, readServerKey } from '#files';
 import { normalizeHostName } from './known-hosts.js';
 
 /** The keys and the names of a server, as options. */

@@ -9,7 +9,7 @@ import { K4netError, toK4netError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import { kindOf } from '../util/bytes.js';
 import { flag, withOptions } from '../util/options.js';
-import { fileKnownHosts, keyFile, loadClientPin, saveClientPin } from './files.js';
+import { fileKnownHosts, keyFile, loadClientPin, saveClientPin } from '#files';
 import { checkKnownHost, checkState, hostName, type KnownHost, type KnownHosts } from './known-hosts.js';
 
 /**

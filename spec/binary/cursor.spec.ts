@@ -7,8 +7,8 @@ import { BinaryWriter } from '../../lib/binary/writer.js';
 import { EndOfDataError, K4netError } from '../../lib/errors.js';
 import { call, cases, hex, thrownBy } from './cases.js';
 
-describe('the reader', () => {
-  it('reads a part of a larger buffer where it lies, without copying', () => {
+describe('BinaryReader', () => {
+  it('reads a part of a larger buffer in place, without a copy', () => {
     const all = Uint8Array.of(9, 9, 1, 2, 3, 4, 9);
     const reader = new BinaryReader(all.subarray(2, 6));
     expect(reader.length).toBe(4);
@@ -20,7 +20,7 @@ describe('the reader', () => {
     expect(reader.data).toEqual(Uint8Array.of(7, 2, 3, 4));
   });
 
-  it('takes an ArrayBuffer and a Buffer, and gives plain views of both', () => {
+  it('accepts an ArrayBuffer and a Buffer, and returns plain views of both', () => {
     expect(new BinaryReader(Uint8Array.of(1, 2).buffer).readShort()).toBe(0x0201);
     const reader = new BinaryReader(Buffer.from([1, 2, 3]));
     for (const view of [reader.data, reader.read(1), reader.readChar(), reader.readCharArray(1)]) {
@@ -31,7 +31,7 @@ describe('the reader', () => {
     }
   });
 
-  it('reads so many bytes or the rest', () => {
+  it('reads a number of bytes, or all remaining ones', () => {
     const reader = new BinaryReader(Uint8Array.of(1, 2, 3));
     expect([...reader.read(0)]).toEqual([]);
     expect([...reader.read(1)]).toEqual([1]);
@@ -43,7 +43,7 @@ describe('the reader', () => {
     expect(() => reader.read('1' as never)).toThrow(TypeError);
   });
 
-  it('seeks and aligns inside the data only', () => {
+  it('seeks and aligns only inside the data', () => {
     const reader = new BinaryReader(new Uint8Array(10));
     expect(reader.seek(3)).toBe(3);
     expect(reader.seek(2, SEEK_CUR)).toBe(5);
@@ -65,8 +65,8 @@ describe.each([
   ['reader', () => new BinaryReader(new Uint8Array(10))],
   ['writer', () => new BinaryWriter(new Uint8Array(10))],
   ['editor', () => new BinaryEditor(new Uint8Array(10))],
-])('wrong arguments of the %s', (_name, make) => {
-  it('are refused and move nothing', () => {
+])('wrong arguments of %s', (_name, make) => {
+  it('are rejected and do not move the position', () => {
     const target = make();
     target.seek(4);
     for (const bad of [-5, 0.5, NaN, Infinity, Number.MAX_SAFE_INTEGER]) {
@@ -82,8 +82,8 @@ describe.each([
   });
 });
 
-describe('the writer', () => {
-  it('goes on after the initial bytes, of which it has its own copy', () => {
+describe('BinaryWriter', () => {
+  it('starts after a copy of the initial bytes', () => {
     const initial = Uint8Array.of(1, 2);
     const writer = new BinaryWriter(initial);
     initial[0] = 9;
@@ -92,7 +92,7 @@ describe('the writer', () => {
     expect(() => new BinaryWriter('x' as never)).toThrow(TypeError);
   });
 
-  it('replaces what is there after a seek, and fills a gap with zeros', () => {
+  it('overwrites bytes after a seek, and fills a gap with zeros', () => {
     const writer = new BinaryWriter();
     writer.writeUint(0);
     writer.write(Uint8Array.of(1, 2, 3));
@@ -109,7 +109,7 @@ describe('the writer', () => {
     expect(hex(writer.data)).toBe('030000000102030000ff');
   });
 
-  it('aligns with zeros at the end, and only moves inside', () => {
+  it('aligns with zeros at the end, and only moves inside the data', () => {
     const writer = new BinaryWriter(Uint8Array.of(1, 2, 3, 4, 5));
     writer.seek(1);
     expect(writer.align()).toBe(4);
@@ -124,7 +124,7 @@ describe('the writer', () => {
     expect(writer.length).toBe(16);
   });
 
-  it('shows its data in a view that a growth sets free', () => {
+  it('shows its data in a view until the buffer grows', () => {
     const writer = new BinaryWriter();
     writer.writeByte(1);
     const before = writer.data;
@@ -155,10 +155,10 @@ describe('the writer', () => {
   it.each([
     ['writer', () => new BinaryWriter()],
     ['editor', () => new BinaryEditor()],
-  ])('never takes more than 4294967295 bytes (%s)', (_name, make) => {
+  ])('never holds more than 4294967295 bytes (%s)', (_name, make) => {
     const writer = make();
     writer.writeByte(1);
-    const limit = 'over the limit of 4294967295 bytes';
+    const limit = 'exceeds the limit of 4294967295 bytes';
     expect(() => {
       writer.writeZeros(2 ** 32 - 1);
     }).toThrow(limit);
@@ -193,7 +193,7 @@ describe('the writer', () => {
   });
 });
 
-describe('the editor', () => {
+describe('BinaryEditor', () => {
   it('is a reader with the methods of the writer', () => {
     const editor = new BinaryEditor(Uint8Array.of(1, 2, 3));
     expect(editor).toBeInstanceOf(BinaryEditor);
@@ -219,7 +219,7 @@ describe('the editor', () => {
     expect([...initial]).toEqual([1]);
   });
 
-  it('has nothing to read past the end', () => {
+  it('reads nothing past the end', () => {
     const editor = new BinaryEditor(Uint8Array.of(1));
     editor.seek(100);
     expect(editor.remaining).toBe(0);
@@ -236,7 +236,7 @@ describe('the editor', () => {
     expect(editor.tell()).toBe(100);
   });
 
-  it('behaves as an array of numbers with a position', () => {
+  it('behaves like an array of numbers with a position', () => {
     const small = fc.nat(40);
     const step = fc.oneof(
       fc.record({ do: fc.constant('write' as const), bytes: fc.uint8Array({ maxLength: 30 }) }),
@@ -287,7 +287,7 @@ describe('the editor', () => {
   });
 });
 
-describe('reading bytes from anywhere', () => {
+describe('a read of hostile bytes', () => {
   const options = fc.record(
     {
       size: fc.nat(6).map((half) => half * 2),
@@ -327,7 +327,7 @@ describe('reading bytes from anywhere', () => {
     fc.tuple(fc.constant('align'), fc.integer({ min: 1, max: 2 ** 40 })),
   );
 
-  it('ends in a value, an EndOfDataError or a MalformedError, and a failure moves nothing', () => {
+  it('returns a value or throws an EndOfDataError or a MalformedError, and a failure does not move the position', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 40 }),

@@ -43,7 +43,7 @@ function readBack(reader: BinaryReader | BinaryEditor, vector: Vector, args: unk
 }
 
 describe('the bytes of the seed library', () => {
-  it('has the number of cases that this suite knows of', () => {
+  it('have the number of cases that this suite expects', () => {
     expect(vectors).toHaveLength(75);
     expect(new Set(vectors.map(({ method }) => method)).size).toBe(42);
   });

@@ -45,7 +45,7 @@ describe('shift_jis', () => {
     vi.resetModules();
   });
 
-  it('gives every character one canonical code, and that code back to the character', () => {
+  it('maps every character to one canonical code and back', () => {
     const all = table();
     expect(all.size).toBe(127 + 63 + 9604);
     const codes = new Map<string, string[]>();
@@ -60,7 +60,7 @@ describe('shift_jis', () => {
     }
   });
 
-  it('keeps the single bytes where ASCII and JIS X 0201 have them', () => {
+  it('maps single bytes like ASCII and JIS X 0201', () => {
     for (let byte = 0; byte < 0x80; byte += 1) {
       if (byte !== 1) expect(decode(Uint8Array.of(byte))).toBe(String.fromCharCode(byte));
     }
@@ -91,7 +91,7 @@ describe('shift_jis', () => {
     expect([...table()].sort()).toEqual([...theirs].sort());
   });
 
-  it('says so where the runtime has no tables for it, and leaves the other encodings alone', async () => {
+  it('throws K4NET_UNSUPPORTED in a runtime without it, where other encodings still work', async () => {
     const Real = TextDecoder;
     class Poor extends Real {
       constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }) {

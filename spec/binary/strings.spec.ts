@@ -34,7 +34,7 @@ function texts(encoding: StringEncoding): fc.Arbitrary<string> {
 }
 
 describe.each(encodings)('%s', (encoding) => {
-  it('reads what it wrote, terminated', () => {
+  it('reads terminated strings that it wrote', () => {
     fc.assert(
       fc.property(fc.array(texts(encoding)), (raw) => {
         const list = raw.map((text) => text.replaceAll('\0', ''));
@@ -49,7 +49,7 @@ describe.each(encodings)('%s', (encoding) => {
     );
   });
 
-  it('reads what it wrote in fields: all that fits, in whole characters', () => {
+  it('reads the whole characters that fit a field of fixed size', () => {
     fc.assert(
       fc.property(texts(encoding), fc.nat(12), (raw, half) => {
         const size = half * 2;
@@ -70,7 +70,7 @@ describe.each(encodings)('%s', (encoding) => {
     );
   });
 
-  it('refuses the terminator in text without a size', () => {
+  it('rejects text without a size that contains the terminator', () => {
     for (const writer of [new BinaryWriter(), new BinaryEditor()]) {
       expect(() => {
         writer.writeString('a\0b', { encoding });
@@ -85,7 +85,7 @@ describe.each(encodings)('%s', (encoding) => {
     }
   });
 
-  it('finds no terminator: the end of the data, and nothing consumed', () => {
+  it('throws an EndOfDataError and consumes nothing if there is no terminator', () => {
     const bytes = fromHex('4100420043');
     for (const reader of [new BinaryReader(bytes), new BinaryEditor(bytes)]) {
       reader.seek(4);
@@ -107,7 +107,7 @@ describe.each(encodings)('%s', (encoding) => {
 });
 
 describe('text', () => {
-  it('is UTF-8 with a zero at the end unless options say otherwise', () => {
+  it('is UTF-8 with a zero at the end by default', () => {
     expect(written('h\u00e9\u{1f600}')).toBe('68c3a9f09f988000');
     expect(written('')).toBe('00');
     expect(readFrom('efbbbf6100')).toBe('\ufeffa');
@@ -115,7 +115,7 @@ describe('text', () => {
     expect(readFrom('fffe61000000', { encoding: 'utf-16le' })).toBe('\ufeffa');
   });
 
-  it('knows latin1 as ISO 8859-1, where windows-1252 has other characters', () => {
+  it('has ISO 8859-1 as latin1, not windows-1252', () => {
     expect(readFrom('80939fff00', { encoding: 'latin1' })).toBe('\u0080\u0093\u009f\u00ff');
     expect(written('\u0080\u00ff', { encoding: 'latin1' })).toBe('80ff00');
     const long = new Uint8Array(200_000).fill(0xe9);
@@ -124,13 +124,13 @@ describe('text', () => {
     );
   });
 
-  it('finds a UTF-16 terminator on whole units only', () => {
+  it('finds a UTF-16 terminator only on whole units', () => {
     const bytes = '0061006200006300';
     expect(readFrom(bytes, { encoding: 'utf-16le' })).toBe('\u6100\u6200');
     expect(written('\u0100\u0001', { encoding: 'utf-16le' })).toBe('000101000000');
   });
 
-  it('is cut at a character, never inside one', () => {
+  it('is cut between characters, never inside one', () => {
     expect(written('a\u00e9', { size: 2 })).toBe('6100');
     expect(written('\u{1f600}', { size: 3 })).toBe('000000');
     expect(written('\u{1f600}a', { size: 4 })).toBe('f09f9880');
@@ -155,9 +155,9 @@ describe('text', () => {
     ['shift_jis', 'a\u00e9', 'U+00E9'],
     ['shift_jis', 'a\u00a5', 'U+00A5'],
     ['shift_jis', 'a\u{1f600}', 'U+1F600'],
-  ])('refuses in %s what it cannot hold: %j', (encoding, text, character) => {
+  ])('rejects in %s a character that the encoding lacks: %j', (encoding, text, character) => {
     for (const writer of [new BinaryWriter(), new BinaryEditor()]) {
-      const message = `${encoding} cannot hold the character ${character} at index 1`;
+      const message = `${encoding} has no character ${character} at index 1`;
       expect(
         thrownBy(() => {
           writer.writeString(text, { encoding });
@@ -181,7 +181,7 @@ describe('text', () => {
     ['shift_jis', 'a0', 'the byte at offset 2 is not shift_jis'],
     ['shift_jis', '817f', 'the byte at offset 2 is not shift_jis'],
     ['shift_jis', '8130', 'the byte at offset 2 is not shift_jis'],
-  ])('refuses as %s the bytes %s', (encoding, bytes, message) => {
+  ])('rejects as %s the bytes %s', (encoding, bytes, message) => {
     const reader = new BinaryReader(fromHex(`6100${bytes}0000`));
     expect([reader.readByte(), reader.readByte()]).toEqual([0x61, 0]);
     const error = thrownBy(() =>
@@ -203,7 +203,7 @@ describe('text', () => {
       writer.writeString('a', options as StringOptions);
     };
     expect(attempt({ encoding: 'utf8' })).toThrow(
-      "no encoding is called 'utf8'; there are utf-8, ascii, latin1, utf-16le, shift_jis",
+      "unknown encoding 'utf8': use one of utf-8, ascii, latin1, utf-16le, shift_jis",
     );
     expect(attempt({ encoding: 1 })).toThrow(TypeError);
     expect(attempt({ length: 1 })).toThrow(
@@ -241,7 +241,7 @@ describe('text', () => {
 });
 
 describe('raw bytes', () => {
-  it('go in and come out as they are', () => {
+  it('are written and read unchanged', () => {
     const writer = new BinaryWriter();
     writer.writeString(Uint8Array.of(0x81, 0xff), { encoding: null });
     writer.writeString(Uint8Array.of(1, 2, 3), { encoding: null, size: 2 });
@@ -253,7 +253,7 @@ describe('raw bytes', () => {
     expect(reader.readStringArray(2, { encoding: null, pad: 0xff }).map(hex)).toEqual(['01', '']);
   });
 
-  it('are bytes and nothing else', () => {
+  it('reject any value but a Uint8Array', () => {
     const writer = new BinaryWriter();
     expect(() => {
       writer.writeString('a' as never, { encoding: null });

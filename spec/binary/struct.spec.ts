@@ -56,8 +56,8 @@ const struct = fc.array(field, { maxLength: 6 }).map((fields) => ({
   values: fields.flatMap(([, values]) => values),
 }));
 
-describe('structs', () => {
-  it('lie without gaps and little-endian', () => {
+describe('a struct', () => {
+  it('has no padding and is little-endian', () => {
     expect(packed('bhiq', -1, 1, 2, 3n)).toBe('ff' + '0100' + '02000000' + '0300000000000000');
     expect(packed(' 2H\tx\n?c ', 1, 0xffff, true, 'A')).toBe('0100ffff000141');
     expect(packed('4s 4s 0s', Uint8Array.of(1, 2), Uint8Array.of(1, 2, 3, 4, 5), new Uint8Array(3))).toBe(
@@ -75,7 +75,7 @@ describe('structs', () => {
     expect(unpacked('3p', 'ff0102')).toEqual([Uint8Array.of(1, 2)]);
   });
 
-  it('writes what it reads, and the other way round', () => {
+  it('encodes to the bytes that it decodes, and back', () => {
     fc.assert(
       fc.property(struct, ({ format, values }) => {
         const once = packed(format, ...values);
@@ -88,13 +88,13 @@ describe('structs', () => {
     );
   });
 
-  it('overwrites padding and the rest of strings with zeros', () => {
+  it('overwrites padding and the unused part of strings with zeros', () => {
     const editor = new BinaryEditor(new Uint8Array(8).fill(0xff));
     editor.writeStruct('2x2s3p', Uint8Array.of(1), Uint8Array.of(2));
     expect(hex(editor.data)).toBe('00000100010200ff');
   });
 
-  it('comes in arrays, all or none', () => {
+  it('is read and written in arrays, all or none', () => {
     const rows = [
       [1, 2n],
       [3, 4n],
@@ -135,7 +135,7 @@ describe('structs', () => {
     }
   });
 
-  it('refuses a format with what it is about', () => {
+  it('rejects a wrong format and names its fault', () => {
     const reader = new BinaryReader(new Uint8Array(8));
     for (const letter of ['n', 'N', 'P', '<', '>', '=', '@', '!', 'z', '-', '\u3042']) {
       expect(() => reader.readStruct(`h${letter}`)).toThrow(
@@ -158,7 +158,7 @@ describe('structs', () => {
       expect(unpacked(`${times}x b`, '00'.repeat(times) + '07')).toEqual([7]);
   });
 
-  it('refuses values of a wrong count, type or range, and writes nothing', () => {
+  it('rejects values of a wrong number, type or range, and writes nothing', () => {
     for (const writer of [new BinaryWriter(Uint8Array.of(9)), new BinaryEditor(Uint8Array.of(9))]) {
       const at = writer.tell();
       expect(() => {
@@ -198,7 +198,7 @@ describe('structs', () => {
     }
   });
 
-  it('reads and writes every half float', () => {
+  it('can have every half float', () => {
     for (let bits = 0; bits < 0x10000; bits += 1) {
       const bytes = Uint8Array.of(bits, bits >> 8);
       const [value] = new BinaryReader(bytes).readStruct('e');

@@ -6,8 +6,8 @@ import { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError } from '../../lib/errors.js';
 import { call, cases, hex, thrownBy } from './cases.js';
 
-describe('values of a fixed size', () => {
-  it('covers every method of the writer', () => {
+describe('a value of fixed size', () => {
+  it('is tested here for every method of the writer', () => {
     const names: string[] = [];
     for (let layer: unknown = BinaryWriter.prototype; layer !== Object.prototype;) {
       names.push(...Object.getOwnPropertyNames(layer));
@@ -30,7 +30,7 @@ describe('values of a fixed size', () => {
     }
   });
 
-  it.each(cases)('$name: what is written is read, alone and in arrays', ({ name, size, values }) => {
+  it.each(cases)('$name: is read as it was written, alone and in arrays', ({ name, size, values }) => {
     fc.assert(
       fc.property(fc.array(values, { maxLength: 20 }), (list) => {
         const one = new BinaryWriter();
@@ -52,7 +52,7 @@ describe('values of a fixed size', () => {
     );
   });
 
-  it('round-trips any mixture, at any offset of a larger buffer', () => {
+  it('is read as it was written at any offset of a larger buffer, in any mixture', () => {
     const step = fc.constantFrom(...cases).chain(({ name, values }) => fc.tuple(fc.constant(name), values));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), fc.nat(9), (steps, before) => {
@@ -66,7 +66,7 @@ describe('values of a fixed size', () => {
     );
   });
 
-  it.each(cases)('$name: a value that does not fit is a RangeError and writes nothing', (item) => {
+  it.each(cases)('$name: out of range is a RangeError, and nothing is written', (item) => {
     for (const make of [() => new BinaryWriter(), () => new BinaryEditor()]) {
       for (const value of item.outside) {
         const writer = make();
@@ -85,7 +85,7 @@ describe('values of a fixed size', () => {
     }
   });
 
-  it('names the value, the range and the type', () => {
+  it('is named in the error with its range and type', () => {
     const writer = new BinaryWriter();
     expect(() => {
       writer.writeShort(40000);
@@ -114,7 +114,7 @@ describe('values of a fixed size', () => {
     ).toBeLessThan(200);
   });
 
-  it.each(cases)('$name: a value of another type is a TypeError that names its kind', ({ name }) => {
+  it.each(cases)('$name: of another type is a TypeError that names that type', ({ name }) => {
     const writer = new BinaryWriter();
     for (const value of [undefined, null, {}, [1], Symbol('x'), name === 'Char' ? 1 : 'x']) {
       const kind =
@@ -146,7 +146,7 @@ describe('values of a fixed size', () => {
     expect(writer.length).toBe(0);
   });
 
-  it('takes the values of 64 bits as bigints and as safe numbers', () => {
+  it('of 64 bits can be a bigint or a safe integer', () => {
     const writer = new BinaryWriter();
     writer.writeInt64Array([-1, 2n, Number.MAX_SAFE_INTEGER]);
     expect(new BinaryReader(writer.data).readInt64Array(3)).toEqual([
@@ -156,7 +156,7 @@ describe('values of a fixed size', () => {
     ]);
   });
 
-  it('takes typed arrays for arrays, and strings for chars', () => {
+  it('can come from a typed array, and a char from a string', () => {
     const writer = new BinaryWriter();
     writer.writeShortArray(Int16Array.of(-1, 2));
     writer.writeUint64Array(BigUint64Array.of(3n));
@@ -165,11 +165,11 @@ describe('values of a fixed size', () => {
     expect(hex(writer.data)).toBe('ffff020003000000000000004142ff0102');
   });
 
-  it('reads any byte but 0 as true', () => {
+  it('is true for any byte but 0', () => {
     expect(new BinaryReader(Uint8Array.of(0, 1, 2, 255)).readBoolArray(4)).toEqual([false, true, true, true]);
   });
 
-  it('keeps NaN, the infinities and the zero with a sign', () => {
+  it('keeps NaN, infinities and negative zero', () => {
     const writer = new BinaryWriter();
     const values = [NaN, Infinity, -Infinity, -0, 3.4028234663852886e38];
     writer.writeFloatArray(values);

@@ -6,10 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importKeyPair } from '../../lib/crypto/keys.js';
-import { formatBytes, formatCount } from '../../lib/cli/format.js';
-import { Progress } from '../../lib/cli/progress.js';
-import { Screen } from '../../lib/cli/screen.js';
-import { chunkSize } from '../../lib/cli/send-file.js';
+import { Progress, Screen } from '../../lib/cli/screen.js';
+import { chunkSize, formatBytes, formatCount } from '../../lib/cli/transfer.js';
 import { main, runCli, type Outcome } from '../support/cli.js';
 
 let folder: string;
@@ -29,9 +27,9 @@ function k4net(...args: string[]): Promise<Outcome> {
   return runCli(args, { env });
 }
 
-describe('the main job', () => {
+describe('k4net demo', () => {
   const sizes = [0, 1, chunkSize, chunkSize + 1, 10_000_000];
-  it.each(sizes)('sends a file of %d bytes by calls, gets it back, and compares', async (size) => {
+  it.each(sizes)('sends a file of %d bytes, receives it back and compares hashes', async (size) => {
     const file = path.join(folder, `file-${size}`);
     const bytes = randomBytes(size);
     await writeFile(file, bytes);
@@ -42,14 +40,14 @@ describe('the main job', () => {
     const chunks = formatCount(Math.ceil(size / chunkSize), 'chunk');
     const seen = `${chunks}, ${formatBytes(size)}, SHA-256 ${hash}...`;
     const lines = stdout.split('\n').map((line) => line.replace(/^(\w+) \(process \d+\): /, '$1: '));
-    expect(lines).toContain(`server: a file is to come: "file-${size}", ${formatBytes(size)}`);
+    expect(lines).toContain(`server: expecting the file "file-${size}", ${formatBytes(size)}`);
     for (const line of [`server: got ${seen}`, `client: sent ${seen}`, `client: got back ${seen}`])
       expect(lines.filter((each) => each === line)).toHaveLength(1);
     expect(lines).toContain('client: all hashes are equal: what arrived on either side is what was sent');
     expect(stdout).toMatch(/that took [\d.]+ s: .*\/s and .* chunks?\/s each way, both ways at once\n$/);
   });
 
-  it('says how far it is, in lines that do not become many', async () => {
+  it('prints progress in few lines', async () => {
     const size = 64 * chunkSize;
     const file = path.join(folder, 'long');
     await writeFile(file, randomBytes(size));
@@ -61,7 +59,7 @@ describe('the main job', () => {
     expect(steps.at(-1)!.slice(1)).toEqual(['100', formatBytes(size), formatBytes(size)]);
   });
 
-  it('says so when the server dies on the way', async () => {
+  it('reports a server process that dies during the transfer', async () => {
     const file = path.join(folder, 'endless');
     await writeFile(file, '');
     await truncate(file, 8 * 1024 ** 3);
@@ -81,7 +79,7 @@ describe('the main job', () => {
     expect(stderr).toMatch(/^k4net: .+\n$/);
   });
 
-  it('is encrypted, with a key that is made once and pinned by the client', async () => {
+  it('is encrypted with a key that is created once and pinned by the client', async () => {
     const file = path.join(folder, 'secret');
     await writeFile(file, 'secret');
     const seen: string[] = [];
@@ -104,7 +102,7 @@ describe('the main job', () => {
     expect(processes.size).toBe(2);
   });
 
-  it('says in one line what is wrong with the file', async () => {
+  it('reports in one line a file that it cannot send', async () => {
     const missing = await k4net('demo', path.join(folder, 'missing'));
     expect(missing.code).toBe(1);
     expect(missing.stderr).toMatch(/^k4net: ENOENT.*missing'\n$/);
@@ -114,7 +112,7 @@ describe('the main job', () => {
   });
 });
 
-describe('progress', () => {
+describe('the progress line', () => {
   const shown = (isTTY: boolean, ...steps: number[]): string => {
     let text = '';
     const screen = new Screen({ isTTY, write: (more) => (text += more) });
@@ -124,7 +122,7 @@ describe('progress', () => {
     return text;
   };
 
-  it('is written over on a terminal, and its last line stays', () => {
+  it('is overwritten on a terminal, and the last one stays', () => {
     expect(shown(true, 1, 2, 3, 100, 50, 200)).toBe(
       '\r\x1b[Khere: 1 % there and back, 2 bytes of 200 bytes' +
         '\r\x1b[Khere: 50 % there and back, 100 bytes of 200 bytes' +
@@ -132,18 +130,18 @@ describe('progress', () => {
     );
   });
 
-  it('leaves the terminal in order where it stops half-way', () => {
+  it('ends with a line break if the transfer stops early', () => {
     expect(shown(true, 20)).toMatch(/^\r\x1b\[Khere: 10 % .*\n$/);
   });
 
-  it('is a line every tenth elsewhere', () => {
+  it('is printed every 10 % without a terminal', () => {
     expect(shown(false, 1, 19, 20, 39, 100, 50)).toBe(
       'here: 10 % there and back, 20 bytes of 200 bytes\n' +
         'here: 50 % there and back, 100 bytes of 200 bytes\n',
     );
   });
 
-  it('does not go on over 100 % when the file has grown', () => {
+  it('never exceeds 100 %, even if the file has grown', () => {
     expect(shown(false, 300, 400)).toBe('here: 100 % there and back, 300 bytes of 200 bytes\n');
   });
 });

@@ -35,7 +35,7 @@ function k4net(...args: string[]): Promise<Outcome> {
 }
 
 describe('k4net', () => {
-  it('prints how it is used, to stdout when asked and to stderr with code 2 when misused', async () => {
+  it('prints its usage to stdout for help, and to stderr with code 2 for a wrong command line', async () => {
     const asked = await k4net('--help');
     expect(asked).toMatchObject({ code: 0, stderr: '' });
     expect(asked.stdout).toMatch(/^usage: k4net COMMAND/);
@@ -47,7 +47,7 @@ describe('k4net', () => {
     }
   });
 
-  it('prints the usage of one command only when that one is misused', async () => {
+  it('prints only the usage of the command whose arguments are wrong', async () => {
     const { stderr } = await k4net('keygen');
     expect(stderr).toContain('keygen PATH');
     expect(stderr).not.toMatch(/trust list|demo/);
@@ -61,7 +61,7 @@ describe('k4net', () => {
     expect(await k4net('--version')).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  it('ends in silence when nobody reads its output', async () => {
+  it('exits silently when the reader of its output is gone', async () => {
     const child = spawn(process.execPath, [main, 'help'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.destroy();
     let stderr = '';
@@ -90,7 +90,7 @@ describe('k4net', () => {
     [['trust', 'replace', 'a:1'], 'FINGERPRINT is missing'],
     [['trust', 'add', '::1:9000', one], "'::1:9000' is an IPv6 address without brackets: write '[::1]:9000'"],
     [['trust', 'list', '--file', ''], 'the path of a known-hosts file'],
-  ])('says what is wrong with %j', async (args, what) => {
+  ])('reports the mistake in %j', async (args, what) => {
     const { code, stdout, stderr } = await k4net(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr.trimEnd().split('\n').at(-1)).toContain(what);
@@ -99,7 +99,7 @@ describe('k4net', () => {
 });
 
 describe('k4net keygen', () => {
-  it('makes a key of 3072 bits for its owner only, which a server can use, and prints its fingerprint', async () => {
+  it('creates a key of 3072 bits that only its owner can read and a server can use, and prints its fingerprint', async () => {
     const { code, stdout, stderr } = await k4net('keygen', 'server');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const file = path.join(folder, 'server.sk');
@@ -113,13 +113,13 @@ describe('k4net keygen', () => {
     await server.close();
   });
 
-  it('takes a size', async () => {
+  it('accepts a key size', async () => {
     expect(await k4net('keygen', '--size', '2048', 'server.sk')).toMatchObject({ code: 0 });
     const pair = await importKeyPair(await readFile(path.join(folder, 'server.sk'), 'utf8'));
     expect(pair.publicKey.bits).toBe(2048);
   });
 
-  it('replaces no file, whatever it is', async () => {
+  it('never overwrites a file', async () => {
     await writeFile(path.join(folder, 'server.sk'), 'mine');
     if (onPosix) await symlink('nowhere', path.join(folder, 'link.sk'));
     for (const name of onPosix ? ['server', 'link'] : ['server']) {
@@ -130,7 +130,7 @@ describe('k4net keygen', () => {
     expect(await readFile(path.join(folder, 'server.sk'), 'utf8')).toBe('mine');
   });
 
-  it('says in one line that it cannot make the file', async () => {
+  it('reports in one line a file that it cannot create', async () => {
     const { code, stdout, stderr } = await k4net('keygen', 'no/such/server', '--size', '2048');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^k4net: 'no\/such\/server.sk' cannot be made \(ENOENT\)\n$/);
@@ -155,7 +155,7 @@ describe('k4net fingerprint', () => {
     }
   });
 
-  it('says in one line what is wrong, and shows nothing of the file', async () => {
+  it('reports a wrong file in one line without its content', async () => {
     await writeFile(path.join(folder, 'half'), keys.server.toPem().slice(0, 700));
     await writeFile(path.join(folder, 'words'), 'a word of mine');
     for (const [name, what] of [
@@ -214,13 +214,13 @@ describe('k4net trust', () => {
     }
   });
 
-  it('uses another file when it is told to', async () => {
+  it('uses the file of --file', async () => {
     expect(await k4net('trust', 'add', 'a:1', one, '--file', 'mine')).toMatchObject({ code: 0 });
     expect(await readdir(folder)).toEqual(['mine']);
     expect((await k4net('trust', 'list', '--file', 'mine')).stdout).toContain(`a:1 ${one}`);
   });
 
-  it('lists what it understands, and reports every other line with code 1', async () => {
+  it('lists valid lines, and reports every invalid one with code 1', async () => {
     const line = `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
     await writeFile(path.join(folder, 'mine'), `# text\n${line}b:1 what\n${line.replace('a:1', 'c:1')}`);
     expect(await k4net('trust', 'list', '--file', 'mine')).toEqual({
@@ -236,7 +236,7 @@ describe('k4net trust', () => {
     ['revoke', 'a:1'],
     ['revoke', 'a:1', one],
     ['remove', 'a:1'],
-  ])('%s refuses a file with a line that is not understood', async (...args) => {
+  ])('%s rejects a file with an invalid line', async (...args) => {
     const line = `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`;
     for (const [text, number] of [
       [keys.server.toPem(), 1],
@@ -253,7 +253,7 @@ describe('k4net trust', () => {
     expect(await readdir(folder)).toEqual(['vic.sk']);
   });
 
-  it('keeps the days of a key that it revokes, and prints what the file has then', async () => {
+  it('keeps the dates of a key that it revokes, and prints the new line', async () => {
     const file = path.join(folder, 'mine');
     await writeFile(file, `a:1 k4net1 ${one} pinned 2026-01-31 2026-02-01\n`);
     const wrong = await k4net('trust', 'revoke', 'a:1', two, '--file', file);
@@ -267,7 +267,7 @@ describe('k4net trust', () => {
     expect(await readFile(file, 'utf8')).toBe(`a:1 k4net1 ${one} revoked 2026-01-31 2026-02-01\n`);
   });
 
-  it('revokes the key of a server that the file does not know', async () => {
+  it('revokes the key of a server that is not in the file', async () => {
     const file = path.join(folder, 'mine');
     const { code, stdout } = await k4net('trust', 'revoke', 'A:01', one, '--file', file);
     expect(code).toBe(0);
@@ -275,7 +275,7 @@ describe('k4net trust', () => {
     expect(await fileKnownHosts(file).get('a:1')).toMatchObject({ fingerprint: one, state: 'revoked' });
   });
 
-  it('takes the name that connect looks up', async () => {
+  it('accepts the name that connect looks up', async () => {
     const file = path.join(folder, 'mine');
     const socketPath = path.join(folder, 'a socket');
     const server = await listen({ path: socketPath, key: keys.server, onError: () => undefined });
@@ -290,7 +290,7 @@ describe('k4net trust', () => {
     await served;
   });
 
-  it('makes clients refuse a server whose key it has revoked', async () => {
+  it('makes clients reject a server whose key is revoked', async () => {
     const file = path.join(folder, 'mine');
     const server = await listen({ port: 0, key: keys.server, onError: () => undefined });
     const address = server.address() as { host: string; port: number };

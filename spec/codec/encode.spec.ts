@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 
 const person = codec.struct({ id: codec.uint8, name: codec.string, tag: codec.optional(codec.bool) });
 const people = codec.struct({ items: codec.array(person) });
 const shape = codec.union('type', { circle: { r: codec.uint8 }, dot: {} });
 
-describe('a wrong value', () => {
+describe('encode', () => {
   const rows: [string, Codec<never, unknown>, unknown, typeof TypeError | typeof RangeError, string][] = [
     [
       'a number too large',
@@ -27,14 +27,14 @@ describe('a wrong value', () => {
     ['a bigint that is too large', codec.uint64, 2n ** 64n, RangeError, 'the value: an ulonglong'],
     ['a number for a bool', codec.bool, 1, TypeError, 'the value: a bool is a boolean, not number'],
     ['a number for text', codec.string, 1, TypeError, 'the value: a string is a string, not number'],
-    ['half a surrogate pair', codec.string, 'a\ud800', RangeError, 'the value: utf-8 cannot hold'],
+    ['half a surrogate pair', codec.string, 'a\ud800', RangeError, 'the value: utf-8 has no character'],
     ['an array for bytes', codec.bytes, [1], TypeError, 'the value: bytes are a Uint8Array, not an array'],
     [
       'too many fixed bytes',
       codec.fixedBytes(2),
       new Uint8Array(3),
       RangeError,
-      'the value: these bytes are 2, not 3',
+      'the value: fixedBytes(2) got 3 bytes',
     ],
     ['something for nothing', codec.nothing, null, TypeError, 'the value: nothing is undefined, not null'],
     [
@@ -118,14 +118,14 @@ describe('a wrong value', () => {
     ],
   ];
 
-  it.each(rows)('%s', (_name, of, value, type, message) => {
+  it.each(rows)('rejects %s and names the part', (_name, of, value, type, message) => {
     const attempt = (): Uint8Array => codec.encode(of as Codec<unknown>, value);
     expect(attempt).toThrow(type);
     expect(attempt).toThrow(message);
     expect(attempt).toThrow(expect.objectContaining({ cause: expect.any(type) as unknown }));
   });
 
-  it('that throws by itself throws what it throws', () => {
+  it('passes on the error of a getter unchanged', () => {
     const mine = new Error('mine');
     const value = {
       id: 1,
@@ -136,7 +136,7 @@ describe('a wrong value', () => {
     expect(() => codec.encode(person, value)).toThrow(mine);
   });
 
-  it('that changes while it is encoded is refused', () => {
+  it('rejects a collection that changes while it is encoded', () => {
     const list = [1, 2];
     const growing: Codec<number> = {
       encode(writer, value) {
@@ -158,7 +158,7 @@ describe('a wrong value', () => {
   });
 });
 
-describe('a wrong definition', () => {
+describe('the definition of a codec', () => {
   const no = undefined as never;
   const schema = { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: 1 }) } } as never;
   const rows: [string, () => unknown, typeof TypeError | typeof RangeError, RegExp][] = [
@@ -172,7 +172,7 @@ describe('a wrong definition', () => {
       'an array of a schema',
       () => codec.array(schema),
       TypeError,
-      /not a schema, which can only be that of a whole/,
+      /not a schema, which must describe a whole message/,
     ],
     [
       'a tuple without a list',
@@ -271,19 +271,19 @@ describe('a wrong definition', () => {
     ],
   ];
 
-  it.each(rows)('%s', (_name, make, type, message) => {
+  it.each(rows)('rejects %s', (_name, make, type, message) => {
     expect(make).toThrow(type);
     expect(make).toThrow(message);
   });
 
-  it('256 names are not too many', () => {
+  it('accepts 256 names', () => {
     const names = Array.from({ length: 256 }, (_, index) => `n${index}`);
     const of = codec.enumeration(...names);
     expect(codec.decode(of, codec.encode(of, 'n255'))).toBe('n255');
   });
 });
 
-describe('a codec of your own', () => {
+describe('a codec of the program itself', () => {
   const date: Codec<Date> = {
     minSize: 8,
     encode(writer, value) {
@@ -296,27 +296,27 @@ describe('a codec of your own', () => {
     },
   };
 
-  it('is a codec like any other', () => {
+  it('can be used like a built-in codec', () => {
     const of = codec.struct({ dates: codec.array(date), first: codec.optional(date) });
     const value = { dates: [new Date(0), new Date(1e12)], first: new Date(5) };
     expect(codec.decode(of, codec.encode(of, value))).toEqual(value);
   });
 
-  it('may throw anything, which becomes the cause and never the message', () => {
+  it('may throw anything: the DecodeError has it as its cause and does not quote it', () => {
     const nan = codec.encode(codec.array(codec.float64), [1, NaN]);
     const attempt = (): unknown => codec.decode(codec.array(date), nan);
     expect(attempt).toThrow(/^the payload does not decode at offset 20 \(\[1\]\): decoding it threw Error$/);
     expect(attempt).toThrow(expect.objectContaining({ path: '[1]', cause: new Error('no date: NaN') }));
   });
 
-  it('takes one byte or more where it does not say how many', () => {
+  it('has a minSize of one byte by default', () => {
     const empty: Codec<undefined> = { encode: () => undefined, decode: () => undefined };
     // The count is bounded by the bytes all the same, and who sends it learns of it first.
     expect(() => codec.decode(codec.array(empty), Uint8Array.of(2, 0, 0, 0, 9))).toThrow(/read of 2 bytes/);
-    expect(() => codec.encode(codec.array(empty), [undefined])).toThrow(/wrote less than its minSize/);
+    expect(() => codec.encode(codec.array(empty), [undefined])).toThrow(/wrote fewer bytes than its minSize/);
   });
 
-  it('may decode a payload within the payload', () => {
+  it('may decode a payload inside the payload', () => {
     const inner = codec.struct({ flag: codec.bool });
     const boxed: Codec<{ flag: boolean }> = {
       minSize: 4,
@@ -335,7 +335,7 @@ describe('a codec of your own', () => {
     );
   });
 
-  it('may try one codec and then another, and only what failed last is told of', () => {
+  it('may try one codec and then another: only the last failure is reported', () => {
     const either: Codec<unknown> = {
       encode: () => undefined,
       decode(reader) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 
 /** A codec, and values that it takes. */
 export interface Kind {

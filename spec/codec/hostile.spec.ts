@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../lib/errors.js';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 import { kinds, samples } from './generated.js';
 
 /** Whether bytes decode; anything but the one error that is allowed is thrown on. */
@@ -24,8 +24,8 @@ const noise = fc.oneof(
   fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3, 255), { maxLength: 80 }).map((list) => Uint8Array.from(list)),
 );
 
-describe('bytes that nobody should send', () => {
-  it('decode or are a DecodeError, for any codec', () => {
+describe('decode, given hostile bytes', () => {
+  it('returns a value or throws a DecodeError, for any codec', () => {
     let accepted = 0;
     fc.assert(
       fc.property(kinds, fc.array(noise, { minLength: 5, maxLength: 5 }), ({ codec: of }, payloads) => {
@@ -36,7 +36,7 @@ describe('bytes that nobody should send', () => {
     expect(accepted).toBeGreaterThan(0);
   });
 
-  it('nor when they are a good payload with a few changes', () => {
+  it('does so for a valid payload with a few changes too', () => {
     let refused = 0;
     fc.assert(
       fc.property(
@@ -53,7 +53,7 @@ describe('bytes that nobody should send', () => {
     expect(refused).toBeGreaterThan(0);
   });
 
-  it('nor when they are cut off anywhere, which never decodes', () => {
+  it('throws a DecodeError for a payload truncated at any byte', () => {
     fc.assert(
       fc.property(samples, ({ codec: of, value }) => {
         const bytes = codec.encode(of, value);
@@ -67,7 +67,7 @@ describe('bytes that nobody should send', () => {
   });
 });
 
-describe('counts', () => {
+describe('a count from the peer', () => {
   /** A codec of one byte that counts how often it is asked. */
   function counting(): { codec: Codec<number>; reads: number } {
     const seen = {
@@ -99,7 +99,7 @@ describe('counts', () => {
     expect(part.reads).toBe(0);
   });
 
-  it('fit when they are exact', () => {
+  it('is accepted when it fits the remaining bytes exactly', () => {
     const part = counting();
     const data = new Uint8Array(4 + 100);
     data[0] = 50;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 
 /** The cells of a row of the page, and the same codec and value for the program. */
 interface Row {
@@ -78,14 +78,14 @@ function hex(bytes: Uint8Array): string {
     : Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
 }
 
-describe('the bytes of each codec', () => {
-  it.each(rows)('$codec: $value is $bytes', ({ of, sample, bytes }) => {
+describe('the encoding of each codec', () => {
+  it.each(rows)('writes $codec $value as $bytes', ({ of, sample, bytes }) => {
     const encoded = codec.encode(of, sample);
     expect(hex(encoded)).toBe(bytes);
     expect(codec.decode(of, encoded)).toEqual(sample);
   });
 
-  it('are those that the page says', async () => {
+  it('is the one that docs/typed-messages.md shows', async () => {
     const page = await readFile(new URL('../../docs/typed-messages.md', import.meta.url), 'utf8');
     const found = [...page.matchAll(/^\| `([^`]+)` +\| `([^`]+)` +\| (none|[0-9a-f ]+?) +\|/gm)];
     expect(found.map(([, ...cells]) => cells)).toEqual(
@@ -93,13 +93,13 @@ describe('the bytes of each codec', () => {
     );
   });
 
-  it('are there for each codec that is exported', () => {
+  it('is tested here for each exported codec', () => {
     const shown = new Set(rows.map((one) => /^\w+/.exec(one.codec)![0]));
     const others = ['request', 'encode', 'decode'];
     expect([...shown, ...others].toSorted()).toEqual(Object.keys(codec).toSorted());
   });
 
-  it('begin at no alignment and leave no gaps', () => {
+  it('has no alignment and no padding', () => {
     const of = codec.struct({ a: codec.uint8, b: codec.uint32, c: codec.uint8, d: codec.float64 });
     expect(codec.encode(of, { a: 1, b: 2, c: 3, d: 0 }).length).toBe(14);
   });

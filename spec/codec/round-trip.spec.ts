@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 import { leaves, samples } from './generated.js';
 
-describe('a value comes back as it was', () => {
-  it.each(leaves)('$name', ({ codec: of, values }) => {
+describe('decode after encode', () => {
+  it.each(leaves)('returns the value of $name', ({ codec: of, values }) => {
     fc.assert(
       fc.property(values, (value) => {
         expect(codec.decode(of, codec.encode(of, value))).toEqual(value);
@@ -13,7 +13,7 @@ describe('a value comes back as it was', () => {
     );
   });
 
-  it('through codecs in codecs', () => {
+  it('returns the value of nested codecs', () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(samples, ({ name, codec: of, value }) => {
@@ -38,7 +38,7 @@ describe('a value comes back as it was', () => {
     expect([...seen]).toEqual(expect.arrayContaining(combinators));
   });
 
-  it('and is written in one way only: what decodes is encoded to the same bytes', () => {
+  it('has one encoding for each value: a decoded value encodes to the same bytes', () => {
     fc.assert(
       fc.property(samples, fc.nat(), fc.nat(255), ({ codec: of, value }, place, byte) => {
         const encoded = codec.encode(of, value).slice();
@@ -57,14 +57,14 @@ describe('a value comes back as it was', () => {
   });
 });
 
-describe('what is decoded', () => {
-  it('has no fields for optional ones that are missing', () => {
+describe('a decoded value', () => {
+  it('lacks the optional fields that were missing', () => {
     const of = codec.struct({ a: codec.optional(codec.uint8), b: codec.optional(codec.uint8) });
     expect(Object.keys(codec.decode(of, codec.encode(of, { b: 1 })))).toEqual(['b']);
     expect(codec.encode(of, { a: undefined, b: 1 })).toEqual(codec.encode(of, { b: 1 }));
   });
 
-  it('takes only own properties of the names that every object has', () => {
+  it('has only own properties, also for names that every object inherits', () => {
     const of = codec.struct({
       constructor: codec.optional(codec.uint8),
       toString: codec.optional(codec.uint8),
@@ -75,13 +75,13 @@ describe('what is decoded', () => {
     ]);
   });
 
-  it('is a view of the bytes where it is bytes', () => {
+  it('is a view of the message for bytes', () => {
     const of = codec.tuple([codec.bytes, codec.fixedBytes(2)]);
     const encoded = codec.encode(of, [Uint8Array.of(1), Uint8Array.of(2, 3)]);
     for (const part of codec.decode(of, encoded)) expect(part.buffer).toBe(encoded.buffer);
   });
 
-  it('is a record without a prototype, so that the names of the peer are only names', () => {
+  it('is an object without a prototype for a record', () => {
     const of = codec.record(codec.uint8);
     const sent = Object.fromEntries([
       ['__proto__', 1],

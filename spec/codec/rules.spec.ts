@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DecodeError, EndOfDataError, K4netError, MalformedError } from '../../lib/errors.js';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 
 /** The error for a payload, given in hexadecimal digits. */
 function refusal(of: Codec<never, unknown>, payload: string): DecodeError {
@@ -25,7 +25,7 @@ const person = codec.struct({ id: codec.uint8, name: codec.string, admin: codec.
 const people = codec.struct({ kind: codec.enumeration('a', 'b'), items: codec.array(person) });
 const shape = codec.union('type', { circle: { r: codec.uint8 }, text: { text: codec.string } });
 
-describe('what does not decode', () => {
+describe('decode, given invalid bytes', () => {
   const rows: [
     string,
     Codec<never, unknown>,
@@ -158,27 +158,30 @@ describe('what does not decode', () => {
     ],
   ];
 
-  it.each(rows)('%s', (_name, of, payload, offset, path, cause, message) => {
-    const error = refusal(of, payload);
-    expect(error.message).toMatch(message);
-    expect(error.message).toContain(`does not decode at offset ${offset}`);
-    expect([error.offset, error.path, error.messageName]).toEqual([offset, path, undefined]);
-    expect(error.issues).toEqual([]);
-    if (cause === undefined) expect(error.cause).toBeUndefined();
-    else expect(error.cause).toBeInstanceOf(cause);
-  });
+  it.each(rows)(
+    'reports offset, path and cause of %s',
+    (_name, of, payload, offset, path, cause, message) => {
+      const error = refusal(of, payload);
+      expect(error.message).toMatch(message);
+      expect(error.message).toContain(`does not decode at offset ${offset}`);
+      expect([error.offset, error.path, error.messageName]).toEqual([offset, path, undefined]);
+      expect(error.issues).toEqual([]);
+      if (cause === undefined) expect(error.cause).toBeUndefined();
+      else expect(error.cause).toBeInstanceOf(cause);
+    },
+  );
 
-  it('is counted from where the payload begins, also inside of larger data', () => {
+  it('counts the offset from the start of the payload, also inside larger data', () => {
     const data = Uint8Array.of(9, 9, 9, 0, 7, 9);
     const of = codec.tuple([codec.bool, codec.bool]);
     expect(() => codec.decode(of, data.subarray(3, 5))).toThrow(expect.objectContaining({ offset: 1 }));
   });
 });
 
-describe('values in each other', () => {
+describe('nested values', () => {
   const nested = (levels: number): string => '01000000'.repeat(levels) + '00000000';
 
-  it('decode 64 levels deep, and no deeper', () => {
+  it('decode up to 64 levels deep', () => {
     const bytes = Uint8Array.from(Buffer.from(nested(64), 'hex'));
     expect(codec.encode(tree, codec.decode(tree, bytes))).toEqual(bytes);
     const error = refusal(tree, nested(65));
@@ -187,12 +190,12 @@ describe('values in each other', () => {
     expect(error.path).toBe('children[0]' + '.children[0]'.repeat(64));
   });
 
-  it('are counted anew for each payload, also after one that failed', () => {
+  it('are counted separately for each payload, also after a failed one', () => {
     for (let round = 0; round < 70; round += 1) refusal(tree, nested(65));
     expect(codec.decode(tree, new Uint8Array(4))).toEqual({ children: [] });
   });
 
-  it('do not use up the stack, however many a payload announces', () => {
+  it('do not exhaust the stack, however deep a payload claims to be', () => {
     expect(refusal(tree, nested(100_000)).message).toMatch(/64 levels/);
     const self: Codec<unknown> = codec.lazy(() => self);
     expect(refusal(self, '00').message).toMatch(/64 levels/);
@@ -201,7 +204,7 @@ describe('values in each other', () => {
     expect(refusal(pong, '01'.repeat(10_000)).message).toMatch(/64 levels/);
   });
 
-  it('are a RangeError when they are sent too deep, so that a circle ends', () => {
+  it('are a RangeError when sent too deep, so that a circular value fails', () => {
     const deep = (levels: number): Tree => ({ children: levels === 0 ? [] : [deep(levels - 1)] });
     expect(codec.encode(tree, deep(64)).length).toBe(65 * 4);
     expect(() => codec.encode(tree, deep(65))).toThrow(RangeError);

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DecodeError, MalformedError } from '../../lib/errors.js';
-import * as codec from '../../lib/codec/index.js';
+import * as codec from '../../lib/codec/combinators.js';
 import type { Messages } from '../../lib/codec/messages.js';
-import type { StandardSchema } from '../../lib/codec/schema.js';
+import type { StandardSchema } from '../../lib/codec/codec.js';
 import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { queuePair } from './memory-queue.js';
 import { parts, Refused, schema, slowSchema } from './schemas.js';
@@ -56,7 +56,7 @@ async function refusal(of: StandardSchema, json: string | Uint8Array): Promise<D
 }
 
 describe('a schema', () => {
-  it('is sent as JSON, without anything around it', async () => {
+  it('has plain JSON as its payload', async () => {
     const { right, from, to } = sides({ m: chat });
     const heard: unknown[] = [];
     to.registerCallback('m', (value) => heard.push(value));
@@ -66,7 +66,7 @@ describe('a schema', () => {
     expect(heard).toEqual([value]);
   });
 
-  it('gives what it has made of the value', async () => {
+  it('passes on the value that it returns', async () => {
     const { from, to } = sides({ m: date, ask: codec.request(date, date) });
     const heard: Date[] = [];
     to.registerCallback('m', (value) => heard.push(value));
@@ -76,7 +76,7 @@ describe('a schema', () => {
     expect(await from.call('ask', '2021-01-01')).toEqual(new Date('2021-01-01'));
   });
 
-  it('leaves a callback as synchronous as it is', async () => {
+  it('keeps a synchronous callback synchronous', async () => {
     const { right, from, to } = sides({ m: chat, ask: codec.request(chat, codec.uint8) });
     to.registerCallback('m', () => 1);
     to.registerCallback('ask', () => 7);
@@ -85,7 +85,7 @@ describe('a schema', () => {
     expect(right.returned).toEqual([undefined, Uint8Array.of(7)]);
   });
 
-  it('may be asynchronous, on both sides', async () => {
+  it('may be asynchronous on both sides', async () => {
     const { right, from, to } = sides({ m: slowDate, ask: codec.request(slowDate, slowDate) });
     const heard: Date[] = [];
     to.registerCallback('m', (value) => heard.push(value));
@@ -106,10 +106,10 @@ describe('a schema', () => {
   });
 });
 
-describe('what a schema refuses', () => {
-  it('is a DecodeError with the issues and the path of the first', async () => {
+describe('a value that a schema rejects', () => {
+  it('causes a DecodeError with the issues and the path of the first', async () => {
     const error = await refusal(chat, '{"who":"x","lines":["a","b",{"secret":1}]}');
-    expect(error.message).toBe("the payload of 'm' does not decode at offset 0: the schema refuses it");
+    expect(error.message).toBe("the payload of 'm' does not decode at offset 0: the schema rejects it");
     expect([error.messageName, error.offset, error.path]).toEqual(['m', 0, 'lines[2]']);
     expect(error.issues).toEqual([{ message: '[object Object] is no line', path: ['lines', { key: 2 }] }]);
     expect(error.cause).toBeUndefined();
@@ -117,12 +117,12 @@ describe('what a schema refuses', () => {
     expect((await refusal(schema(text), '1')).path).toBe('');
   });
 
-  it('is one when it takes a while, too', async () => {
+  it('causes a DecodeError for an asynchronous schema too', async () => {
     const error = await refusal(slowSchema(checkChat), '{"who":1}');
     expect([error.messageName, error.path, error.issues.length]).toEqual(['m', 'who', 1]);
   });
 
-  it('does not show what the peer sent where it is printed', async () => {
+  it('does not appear in the printed error', async () => {
     const of = schema((value) => {
       throw new Refused({ message: `bad: ${JSON.stringify(value)}` });
     });
@@ -130,7 +130,7 @@ describe('what a schema refuses', () => {
     expect(inspect(await refusal(of, 'topsecret'))).not.toContain('topsecret');
   });
 
-  it('has a path of bounded length, however long the keys of the peer are', async () => {
+  it('has a path of bounded length, whatever keys the peer sends', async () => {
     const of = schema((value) => {
       throw new Refused({ message: 'no', path: [Symbol('s'), ...Object.keys(parts(value))] });
     });
@@ -149,8 +149,8 @@ describe('what a schema refuses', () => {
       new Error('mine'),
     ],
     ['rejects', () => Promise.reject(new Error('mine')), new Error('mine')],
-    ['answers with no result', () => undefined, new TypeError('the schema answered with undefined')],
-    ['resolves with no result', () => Promise.resolve(null), new TypeError('the schema answered with null')],
+    ['answers with no result', () => undefined, new TypeError('the schema returned undefined')],
+    ['resolves with no result', () => Promise.resolve(null), new TypeError('the schema returned null')],
   ])('includes all for which it %s', async (_name, validate, cause) => {
     const of = { '~standard': { version: 1, vendor: 'test', validate } } as unknown as StandardSchema;
     const error = await refusal(of, '1');
@@ -159,7 +159,7 @@ describe('what a schema refuses', () => {
   });
 });
 
-describe('what is not JSON', () => {
+describe('a payload that is not JSON', () => {
   const any = schema((value) => value);
 
   it.each([
@@ -177,7 +177,7 @@ describe('what is not JSON', () => {
     expect(error.offset).toBe(0);
   });
 
-  it('includes what is deeper than 64 levels, of which brackets in text are none', async () => {
+  it('includes JSON deeper than 64 levels, without counting brackets in strings', async () => {
     const { left, right, to } = sides({ m: any });
     const heard: unknown[] = [];
     to.registerCallback('m', (value) => heard.push(value));
@@ -196,7 +196,7 @@ describe('what is not JSON', () => {
     expect((await refusal(any, '{"a":'.repeat(20_000))).message).toMatch(/64 levels deep$/);
   });
 
-  it('cannot be sent', async () => {
+  it('is a TypeError or RangeError when sent', async () => {
     const { left, from } = sides({ m: any });
     const circle: { self?: unknown } = {};
     circle.self = circle;

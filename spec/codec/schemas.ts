@@ -1,5 +1,5 @@
 import type { SchemaIssue } from '../../lib/errors.js';
-import type { SchemaResult, StandardSchema } from '../../lib/codec/schema.js';
+import type { SchemaResult, StandardSchema } from '../../lib/codec/codec.js';
 
 /** A schema as validators make them, from a function that throws issues. */
 export function schema<Input, Output = Input>(

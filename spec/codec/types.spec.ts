@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
-import * as codec from '../../lib/codec/index.js';
-import type { StandardSchema } from '../../lib/codec/schema.js';
+import * as codec from '../../lib/codec/combinators.js';
+import type { StandardSchema } from '../../lib/codec/codec.js';
 import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from './memory-queue.js';
 import { schema, slowSchema } from './schemas.js';
@@ -68,7 +68,7 @@ function unrun(code: (...nothing: never[]) => unknown): void {
 }
 
 describe('the types of codecs', () => {
-  it('are those of their values', () => {
+  it('are the types of their values', () => {
     expectTypeOf<codec.Output<typeof codec.int64>>().toEqualTypeOf<bigint>();
     expectTypeOf<codec.Input<typeof codec.bytes>>().toEqualTypeOf<Uint8Array>();
     expectTypeOf<codec.Output<typeof codec.nothing>>().toEqualTypeOf<Nothing>();
@@ -77,7 +77,7 @@ describe('the types of codecs', () => {
     expectTypeOf<codec.Input<typeof date>>().toEqualTypeOf<string>();
   });
 
-  it('have optional fields and literal names, and take what is read-only', () => {
+  it('have optional fields and literal names, and accept read-only values', () => {
     expectTypeOf<codec.Output<typeof profile>>().toEqualTypeOf<{
       name: string;
       age?: number | undefined;
@@ -96,7 +96,7 @@ describe('the types of codecs', () => {
     }>();
   });
 
-  it('of a union are told apart by the tag', () => {
+  it('of a union are narrowed by the tag', () => {
     type Shape = codec.Output<typeof shape>;
     expectTypeOf<Shape>().toEqualTypeOf<{ type: 'circle'; r: number } | { type: 'dot' }>();
     unrun((one: Shape) => {
@@ -106,7 +106,7 @@ describe('the types of codecs', () => {
     });
   });
 
-  it('of struct fields can be used again', () => {
+  it('of struct fields can be reused', () => {
     const more = codec.struct({ ...profile.fields, extra: codec.bool });
     unrun((value: ReturnType<typeof more.decode>) => {
       expectTypeOf(value.extra).toEqualTypeOf<boolean>();
@@ -115,7 +115,7 @@ describe('the types of codecs', () => {
     expect(Object.keys(more.fields)).toEqual([...Object.keys(profile.fields), 'extra']);
   });
 
-  it('refuse what is no part', () => {
+  it('reject a part that is not a codec', () => {
     unrun(() => {
       // @ts-expect-error -- a schema is that of a whole message
       codec.array(date);
@@ -154,7 +154,7 @@ describe('the types of a typed queue', () => {
     });
   });
 
-  it('want the answer of a request, at once or later', () => {
+  it('require the answer of a request, synchronous or as a promise', () => {
     unrun(() => {
       const queue = typed();
       queue.registerCallback('add', ({ a, b }) => a + b);
@@ -207,7 +207,7 @@ describe('the types of a typed queue', () => {
     });
   });
 
-  it('check what is sent', () => {
+  it('check sent values', () => {
     unrun(async () => {
       const queue = typed();
       await queue.sendRegistered('ping');
@@ -267,7 +267,7 @@ describe('the types of a typed queue', () => {
     });
   });
 
-  it('check tasks and the names that are taken back', () => {
+  it('check tasks and the names of removed callbacks', () => {
     unrun(() => {
       const queue = typed();
       queue.registerTask('date', () => '2020');
@@ -288,7 +288,7 @@ describe('the types of a typed queue', () => {
     });
   });
 
-  it('refuse a definition that is none', () => {
+  it('reject a value that is not a definition', () => {
     unrun(() => {
       const [queue] = queuePair();
       // @ts-expect-error -- a number describes nothing

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { QueueSocket } from '../../lib/queue/queue-socket.js';
+import type { QueueSocketLike } from '../../lib/queue/types.js';
 import { Deferred } from '../../lib/util/wait.js';
 import { decodeControl, Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
@@ -65,8 +65,8 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
   });
 
   it('the idle timeout calls onTimeout and closes the socket, although keepalives arrive', async () => {
-    const told: [QueueSocket, string][] = [];
-    const onTimeout = (sock: QueueSocket): void => void told.push([sock, sock.readyState]);
+    const told: [QueueSocketLike, string][] = [];
+    const onTimeout = (sock: QueueSocketLike): void => void told.push([sock, sock.readyState]);
     const { near, far } = await field.started({
       near: { heartbeat: { interval: 5, timeout: 60_000 } },
       far: { idleTimeout: 50, onTimeout },

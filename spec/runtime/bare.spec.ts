@@ -2,12 +2,16 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { needDist, run } from '../support/dist.js';
 
+const program = fileURLToPath(new URL('programs/bare.mjs', import.meta.url));
+
 beforeAll(needDist);
 
-describe('a runtime without the globals of Node', () => {
-  it('has sockets over what it brings itself, binary data, and a typed error for TCP', async () => {
-    const program = fileURLToPath(new URL('programs/bare.mjs', import.meta.url));
-    const { code, out, err } = await run(process.execPath, [program]);
+describe.each([
+  { form: 'the form for Node', conditions: [] },
+  { form: 'the form for browsers', conditions: ['--conditions=browser'] },
+])('the package in a runtime without the globals of Node, $form', ({ conditions }) => {
+  it('has sockets over memory and binary data, and rejects TCP with K4NET_UNSUPPORTED', async () => {
+    const { code, out, err } = await run(process.execPath, [...conditions, program]);
     expect(err).toBe('');
     expect(out.trim().split('\n')).toEqual([
       'memory 0 4 1000000 3',

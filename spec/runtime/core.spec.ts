@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import ts from 'typescript';
 import { needDist, root } from '../support/dist.js';
+import { seamSources } from '../support/seams.js';
 
 const dist = join(root, 'dist');
 
@@ -12,8 +13,15 @@ beforeAll(needDist);
 const globals = ['process', 'Buffer', 'require', 'module', 'exports', 'global', '__dirname', '__filename'];
 const immediate = ['setImmediate', 'clearImmediate'];
 
-/** What a built file reaches for that not every runtime has: free identifiers and imports, comments left aside. */
-function reachesFor(code: string): string[] {
+const builtFiles = (end: string): string[] =>
+  readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => name.endsWith(end));
+
+const readBuilt = (name: string): string => readFileSync(join(dist, name), 'utf8');
+
+/** The globals and modules of Node that JavaScript code names, and its top-level awaits. */
+function nodeNames(code: string): string[] {
   const source = ts.createSourceFile('built.js', code, ts.ScriptTarget.ES2022, true, ts.ScriptKind.JS);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
@@ -33,7 +41,7 @@ const isModuleName = (node: ts.Node): boolean =>
   ts.isExportDeclaration(node.parent) ||
   (ts.isCallExpression(node.parent) && node.parent.expression.kind === ts.SyntaxKind.ImportKeyword);
 
-/** The name of a property or of a declaration, not a use of something global. */
+/** Whether an identifier is the name of a property or a declaration, so no use of a global. */
 function isName(node: ts.Identifier): boolean {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent)) return parent.name === node;
@@ -45,54 +53,77 @@ function isTopLevel(node: ts.Node): boolean {
   return true;
 }
 
-describe('the core', () => {
-  it('is looked at with eyes that see', () => {
-    expect(reachesFor("import fs from 'node:fs'; export * from 'node:net';")).toEqual([
-      'node:fs',
-      'node:net',
-    ]);
-    expect(reachesFor("const fs = await import('node:fs');")).toEqual(['top-level await', 'node:fs']);
-    expect(reachesFor("require('x'); process.exit(); Buffer.from(''); setImmediate(f);")).toEqual([
+describe('the search for names of Node', () => {
+  it('finds imports, globals and a top-level await', () => {
+    expect(nodeNames("import fs from 'node:fs'; export * from 'node:net';")).toEqual(['node:fs', 'node:net']);
+    expect(nodeNames("const fs = await import('node:fs');")).toEqual(['top-level await', 'node:fs']);
+    expect(nodeNames("require('x'); process.exit(); Buffer.from(''); setImmediate(f);")).toEqual([
       'require',
       'process',
       'Buffer',
       'setImmediate',
     ]);
-    expect(reachesFor("/* process.exit() */ host.process; ({ Buffer: 1 }); builtin('node:fs');")).toEqual([]);
-    expect(reachesFor('async () => { await 1; };')).toEqual([]);
   });
 
-  const built = (): string[] =>
-    readdirSync(dist, { recursive: true, encoding: 'utf8' })
-      .map((name) => name.replaceAll('\\', '/'))
-      .filter((name) => name.endsWith('.js') && !name.startsWith('platform/') && !name.startsWith('cli/'));
+  it('ignores comments, properties, plain strings and an await inside a function', () => {
+    const code = "/* process.exit() */ host.process; ({ Buffer: 1 }); builtin('node:fs');";
+    expect(nodeNames(code)).toEqual([]);
+    expect(nodeNames('async () => { await 1; };')).toEqual([]);
+  });
+});
 
-  it('does not reach for Node, in any built file but those of platform and the command line', () => {
-    const files = built();
-    expect(files).toContain('sockets/locked-socket.js');
-    expect(files.length).toBeGreaterThan(20);
-    const found = files.map((name) => ({ name, found: reachesFor(readFileSync(join(dist, name), 'utf8')) }));
+describe('the built JavaScript', () => {
+  it('names no global or module of Node outside the command', () => {
+    const files = builtFiles('.js').filter((name) => !name.startsWith('cli/'));
+    expect(files).toEqual(expect.arrayContaining(['index.js', 'chunks/sockets.js', 'platform/node.js']));
+    const found = files.map((name) => ({ name, found: nodeNames(readBuilt(name)) }));
     expect(found.filter((file) => file.found.length > 0)).toEqual([]);
   });
+});
 
-  it('is imported without importing Node, and without a top-level await', () => {
-    const code = readFileSync(join(dist, 'platform/runtime.js'), 'utf8');
-    expect(reachesFor(code)).toEqual([]);
+describe('the chunks of the build', () => {
+  it('do not import each other in a circle, whichever forms the seams have', () => {
+    const imports = new Map(builtFiles('.js').map((name) => [name, importsOf(name)]));
+    expect(imports.get('chunks/util.js')).toEqual(
+      expect.arrayContaining(['platform/node.js', 'platform/web.js']),
+    );
+    const onCircle = [...imports.keys()].filter((name) => reach(name, imports).has(name));
+    expect(onCircle).toEqual([]);
   });
 
-  it('has no types in its declarations that only Node has, where the index reaches', () => {
-    const seen = new Set<string>();
-    const nodeFiles: string[] = [];
-    const follow = (path: string): void => {
-      if (seen.has(path)) return;
-      seen.add(path);
-      const code = readFileSync(path, 'utf8');
-      if (/['"]node:|types="node"/.test(code)) nodeFiles.push(path.slice(dist.length + 1));
-      for (const [, name] of code.matchAll(/from '(\.[^']*)\.js'/g))
-        follow(join(path, '..', `${name!}.d.ts`));
-    };
-    follow(join(dist, 'index.d.ts'));
-    expect(nodeFiles).toEqual([]);
-    expect(seen.size).toBeGreaterThan(10);
+  function importsOf(name: string): string[] {
+    return [...readBuilt(name).matchAll(/^(?:import|export)\b[^;]*? from "([^"]+)"/gm)].flatMap(
+      ([, from]) => {
+        const seam = seamSources.get(from!);
+        if (seam) return seam.map((source) => source.replace('lib/', '').replace('.ts', '.js'));
+        return from!.startsWith('.') ? [posix.join(posix.dirname(name), from!)] : [];
+      },
+    );
+  }
+
+  function reach(start: string, imports: ReadonlyMap<string, readonly string[]>): Set<string> {
+    const reached = new Set<string>();
+    const open = [...(imports.get(start) ?? [])];
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      if (reached.has(name)) continue;
+      reached.add(name);
+      open.push(...(imports.get(name) ?? []));
+    }
+    return reached;
+  }
+});
+
+describe('the built declarations', () => {
+  it('name no module or type library of Node', () => {
+    const files = builtFiles('.d.ts');
+    expect(files).toEqual(expect.arrayContaining(['index.d.ts', 'binary/index.d.ts', 'codec/index.d.ts']));
+    const code = (name: string): string => readBuilt(name).replace(/^ *\*.*$/gm, '');
+    expect(files.filter((name) => /['"]node:|types="node"/.test(code(name)))).toEqual([]);
+  });
+
+  it('leave out what the sources mark as internal', () => {
+    const all = builtFiles('.d.ts').map(readBuilt).join('\n');
+    expect(all).not.toContain('@internal');
+    expect(/class Server\b[^{]*\{([^}]*)\}/.exec(all)?.[1]).not.toContain('constructor(');
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { compiledSeams } from '../support/seams.js';
 import { recordStderr } from '../support/warnings.js';
 
 const lib = fileURLToPath(new URL('../../lib', import.meta.url));
@@ -24,7 +25,7 @@ export function temporaryFolder(): { path: string; remove: () => void } {
  * TypeScript, and dist may be outdated. Types are not checked, which makes it fast.
  */
 export function compileTo(folder: string): void {
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', imports: compiledSeams }));
   for (const layer of ['.', 'platform', 'util', 'crypto', 'trust']) {
     mkdirSync(join(folder, layer), { recursive: true });
     for (const name of readdirSync(join(lib, layer))) {

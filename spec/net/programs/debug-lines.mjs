@@ -1,6 +1,5 @@
 // Makes connections succeed and fail in several ways, and prints facts for the test as JSON. The
 // output of NODE_DEBUG is on standard error.
-import { debug } from '../../../dist/util/debug.js';
 import { connect, generateKeyPair, listen, memoryKnownHosts } from '../../../dist/index.js';
 
 const failed = (promise) =>
@@ -45,7 +44,9 @@ await second?.closed;
 await first.close(undefined, { timeout: 0 });
 await small.close();
 
-debug?.('before\nafter\u001b[31m\u009b\u202e\u2028behind');
+// A path that would forge lines if it were printed as it is.
+const forged = '/tmp/k4net-none/before\nafter\u001b[31m\u009b\u202e\u2028behind';
+codes.push(await failed(connect({ path: forged, plain: true, retry: false })));
 
 console.log(
   JSON.stringify({

@@ -345,7 +345,7 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
     heartbeat,
     onError: (error: unknown, { name, kind }: QueueErrorInfo) => errors.push(error, name, kind),
     onClose: (cause: K4netError | undefined) => (cause ? undefined : last),
-    onTimeout: (socket: QueueSocket) => void socket.close(),
+    onTimeout: (socket: QueueSocketLike) => void socket.close(),
   };
   const below: MessageSocket = plain;
   const quietly: QueueSocketOptions = { onClose: () => void errors.push('closed') };

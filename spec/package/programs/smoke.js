@@ -1,10 +1,11 @@
-// A little of everything that the package does, with nothing but Node: also for versions that no test runner serves.
+// Uses each part of the package with only Node, for versions of Node that the test runner does not support.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export async function smoke(k4net) {
+export async function smoke(k4net, binary, codec) {
+  entries(k4net, binary, codec);
   memory(k4net);
   await pair(k4net);
   await network(k4net, { port: 0 });
@@ -13,6 +14,17 @@ export async function smoke(k4net) {
     await network(k4net, { path: join(folder, 'socket') });
     rmSync(folder, { recursive: true });
   }
+}
+
+/** The entries share their classes, so that `instanceof` works across them. */
+function entries(k4net, binary, codec) {
+  for (const name of ['BinaryEditor', 'BinaryReader', 'BinaryWriter', 'EndOfDataError', 'MalformedError']) {
+    assert.equal(binary[name], k4net[name], name);
+  }
+  for (const name of Object.keys(k4net.codec)) assert.equal(codec[name], k4net.codec[name], name);
+  assert.equal(codec.DecodeError, k4net.DecodeError);
+  const point = codec.struct({ x: codec.uint8, y: codec.optional(codec.string) });
+  assert.deepEqual(codec.decode(point, codec.encode(point, { x: 1, y: 'a' })), { x: 1, y: 'a' });
 }
 
 function memory({ BinaryReader, BinaryWriter, EndOfDataError }) {

@@ -1,10 +1,10 @@
-import { fromHalf, toHalf } from '../binary/half-float.js';
+import { utf8 } from '../binary/encodings.js';
 import * as kinds from '../binary/kinds.js';
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import { kindOf } from '../util/bytes.js';
 import type { Codec } from './codec.js';
-import { readFlag } from './read-helpers.js';
+import { malformed, readFlag } from './helpers.js';
 
 function scalar<T>(
   minSize: number,
@@ -104,7 +104,7 @@ export const uint64: Codec<bigint> = /* @__PURE__ */ scalar(
   (reader) => reader.readUint64(),
 );
 
-/** A number, sent as the nearest 32-bit float; 4 bytes. A finite one that has none is a RangeError. */
+/** A number, sent as the nearest 32-bit float; 4 bytes. A finite number out of its range is a RangeError. */
 export const float32: Codec<number> = /* @__PURE__ */ scalar(
   4,
   (writer, value) => {
@@ -122,16 +122,16 @@ export const float64: Codec<number> = /* @__PURE__ */ scalar(
   (reader) => reader.readDouble(),
 );
 
-/** A number, sent as the nearest half-precision float; 2 bytes. A finite one that has none is a RangeError. */
+/** A number, sent as the nearest half-precision float; 2 bytes. A finite number out of its range is a RangeError. */
 export const float16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {
-    writer.writeUint16(toHalf(kinds.half.check(value)));
+    writer.writeUint16(kinds.toHalf(kinds.half.check(value)));
   },
-  (reader) => fromHalf(reader.readUint16()),
+  (reader) => kinds.fromHalf(reader.readUint16()),
 );
 
-/** A boolean, as the byte 0 or 1. Any other byte does not decode. */
+/** A boolean as the byte 0 or 1. Any other byte fails to decode. */
 export const bool: Codec<boolean> = /* @__PURE__ */ scalar(
   1,
   (writer, value) => {
@@ -140,7 +140,7 @@ export const bool: Codec<boolean> = /* @__PURE__ */ scalar(
   (reader) => readFlag(reader, 'a bool'),
 );
 
-/** No value, in no bytes: for requests without an argument or an answer. */
+/** No value and no bytes, for requests without an argument or an answer. */
 export const nothing: Codec<void> = {
   minSize: 0,
   encode(_writer, value) {
@@ -149,3 +149,60 @@ export const nothing: Codec<void> = {
   },
   decode: () => undefined,
 };
+
+/** Text: the length in bytes as a uint32, then UTF-8. A lone surrogate is a RangeError. */
+export const string: Codec<string> = {
+  minSize: 4,
+  encode(writer, value) {
+    const given: unknown = value;
+    if (typeof given !== 'string') throw new TypeError(`a string is a string, not ${kindOf(given)}`);
+    const encoded = utf8.encode(given);
+    writer.writeUint32(encoded.length);
+    writer.write(encoded);
+  },
+  decode(reader) {
+    const length = reader.readUint32();
+    const from = reader.tell();
+    const text = utf8.decode(reader.read(length));
+    if (typeof text === 'string') return text;
+    throw malformed(reader, from, 'a string is UTF-8');
+  },
+};
+
+/** Bytes: their number as a uint32, then the bytes. The decoded value is a view of the message. */
+export const bytes: Codec<Uint8Array> = {
+  minSize: 4,
+  encode(writer, value) {
+    const { length } = checkBytes(value);
+    writer.writeUint32(length);
+    writer.write(value);
+  },
+  decode: (reader) => reader.read(reader.readUint32()),
+};
+
+/**
+ * Exactly `size` bytes without a length prefix. The decoded value is a view of the message.
+ *
+ * @param size - from 0 to 4294967295.
+ */
+export function fixedBytes(size: number): Codec<Uint8Array> {
+  if (typeof size !== 'number')
+    throw new TypeError(`the size of fixedBytes is a number, not ${kindOf(size)}`);
+  if (!Number.isInteger(size) || size < 0 || size > 0xffff_ffff) {
+    throw new RangeError(`the size of fixedBytes is a whole number from 0 to 4294967295, not ${size}`);
+  }
+  return {
+    minSize: size,
+    encode(writer, value) {
+      const { length } = checkBytes(value);
+      if (length !== size) throw new RangeError(`fixedBytes(${size}) got ${length} bytes`);
+      writer.write(value);
+    },
+    decode: (reader) => reader.read(size),
+  };
+}
+
+function checkBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`bytes are a Uint8Array, not ${kindOf(value)}`);
+}
