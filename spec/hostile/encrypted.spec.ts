@@ -6,23 +6,17 @@ import { listen } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import {
-  Ends,
-  expectDiscreet,
-  keys,
-  outcome,
-  rawClient,
-  rawServer,
-  refused,
-  type Fate,
-  type Way,
-} from '../support/encrypted.js';
 import { frame } from '../support/frames.js';
 import { pattern, Random, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { drain, textOf, until } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import type { Fate, Way } from '../support/relay.js';
+import { expectDiscreet, outcome, refused } from '../support/secrets.js';
+import { receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
+const fixture = useFixture();
+
 const handshakeTimeout = 1_500;
 let server: Server<EstablishedSocket>;
 let port = 0;
@@ -57,7 +51,7 @@ beforeAll(async () => {
 afterAll(() => server.close({ timeout: 0 }));
 
 afterEach(async () => {
-  await ends.clear();
+  await fixture.release();
   await until(() => server.connections === 0);
   // The next client is served as usual.
   const good = await connect({ port, key: keys.server.publicKey });
@@ -156,8 +150,8 @@ const typed = [
 
 describe('an attacker between client and server', () => {
   it('who forwards all bytes does not disturb the session', async () => {
-    const relay = await ends.relay(port);
-    const sock = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), asking));
+    const relay = await fixture.relay(port);
+    const sock = fixture.keep(new EncryptedSocket(await fixture.rawClient(relay.port), asking));
     const messages = Array.from({ length: 12 }, (_, i) => pattern(i * 50, i));
     expect(sameAll(await converse(sock, messages, 10_000), messages)).toBe(true);
     expect((await sock.closed).code).toBe('K4NET_CLOSED');
@@ -172,8 +166,8 @@ describe('an attacker between client and server', () => {
       const where: Way = seed % 2 > 0 ? 'up' : 'down';
       const at = seed < 3 ? random.below(3) : 3 + random.below(9);
       const what = `${trick} of unit ${at} ${where}, seed ${seed}`;
-      const relay = await ends.relay(port, spoil(trick, at, where, random));
-      const sock = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), asking));
+      const relay = await fixture.relay(port, spoil(trick, at, where, random));
+      const sock = fixture.keep(new EncryptedSocket(await fixture.rawClient(relay.port), asking));
       const messages = Array.from({ length: 12 }, (_, i) => pattern(1 + i * 50, i));
       received = [];
       served = [];
@@ -325,7 +319,7 @@ const foreigners: readonly Foreigner[] = [
 
 describe('a peer that does not speak k4net/1', () => {
   it.each(foreigners)('ends with a typed error of a server: $who', async ({ talk, server: codes }) => {
-    const raw = await rawClient(ends, port);
+    const raw = await fixture.rawClient(port);
     raw.resume();
     await talk(raw);
     await until(() => reports.length > 0);
@@ -335,7 +329,7 @@ describe('a peer that does not speak k4net/1', () => {
   });
 
   it.each(foreigners)('ends with a typed error of a client: $who', async ({ talk, client: codes }) => {
-    const { port: foreign } = await rawServer(ends, (stream) => {
+    const { port: foreign } = await fixture.rawServer((stream) => {
       stream.resume();
       talk(stream);
     });
@@ -349,7 +343,7 @@ describe('a peer that does not speak k4net/1', () => {
   });
 
   it("makes our client fail in a way that the seed's server closes for, and says so", async () => {
-    const { port: foreign } = await rawServer(ends, (stream) => {
+    const { port: foreign } = await fixture.rawServer((stream) => {
       stream.once('data', () => stream.end());
     });
     const error = await refused(connect({ ...client, port: foreign, retry: false }), 'K4NET_PEER_CLOSED');
@@ -357,7 +351,7 @@ describe('a peer that does not speak k4net/1', () => {
   });
 
   it("gets an alert in the clear from our server if it is the seed's client", async () => {
-    const raw = await rawClient(ends, port);
+    const raw = await fixture.rawClient(port);
     const heard: Buffer[] = [];
     raw.on('data', (chunk) => heard.push(chunk));
     raw.write(frame('get_key'));
@@ -370,7 +364,7 @@ describe('a peer that does not speak k4net/1', () => {
   it('that sends random bytes gets no session, and ends with a typed error', async () => {
     for (let seed = 0; seed < 40; seed += 1) {
       const random = new Random(seed);
-      const raw = await rawClient(ends, port);
+      const raw = await fixture.rawClient(port);
       raw.resume();
       const bytes = random.bytes(1 + random.below(400));
       // Some look like a unit, and some of these like a unit of k4net.
@@ -385,16 +379,16 @@ describe('a peer that does not speak k4net/1', () => {
 
   it('that replays a recorded handshake is refused', async () => {
     const units: Buffer[] = [];
-    const relay = await ends.relay(port, (unit, way) => {
+    const relay = await fixture.relay(port, (unit, way) => {
       if (way === 'up') units.push(Buffer.from(unit));
       return [unit];
     });
-    const sock = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), client));
+    const sock = fixture.keep(new EncryptedSocket(await fixture.rawClient(relay.port), client));
     await sock.send('pay 100');
     expect(textOf(await sock.recv())).toBe('pay 100');
     await sock.close();
     received = [];
-    const raw = await rawClient(ends, port);
+    const raw = await fixture.rawClient(port);
     raw.resume();
     raw.end(Buffer.concat(units));
     await until(() => reports.length > 0);
@@ -403,7 +397,7 @@ describe('a peer that does not speak k4net/1', () => {
   });
 
   it('that keeps sending after it was refused is cut', async () => {
-    const raw = await rawClient(ends, port);
+    const raw = await fixture.rawClient(port);
     raw.resume();
     const gone = new Promise((resolve) => raw.once('close', resolve));
     const flood = (async () => {
@@ -419,7 +413,7 @@ describe('a peer that does not speak k4net/1', () => {
 
   it('does not affect other sessions', async () => {
     const sock = await connect({ port, ...client });
-    ends.keep(sock);
+    fixture.keep(sock);
     const chat = (async () => {
       for (let i = 0; i < 50; i += 1) {
         await sock.send(`line ${i}`);
@@ -427,13 +421,13 @@ describe('a peer that does not speak k4net/1', () => {
       }
     })();
     for (let i = 0; i < 20; i += 1) {
-      const raw = await rawClient(ends, port);
+      const raw = await fixture.rawClient(port);
       raw.resume();
       raw.end(i % 2 > 0 ? frame('get_key') : pattern(100 + i));
     }
     await chat;
     await until(() => reports.length === 20);
     expect(await outcome(sock.close())).toBe('ok');
-    expect(await drain(sock).catch(() => [])).toEqual([]);
+    expect(await receiveAll(sock).catch(() => [])).toEqual([]);
   });
 });

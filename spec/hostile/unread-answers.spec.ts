@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { needDist } from '../support/dist.js';
 import { decodeControl, encodeRequest } from '../support/queue.js';
-import { Victim } from '../support/victim.js';
+import { ServerProcess } from '../support/server-process.js';
 
 beforeAll(needDist);
 
@@ -19,7 +19,7 @@ it.each([
   'a peer (%s) that reads no answers of 1 MB (made %s) to %i requests gets fewer than %i callbacks run, ' +
     'holds less than %i MiB, and gets all answers once it reads',
   async (kind, name, requests, callbacks, mebibytes) => {
-    const victim = await Victim.start(kind);
+    const victim = await ServerProcess.start(kind);
     try {
       // Nobody receives on this socket yet, so it stops reading.
       const peer = await victim.connect();

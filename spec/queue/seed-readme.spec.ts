@@ -1,35 +1,31 @@
 // The section "QueueSocket" of the README of the Python library, sentence by sentence: each is the name of the test that
 // shows it. What the sentences leave open is in spec/queue/ elsewhere.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError } from '../../lib/errors.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { kinds, overStream, queuePair, type QueuePair } from '../support/queue-pairs.js';
-import { Errors } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
+import { ErrorLog } from '../support/queue.js';
 import { failure, failureOf, textOf, until, watch } from '../support/sockets.js';
-import { tcpPair } from '../support/streams.js';
+import { tcpKinds, useFixture } from '../support/fixture.js';
 
-describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) => {
-  let pair: QueuePair;
+describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kind) => {
+  const fixture = useFixture(kind);
+
   let near: QueueSocket;
   let far: QueueSocket;
-  let errors: Errors;
+  let errors: ErrorLog;
 
   beforeEach(async () => {
     // The seed calls callbacks when recv_registered is called: here that is `dispatch: 'manual'`.
-    errors = new Errors();
+    errors = new ErrorLog();
     const { onError } = errors;
-    pair = await queuePair(kind, { dispatch: 'manual', onError }, { dispatch: 'manual', onError });
-    ({ near, far } = pair);
-  });
-
-  afterEach(async () => {
-    await Promise.all([near.close(undefined, { timeout: 0 }), far.close(undefined, { timeout: 0 })]);
-    await pair.dispose();
+    const options: QueueSocketOptions = { dispatch: 'manual', onError };
+    ({ near, far } = await fixture.queuePair({ near: options, far: options }));
   });
 
   const start = (): void => {
@@ -66,10 +62,8 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
   describe('__init__(sock, debug = False)', () => {
     it('"Initialises the QueueSocket. The `sock` parameter is an already initialised LockedSocket or EncryptedSocket."', async () => {
-      const streams = await tcpPair();
-      const client = overStream(kind, streams.near, 'client');
-      const server = overStream(kind, streams.far, 'server');
-      expect(client).toBeInstanceOf(kind === 'plain' ? LockedSocket : EncryptedSocket);
+      const { near: client, far: server } = await fixture.socketPair();
+      expect(client).toBeInstanceOf(kind === 'plain over TCP' ? LockedSocket : EncryptedSocket);
       // Also one that was in use before: the handshake is done, and messages went both ways.
       await Promise.all([client.send('before'), server.recv()]);
       const [one, other] = [new QueueSocket(client), new QueueSocket(server)];
@@ -78,15 +72,12 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       await one.send('after');
       expect(textOf(await other.recv())).toBe('after');
       await Promise.all([one.close(), other.close()]);
-      await streams.dispose();
     });
 
     it('"The `debug` parameter will display messages when performing tasks or receiving callbacks."', async () => {
-      const streams = await tcpPair();
       const lines: string[] = [];
       const options = { debug: true, logger: (line: string) => lines.push(line) };
-      const one = new QueueSocket(overStream(kind, streams.near, 'client'), options);
-      const other = new QueueSocket(overStream(kind, streams.far, 'server'), options);
+      const { near: one, far: other } = await fixture.queuePair({ near: options, far: options });
       const called = new Promise<void>((resolve) => {
         other.registerCallback('greet', () => {
           resolve();
@@ -103,13 +94,12 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(lines).toContain('Performing callback greet');
       expect(lines.join()).not.toContain('secret');
       await Promise.all([one.close(), other.close()]);
-      await streams.dispose();
     });
 
     it('debug = False: displays nothing', async () => {
       const lines: string[] = [];
       const logger = (line: string): void => void lines.push(line);
-      const silent = await queuePair(kind, { logger }, { logger });
+      const silent = await fixture.queuePair({ near: { logger }, far: { logger } });
       const called = new Promise<void>((resolve) => {
         silent.far.registerCallback('greet', () => {
           resolve();
@@ -121,7 +111,6 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       await called;
       expect(lines).toEqual([]);
       await Promise.all([silent.near.close(), silent.far.close()]);
-      await silent.dispose();
     });
   });
 
