@@ -12,13 +12,13 @@ const message = async (promise: Promise<unknown>): Promise<string> =>
   (await failure(promise, 'K4NET_TIMEOUT')).message;
 
 describe('a TimeoutError is a whole sentence', () => {
-  it('of recv', async () => {
+  it('for recv', async () => {
     const { near: sock } = await fixture.socketPair();
     expect(await message(sock.recv({ timeout: 1 }))).toBe('no message came within 1 ms');
     expect(await message(sock.recv({ timeout: 0 }))).toBe('no message came at once (timeout: 0)');
   });
 
-  it('of flush', async () => {
+  it('for flush', async () => {
     const { near: sock } = await fixture.socketPair();
     await fill(sock);
     expect(await message(sock.flush({ timeout: 1 }))).toBe('the messages were not written within 1 ms');
@@ -30,14 +30,14 @@ describe('a TimeoutError is a whole sentence', () => {
   it.each([
     { timeout: 0, time: 'at once (timeout: 0)' },
     { timeout: 1, time: 'within 1 ms' },
-  ])('of close with a timeout of $timeout', async ({ timeout, time }) => {
+  ])('for close with a timeout of $timeout', async ({ timeout, time }) => {
     const { near: sock } = await fixture.socketPair();
     await sock.close(undefined, { timeout });
     const { error } = await sock.closed;
     expect(error?.message).toBe(`this side cut the connection: the peer did not end ${time}`);
   });
 
-  it('of handshake and connect', async () => {
+  it('for handshake and connect', async () => {
     const { client } = await fixture.encryptedPair('memory');
     expect(await message(client.handshake({ timeout: 0 }))).toBe(
       'the handshake did not succeed at once (timeout: 0)',
@@ -52,7 +52,7 @@ describe('a TimeoutError is a whole sentence', () => {
     );
   });
 
-  it('of call', async () => {
+  it('for call', async () => {
     const { near, far } = await fixture.queuePair();
     far.registerCallback('never', () => new Promise(() => undefined));
     near.start();

@@ -394,7 +394,7 @@ export function describeTransport(
         expect(K4netError.is(nearSink.cause, 'K4NET_CONNECTION')).toBe(true);
       });
 
-      it.runIf(abilities.reset)('is told to the peer as a broken connection', async () => {
+      it.runIf(abilities.reset)('reports a failed connection to the peer', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
@@ -405,7 +405,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data', 'close']);
       });
 
-      it.runIf(!abilities.reset)('lets the peer come to its end all the same', async () => {
+      it.runIf(!abilities.reset)('closes the peer too, after an end or an error', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);

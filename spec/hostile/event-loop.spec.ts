@@ -34,7 +34,7 @@ it.each([
   [128, 'messages of names without a callback', () => [registered('x')], false],
   [128, 'messages whose callback throws', () => [registered('fails')], false],
 ] as readonly [number, string, (id: number) => Uint8Array[], boolean][])(
-  'eight connections that flood a process with %i KiB each of %s keep no call of another session waiting for half a second',
+  'eight connections that each send %i KiB of %s delay no call of another session by half a second',
   async (size, _, make, cut) => {
     const bytes = flood(size * KiB, make);
     const victim = await ServerProcess.start('plain', true);

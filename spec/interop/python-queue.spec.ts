@@ -230,7 +230,7 @@ describe.skipIf(!python)(title, () => {
       expect(await ended).toMatchObject({ code: 0, err: '' });
     });
 
-    it('deliver all tasks of a Python side that speaks first and ends', async () => {
+    it('deliver all tasks of a Python side that sends first and ends', async () => {
       const { sock, ended } = await meet('introduce');
       const { queue } = queueOver(sock, { unmatched: 'queue' });
       const seen: unknown[] = [];

@@ -168,7 +168,7 @@ describe('a raw client that waits for a handler', () => {
 });
 
 describe('thousands of clients that wait and leave', () => {
-  it('free their places', async () => {
+  it('free their places for other clients', async () => {
     const server = await fixture.plainServer({ port: 0, maxPending: Infinity });
     const sockets: LockedSocket[] = [];
     // As many at the same time as the backlog of the system holds.

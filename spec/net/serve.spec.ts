@@ -190,28 +190,31 @@ describe('a handler of serve that fails', () => {
 });
 
 describe('the option maxConnections of serve', () => {
-  it.each([1, 2, 3])('of %i bounds the handlers that run, in the order of the connections', async (most) => {
-    const server = await fixture.plainServer();
-    const gate = new Gate();
-    const serving = server.serve(gate.handler, { maxConnections: most });
-    const clients = await numbered(server, 7);
-    const names = clients.map((_, i) => `${i}`);
-    for (let done = 0; done < clients.length; done += 1) {
-      const begun = Math.min(done + most, clients.length);
-      await until(() => gate.names.length === begun);
-      await turns(20);
-      expect(gate.names).toEqual(names.slice(0, begun));
-      gate.open(done);
-      await failure(clients[done]!.recv(), 'K4NET_CLOSED');
-      await clients[done]!.close();
-    }
-    expect(gate.most).toBe(most);
-    await until(() => server.connections === 0);
-    await server.close();
-    await serving;
-  });
+  it.each([1, 2, 3])(
+    'bounds the running handlers to %i, which start in the order of the connections',
+    async (most) => {
+      const server = await fixture.plainServer();
+      const gate = new Gate();
+      const serving = server.serve(gate.handler, { maxConnections: most });
+      const clients = await numbered(server, 7);
+      const names = clients.map((_, i) => `${i}`);
+      for (let done = 0; done < clients.length; done += 1) {
+        const begun = Math.min(done + most, clients.length);
+        await until(() => gate.names.length === begun);
+        await turns(20);
+        expect(gate.names).toEqual(names.slice(0, begun));
+        gate.open(done);
+        await failure(clients[done]!.recv(), 'K4NET_CLOSED');
+        await clients[done]!.close();
+      }
+      expect(gate.most).toBe(most);
+      await until(() => server.connections === 0);
+      await server.close();
+      await serving;
+    },
+  );
 
-  it("lets further connections wait, and reads at most recvSize and the stream's buffer of each", async () => {
+  it("makes further connections wait, and reads at most recvSize and the stream's buffer of each", async () => {
     const server = await fixture.plainServer({ port: 0, recvSize: 1000 });
     const accepted = new SocketSpy('server', fixture);
     const gate = new Gate();
@@ -255,7 +258,7 @@ describe('the option maxConnections of serve', () => {
     await serving;
   });
 
-  it('lets the server reset the connections that wait when it closes', async () => {
+  it('resets the waiting connections when the server closes', async () => {
     const server = await fixture.plainServer();
     const gate = new Gate();
     const serving = server.serve(gate.handler, { maxConnections: 1 });

@@ -139,12 +139,16 @@ describe('the option maxPending of listen', () => {
   );
 
   it('does not count connections that are served', async () => {
-    const server = await fixture.plainServer({ port: 0, maxPending: 1 });
+    const reports: unknown[] = [];
+    const onError = (error: unknown): void => void reports.push(error);
+    const server = await fixture.plainServer({ port: 0, maxPending: 1, onError });
     const serving = server.serve((sock) => receiveAll(sock));
     const clients = await fixture.connectClients(server, 5);
+    expect(server.connections).toBe(5);
     await Promise.all(clients.map((client) => client.close()));
     await server.close();
     await serving;
+    expect(reports).toEqual([]);
   });
 
   it('warns once for the process if there is no onError', async () => {
@@ -311,7 +315,7 @@ describe('closing a server', () => {
     await accepted(server);
   });
 
-  it('leaves no handle', async () => {
+  it('leaves no handle of the network', async () => {
     const server = await fixture.plainServer();
     const clients = await fixture.connectClients(server, 3);
     const iterator = server[Symbol.asyncIterator]();

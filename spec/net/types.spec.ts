@@ -12,7 +12,7 @@ import { keys } from '../support/keys.js';
 const fixture = useFixture();
 
 describe('the types of connect and listen', () => {
-  it.each([true, undefined])('accept options of either kind: plain is %o', async (plain) => {
+  it.each([true, undefined])('accept options of unknown kind, plain: %o', async (plain) => {
     const listening: ListenOptions = plain ? { port: 0, plain } : { port: 0, key: keys.server };
     const server = await listen(unknownKind(listening));
     const served = server.serve((sock) => sock.close());

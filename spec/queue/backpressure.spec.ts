@@ -77,7 +77,7 @@ describe.concurrent.each(tcpKinds)('a slow peer behind a fast sender, over socke
     writer.writeUint(2400);
   };
 
-  it('backpressure: a slow peer holds no more than its limit, the sender waits, every message arrives in order, and the heartbeat does not end the connection', async ({
+  it('holds at most its limit in memory and makes the sender wait, gets every message in order, and is not ended by the heartbeat (backpressure)', async ({
     onTestFinished,
   }) => {
     const fixture = new Fixture(kind);
@@ -120,7 +120,7 @@ describe.concurrent.each(tcpKinds)('a slow peer behind a fast sender, over socke
 describe('a slow callback', () => {
   const fixture = useFixture('plain over TCP');
 
-  it('a callback that takes longer than both heartbeat timeouts makes the sender wait and does not end the connection', async () => {
+  it('makes the sender wait and does not end the connection if it takes longer than both heartbeat timeouts', async () => {
     const heartbeat = { interval: 50, timeout: 1500 };
     const { near, far } = await fixture.queuePair({ near: { heartbeat }, far: { heartbeat } });
     let open: () => void = () => undefined;
@@ -159,7 +159,7 @@ describe('a slow callback', () => {
   });
 });
 
-describe.concurrent('a peer that is really gone ends the connection', () => {
+describe.concurrent('a heartbeat ends the connection to a peer that does not respond', () => {
   const timeout = 2000;
   const heartbeat = { interval: 100, timeout };
   /** For a busy machine; nothing waits for it. */
@@ -178,7 +178,7 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
   }
 
   it.for(tcpKinds)(
-    'a process that was stopped, and whose kernel goes on, %s',
+    'if its process is stopped while its kernel still runs, %s',
     async (kind, { onTestFinished }) => {
       const fixture = new Fixture(kind);
       onTestFinished(() => fixture.release());
@@ -193,7 +193,7 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
   );
 
   it.for(tcpKinds)(
-    'a process that was stopped while much was sent to it, %s',
+    'if its process is stopped while much data is in flight to it, %s',
     async (kind, { onTestFinished }) => {
       const fixture = new Fixture(kind);
       onTestFinished(() => fixture.release());
@@ -208,7 +208,7 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
     },
   );
 
-  it.for(tcpKinds)('a network that swallows everything, %s', async (kind, { onTestFinished }) => {
+  it.for(tcpKinds)('if the network drops all bytes, %s', async (kind, { onTestFinished }) => {
     const fixture = new Fixture(kind);
     onTestFinished(() => fixture.release());
     let gone = false;

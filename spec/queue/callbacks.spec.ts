@@ -91,7 +91,7 @@ describe('QueueSocket: callbacks', () => {
     expect(seen).toEqual(['high', 'high', 'plain', 'plain', 'low', 'low']);
   });
 
-  it('can be replaced while messages wait: the new callback gets them', async () => {
+  it('can be replaced while messages wait, which go to the new callback', async () => {
     const { near, far } = await fixture.queuePair();
     const old = new Gated();
     const seen: string[] = [];

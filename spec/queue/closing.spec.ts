@@ -282,7 +282,7 @@ describe('QueueSocket: onClose', () => {
     ['text', () => 'y'],
     ['a promise of bytes', () => Promise.resolve(new Uint8Array([0x79]))],
     ['a promise of text, later', () => turns(3).then(() => 'y')],
-  ])('has the last word: %s', async (_, onClose) => {
+  ])('returns the closing message: %s', async (_, onClose) => {
     const { near, far } = await fixture.startedQueuePair({ near: { onClose } });
     void near.send('x');
     void near.close();
@@ -306,7 +306,7 @@ describe('QueueSocket: onClose', () => {
     ['a promise of an object', () => Promise.resolve({}), 1],
     ['null', () => null, 1],
     ['a control message', () => hex('00 4b 51 05'), 1],
-  ])('may say nothing, and what goes wrong is reported: %s', async (_, onClose, reports) => {
+  ])('may return no closing message, and its errors are reported: %s', async (_, onClose, reports) => {
     const errors = new ErrorLog();
     const near = { onClose: onClose as NonNullable<QueueSocketOptions['onClose']>, onError: errors.onError };
     const { near: sock, far } = await fixture.startedQueuePair({ near });
@@ -350,7 +350,7 @@ describe('QueueSocket: onClose', () => {
     'a broken message',
     'the socket below',
     'idleness',
-  ])('is called exactly once: %s', async (way) => {
+  ])('is called exactly once when the end comes from: %s', async (way) => {
     const causes: (K4netError | undefined)[] = [];
     const onClose = (cause: K4netError | undefined): void => void causes.push(cause);
     const idleTimeout = way === 'idleness' ? 20 : Infinity;
@@ -431,7 +431,7 @@ describe.each(socketKinds)('QueueSocket, %s: drain', (carrier) => {
     await until(() => draining.state === 'resolved');
   });
 
-  it('lets callbacks make calls and waits for them', async () => {
+  it('waits for callbacks, which can still make calls', async () => {
     const { near, far } = await fixture.startedQueuePair();
     near.registerCallback('what?', () => 'this');
     const gate = new Deferred<void>();
@@ -516,7 +516,7 @@ describe('QueueSocket: drain', () => {
     await near.send('x');
   });
 
-  it('lets the peer cancel requests for which it waits', async () => {
+  it('waits for requests, which the peer can still cancel', async () => {
     const { queue, peer } = await fixture.queueWithPeer();
     queue.registerCallback('x', async (_, { signal }) => {
       if (!signal.aborted)

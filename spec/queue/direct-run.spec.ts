@@ -10,7 +10,7 @@ import { textOf, until } from '../support/sockets.js';
 
 const none = new Uint8Array(0);
 
-describe('a callback whose message arrives while nothing is before it', () => {
+describe('a callback whose message arrives while no other message waits', () => {
   const fixture = useFixture();
 
   afterEach(async () => {
@@ -70,7 +70,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
     expect(seen).toEqual([[1, { messages: 1, bytes: 512 + 4 }]]);
   });
 
-  it('can throw: the next message still has its callback called', async () => {
+  it('can throw, and the callback of the next message still runs', async () => {
     const errors = new ErrorLog();
     const { near, far } = await fixture.startedQueuePair({ far: { onError: errors.onError } });
     let calls = 0;
@@ -105,7 +105,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
     },
   );
 
-  it('can remove itself and a callback with a concurrency of its own, which then still ends its work', async () => {
+  it('can remove itself and a running callback with a concurrency of its own', async () => {
     const { near, far } = await fixture.startedQueuePair();
     const gate = new Deferred<void>();
     let ended = false;
@@ -128,7 +128,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
     expect(ended).toBe(true);
   });
 
-  it('can drain the socket: messages behind it are dropped and requests are refused', async () => {
+  it('can drain the socket, which drops later messages and refuses later requests', async () => {
     const { queue, peer } = await fixture.queueWithPeer();
     const seen: string[] = [];
     queue.registerCallback('x', (reader, { socket }) => {

@@ -21,7 +21,7 @@ import { failure, failureOf, fill, receiveAll, textOf, until, watch } from '../s
 describe('QueueSocket: a peer that violates the protocol', () => {
   const fixture = useFixture();
 
-  it('by a duplicate id of an unanswered request is reported, and gets one answer', async () => {
+  it('is reported and gets one answer if it repeats the id of an unanswered request', async () => {
     const errors = new ErrorLog();
     const { queue, peer } = await fixture.queueWithPeer(errors);
     const gate = new Deferred<string>();
@@ -41,7 +41,7 @@ describe('QueueSocket: a peer that violates the protocol', () => {
     expect(runs).toBe(2);
   });
 
-  it('by malformed replies ends only the calls that they name', async () => {
+  it('fails only the calls that its malformed replies name', async () => {
     const errors = new ErrorLog();
     const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
@@ -62,7 +62,7 @@ describe('QueueSocket: a peer that violates the protocol', () => {
     '00 4b 51 05 00',
     '00 4b 51 01 01000000 ff 00',
     '00 4b 51 04 01',
-  ])('by %s is reported without another effect', async (bytes) => {
+  ])('is reported, without another effect, for the bytes %s', async (bytes) => {
     const errors = new ErrorLog();
     const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
@@ -113,7 +113,7 @@ describe('QueueSocket: limits', () => {
     }
   }
 
-  it('backpressure: a full receive queue makes the peer wait, and no message is lost', async () => {
+  it('make the peer wait at a full receive queue, and no message is lost (backpressure)', async () => {
     const { near, far } = await fixture.startedQueuePair({ far: limits, sockets });
     const sent = await flood((nth) => near.send(pattern(500, nth)));
     expect(far.stats().receiveQueue.bytes).toBeLessThanOrEqual(4000 + 564);
@@ -122,14 +122,14 @@ describe('QueueSocket: limits', () => {
     expect(await far.recv({ block: false })).toBeUndefined();
   });
 
-  it('backpressure: a receive queue full of empty messages makes the peer wait', async () => {
+  it('make the peer wait at a receive queue full of empty messages (backpressure)', async () => {
     const { far, near } = await fixture.startedQueuePair({ far: { maxQueuedMessages: 5 }, sockets });
     const sent = await flood(() => near.send(pattern(0)));
     expect(far.stats().receiveQueue).toEqual({ messages: 5, bytes: 320 });
     for (let i = 0; i < sent; i += 1) expect((await far.recv()).length).toBe(0);
   });
 
-  it('backpressure: a full callback queue makes the peer wait, and no message is lost', async () => {
+  it('make the peer wait at a full callback queue, and no message is lost (backpressure)', async () => {
     const { near, far } = await fixture.startedQueuePair({ far: limits, sockets });
     const seen: Uint8Array[] = [];
     const gate = new Deferred<void>();
@@ -145,7 +145,7 @@ describe('QueueSocket: limits', () => {
     for (const [i, each] of seen.entries()) expect(same(each, pattern(500, i))).toBe(true);
   });
 
-  it('backpressure: a full request queue makes a peer wait that ignores the flow window', async () => {
+  it('make a peer that ignores the flow window wait at a full request queue (backpressure)', async () => {
     const { queue, peer } = await fixture.queueWithPeer({ ...limits, requestConcurrency: 2 }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('x', async (reader) => {
@@ -167,7 +167,7 @@ describe('QueueSocket: limits', () => {
     expect(ids.sort((one, other) => one - other)).toEqual(Array.from({ length: sent }, (_, i) => i));
   });
 
-  it('flow control: calls stay within the window, and all of them are answered', async () => {
+  it('keep calls within the window, and all of them are answered (flow control)', async () => {
     const { near, far } = await fixture.startedQueuePair({
       near: limits,
       far: { dispatch: 'manual' },
@@ -184,7 +184,7 @@ describe('QueueSocket: limits', () => {
     for (const [i, call] of calls.entries()) expect(same((await call).read(), pattern(500, i))).toBe(true);
   });
 
-  it('two sides that flood each other with calls do not deadlock', async () => {
+  it('do not deadlock two sides that flood each other with calls', async () => {
     const { near, far } = await fixture.startedQueuePair({ near: limits, far: limits, sockets });
     for (const sock of [near, far]) sock.registerCallback('x', (reader) => reader.read());
     const calls = Array.from({ length: 600 }, (_, i) =>
@@ -197,7 +197,7 @@ describe('QueueSocket: limits', () => {
     ['a synchronous callback', 'sync'],
     ['an asynchronous callback', 'async'],
     ['no callback', 'nobody'],
-  ])('a peer that reads no answers cannot fill the memory: %s', async (_, name) => {
+  ])('bound memory when a peer does not read its answers: %s', async (_, name) => {
     const { queue, peer } = await fixture.queueWithPeer({ ...limits, requestConcurrency: 4 }, sockets);
     queue.registerCallback('sync', () => pattern(1000));
     queue.registerCallback('async', async () => {
@@ -214,7 +214,7 @@ describe('QueueSocket: limits', () => {
     }
   });
 
-  it('at most eight request callbacks start while the send queue is full, and the others when it has room', async () => {
+  it('start at most eight request callbacks while the send queue is full, and the others when it has room', async () => {
     const { queue, peer } = await fixture.queueWithPeer({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('wait', () => gate.promise);
@@ -234,7 +234,7 @@ describe('QueueSocket: limits', () => {
     expect(types).toEqual(Array.from({ length: 64 }, () => 'answer'));
   });
 
-  it('a request behind eight slow ones is answered while a steady stream of messages fills the send queue', async () => {
+  it('answer a request behind eight slow ones while a steady stream of messages fills the send queue', async () => {
     const { queue, peer } = await fixture.queueWithPeer({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('slow', () => gate.promise);
@@ -262,7 +262,7 @@ describe('QueueSocket: limits', () => {
     expect((await rest).filter((each) => isControl(each)).length).toBe(8);
   });
 
-  it('one message of any size is accepted', async () => {
+  it('accept one message of any size', async () => {
     const { near, far } = await fixture.startedQueuePair({ near: limits, far: limits });
     far.registerCallback('x', (reader) => reader.read());
     void near.send(pattern(100_000));
@@ -271,7 +271,7 @@ describe('QueueSocket: limits', () => {
     expect((await near.call('x', pattern(100_000))).length).toBe(100_000);
   });
 
-  it('stats has the fill levels of the queues', async () => {
+  it('are visible as the fill levels of the queues in stats', async () => {
     const { queue, peer } = await fixture.queueWithPeer({ dispatch: 'manual' });
     queue.registerCallback('x', () => undefined);
     queue.start();

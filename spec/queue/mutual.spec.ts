@@ -35,7 +35,7 @@ async function callAll(from: QueueSocket, side: string, count: number, length: n
   return (await Promise.all(checks)).filter(Boolean).length;
 }
 
-describe.each(tcpKinds)('two ends that call each other, over sockets that are %s', (kind) => {
+describe.each(tcpKinds)('two queue sockets that call each other, %s', (kind) => {
   const fixture = useFixture(kind);
 
   let pair: QueuePair;

@@ -85,7 +85,7 @@ describe('QueueSocket: recv', () => {
     expect((await Promise.all(waiting)).map(textOf)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
   });
 
-  it('as a loop ends when the peer has ended', async () => {
+  it('ends its loop when the peer has ended', async () => {
     const { near, far } = await fixture.startedQueuePair();
     void near.send('1');
     void near.send('2');
@@ -96,7 +96,7 @@ describe('QueueSocket: recv', () => {
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('as a loop throws when the connection fails', async () => {
+  it('throws in its loop when the connection fails', async () => {
     const { far, cut } = await fixture.startedQueuePair();
     const loop = async (): Promise<void> => {
       for await (const message of far) expect.fail(textOf(message));
@@ -234,7 +234,7 @@ describe('QueueSocket: tasks', () => {
     for (const text of ['c\0c3', 'b\0b3', 'd\0']) expect(textOf(await peer.recv())).toBe(text);
   });
 
-  it('that throw or are asynchronous end performTasks', async () => {
+  it('end performTasks if they throw or are asynchronous', async () => {
     const { queue, peer } = await fixture.queueWithPeer();
     const broken = new Error('broken');
     queue.registerTask('a', () => undefined);
@@ -361,7 +361,7 @@ describe('QueueSocket: options', () => {
     [{ heartbeat: { timeout: 0 } }, RangeError, 'timeout'],
     [{ heartbeat: { interval: NaN } }, RangeError, 'interval'],
     [null, TypeError, 'null'],
-  ])('%j throw, and the socket stays without an owner', async (options, type, words) => {
+  ])('throw for %j, and the socket stays without an owner', async (options, type, words) => {
     const { near } = await fixture.socketPair();
     const make = (): QueueSocket => new QueueSocket(near, options as never);
     expect(make).toThrow(type);
@@ -370,7 +370,7 @@ describe('QueueSocket: options', () => {
     expect(new QueueSocket(near).readyState).toBe('open');
   });
 
-  it.each([undefined, null, 1, {}, new Uint8Array(1)])('%o throws a TypeError as the socket', (socket) => {
+  it.each([undefined, null, 1, {}, new Uint8Array(1)])('throw a TypeError for the socket %o', (socket) => {
     expect(() => new QueueSocket(socket as never)).toThrow(TypeError);
   });
 });

@@ -163,7 +163,7 @@ describe('QueueSocket: answers', () => {
     },
   );
 
-  it('by a constructor that throws or is asynchronous become failures', async () => {
+  it('become failures if their constructor throws or is asynchronous', async () => {
     const { near, far } = await fixture.startedQueuePair({ far: new ErrorLog() });
     far.registerCallback('throws', () => () => {
       throw new Error('broken');
@@ -181,7 +181,7 @@ describe('QueueSocket: answers', () => {
     ['a code that is not ASCII', Object.assign(new Error('m'), { code: 'ä' }), '', 'm'],
     ['an error of the library', new K4netError('K4NET_STATE', 'not now'), 'K4NET_STATE', 'not now'],
     ['an error without words', new Error(''), '', ''],
-  ])('that fail with %s', async (_, thrown, code, message) => {
+  ])('become failures if the callback throws %s', async (_, thrown, code, message) => {
     const { near, far } = await fixture.startedQueuePair({ far: new ErrorLog() });
     far.registerCallback('x', () => {
       throw thrown as Error;
@@ -227,7 +227,7 @@ describe('QueueSocket: answers', () => {
     gate.resolve();
   });
 
-  it('reach a callback of a message that calls back', async () => {
+  it('reach the callback of a message that makes a call', async () => {
     const { near, far } = await fixture.startedQueuePair();
     const seen: string[] = [];
     near.registerCallback(
@@ -239,7 +239,7 @@ describe('QueueSocket: answers', () => {
     await until(() => seen.length === 10);
   });
 
-  it('to a message are discarded', async () => {
+  it('are discarded if they answer a message', async () => {
     const errors = new ErrorLog();
     const { near, far } = await fixture.startedQueuePair({ far: errors });
     far.registerCallback('x', () => 42 as never);

@@ -96,7 +96,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       await Promise.all([one.close(), other.close()]);
     });
 
-    it('debug = False: displays nothing', async () => {
+    it('displays nothing with debug = False', async () => {
       const lines: string[] = [];
       const logger = (line: string): void => void lines.push(line);
       const silent = await fixture.queuePair({ near: { logger }, far: { logger } });
@@ -132,7 +132,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(seen).toEqual([-5, 0.25, 'é']);
     });
 
-    it('again: the later callback takes the place of the earlier, as in a dict', async () => {
+    it('replaces the earlier callback when it is called again, as in a dict', async () => {
       const seen: string[] = [];
       far.registerCallback('name', () => void seen.push('first'));
       far.registerCallback('name', () => void seen.push('second'));
@@ -252,7 +252,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(await far.recvRegistered()).toBe(0);
     });
 
-    it('is a loop of the program with others beside it, as in the seed', async () => {
+    it('can run in a loop beside other loops of the program, as in the seed', async () => {
       let seen = 0;
       far.registerCallback('tick', () => void (seen += 1));
       near.registerTask('tick', () => undefined);
@@ -300,7 +300,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(seen).toEqual([data, new Uint8Array(0)]);
     });
 
-    it('whose name nobody has registered disturbs nothing', async () => {
+    it('has no other effect if its name is not registered', async () => {
       let count = 0;
       far.registerCallback('known', () => void (count += 1));
       start();
@@ -323,7 +323,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(textOf(await far.recv())).toBe('two');
     });
 
-    it('block = True: waits for a message', async () => {
+    it('waits for a message with block = True', async () => {
       start();
       const waiting = watch(far.recv({ block: true }));
       await turns(20);
@@ -333,7 +333,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(textOf(waiting.value)).toBe('there it is');
     });
 
-    it('block = False: has an answer at once', async () => {
+    it('returns at once with block = False', async () => {
       start();
       expect(await far.recv({ block: false })).toBeUndefined();
       await near.send('now');
@@ -342,7 +342,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       expect(await far.recv({ block: false })).toBeUndefined();
     });
 
-    it('timeout: waits no longer than that, and loses nothing', async () => {
+    it('waits no longer than its timeout, and loses nothing', async () => {
       start();
       await failureOf(far.recv({ timeout: 10 }), TimeoutError);
       await failureOf(far.recv({ block: true, timeout: 0 }), TimeoutError);

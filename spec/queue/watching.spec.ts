@@ -52,7 +52,7 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     expect(queue.stats().messagesSent).toBe(messagesSent);
   });
 
-  it('a keepalive has no answer and is not a message', async () => {
+  it('treat a keepalive as no message and send no answer to it', async () => {
     const errors = new ErrorLog();
     const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
@@ -63,7 +63,7 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('the idle timeout calls onTimeout and closes the socket, although keepalives arrive', async () => {
+  it('call onTimeout and close the socket at the idle timeout, although keepalives arrive', async () => {
     const told: [QueueSocketLike, string][] = [];
     const onTimeout = (sock: QueueSocketLike): void => void told.push([sock, sock.readyState]);
     const { near, far } = await fixture.startedQueuePair({
@@ -80,7 +80,7 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     await failure(near.recv(), 'K4NET_CLOSED');
   });
 
-  it('onTimeout can send a last message, or close with one', async () => {
+  it('accept a last message or a close from onTimeout', async () => {
     const { far, near } = await fixture.startedQueuePair({
       far: { idleTimeout: 20, onTimeout: (sock) => void sock.send('are you there?'), onClose: () => 'bye' },
     });
@@ -112,7 +112,7 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     expect(errors.kinds).toEqual(['hook onTimeout']);
   });
 
-  it('the idle timeout does not run while messages of the peer wait here', async () => {
+  it('do not count idle time while messages of the peer wait in the queue', async () => {
     let idle = 0;
     const { queue, peer } = await fixture.queueWithPeer({
       idleTimeout: 20,

@@ -122,7 +122,7 @@ describe.each(ciphers)(
       ...(withKey && { clientKey: keys.ec }),
     });
 
-    it.each(wires)('looks to its client over %s like an end in good order', async (wire) => {
+    it.each(wires)('ends cleanly for its client over %s', async (wire) => {
       for (let i = 0; i < 60; i += 1) {
         const withKey = i % 2 > 0;
         const { client, server } = await fixture.encryptedPair(wire, clientOptions(withKey), {
@@ -144,32 +144,35 @@ describe.each(ciphers)(
       }
     });
 
-    it.each(wires)('does so over %s when its records and its end arrive in one turn', async (wire) => {
-      for (const withKey of keyed) {
-        const [near, far] = await carriers(wire);
-        const gate = new Gate(near);
-        const client = fixture.keep(new EncryptedSocket(gate, clientOptions(withKey)));
-        const server = fixture.keep(
-          new EncryptedSocket(far, {
-            isServer: true,
-            key: keys.server,
-            cipher,
-            clientAuth: withKey ? 'required' : 'none',
-          }),
-        );
-        const shaken = outcome(client.handshake());
-        const messages = receiveAll(client);
-        await server.handshake();
-        gate.shut();
-        const closing = server.close('goodbye');
-        await until(() => gate.ended);
-        gate.open();
-        expect(await shaken).toBe('ok');
-        expect((await messages).map(textOf)).toEqual(['goodbye']);
-        await closing;
-        expect((await client.closed).code).toBe('K4NET_CLOSED');
-      }
-    });
+    it.each(wires)(
+      'ends cleanly for its client over %s when its records and its end arrive in one turn',
+      async (wire) => {
+        for (const withKey of keyed) {
+          const [near, far] = await carriers(wire);
+          const gate = new Gate(near);
+          const client = fixture.keep(new EncryptedSocket(gate, clientOptions(withKey)));
+          const server = fixture.keep(
+            new EncryptedSocket(far, {
+              isServer: true,
+              key: keys.server,
+              cipher,
+              clientAuth: withKey ? 'required' : 'none',
+            }),
+          );
+          const shaken = outcome(client.handshake());
+          const messages = receiveAll(client);
+          await server.handshake();
+          gate.shut();
+          const closing = server.close('goodbye');
+          await until(() => gate.ended);
+          gate.open();
+          expect(await shaken).toBe('ok');
+          expect((await messages).map(textOf)).toEqual(['goodbye']);
+          await closing;
+          expect((await client.closed).code).toBe('K4NET_CLOSED');
+        }
+      },
+    );
   },
 );
 

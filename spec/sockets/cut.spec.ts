@@ -82,27 +82,30 @@ describe.each([
   { carrier: 'TCP', open: tcpPair, codes: ['K4NET_CONNECTION', 'K4NET_TRUNCATED'] },
   { carrier: 'a Unix socket', open: unixPair, codes: ['K4NET_TRUNCATED'] },
 ])('a peer over $carrier whose other side is cut between two messages', ({ open, codes }) => {
-  it.each([false, true])('sees no clean end; it has ended itself: %s', async (ended) => {
-    const pair = await fixture.streams<StreamPair>(open);
-    const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
-    if (ended) await reader.end();
-    await cutter.send('one');
-    await cutter.flush();
-    void cutter.close(undefined, { timeout: 0 });
-    const messages: Uint8Array[] = [];
-    const reason: unknown = await (async () => {
-      for await (const message of reader) messages.push(message);
-    })().catch((error: unknown) => error);
-    expect(K4netError.is(reason) && codes.includes(reason.code), String(reason)).toBe(true);
-    expect(messages.length).toBeLessThanOrEqual(1);
-  });
+  it.each([false, true])(
+    'sees no clean end, whether it has ended its own direction or not: %s',
+    async (ended) => {
+      const pair = await fixture.streams<StreamPair>(open);
+      const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
+      if (ended) await reader.end();
+      await cutter.send('one');
+      await cutter.flush();
+      void cutter.close(undefined, { timeout: 0 });
+      const messages: Uint8Array[] = [];
+      const reason: unknown = await (async () => {
+        for await (const message of reader) messages.push(message);
+      })().catch((error: unknown) => error);
+      expect(K4netError.is(reason) && codes.includes(reason.code), String(reason)).toBe(true);
+      expect(messages.length).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe.each([
   { carrier: 'TCP', open: tcpPair },
   { carrier: 'a Unix socket', open: unixPair },
 ])('a peer over $carrier that closes its whole stream cleanly', ({ open }) => {
-  it('is a clean end with every message', async () => {
+  it('gives this side every message and a clean end', async () => {
     const pair = await fixture.streams<StreamPair>(open);
     const sock = new LockedSocket(pair.near);
     pair.far.write(Uint8Array.from([1, 0, 0, 0, 65, 0, 0, 0, 0]));

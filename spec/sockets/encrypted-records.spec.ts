@@ -216,15 +216,18 @@ describe('application protocols', () => {
     [undefined, ['a'], undefined],
     [[], ['a'], undefined],
     [undefined, undefined, undefined],
-  ] as const)('%j offered to %j: %s', async (offered, spoken, agreed) => {
-    const { client, server } = await fixture.establishedPair(
-      'memory',
-      { ...key, appProtocols: offered },
-      { appProtocols: spoken },
-    );
-    expect(client.peer?.appProtocol).toBe(agreed);
-    expect(server.peer?.appProtocol).toBe(agreed);
-  });
+  ] as const)(
+    'are negotiated: a client with %j and a server with %j agree on %s',
+    async (offered, spoken, agreed) => {
+      const { client, server } = await fixture.establishedPair(
+        'memory',
+        { ...key, appProtocols: offered },
+        { appProtocols: spoken },
+      );
+      expect(client.peer?.appProtocol).toBe(agreed);
+      expect(server.peer?.appProtocol).toBe(agreed);
+    },
+  );
 
   it('fail the handshake on both sides when there is none in common', async () => {
     const { client, server } = await fixture.encryptedPair(

@@ -7,6 +7,7 @@ import { ServerHandshake } from '../../../lib/session/handshake/server.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
 import { sessionPair, exchange, handshakePair, sealed } from '../pairs.js';
 import { hex, keyPair, toHex, vectors } from '../vectors.js';
+import { turns } from '../../support/recorder.js';
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -123,7 +124,7 @@ describe('a handshake', () => {
     expect(() => new ClientHandshake({ pin: [] })).toThrow(TypeError);
   });
 
-  it('lets a server choose its key by server name and by key id', async () => {
+  it('gives a server the choice of its key by server name and by key id', async () => {
     const pairs = new Map([
       ['a', await keyPair('server2048')],
       ['b', await keyPair('server3072')],
@@ -167,7 +168,7 @@ describe('a handshake', () => {
     await server.feed(client.takeSent());
     await client.feed(server.takeSent());
     const pending = server.feed(client.takeSent());
-    while (!answer) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!answer) await turns();
     await machine.fail(new TimeoutError('the handshake', 10));
     const told = machine.take();
     answer(true);

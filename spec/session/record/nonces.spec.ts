@@ -259,7 +259,7 @@ describe('a connection that ends', () => {
     };
   }
 
-  it('in good order keeps no prepared cipher', async () => {
+  it('cleanly keeps no prepared cipher', async () => {
     const { client, server } = await inUse();
     client.end.end();
     await server.sink.untilEnd();
