@@ -1,35 +1,25 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { PeerAlertError } from '../lib/errors.js';
 import { connect } from '../lib/net/connect.js';
-import { QueueSocket } from '../lib/queue/queue-socket.js';
 import { peerAlert } from '../lib/session/record/alerts.js';
-import { LockedSocket } from '../lib/sockets/locked-socket.js';
-import { memoryPair } from '../lib/transport/memory.js';
-import { Ends, keys, rawServer } from './support/encrypted.js';
 import { failure, fill } from './support/sockets.js';
+import { keys } from './support/keys.js';
+import { useFixture } from './support/fixture.js';
 
-const ends = new Ends();
-afterEach(() => ends.clear());
-
-function pair(): [LockedSocket, LockedSocket] {
-  const [near, far] = memoryPair();
-  const sockets: [LockedSocket, LockedSocket] = [new LockedSocket(near), new LockedSocket(far)];
-  for (const sock of sockets) ends.onClear(() => sock.close(undefined, { timeout: 0 }));
-  return sockets;
-}
+const fixture = useFixture();
 
 const message = async (promise: Promise<unknown>): Promise<string> =>
   (await failure(promise, 'K4NET_TIMEOUT')).message;
 
 describe('a TimeoutError is a whole sentence', () => {
-  it('of recv', async () => {
-    const [sock] = pair();
+  it('for recv', async () => {
+    const { near: sock } = await fixture.socketPair();
     expect(await message(sock.recv({ timeout: 1 }))).toBe('no message came within 1 ms');
     expect(await message(sock.recv({ timeout: 0 }))).toBe('no message came at once (timeout: 0)');
   });
 
-  it('of flush', async () => {
-    const [sock] = pair();
+  it('for flush', async () => {
+    const { near: sock } = await fixture.socketPair();
     await fill(sock);
     expect(await message(sock.flush({ timeout: 1 }))).toBe('the messages were not written within 1 ms');
     expect(await message(sock.flush({ timeout: 0 }))).toBe(
@@ -40,19 +30,19 @@ describe('a TimeoutError is a whole sentence', () => {
   it.each([
     { timeout: 0, time: 'at once (timeout: 0)' },
     { timeout: 1, time: 'within 1 ms' },
-  ])('of close with a timeout of $timeout', async ({ timeout, time }) => {
-    const [sock] = pair();
+  ])('for close with a timeout of $timeout', async ({ timeout, time }) => {
+    const { near: sock } = await fixture.socketPair();
     await sock.close(undefined, { timeout });
     const { error } = await sock.closed;
     expect(error?.message).toBe(`this side cut the connection: the peer did not end ${time}`);
   });
 
-  it('of handshake and connect', async () => {
-    const { client } = await ends.pair('memory');
+  it('for handshake and connect', async () => {
+    const { client } = await fixture.encryptedPair('memory');
     expect(await message(client.handshake({ timeout: 0 }))).toBe(
       'the handshake did not succeed at once (timeout: 0)',
     );
-    const { port } = await rawServer(ends, () => undefined);
+    const { port } = await fixture.rawServer(() => undefined);
     const address = { host: '127.0.0.1', port, key: keys.server.publicKey };
     expect(await message(connect({ ...address, handshakeTimeout: 20, retry: false }))).toBe(
       'the handshake did not succeed within 20 ms',
@@ -62,17 +52,16 @@ describe('a TimeoutError is a whole sentence', () => {
     );
   });
 
-  it('of call', async () => {
-    const [near, far] = pair().map((sock) => new QueueSocket(sock));
-    far?.registerCallback('never', () => new Promise(() => undefined));
-    near?.start();
-    far?.start();
+  it('for call', async () => {
+    const { near, far } = await fixture.queuePair();
+    far.registerCallback('never', () => new Promise(() => undefined));
+    near.start();
+    far.start();
     for (const [timeout, time] of [
       [0, 'at once (timeout: 0)'],
       [5, 'within 5 ms'],
     ] as const) {
-      const calling = near?.call('never', '', { timeout }) ?? Promise.resolve();
-      expect(await message(calling)).toBe(`'never' was not answered ${time}`);
+      expect(await message(near.call('never', '', { timeout }))).toBe(`'never' was not answered ${time}`);
     }
   });
 });

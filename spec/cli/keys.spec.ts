@@ -11,7 +11,7 @@ import { listen } from '../../lib/net/listen.js';
 import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';
 import { main, runCli, type Outcome } from '../support/cli.js';
 import { needDist } from '../support/dist.js';
-import { keys } from '../support/encrypted.js';
+import { keys } from '../support/keys.js';
 
 const onPosix = process.platform !== 'win32';
 const [one, two] = ['1', '2'].map((digit) => `sha256:${digit.repeat(64)}`) as [string, string];

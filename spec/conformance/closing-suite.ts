@@ -3,28 +3,18 @@ import { describe, expect, it, vi } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { pattern, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import {
-  arrived,
-  drain,
-  failure,
-  fill,
-  pairOpener,
-  reasonOf,
-  textOf,
-  until,
-  watch,
-  type MakeSocketPair,
-} from '../support/sockets.js';
+import { arrived, failure, fill, reasonOf, receiveAll, textOf, until, watch } from '../support/sockets.js';
+import { useFixture, type FixtureArguments } from '../support/fixture.js';
 
 const kib = 1024;
 
 /** The rules of closing, of a connection that fails, and of the state, for every message socket. */
-export function describeClosing(name: string, makePair: MakeSocketPair): void {
-  const open = pairOpener(makePair);
+export function describeClosing(name: string, ...[kind, options]: FixtureArguments): void {
+  const fixture = useFixture(kind, options);
 
   describe(`${name}: end`, () => {
     it('rejects further sends and still receives (half-close)', async () => {
-      const { near, far } = await open(undefined, { allowHalfOpen: true });
+      const { near, far } = await fixture.socketPair(undefined, { allowHalfOpen: true });
       void near.send('last');
       await near.end();
       expect(near.readyState).toBe('open');
@@ -42,10 +32,10 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('ends behind every earlier message, including waiting ones', async () => {
-      const { near, far } = await open({ highWaterMark: 1000 });
+      const { near, far } = await fixture.socketPair({ highWaterMark: 1000 });
       for (let i = 0; i < 50; i += 1) void near.send(pattern(5000, i));
       const ended = near.end();
-      const received = await drain(far);
+      const received = await receiveAll(far);
       expect(
         sameAll(
           received,
@@ -56,7 +46,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects a recv of the peer only after every message was taken', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('one');
       void near.end();
       const calls = [far.recv(), far.recv(), far.recv({ timeout: 20_000 })];
@@ -68,11 +58,11 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: close`, () => {
     it('sends the closing message last, and both sides close cleanly', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('first');
       const closing = near.close('bye');
       expect(near.readyState).toBe('closing');
-      expect((await drain(far)).map(textOf)).toEqual(['first', 'bye']);
+      expect((await receiveAll(far)).map(textOf)).toEqual(['first', 'bye']);
       await closing;
       expect(near.readyState).toBe('closed');
       expect([await near.closed, await far.closed]).toEqual([
@@ -83,28 +73,28 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
 
     it('accepts a closing message that is empty or bytes', async () => {
       for (const last of ['', new Uint8Array([1, 2]), pattern(100 * kib)]) {
-        const { near, far } = await open();
+        const { near, far } = await fixture.socketPair();
         void near.close(last);
-        const [only, ...others] = await drain(far);
+        const [only, ...others] = await receiveAll(far);
         expect(only?.length).toBe(last.length);
         expect(others).toEqual([]);
       }
     });
 
     it('sends waiting messages before the closing message', async () => {
-      const { near, far } = await open({ highWaterMark: 100 });
+      const { near, far } = await fixture.socketPair({ highWaterMark: 100 });
       const sends = Array.from({ length: 20 }, (_, i) => near.send(pattern(3000, i)));
       void near.close('bye');
-      const received = await drain(far);
+      const received = await receiveAll(far);
       expect(received.length).toBe(21);
       expect(textOf(received[20])).toBe('bye');
       await Promise.all(sends);
     });
 
     it('closes once and sends only the first closing message when it is called again', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const closing = [near.close('first'), near.close('second'), near.close()];
-      expect((await drain(far)).map(textOf)).toEqual(['first']);
+      expect((await receiveAll(far)).map(textOf)).toEqual(['first']);
       await Promise.all(closing);
       await near.close('third');
       await near.close();
@@ -112,7 +102,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects every waiting call', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       await fill(near);
       const controller = new AbortController();
       const pending: Promise<unknown>[] = [
@@ -131,7 +121,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects later calls', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const closing = near.close();
       await failure(near.send('x'), 'K4NET_CLOSED');
       await failure(near.recv(), 'K4NET_CLOSED');
@@ -144,7 +134,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('cuts a peer that does not end within the timeout', async () => {
-      const { near, far } = await open(undefined, { allowHalfOpen: true });
+      const { near, far } = await fixture.socketPair(undefined, { allowHalfOpen: true });
       const start = near.close('bye', { timeout: 10 });
       expect(await far.recvText()).toBe('bye');
       await start;
@@ -159,14 +149,14 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('cuts at once when the timeout is 0', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       await near.close(undefined, { timeout: 0 });
       expect((await near.closed).code).toBe('K4NET_TIMEOUT');
       expect((await far.closed).code).toBe('K4NET_CONNECTION');
     });
 
     it('cuts at the timeout of a later call when that is earlier', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       const patient = watch(near.close(undefined, { timeout: Infinity }));
       await turns(5);
       expect(patient.state).toBe('pending');
@@ -175,7 +165,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('does not reject when the peer is gone', async () => {
-      const pair = await open();
+      const pair = await fixture.socketPair();
       pair.cut();
       await pair.near.close('bye');
       await pair.far.close();
@@ -183,16 +173,16 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('closes the socket after end()', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       await near.end();
       const closing = near.close();
-      expect(await drain(far)).toEqual([]);
+      expect(await receiveAll(far)).toEqual([]);
       await closing;
       expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
     });
 
     it('drops everything that the peer still sends', async () => {
-      const { near, far } = await open({ recvSize: 1000 });
+      const { near, far } = await fixture.socketPair({ recvSize: 1000 });
       const sending = (async () => {
         for (let i = 0; i < 100; i += 1) await far.send(pattern(50 * kib));
         await far.close();
@@ -207,7 +197,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects wrong arguments and then changes nothing', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       expect(await reasonOf(near.close(5 as never))).toBeInstanceOf(TypeError);
       expect(await reasonOf(near.close('x', { timeout: -1 }))).toBeInstanceOf(RangeError);
       expect(await reasonOf(near.close('x', { timeOut: 1 } as never))).toBeInstanceOf(TypeError);
@@ -217,12 +207,12 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('closes the socket on disposal and never rejects', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const disposing = near[Symbol.asyncDispose]();
-      expect(await drain(far)).toEqual([]);
+      expect(await receiveAll(far)).toEqual([]);
       await disposing;
       expect(near.readyState).toBe('closed');
-      const broken = await open();
+      const broken = await fixture.socketPair();
       broken.cut();
       await broken.near[Symbol.asyncDispose]();
     });
@@ -231,7 +221,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
       const timers = (): number =>
         process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
       const before = timers();
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { signal } = new AbortController();
       const pending = [near.recv({ timeout: 30_000, signal }), near.recv({ timeout: 2 ** 33 })].map(reasonOf);
       void near.flush({ timeout: 30_000, signal });
@@ -248,7 +238,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: a connection that fails`, () => {
     it('rejects every call with the cause, after the messages that have arrived whole', async () => {
-      const pair = await open(undefined, { highWaterMark: 10 });
+      const pair = await fixture.socketPair(undefined, { highWaterMark: 10 });
       const { near, far } = pair;
       void near.send('whole');
       await arrived(far, 9);
@@ -263,11 +253,11 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
       expect(await reasonOf(far.send('x'))).toBe(info.error);
       expect(await reasonOf(far.flush())).toBe(info.error);
       expect(() => far.tryRecv()).toThrow(info.error);
-      expect(await reasonOf(drain(far))).toBe(info.error);
+      expect(await reasonOf(receiveAll(far))).toBe(info.error);
     });
 
     it('rejects every waiting recv', async () => {
-      const pair = await open();
+      const pair = await fixture.socketPair();
       const calls = [pair.far.recv(), pair.far.recvText(), pair.far.recv({ timeout: 20_000 })];
       const waiting = calls.map((call) => failure(call, 'K4NET_CONNECTION'));
       await turns();
@@ -279,7 +269,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
       const unhandled = vi.fn();
       process.on('unhandledRejection', unhandled);
       try {
-        const pair = await open();
+        const pair = await fixture.socketPair();
         const { near, far } = pair;
         await fill(near);
         void near.send('waits');
@@ -310,7 +300,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: state and options`, () => {
     it('reports open, closing and closed as readyState', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       expect([near.readyState, far.readyState]).toEqual(['open', 'open']);
       const closing = near.close();
       expect(near.readyState).toBe('closing');
@@ -320,7 +310,7 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('counts messages and bytes, including length prefixes, in stats', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const none = { messagesSent: 0, messagesReceived: 0, bytesSent: 0, bytesReceived: 0 };
       expect(near.stats()).toEqual(none);
       void near.send('');
@@ -333,13 +323,13 @@ export function describeClosing(name: string, makePair: MakeSocketPair): void {
     });
 
     it('returns itself from ref and unref', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       expect(near.unref()).toBe(near);
       expect(near.ref()).toBe(near);
     });
 
     it('rejects an unknown option by name', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       const calls: [Promise<unknown>, string][] = [
         [near.recv({ maxsize: 3 } as never), 'maxsize'],
         [near.recvText({ time: 3 } as never), 'time'],

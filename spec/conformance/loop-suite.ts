@@ -2,37 +2,30 @@ import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { turns } from '../support/recorder.js';
-import {
-  arrived,
-  drain,
-  failure,
-  pairOpener,
-  reasonOf,
-  textOf,
-  type MakeSocketPair,
-} from '../support/sockets.js';
+import { arrived, failure, reasonOf, receiveAll, textOf } from '../support/sockets.js';
+import { useFixture, type FixtureArguments } from '../support/fixture.js';
 
 /** The rules of `for await` loops over messages and over batches, for every message socket. */
-export function describeLoops(name: string, makePair: MakeSocketPair): void {
-  const open = pairOpener(makePair);
+export function describeLoops(name: string, ...[kind, options]: FixtureArguments): void {
+  const fixture = useFixture(kind, options);
 
   describe(`${name}: loops`, () => {
     it('ends a loop at the end of the peer and closes the socket', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('a');
       void near.send('b');
       const ended = near.end();
-      expect((await drain(far)).map(textOf)).toEqual(['a', 'b']);
+      expect((await receiveAll(far)).map(textOf)).toEqual(['a', 'b']);
       await ended;
       expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
       expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
     });
 
     it('keeps the socket open at the end of the peer with allowHalfOpen (half-close)', async () => {
-      const { near, far } = await open(undefined, { allowHalfOpen: true });
+      const { near, far } = await fixture.socketPair(undefined, { allowHalfOpen: true });
       void near.send('question');
       void near.end();
-      expect((await drain(far)).map(textOf)).toEqual(['question']);
+      expect((await receiveAll(far)).map(textOf)).toEqual(['question']);
       expect(far.readyState).toBe('open');
       await far.send('answer');
       expect(await near.recvText()).toBe('answer');
@@ -41,7 +34,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('keeps the socket open at break and takes no message ahead', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const message of 'abcd') void near.send(message);
       await arrived(far, 20);
       for await (const message of far) {
@@ -59,7 +52,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('gives the next message to a recv inside a loop', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const message of ['1', 'x', '2', 'y', '3', 'z']) void near.send(message);
       void near.end();
       const seen: string[] = [];
@@ -68,8 +61,8 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('serves a loop and a recv in the order of the calls', async () => {
-      const { near, far } = await open();
-      const loop = drain(far);
+      const { near, far } = await fixture.socketPair();
+      const loop = receiveAll(far);
       await turns();
       const beside = far.recvText();
       for (const message of ['loop', 'beside', 'loop again']) void near.send(message);
@@ -79,16 +72,16 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('throws in a loop when the connection fails', async () => {
-      const pair = await open();
-      const loop = reasonOf(drain(pair.far));
+      const pair = await fixture.socketPair();
+      const loop = reasonOf(receiveAll(pair.far));
       await turns();
       pair.cut();
       expect(K4netError.is(await loop, 'K4NET_CONNECTION')).toBe(true);
     });
 
     it('ends a loop without an error when this side closes', async () => {
-      const { near, far } = await open();
-      const loop = drain(far);
+      const { near, far } = await fixture.socketPair();
+      const loop = receiveAll(far);
       const texts = (async () => {
         for await (const text of far.texts()) expect.fail(text);
       })();
@@ -100,15 +93,15 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('ends a loop over a closed socket at once', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       await Promise.all([near.close(), far.close()]);
-      expect(await drain(far)).toEqual([]);
+      expect(await receiveAll(far)).toEqual([]);
     });
   });
 
   describe(`${name}: batches`, () => {
     it('gives all messages that have arrived, and at least one', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const text of ['a', '', 'c']) void near.send(text);
       await arrived(far, 14);
       const loop = far.batches();
@@ -122,7 +115,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('gives every message in order together with recv calls between batches', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const count = 20_000;
       const sending = (async () => {
         for (let i = 0; i < count; i += 1) if (!near.trySend(String(i))) await near.send(String(i));
@@ -141,7 +134,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('keeps the socket open at break, and later messages in the inbox', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('first');
       for await (const batch of far.batches()) {
         expect(batch.map(textOf)).toEqual(['first']);
@@ -153,18 +146,18 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('ends after the last message of the peer', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('last');
       void near.end();
       const seen: string[] = [];
       for await (const batch of far.batches()) seen.push(...batch.map(textOf));
       expect(seen).toEqual(['last']);
       await near.close();
-      expect(await drain(far)).toEqual([]);
+      expect(await receiveAll(far)).toEqual([]);
     });
 
     it('gives at most 1024 messages in a batch', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (let i = 0; i < 2500; i += 1) void near.send('');
       await arrived(far, 10_000);
       const lengths: number[] = [];
@@ -176,7 +169,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('loses no message when a QueueSocket takes the socket over meanwhile', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('first');
       void near.send('second');
       await arrived(far, 19);
@@ -191,7 +184,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('ends when this side closes', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const loop = near.batches().next();
       const returned = near.batches().return?.();
       await turns();
@@ -202,7 +195,7 @@ export function describeLoops(name: string, makePair: MakeSocketPair): void {
     });
 
     it('throws when the connection fails, without an unhandled rejection', async () => {
-      const pair = await open();
+      const pair = await fixture.socketPair();
       const { near, far } = pair;
       await near.send('x');
       for await (const batch of far.batches()) {

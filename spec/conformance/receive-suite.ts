@@ -4,23 +4,14 @@ import { MalformedError, TimeoutError, TooLargeError } from '../../lib/errors.js
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { pattern, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import {
-  arrived,
-  failure,
-  failureOf,
-  pairOpener,
-  reasonOf,
-  textOf,
-  until,
-  watch,
-  type MakeSocketPair,
-} from '../support/sockets.js';
+import { arrived, failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { useFixture, type FixtureArguments } from '../support/fixture.js';
 
 const kib = 1024;
 
 /** The rules of messages and of receiving them, for every message socket. */
-export function describeReceiving(name: string, makePair: MakeSocketPair): void {
-  const open = pairOpener(makePair);
+export function describeReceiving(name: string, ...[kind, options]: FixtureArguments): void {
+  const fixture = useFixture(kind, options);
 
   // Hooks run from the last to the first: pairs are closed with the real timers.
   afterEach(() => {
@@ -29,7 +20,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
 
   describe(`${name}: messages`, () => {
     it('receives each message as it was sent, in the order of the send calls', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const sizes = [
         0,
         1,
@@ -53,7 +44,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('carries messages of random sizes and rhythms in both directions at once', async () => {
-      const { near, far } = await open({ highWaterMark: 20_000 }, { recvSize: 5000 });
+      const { near, far } = await fixture.socketPair({ highWaterMark: 20_000 }, { recvSize: 5000 });
       const message = fc.tuple(
         fc.oneof(fc.nat(50), fc.nat(3000), fc.integer({ min: 16_000, max: 70_000 })),
         fc.constantFrom('await', 'forget', 'turn'),
@@ -81,7 +72,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('serves recv calls in order when they come before the messages', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const waiting = Array.from({ length: 50 }, () => far.recvText());
       await turns(2);
       for (let i = 0; i < 50; i += 1) void near.send(String(i));
@@ -89,7 +80,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('keeps the order of send calls when only some have a signal', async () => {
-      const { near, far } = await open({ highWaterMark: 4 * kib });
+      const { near, far } = await fixture.socketPair({ highWaterMark: 4 * kib });
       const { signal } = new AbortController();
       const sends = Array.from({ length: 60 }, (_, i) =>
         near.send(pattern(1 + (i % 7) * 500, i), i % 3 === 0 ? { signal } : undefined),
@@ -100,14 +91,14 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('sends and receives empty messages', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const message of ['', new Uint8Array(0), '', 'end']) void near.send(message);
       const lengths = [await far.recv(), await far.recv(), await far.recv(), await far.recv()];
       expect(lengths.map((message) => message.length)).toEqual([0, 0, 0, 3]);
     });
 
     it('returns every message as a plain Uint8Array', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const message of [Buffer.from('a'), pattern(100 * kib), '', 'text']) void near.send(message);
       for (let i = 0; i < 4; i += 1) expect((await far.recv()).constructor).toBe(Uint8Array);
       void near.send(Buffer.from('b'));
@@ -116,7 +107,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('lets the caller reuse the buffer once send has resolved', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const size of [10, 5000, 100 * kib, 600 * kib]) {
         for (const mine of [pattern(size, 1), Buffer.from(pattern(size, 1))]) {
           const received = far.recv();
@@ -128,7 +119,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('sends text as UTF-8 and keeps a byte order mark', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const text = '\ufeffgrüße, 世界 \u{1f600}\0';
       void near.send(text);
       expect(await far.recvText()).toBe(text);
@@ -137,7 +128,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('consumes a message that is not UTF-8 and rejects recvText with its bytes', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const bad = new Uint8Array([0x61, 0xff, 0xfe]);
       void near.send(bad);
       void near.send('good');
@@ -148,7 +139,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('ends a texts() loop with an error at the first message that is not UTF-8', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('one');
       void near.send('');
       void near.send(new Uint8Array([0xff]));
@@ -164,7 +155,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects a message that is neither bytes nor text', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const wrong of [1, null, undefined, {}, [1, 2], new ArrayBuffer(3), new Uint16Array(2), true]) {
         expect(await reasonOf(near.send(wrong as never))).toBeInstanceOf(TypeError);
       }
@@ -176,7 +167,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
 
   describe(`${name}: tryRecv`, () => {
     it('returns a message that has arrived and never waits', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       expect(far.tryRecv()).toBeUndefined();
       void near.send('one');
       void near.send('');
@@ -187,7 +178,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('throws the error of recv once every message was taken', async () => {
-      const { near, far } = await open(undefined, { allowHalfOpen: true });
+      const { near, far } = await fixture.socketPair(undefined, { allowHalfOpen: true });
       void near.send('last');
       void near.end();
       const first = watch(far.recv());
@@ -199,7 +190,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
 
   describe(`${name}: the timeout of recv`, () => {
     it('returns a message that has arrived, or rejects at once, when the timeout is 0', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const error = await failureOf(far.recv({ timeout: 0 }), TimeoutError);
       expect(error.code).toBe('K4NET_TIMEOUT');
       expect(error.timeout).toBe(0);
@@ -210,7 +201,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects at a finite timeout and loses no message', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       expect((await failureOf(far.recv({ timeout: 3 }), TimeoutError)).timeout).toBe(3);
       await failure(far.recv(100, 1), 'K4NET_TIMEOUT');
       void near.send('late');
@@ -218,7 +209,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('keeps the order of the other recv calls when one times out', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const first = far.recvText();
       const second = reasonOf(far.recv({ timeout: 2 }));
       const third = far.recvText({ timeout: 20_000 });
@@ -229,7 +220,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('keeps the bytes of a message that has arrived in part when recv times out', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const message = pattern(3 * kib * kib);
       const sending = near.send(message);
       // recv times out many times while the message arrives.
@@ -240,7 +231,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('starts no timer for a timeout of undefined or Infinity', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const timers = (): number =>
         process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
       const before = timers();
@@ -252,7 +243,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('supports a timeout over 2^31 ms, which a platform timer cannot hold', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
       const first = watch(far.recv({ timeout: 2 ** 31 + 5000 }));
       await vi.advanceTimersByTimeAsync(2 ** 31 - 1);
@@ -268,7 +259,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects a negative timeout or NaN with a RangeError and other types with a TypeError', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const timeout of [-1, NaN, -Infinity]) {
         const error = await reasonOf(far.recv({ timeout }));
         expect(error).toBeInstanceOf(RangeError);
@@ -288,7 +279,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
 
   describe(`${name}: maxSize of one recv`, () => {
     it('rejects the call and keeps both the message and the socket', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send(pattern(11));
       void near.send('next');
       await arrived(far, 15);
@@ -303,7 +294,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects a waiting call and gives the message to the next one', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const small = reasonOf(far.recv({ maxSize: 10 }));
       const other = reasonOf(far.recv({ maxSize: 12 }));
       const large = far.recv();
@@ -317,7 +308,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('takes only empty messages at 0 and every message at Infinity', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       void near.send('');
       void near.send('x');
       expect((await far.recv({ maxSize: 0 })).length).toBe(0);
@@ -326,7 +317,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects a value that is not a whole number from 0 up', async () => {
-      const { far } = await open();
+      const { far } = await fixture.socketPair();
       for (const maxSize of [-1, 1.5, NaN]) {
         const error = await reasonOf(far.recv({ maxSize }));
         expect(error).toBeInstanceOf(RangeError);
@@ -339,7 +330,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
 
   describe(`${name}: maxSize of the socket`, () => {
     it('accepts a message of exactly maxSize and fails both sides at one byte more, after the earlier messages', async () => {
-      const { near, far } = await open(undefined, { maxSize: 1000 });
+      const { near, far } = await fixture.socketPair(undefined, { maxSize: 1000 });
       void near.send(pattern(1000, 1));
       void near.send('');
       void near.send(pattern(1001));
@@ -358,7 +349,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('ends a loop with the error after the earlier messages', async () => {
-      const { near, far } = await open(undefined, { maxSize: 5 });
+      const { near, far } = await fixture.socketPair(undefined, { maxSize: 5 });
       for (const message of ['one', 'two', 'too long']) void near.send(message);
       const seen: string[] = [];
       const loop = async (): Promise<void> => {
@@ -369,7 +360,7 @@ export function describeReceiving(name: string, makePair: MakeSocketPair): void 
     });
 
     it('rejects every waiting recv', async () => {
-      const { near, far } = await open(undefined, { maxSize: 5 });
+      const { near, far } = await fixture.socketPair(undefined, { maxSize: 5 });
       const waiting = [far.recv(), far.recv(), far.recv({ timeout: 20_000 })];
       void near.send('six678');
       for (const call of waiting) await failure(call, 'K4NET_TOO_LARGE');

@@ -3,26 +3,19 @@ import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import {
-  failure,
-  fill,
-  pairOpener,
-  reasonOf,
-  until,
-  watch,
-  type MakeSocketPair,
-} from '../support/sockets.js';
+import { failure, fill, reasonOf, until, watch } from '../support/sockets.js';
+import { useFixture, type FixtureArguments } from '../support/fixture.js';
 
 const kib = 1024;
 const mark = 256 * kib;
 
 /** The rules of sending, backpressure and signals, for every message socket. */
-export function describeSending(name: string, makePair: MakeSocketPair): void {
-  const open = pairOpener(makePair);
+export function describeSending(name: string, ...[kind, options]: FixtureArguments): void {
+  const fixture = useFixture(kind, options);
 
   describe(`${name}: backpressure`, () => {
     it('makes send wait while the peer does not read and resolves it when the peer reads again', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { sent, last } = await fill(near, pattern(32 * kib));
       expect(last.state).toBe('pending');
       const later = watch(near.send('later'));
@@ -35,7 +28,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('keeps bufferedAmount below the high-water mark plus one message in a loop that awaits send', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       const message = pattern(40 * kib);
       let most = 0;
       const loop = (async () => {
@@ -57,7 +50,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('includes the messages of waiting senders in bufferedAmount', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       await fill(near);
       const before = near.bufferedAmount;
       void near.send(pattern(1000));
@@ -66,7 +59,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('stops reading at recvSize when no recv takes messages, so that memory stays bounded', async () => {
-      const { near, far } = await open(undefined, { recvSize: 10_000 });
+      const { near, far } = await fixture.socketPair(undefined, { recvSize: 10_000 });
       await fill(near, pattern(1000));
       // A chunk in flight can arrive after the limit was reached.
       expect(far.stats().bytesReceived).toBeLessThan(10_000 + 2 * 64 * kib + 2000);
@@ -75,7 +68,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: trySend`, () => {
     it('sends in the order of all send and trySend calls', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       expect(near.trySend('one')).toBe(true);
       void near.send('two');
       expect(near.trySend(new Uint8Array([51]))).toBe(true);
@@ -87,7 +80,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     it.each([1, 16 * kib, 16 * kib + 1, 200 * kib])(
       'lets the caller reuse a buffer of %i bytes at once',
       async (size) => {
-        const { near, far } = await open();
+        const { near, far } = await fixture.socketPair();
         const message = pattern(size);
         expect(near.trySend(message)).toBe(true);
         message.fill(0);
@@ -96,7 +89,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     );
 
     it('returns false while senders wait, and sends again after them', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { sent, last } = await fill(near);
       const before = [near.stats().messagesSent, near.bufferedAmount];
       expect(near.trySend('no')).toBe(false);
@@ -108,7 +101,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('bounds memory in a loop that stops at false', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       const message = pattern(1000);
       let tries = 0;
       while (tries < 10_000 && near.trySend(message)) tries += 1;
@@ -118,7 +111,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('throws the error that send would reject with', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const wrong of [1, null, undefined, {}, [1]]) {
         expect(() => near.trySend(wrong as never)).toThrow(TypeError);
       }
@@ -131,7 +124,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('throws the error that failed the connection', async () => {
-      const pair = await open();
+      const pair = await fixture.socketPair();
       void pair.far.recv().catch(() => undefined);
       await pair.near.send('x');
       pair.cut();
@@ -143,7 +136,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: flush`, () => {
     it('resolves when everything sent so far is with the layer below', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       await near.flush();
       const reading = (async () => {
         for (let i = 0; i < 30; i += 1) await far.recv();
@@ -156,7 +149,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects at its timeout or with the reason of its signal, and changes nothing', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { sent } = await fill(near);
       await failure(near.flush({ timeout: 0 }), 'K4NET_TIMEOUT');
       await failure(near.flush({ timeout: 2 }), 'K4NET_TIMEOUT');
@@ -170,7 +163,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('waits only for messages that were sent before', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { sent } = await fill(near);
       const flushing = watch(near.flush());
       void near.send(pattern(10));
@@ -183,7 +176,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
 
   describe(`${name}: signals`, () => {
     it('rejects at once with the reason of a signal that has aborted, and sends nothing', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const reason = new Error('no');
       const signal = AbortSignal.abort(reason);
       expect(await reasonOf(near.recv({ signal }))).toBe(reason);
@@ -197,7 +190,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('ends a wait with the reason of its signal and loses no message', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       for (const reason of [new Error('stop'), 'a string', 0, undefined]) {
         const controller = new AbortController();
         const call = reasonOf(far.recv({ signal: controller.signal }));
@@ -210,7 +203,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('adds one listener to a signal for all waits of a socket, and removes it after the last', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const controller = new AbortController();
       const { signal } = controller;
       const count = (): number => getEventListeners(signal, 'abort').length;
@@ -232,7 +225,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('removes its listener from the signal after a timeout', async () => {
-      const { far } = await open();
+      const { far } = await fixture.socketPair();
       const { signal } = new AbortController();
       await failure(far.recv({ signal, timeout: 1 }), 'K4NET_TIMEOUT');
       await turns();
@@ -240,7 +233,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('cancels a waiting send without sending it and keeps the order of the others', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       const { sent } = await fill(near);
       const controller = new AbortController();
       const before = near.bufferedAmount;
@@ -256,7 +249,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('sends an accepted message whole although its signal aborts', async () => {
-      const { near, far } = await open();
+      const { near, far } = await fixture.socketPair();
       // The peer reads nothing, and the queue is below the high-water mark: accepted, and not written yet.
       const { sent } = await fill(near, pattern(32 * kib), 1);
       const controller = new AbortController();
@@ -272,7 +265,7 @@ export function describeSending(name: string, makePair: MakeSocketPair): void {
     });
 
     it('rejects a signal that is not an AbortSignal', async () => {
-      const { near } = await open();
+      const { near } = await fixture.socketPair();
       for (const signal of [null, 'x', {}, new AbortController()]) {
         expect(await reasonOf(near.recv({ signal: signal as never }))).toBeInstanceOf(TypeError);
         expect(await reasonOf(near.send('x', { signal: signal as never }))).toBeInstanceOf(TypeError);

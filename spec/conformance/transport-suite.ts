@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
 import { maxBytesPerTurn, type Transport } from '../../lib/transport/transport.js';
 import { concat, pattern, Random, same, split } from '../support/random.js';
-import { Recorder, turns } from '../support/recorder.js';
+import { RecordingSink, turns } from '../support/recorder.js';
 
 /** The two ends of one connection before attach. */
 export interface TransportPair {
@@ -36,14 +36,14 @@ export function describeTransport(
     let pair: TransportPair;
     let near: Transport;
     let far: Transport;
-    let nearSink: Recorder;
-    let farSink: Recorder;
+    let nearSink: RecordingSink;
+    let farSink: RecordingSink;
 
     beforeEach(async () => {
       pair = await makePair();
       ({ near, far } = pair);
-      nearSink = new Recorder();
-      farSink = new Recorder();
+      nearSink = new RecordingSink();
+      farSink = new RecordingSink();
     });
 
     afterEach(async () => {
@@ -394,7 +394,7 @@ export function describeTransport(
         expect(K4netError.is(nearSink.cause, 'K4NET_CONNECTION')).toBe(true);
       });
 
-      it.runIf(abilities.reset)('is told to the peer as a broken connection', async () => {
+      it.runIf(abilities.reset)('reports a failed connection to the peer', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
@@ -405,7 +405,7 @@ export function describeTransport(
         expect(farSink.events).toEqual(['data', 'close']);
       });
 
-      it.runIf(!abilities.reset)('lets the peer come to its end all the same', async () => {
+      it.runIf(!abilities.reset)('closes the peer too, after an end or an error', async () => {
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
@@ -501,9 +501,9 @@ export function describeTransport(
         near.attach(nearSink);
         const bytes = pattern(200 * kib);
         const taken: Uint8Array[] = [];
-        const end = new Recorder();
+        const end = new RecordingSink();
         let sinks = 0;
-        const next = (): Recorder => {
+        const next = (): RecordingSink => {
           sinks += 1;
           if (sinks > 20) {
             end.onData = (chunk) => {
@@ -512,7 +512,7 @@ export function describeTransport(
             };
             return end;
           }
-          const sink = new Recorder();
+          const sink = new RecordingSink();
           let missing = portion;
           sink.onData = (chunk) => {
             const part = chunk.subarray(0, missing);
@@ -551,7 +551,7 @@ export function describeTransport(
         attachBoth();
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
-        const second = new Recorder();
+        const second = new RecordingSink();
         far.attach(second);
         near.write([pattern(10)]);
         near.end();
@@ -568,7 +568,7 @@ export function describeTransport(
         near.write([pattern(10)]);
         await farSink.untilReceived(10);
         near.write([pattern(10)]);
-        const second = new Recorder();
+        const second = new RecordingSink();
         far.attach(second);
         await second.untilReceived(10);
         expect(farSink.received).toBe(10);

@@ -2,7 +2,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { encodeCancel } from '../../lib/queue/envelope.js';
 import { needDist } from '../support/dist.js';
 import { encodeRequest, hex, registered } from '../support/queue.js';
-import { Victim } from '../support/victim.js';
+import { ServerProcess } from '../support/server-process.js';
 
 beforeAll(needDist);
 
@@ -34,10 +34,10 @@ it.each([
   [128, 'messages of names without a callback', () => [registered('x')], false],
   [128, 'messages whose callback throws', () => [registered('fails')], false],
 ] as readonly [number, string, (id: number) => Uint8Array[], boolean][])(
-  'eight connections that flood a process with %i KiB each of %s keep no call of another session waiting for half a second',
+  'eight connections that each send %i KiB of %s delay no call of another session by half a second',
   async (size, _, make, cut) => {
     const bytes = flood(size * KiB, make);
-    const victim = await Victim.start('plain', true);
+    const victim = await ServerProcess.start('plain', true);
     try {
       await victim.reportUntil(({ session }) => session.longest > 0);
       const attackers = await Promise.all(Array.from({ length: connections }, () => victim.stream()));

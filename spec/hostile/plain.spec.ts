@@ -6,8 +6,8 @@ import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { frame, frames, header } from '../support/frames.js';
 import { pattern, Random, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { failure, textOf, until } from '../support/sockets.js';
 import { listening } from '../support/streams.js';
+import { failure, textOf, until } from '../support/sockets.js';
 
 const kib = 1024;
 const mib = 1024 * kib;

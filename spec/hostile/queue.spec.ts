@@ -9,9 +9,10 @@ import {
   isControl,
   nameLength,
 } from '../../lib/queue/envelope.js';
-import { encodeAnswer, encodeRequest, Errors, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { socketKinds, useFixture } from '../support/fixture.js';
+import { ErrorLog, encodeAnswer, encodeRequest } from '../support/queue.js';
 import { until, watch } from '../support/sockets.js';
 
 const mib = 1024 * 1024;
@@ -75,17 +76,18 @@ function isRaw(message: Uint8Array): boolean {
   return Buffer.from(message.subarray(0, Math.max(0, length))).toString('latin1') !== 'known';
 }
 
-describe.each(queueCarriers)('a QueueSocket, %s, with a hostile peer', (carrier) => {
-  const field = new QueueField(carrier);
+describe.each(socketKinds)('a QueueSocket, %s, with a hostile peer', (carrier) => {
+  const fixture = useFixture(carrier);
+
   afterEach(async () => {
-    await field.clear();
+    await fixture.release();
     expect(crashes.splice(0)).toEqual([]);
   });
 
   /** A socket with callbacks of all kinds. */
   async function victim() {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone({
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer({
       onError: errors.onError,
       unmatched: 'queue',
       maxQueuedMessages: 30,
@@ -147,7 +149,7 @@ describe.each(queueCarriers)('a QueueSocket, %s, with a hostile peer', (carrier)
         for (const { state, reason } of calls)
           expect(state === 'resolved' || K4netError.is(reason)).toBe(true);
         await until(() => queue.stats().requestsInFlight === 0 && queue.stats().requestQueue.messages === 0);
-        for (const { error } of errors.heard) expect(K4netError.is(error), String(error)).toBe(true);
+        for (const { error } of errors.entries) expect(K4netError.is(error), String(error)).toBe(true);
         // And it works as usual.
         expect([queue.readyState, loop.state, reading.state]).toEqual(['open', 'pending', 'pending']);
         expect([raw.length, seen.length]).toEqual([wantedRaw.length, wanted.length]);

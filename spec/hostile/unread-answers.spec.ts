@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import { needDist } from '../support/dist.js';
 import { decodeControl, encodeRequest } from '../support/queue.js';
-import { Victim } from '../support/victim.js';
+import { ServerProcess } from '../support/server-process.js';
 
 beforeAll(needDist);
 
@@ -16,10 +16,10 @@ it.each([
   // All callbacks that may run at once have started before the first of them answers.
   ['plain', 'after a timer', 2000, concurrency + 16, 2 * concurrency],
 ] as const)(
-  'a peer (%s) that reads no answers of 1 MB (made %s) to %i requests gets fewer than %i callbacks run, ' +
-    'holds less than %i MiB, and gets all answers once it reads',
+  'a %s peer that does not read answers of 1 MB (returned %s) to %i requests runs fewer than %i callbacks, ' +
+    'occupies less than %i MiB, and gets all answers when it reads',
   async (kind, name, requests, callbacks, mebibytes) => {
-    const victim = await Victim.start(kind);
+    const victim = await ServerProcess.start(kind);
     try {
       // Nobody receives on this socket yet, so it stops reading.
       const peer = await victim.connect();

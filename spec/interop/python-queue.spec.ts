@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError } from '../../lib/errors.js';
@@ -12,13 +12,11 @@ import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { python } from '../binary/python.js';
 import { run, type Outcome } from '../support/dist.js';
 import { frames } from '../support/frames.js';
-import { Field } from '../support/net.js';
 import { pattern, same } from '../support/random.js';
+import { useFixture } from '../support/fixture.js';
 import { failure, failureOf, textOf } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 const program = fileURLToPath(new URL('seed_queue_peer.py', import.meta.url));
 const recorder = fileURLToPath(new URL('seed_peer.py', import.meta.url));
@@ -39,16 +37,16 @@ async function toServer(mode: string, of: string = program): Promise<Meeting> {
       },
     });
   });
-  return { sock: field.keep(await connect({ plain: true, port })), ended: ended! };
+  return { sock: fixture.keep(await connect({ plain: true, port })), ended: ended! };
 }
 
 /** The socket of a Python client to our server. */
 async function fromClient(mode: string): Promise<Meeting> {
-  const server = await field.listen();
+  const server = await fixture.plainServer();
   const { port } = server.address() as { port: number };
   const ended = run(python!, [program, 'connect', mode, `${port}`]);
   const { value } = await server[Symbol.asyncIterator]().next();
-  return { sock: field.keep(value!), ended };
+  return { sock: fixture.keep(value!), ended };
 }
 
 const roles = [
@@ -232,7 +230,7 @@ describe.skipIf(!python)(title, () => {
       expect(await ended).toMatchObject({ code: 0, err: '' });
     });
 
-    it('deliver all tasks of a Python side that speaks first and ends', async () => {
+    it('deliver all tasks of a Python side that sends first and ends', async () => {
       const { sock, ended } = await meet('introduce');
       const { queue } = queueOver(sock, { unmatched: 'queue' });
       const seen: unknown[] = [];

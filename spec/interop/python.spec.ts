@@ -1,18 +1,16 @@
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { connect } from '../../lib/net/connect.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { python } from '../binary/python.js';
 import { run, type Outcome } from '../support/dist.js';
 import { frames } from '../support/frames.js';
-import { Field } from '../support/net.js';
 import { pattern, same, sameAll } from '../support/random.js';
-import { drain, failure, textOf } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
+import { failure, receiveAll, textOf } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 const program = fileURLToPath(new URL('seed_peer.py', import.meta.url));
 /** As in the program. */
@@ -29,16 +27,16 @@ async function toServer(mode: string): Promise<{ sock: LockedSocket; ended: Prom
       },
     });
   });
-  return { sock: field.keep(await connect({ plain: true, port })), ended: ended! };
+  return { sock: fixture.keep(await connect({ plain: true, port })), ended: ended! };
 }
 
 /** The socket of a Python client to our server. */
 async function fromClient(mode: string): Promise<{ sock: LockedSocket; ended: Promise<Outcome> }> {
-  const server = await field.listen();
+  const server = await fixture.plainServer();
   const { port } = server.address() as { port: number };
   const ended = run(python!, [program, 'connect', mode, `${port}`]);
   const { value } = await server[Symbol.asyncIterator]().next();
-  return { sock: field.keep(value!), ended };
+  return { sock: fixture.keep(value!), ended };
 }
 
 const title = python
@@ -69,7 +67,7 @@ describe.skipIf(!python)(title, () => {
       const { sock, ended } = await toServer('echo');
       for (const message of messages) void sock.send(message);
       void sock.end();
-      const answers = await drain(sock);
+      const answers = await receiveAll(sock);
       expect(sameAll(answers.slice(0, -1), messages)).toBe(true);
       expect(textOf(answers.at(-1))).toBe(`${messages.length} messages`);
       expect((await ended).code).toBe(0);
@@ -117,7 +115,7 @@ describe.skipIf(!python)(title, () => {
 
     it('loses no message if it closes right after the last one', async () => {
       const { sock, ended } = await fromClient('pour');
-      expect(sameAll(await drain(sock), messages)).toBe(true);
+      expect(sameAll(await receiveAll(sock), messages)).toBe(true);
       expect((await ended).code).toBe(0);
       await sock.close();
       expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { drain } from '../support/sockets.js';
-import { tcpPair } from '../support/streams.js';
+import { useFixture } from '../support/fixture.js';
+import { receiveAll } from '../support/sockets.js';
+
+const fixture = useFixture();
 
 interface Vector {
   readonly message: string;
@@ -16,23 +18,21 @@ const vectors = (JSON.parse(file) as { frames: Vector[] }).frames;
 
 /** What a socket puts on the wire for these messages, to its end. */
 async function written(messages: readonly Uint8Array[]): Promise<Buffer> {
-  const { near, far, dispose } = await tcpPair();
+  const { near, far } = await fixture.tcpStreams();
   const sock = new LockedSocket(near);
   for (const message of messages) void sock.send(message);
   void sock.end();
   const wire = await buffer(far);
-  await dispose();
   return wire;
 }
 
 /** The messages that a socket makes of these bytes. */
 async function read(wire: readonly Buffer[]): Promise<Buffer[]> {
-  const { near, far, dispose } = await tcpPair();
-  const reading = drain(new LockedSocket(near));
+  const { near, far } = await fixture.tcpStreams();
+  const reading = receiveAll(new LockedSocket(near));
   for (const part of wire) if (!far.write(part)) await once(far, 'drain');
   far.end();
   const messages = await reading;
-  await dispose();
   return messages.map((message) => Buffer.from(message));
 }
 

@@ -60,7 +60,7 @@ const ofConnect: [string, Wrong, string, RegExp][] = [
 
 const ofListen: [string, Wrong, string, RegExp][] = [
   [
-    'no word on the key',
+    'no option for the key',
     { port: 0 },
     'TypeError',
     /'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true'/,
@@ -79,11 +79,11 @@ async function refused(call: Promise<unknown>, name: string, message: RegExp): P
 }
 
 describe('invalid options', () => {
-  it.each([...both, ...ofConnect])('of connect are rejected: %s', async (_, options, name, message) => {
+  it.each([...both, ...ofConnect])('make connect reject: %s', async (_, options, name, message) => {
     await refused(connect(options as unknown as PlainConnectOptions), name, message);
   });
 
-  it.each([...both, ...ofListen])('of listen are rejected: %s', async (_, options, name, message) => {
+  it.each([...both, ...ofListen])('make listen reject: %s', async (_, options, name, message) => {
     await refused(listen(options as unknown as PlainListenOptions), name, message);
   });
 

@@ -7,17 +7,17 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { K4netError, TimeoutError } from '../../lib/errors.js';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { handles, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
-import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 import { listening } from '../support/streams.js';
+import { networkHandles, useFixture } from '../support/fixture.js';
+import { SocketSpy } from '../support/socket-spy.js';
+import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
-const field = new Field();
+const fixture = useFixture();
 
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
-  await field.clear();
 });
 
 /** A port without a listener. */
@@ -53,8 +53,8 @@ describe('connect to a server that is not there', () => {
   });
 
   it('dials once with retry: false or retries: 0, and once more for each retry', async () => {
-    const path = await field.path();
-    const spy = new Spy('client', field);
+    const path = await fixture.socketPath();
+    const spy = new SocketSpy('client', fixture);
     await failure(connect({ plain: true, path, retry: false }), 'K4NET_CONNECT');
     expect(spy.sockets).toHaveLength(1);
     await failure(connect({ plain: true, path, retry: { retries: 0 } }), 'K4NET_CONNECT');
@@ -64,20 +64,20 @@ describe('connect to a server that is not there', () => {
   });
 
   it.each([undefined, true])('dials four times by default (retry: %s)', async (retry) => {
-    const path = await field.path();
-    const spy = new Spy('client', field);
+    const path = await fixture.socketPath();
+    const spy = new SocketSpy('client', fixture);
     await failure(connect({ plain: true, path, retry }), 'K4NET_CONNECT');
     expect(spy.sockets).toHaveLength(4);
   });
 
   it('succeeds with a retry once the server is there, over TCP', async () => {
     const port = await freePort();
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const coming = connect({ plain: true, port, retry: patient, timeout: Infinity });
     await until(() => spy.failed > 0);
-    const server = await field.listen({ port });
+    const server = await fixture.plainServer({ port });
     const iterator = server[Symbol.asyncIterator]();
-    const near = field.keep(await coming);
+    const near = fixture.keep(await coming);
     await near.send('at last');
     const { value: far } = await iterator.next();
     expect(textOf(await far!.recv())).toBe('at last');
@@ -85,12 +85,12 @@ describe('connect to a server that is not there', () => {
   });
 
   it('succeeds with a retry once the server is there, over a Unix socket', async () => {
-    const path = await field.path();
-    const spy = new Spy('client', field);
+    const path = await fixture.socketPath();
+    const spy = new SocketSpy('client', fixture);
     const coming = connect({ plain: true, path, retry: patient, timeout: Infinity });
     await until(() => spy.failed > 0);
-    await field.listen({ path });
-    field.keep(await coming);
+    await fixture.plainServer({ path });
+    fixture.keep(await coming);
     expect(spy.failed).toBeGreaterThan(0);
   });
 });
@@ -111,9 +111,9 @@ describe('connect with an error that is not transient', () => {
   });
 
   it.skipIf(process.platform === 'win32')('does not retry for a path through a file', async () => {
-    const file = join(await field.folder(), 'file');
+    const file = join(await fixture.folder(), 'file');
     await writeFile(file, '');
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const error = await failure(
       connect({ plain: true, path: join(file, 'socket'), retry: patient }),
       'K4NET_CONNECT',
@@ -123,8 +123,8 @@ describe('connect with an error that is not transient', () => {
   });
 
   it('does not dial if options of the socket are invalid', async () => {
-    const server = await field.listen();
-    const spy = new Spy('client', field);
+    const server = await fixture.plainServer();
+    const spy = new SocketSpy('client', fixture);
     await expect(connect({ plain: true, ...server.address(), maxSize: 0.5 })).rejects.toThrow(RangeError);
     expect(spy.sockets).toHaveLength(0);
     expect(server.connections).toBe(0);
@@ -135,7 +135,7 @@ describe('the timeout of connect', () => {
   it('is ten seconds by default, and a TimeoutError without a cause if no attempt has failed', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { host, port, asked } = hangingHost();
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const waiting = watch(connect({ plain: true, host, port }));
     await until(() => asked() === 1);
     vi.advanceTimersByTime(9_999);
@@ -152,8 +152,8 @@ describe('the timeout of connect', () => {
 
   it('has the error of the last attempt as its cause during the delay before a retry', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const path = await field.path();
-    const spy = new Spy('client', field);
+    const path = await fixture.socketPath();
+    const spy = new SocketSpy('client', fixture);
     const retry = { retries: Infinity, minDelay: 4_000, maxDelay: 4_000 };
     const waiting = watch(connect({ plain: true, path, retry, timeout: 500 }));
     await until(() => spy.failed === 1 && vi.getTimerCount() === 2);
@@ -193,7 +193,7 @@ describe('the timeout of connect', () => {
   it('of 0 does not wait', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { host, port } = hangingHost();
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const error = await failure(connect({ plain: true, host, port, timeout: 0 }), 'K4NET_TIMEOUT');
     expect(error).toMatchObject({ timeout: 0 });
     expect(spy.sockets.map(({ destroyed }) => destroyed)).toEqual([true]);
@@ -201,23 +201,23 @@ describe('the timeout of connect', () => {
   });
 
   it('of 0 either connects at once or leaves no handle', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const outcome = await connect({ plain: true, ...server.address(), timeout: 0 }).catch(
       (error: unknown) => error,
     );
-    if (outcome instanceof LockedSocket) field.keep(outcome);
+    if (outcome instanceof LockedSocket) fixture.keep(outcome);
     else expect(K4netError.is(outcome, 'K4NET_TIMEOUT')).toBe(true);
-    await field.clear();
-    await until(() => handles() === 0);
+    await fixture.release();
+    await until(() => networkHandles() === 0);
   });
 
   it('leaves no timer after a connection that succeeded in time', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const server = await field.listen();
-    await field.connect(server, { timeout: 1_000 });
+    const server = await fixture.plainServer();
+    await fixture.connectTo(server, { timeout: 1_000 });
     expect(vi.getTimerCount()).toBe(0);
-    await field.connect(server, { timeout: Infinity });
-    await field.connect(server, { timeout: 2 ** 40 });
+    await fixture.connectTo(server, { timeout: Infinity });
+    await fixture.connectTo(server, { timeout: 2 ** 40 });
     expect(vi.getTimerCount()).toBe(0);
   });
 });
@@ -226,7 +226,7 @@ describe('the signal of connect', () => {
   const listenersOf = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
   it('prevents dialing if it has aborted before', async () => {
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const reason = new Error('not today');
     const options: ConnectOptions = { plain: true, port: 1, signal: AbortSignal.abort(reason) };
     expect(await reasonOf(connect(options))).toBe(reason);
@@ -236,7 +236,7 @@ describe('the signal of connect', () => {
   it('ends an attempt with its reason, whatever its type', async () => {
     const { host, port, asked } = hangingHost();
     for (const reason of [new Error('enough'), 'text', undefined]) {
-      const spy = new Spy('client', field);
+      const spy = new SocketSpy('client', fixture);
       const calls = asked();
       const abort = new AbortController();
       const waiting = watch(connect({ plain: true, host, port, signal: abort.signal }));
@@ -248,14 +248,14 @@ describe('the signal of connect', () => {
       expect(listenersOf(abort.signal)).toBe(0);
       expect(spy.sockets[0]?.destroyed).toBe(true);
     }
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 
   it('ends the delay between two attempts, and its timer', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const spy = new Spy('client', field);
+    const spy = new SocketSpy('client', fixture);
     const abort = new AbortController();
-    const path = await field.path();
+    const path = await fixture.socketPath();
     const waiting = watch(connect({ plain: true, path, signal: abort.signal, timeout: Infinity }));
     await until(() => spy.failed === 1 && vi.getTimerCount() === 1);
     const reason = new Error('enough');
@@ -268,10 +268,10 @@ describe('the signal of connect', () => {
   });
 
   it('has no listener and no effect after the connection has succeeded', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const taking = server[Symbol.asyncIterator]().next();
     const abort = new AbortController();
-    const near = await field.connect(server, { signal: abort.signal });
+    const near = await fixture.connectTo(server, { signal: abort.signal });
     expect(listenersOf(abort.signal)).toBe(0);
     abort.abort();
     const { value: far } = await taking;
@@ -281,7 +281,7 @@ describe('the signal of connect', () => {
 
   it('has no listener after connecting has failed', async () => {
     const abort = new AbortController();
-    const path = await field.path();
+    const path = await fixture.socketPath();
     await failure(connect({ plain: true, path, retry: false, signal: abort.signal }), 'K4NET_CONNECT');
     expect(listenersOf(abort.signal)).toBe(0);
   });
@@ -289,37 +289,37 @@ describe('the signal of connect', () => {
 
 describe('a socket from connect', () => {
   it('has the socket options that connect got', async () => {
-    const server = await field.listen({ port: 0, maxSize: 10 });
+    const server = await fixture.plainServer({ port: 0, maxSize: 10 });
     const taking = server[Symbol.asyncIterator]().next();
-    const near = await field.connect(server, { maxSize: 5 });
+    const near = await fixture.connectTo(server, { maxSize: 5 });
     const { value: far } = await taking;
     await far!.send('123456');
     await failure(near.recv(), 'K4NET_TOO_LARGE');
   });
 
   it('leaves no handle after it is closed', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const serving = server.serve((sock) => sock.recv());
-    const near = await field.connect(server);
-    expect(handles()).toBeGreaterThan(0);
+    const near = await fixture.connectTo(server);
+    expect(networkHandles()).toBeGreaterThan(0);
     await near.send('one');
     await near.close();
     await server.close();
     await serving;
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 
   it('leaves no handle after it was refused', async () => {
     const port = await freePort();
     await failure(connect({ plain: true, port, retry: { ...patient, retries: 3 } }), 'K4NET_CONNECT');
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 
   it('has its local and its remote address', async () => {
     const raw = createServer((socket) => void socket.resume().on('error', () => undefined));
     const port = await listening(raw, { port: 0, host: '127.0.0.1' });
-    field.onClear(() => new Promise((resolve) => raw.close(resolve)));
-    const near = field.keep(await connect({ plain: true, port }));
+    fixture.onCleanup(() => new Promise((resolve) => raw.close(resolve)));
+    const near = fixture.keep(await connect({ plain: true, port }));
     expect((raw.address() as AddressInfo).port).toBe(port);
     expect(near.remoteAddress).toBe(`127.0.0.1:${port}`);
     expect(near.localAddress).toMatch(/^127\.0\.0\.1:\d+$/);

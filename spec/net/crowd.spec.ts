@@ -1,20 +1,18 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
-import { carriers, Field, handles } from '../support/net.js';
 import { turns } from '../support/recorder.js';
+import { carriers, networkHandles, useFixture } from '../support/fixture.js';
 import { until } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 const patient = { retries: Infinity, minDelay: 5, maxDelay: 50 };
 
 describe.each(carriers)('a thousand connections at once over %s', (carrier) => {
   it('are all served', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const serving = server.serve(async (sock) => {
       for await (const message of sock) await sock.send(message);
     });
@@ -30,7 +28,7 @@ describe.each(carriers)('a thousand connections at once over %s', (carrier) => {
     await server.close();
     await serving;
     expect(server.connections).toBe(0);
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 });
 
@@ -49,7 +47,11 @@ describe('a server that closes at any moment', () => {
       fc.asyncProperty(moments, async ({ clients, most, maxPending, before, timeout, carrier }) => {
         const failures: unknown[] = [];
         const note = (error: unknown): void => void failures.push(error);
-        const server = await field.listen({ ...(await field.where(carrier)), maxPending, onError: note });
+        const server = await fixture.plainServer({
+          ...(await fixture.listenAddress(carrier)),
+          maxPending,
+          onError: note,
+        });
         const serving = server.serve(
           async (sock) => {
             for await (const message of sock) await sock.send(message);
@@ -77,6 +79,6 @@ describe('a server that closes at any moment', () => {
       }),
       { numRuns: 60 },
     );
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 });

@@ -13,16 +13,17 @@ import { unit } from '../../lib/session/handshake/machine.js';
 import { encodeKeyRequest } from '../../lib/session/handshake/messages.js';
 import type { EncryptedSocket, EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
-import { Ends, expectDiscreet, keys, outcome, rawClient, rawServer, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
-import { drain, failureOf, reasonOf, textOf, until } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { expectDiscreet, outcome, refused } from '../support/secrets.js';
+import { failureOf, reasonOf, receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
+const fixture = useFixture();
 
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllEnvs();
   vi.restoreAllMocks();
-  await ends.clear();
 });
 
 const right = keys.server.publicKey;
@@ -44,7 +45,7 @@ async function open(options: Partial<EncryptedListenOptions> = {}, serve: boolea
     },
     ...options,
   });
-  ends.onClear(() => server.close({ timeout: 0 }));
+  fixture.onCleanup(() => server.close({ timeout: 0 }));
   if (serve) {
     void server.serve(async (sock) => {
       for await (const message of sock) await sock.send(message);
@@ -55,7 +56,7 @@ async function open(options: Partial<EncryptedListenOptions> = {}, serve: boolea
 
 async function dial(port: number, options: Partial<EncryptedConnectOptions> = {}): Promise<EncryptedSocket> {
   const trusts = 'pin' in options || 'knownHosts' in options;
-  return ends.keep(await connect({ port, ...(!trusts && { key: right }), retry: false, ...options }));
+  return fixture.keep(await connect({ port, ...(!trusts && { key: right }), retry: false, ...options }));
 }
 
 /** The first unit of a client that asks for the key. */
@@ -63,7 +64,7 @@ const hello = unit(encodeKeyRequest(encodeExtensions({})));
 
 /** A client that has sent a complete hello, has received its answer, and sends nothing more. */
 async function greeted(port: number): Promise<Socket> {
-  const stream = await rawClient(ends, port);
+  const stream = await fixture.rawClient(port);
   stream.write(hello);
   await once(stream, 'data');
   return stream;
@@ -172,7 +173,7 @@ describe('a server of encrypted sockets', () => {
     const { server, port, reports } = await open({ maxHandshakes: 3, maxPending: 3 }, false);
     const silent: Socket[] = [];
     for (let nth = 0; nth < 3; nth += 1) {
-      const stream = await rawClient(ends, port);
+      const stream = await fixture.rawClient(port);
       stream.resume();
       stream.write(bytes);
       silent.push(stream);
@@ -195,7 +196,7 @@ describe('a server of encrypted sockets', () => {
     let over = false;
     const flood = async (): Promise<void> => {
       while (!over) {
-        const stream = await rawClient(ends, port);
+        const stream = await fixture.rawClient(port);
         stream.resume();
         stream.once('end', () => stream.destroy());
       }
@@ -216,9 +217,9 @@ describe('a server of encrypted sockets', () => {
     const live = await dial(port, { clientKey: keys.ec });
     await refused(dial(port), 'K4NET_CLIENT_KEY_REQUIRED');
     await refused(dial(port, { key: keys.other.publicKey }), 'K4NET_PEER_ALERT');
-    (await rawClient(ends, port)).end();
+    (await fixture.rawClient(port)).end();
     await until(() => reports.length === 3);
-    await rawClient(ends, port);
+    await fixture.rawClient(port);
     await until(() => reports.length === 4);
     expect(reports.map(({ code }) => code)).toEqual([
       'K4NET_PEER_ALERT',
@@ -234,10 +235,10 @@ describe('a server of encrypted sockets', () => {
   it('that closes does not wait for clients that send nothing', async () => {
     const { server, port, reports } = await open();
     const live = await dial(port);
-    for (let i = 0; i < 3; i += 1) await rawClient(ends, port);
+    for (let i = 0; i < 3; i += 1) await fixture.rawClient(port);
     const late = outcome(dial(port));
     await until(() => server.connections >= 4);
-    const loop = drain(live).catch(() => []);
+    const loop = receiveAll(live).catch(() => []);
     const began = performance.now();
     await server.close({ timeout: 20 });
     expect(performance.now() - began).toBeLessThan(5_000);
@@ -264,7 +265,7 @@ describe('connect', () => {
 
   it('does not retry for a changed key, and does not change the store', async () => {
     const { port } = await open();
-    const relay = await ends.relay(port);
+    const relay = await fixture.relay(port);
     for (const serverName of [undefined, 'inn']) {
       const knownHosts = memoryKnownHosts();
       const name = serverName ?? `127.0.0.1:${relay.port}`;
@@ -282,7 +283,7 @@ describe('connect', () => {
   });
 
   it('does not retry for a revoked key, and sends nothing to the server', async () => {
-    const { port, count } = await rawServer(ends, (stream) => stream.resume());
+    const { port, count } = await fixture.rawServer((stream) => stream.resume());
     const knownHosts = memoryKnownHosts();
     await knownHosts.replace(`127.0.0.1:${port}`, right.fingerprint, 'revoked');
     const options = { knownHosts, retry: { retries: 3, minDelay: 1 } };
@@ -292,10 +293,10 @@ describe('connect', () => {
 
   it("by default stores servers in the user's known-hosts file under host and port", async () => {
     const folder = await mkdtemp(join(tmpdir(), 'k4net-net-'));
-    ends.onClear(() => rm(folder, { recursive: true, force: true }));
+    fixture.onCleanup(() => rm(folder, { recursive: true, force: true }));
     vi.stubEnv('XDG_CONFIG_HOME', folder);
     const { port } = await open();
-    const first = ends.keep(await connect({ port, retry: false }));
+    const first = fixture.keep(await connect({ port, retry: false }));
     expect(first.peer).toMatchObject({ how: 'first-use', authenticated: false });
     const text = await readFile(join(folder, 'k4net', 'known_hosts'), 'utf8');
     expect(text).toContain(`127.0.0.1:${port} k4net1 ${right.fingerprint} pinned `);
@@ -305,7 +306,7 @@ describe('connect', () => {
   });
 
   it('rejects at its timeout, and when its signal aborts', async () => {
-    const { port } = await rawServer(ends, (stream) => stream.resume());
+    const { port } = await fixture.rawServer((stream) => stream.resume());
     await refused(dial(port, { timeout: 20 }), 'K4NET_TIMEOUT');
     const reason = new Error('enough');
     const stop = new AbortController();

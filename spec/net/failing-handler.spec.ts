@@ -1,17 +1,15 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PeerAlertError, type K4netErrorCode } from '../../lib/errors.js';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { keys } from '../support/encrypted.js';
-import { Field } from '../support/net.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 import { reasonOf, textOf } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 interface Kind {
   readonly name: string;
@@ -37,7 +35,7 @@ const kinds: readonly Kind[] = [
   },
   {
     name: 'a plain Unix socket',
-    server: async () => ({ path: await field.path(), plain: true }),
+    server: async () => ({ path: await fixture.socketPath(), plain: true }),
     client: { plain: true },
     code: 'K4NET_TRUNCATED',
   },
@@ -58,12 +56,12 @@ async function serve(kind: Kind, handler: (sock: LockedSocket) => unknown): Prom
   const reports: Served['reports'] = [];
   const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
   const server = await listen({ ...(await kind.server()), onError } as ListenOptions);
-  field.onClear(() => server.close({ timeout: 0 }));
+  fixture.onCleanup(() => server.close({ timeout: 0 }));
   return { server, serving: server.serve(handler), reports };
 }
 
 async function dial(kind: Kind, server: Server): Promise<LockedSocket> {
-  return field.keep(await connect({ ...server.address(), ...kind.client, retry: false } as never));
+  return fixture.keep(await connect({ ...server.address(), ...kind.client, retry: false } as never));
 }
 
 /** The messages and the error of a loop. */

@@ -1,19 +1,18 @@
 import { once } from 'node:events';
 import { connect as dialRaw, type NetConnectOpts, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { keys } from '../support/encrypted.js';
-import { Field, Spy } from '../support/net.js';
-import { drain, textOf, until } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { SocketSpy } from '../support/socket-spy.js';
+import { receiveAll, textOf, until } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 interface Kind {
   readonly name: string;
@@ -29,7 +28,7 @@ const kinds: readonly Kind[] = [
   },
   {
     name: 'a plain Unix socket',
-    server: async () => ({ path: await field.path(), plain: true }),
+    server: async () => ({ path: await fixture.socketPath(), plain: true }),
     client: { plain: true },
   },
   {
@@ -47,7 +46,7 @@ async function busy(kind: Kind) {
   const onError = (error: unknown): void => void reports.push(error);
   const options = { ...(await kind.server()), maxPending: places, onError };
   const server = await listen(options as ListenOptions);
-  field.onClear(() => server.close({ timeout: 0 }));
+  fixture.onCleanup(() => server.close({ timeout: 0 }));
   const free = new Deferred<void>();
   const served: string[][] = [];
   let first = true;
@@ -57,7 +56,7 @@ async function busy(kind: Kind) {
         first = false;
         await free.promise;
       } else {
-        served.push((await drain(sock)).map(textOf));
+        served.push((await receiveAll(sock)).map(textOf));
       }
     },
     { maxConnections: 1 },
@@ -67,7 +66,7 @@ async function busy(kind: Kind) {
     for (let nth = 0; nth < count; nth += 1) {
       const before = server.connections;
       const options = { ...server.address(), ...kind.client, retry: false } as never;
-      sockets.push(field.keep(await connect(options)));
+      sockets.push(fixture.keep(await connect(options)));
       await until(() => server.connections > before);
     }
     return sockets;
@@ -141,7 +140,7 @@ describe('a raw client that waits for a handler', () => {
     const before = server.connections;
     const stream = dialRaw(server.address() as NetConnectOpts);
     stream.on('error', () => undefined);
-    field.onClear(() => stream.destroy());
+    fixture.onCleanup(() => stream.destroy());
     await once(stream, 'connect');
     await until(() => server.connections > before);
     return stream;
@@ -157,7 +156,7 @@ describe('a raw client that waits for a handler', () => {
 
   it('frees its place when it resets, with or without messages', async () => {
     const { server, clients, finish } = await busy(kinds[0]!);
-    const spy = new Spy('server', field);
+    const spy = new SocketSpy('server', fixture);
     const streams = [await raw(server), await raw(server), await raw(server)];
     streams[0]!.write(Uint8Array.of(1, 0, 0, 0, 65));
     await until(() => spy.sockets[0]?.bytesRead === 5);
@@ -169,12 +168,12 @@ describe('a raw client that waits for a handler', () => {
 });
 
 describe('thousands of clients that wait and leave', () => {
-  it('free their places', async () => {
-    const server = await field.listen({ port: 0, maxPending: Infinity });
+  it('free their places for other clients', async () => {
+    const server = await fixture.plainServer({ port: 0, maxPending: Infinity });
     const sockets: LockedSocket[] = [];
     // As many at the same time as the backlog of the system holds.
     for (let batch = 0; batch < 10; batch += 1) {
-      const dialled = Array.from({ length: 100 }, () => field.connect(server, { retry: false }));
+      const dialled = Array.from({ length: 100 }, () => fixture.connectTo(server, { retry: false }));
       sockets.push(...(await Promise.all(dialled)));
     }
     await until(() => server.connections === sockets.length);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DecryptQueue } from '../../lib/net/decrypt-queue.js';
 import { HandshakeLimits, type HandshakeSlot } from '../../lib/net/handshake-limits.js';
-import { refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
+import { refused } from '../support/secrets.js';
 import { reasonOf, until } from '../support/sockets.js';
 
 /** Limits whose clients have all sent a hello, unless the test says otherwise. */

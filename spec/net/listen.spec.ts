@@ -8,25 +8,23 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
 import { needDist } from '../support/dist.js';
-import { carriers, Field, handles } from '../support/net.js';
-import { failure, textOf, until } from '../support/sockets.js';
 import { recordStderr } from '../support/warnings.js';
+import { carriers, networkHandles, useFixture } from '../support/fixture.js';
+import { failure, textOf, until } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | undefined)?.code;
 
 /** Whether a server echoes one message. */
 async function echoes(server: Server): Promise<boolean> {
   const serving = server[Symbol.asyncIterator]().next();
-  const near = await field.connect(server);
+  const near = await fixture.connectTo(server);
   const { value: far } = await serving;
   await near.send('there');
   await far!.send(await far!.recv());
@@ -87,8 +85,8 @@ async function abandoned(path: string): Promise<void> {
 
 describe.each(carriers)('a server on %s', (carrier) => {
   it('has an address that connect takes as it is', async () => {
-    const where = await field.where(carrier);
-    const server = await field.listen(where);
+    const where = await fixture.listenAddress(carrier);
+    const server = await fixture.plainServer(where);
     const address = server.address();
     if ('path' in address) expect(address).toEqual(where);
     else {
@@ -99,14 +97,14 @@ describe.each(carriers)('a server on %s', (carrier) => {
   });
 
   it('keeps its address after it has closed', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const address = server.address();
     await server.close();
     expect(server.address()).toEqual(address);
   });
 
   it('keeps running when a second one at its address rejects with K4NET_LISTEN', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const error = await failure(listen({ plain: true, ...server.address() }), 'K4NET_LISTEN');
     expect(codeOf(error.cause)).toBe('EADDRINUSE');
     const address = server.address();
@@ -116,31 +114,31 @@ describe.each(carriers)('a server on %s', (carrier) => {
     const serving = server.serve(async (sock) => {
       for await (const text of sock.texts()) served.push(text);
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await near.send('well');
     await near.close();
     await until(() => served.length === 1 && server.connections === 0);
     await server.close();
     await serving;
-    await until(() => handles() === 0);
+    await until(() => networkHandles() === 0);
   });
 
   it('frees its address when it closes', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const address = server.address();
     await server.close();
     await failure(connect({ plain: true, ...address, retry: false }), 'K4NET_CONNECT');
-    expect(await echoes(await field.listen(address))).toBe(true);
+    expect(await echoes(await fixture.plainServer(address))).toBe(true);
   });
 });
 
 describe('a server on TCP', () => {
   it('is reached only from this machine by default', async () => {
-    const local = await field.listen({ port: 0 });
+    const local = await fixture.plainServer({ port: 0 });
     expect(local.address()).toMatchObject({ host: '127.0.0.1' });
-    const open = await field.listen({ port: 0, host: '0.0.0.0' });
+    const open = await fixture.plainServer({ port: 0, host: '0.0.0.0' });
     expect(open.address()).toMatchObject({ host: '0.0.0.0' });
-    const named = await field.listen({ port: 0, host: 'localhost' });
+    const named = await fixture.plainServer({ port: 0, host: 'localhost' });
     expect(await echoes(named)).toBe(true);
     const { port } = local.address() as { port: number };
     const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
@@ -149,11 +147,11 @@ describe('a server on TCP', () => {
     const { address: host } = outside;
     await failure(connect({ plain: true, host, port, retry: false }), 'K4NET_CONNECT');
     const { port: openPort } = open.address() as { port: number };
-    field.keep(await connect({ plain: true, host, port: openPort, retry: false }));
+    fixture.keep(await connect({ plain: true, host, port: openPort, retry: false }));
   });
 
   it('on port 0 has a port of its own', async () => {
-    const [one, other] = [await field.listen(), await field.listen()];
+    const [one, other] = [await fixture.plainServer(), await fixture.plainServer()];
     expect(one.address()).not.toEqual(other.address());
   });
 
@@ -166,10 +164,10 @@ describe('a server on TCP', () => {
 
 describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () => {
   it('replaces the socket file of a server that was killed', async () => {
-    const path = await field.path();
+    const path = await fixture.socketPath();
     await abandoned(path);
     const before = lstatSync(path).ino;
-    const server = await field.listen({ path });
+    const server = await fixture.plainServer({ path });
     expect(await echoes(server)).toBe(true);
     expect(before).toBeGreaterThan(0);
     await server.close();
@@ -177,15 +175,15 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
   });
 
   it('removes its socket file when it closes', async () => {
-    const path = await field.path();
-    const server = await field.listen({ path });
+    const path = await fixture.socketPath();
+    const server = await fixture.plainServer({ path });
     expect(lstatSync(path).isSocket()).toBe(true);
     await server.close();
     expect(existsSync(path)).toBe(false);
   });
 
   it('does not remove a file that is no socket', async () => {
-    const path = await field.path();
+    const path = await fixture.socketPath();
     await writeFile(path, 'a letter');
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(codeOf(error.cause)).toBe('EADDRINUSE');
@@ -193,14 +191,14 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
   });
 
   it('does not remove a folder', async () => {
-    const path = await field.path();
+    const path = await fixture.socketPath();
     await mkdir(path);
     await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(lstatSync(path).isDirectory()).toBe(true);
   });
 
   it('does not remove a symbolic link, whatever its target', async () => {
-    const [target, link] = [await field.path(), await field.path()];
+    const [target, link] = [await fixture.socketPath(), await fixture.socketPath()];
     await abandoned(target);
     symlinkSync(target, link);
     await failure(listen({ plain: true, path: link }), 'K4NET_LISTEN');
@@ -209,26 +207,26 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
   });
 
   it('rejects with the reason if its folder does not exist', async () => {
-    const path = `${await field.path()}/none`;
+    const path = `${await fixture.socketPath()}/none`;
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(error.message).toContain(path);
     expect(codeOf(error.cause)).toBe('ENOENT');
   });
 
   it('rejects with the reason if it cannot lock its path', async () => {
-    const path = await field.path();
+    const path = await fixture.socketPath();
     symlinkSync('missing', `${path}.lock`);
     const error = await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
     expect(error.message).toContain(`${path}.lock`);
     expect(existsSync(path)).toBe(false);
-    expect(handles()).toBe(0);
+    expect(networkHandles()).toBe(0);
   });
 
   it('leaves no file beside its socket file', async () => {
-    const path = await field.path();
-    await field.listen({ path });
+    const path = await fixture.socketPath();
+    await fixture.plainServer({ path });
     await failure(listen({ plain: true, path }), 'K4NET_LISTEN');
-    expect(readdirSync(await field.folder())).toEqual([basename(path)]);
+    expect(readdirSync(await fixture.folder())).toEqual([basename(path)]);
   });
 
   it.each([
@@ -239,17 +237,17 @@ describe.skipIf(process.platform === 'win32')('a server on a Unix socket', () =>
     async (_, prepare) => {
       needDist();
       const processes = Array.from({ length: 3 }, () => new Rounds());
-      field.onClear(() => Promise.all(processes.map((each) => each.end())));
+      fixture.onCleanup(() => Promise.all(processes.map((each) => each.end())));
       for (let round = 0; round < 30; round += 1) {
-        const path = await field.path();
+        const path = await fixture.socketPath();
         await prepare(path);
         const ends = await Promise.all(processes.map((each) => each.tell(path)));
         expect(ends.toSorted()).toEqual(['K4NET_LISTEN', 'K4NET_LISTEN', 'listens']);
-        const client = field.keep(await connect({ plain: true, path, retry: false }));
+        const client = fixture.keep(await connect({ plain: true, path, retry: false }));
         expect(await client.recvText()).toBe(String(processes[ends.indexOf('listens')]!.pid));
         await client.close();
         await Promise.all(processes.map((each) => each.tell('')));
-        expect(readdirSync(await field.folder())).toEqual([]);
+        expect(readdirSync(await fixture.folder())).toEqual([]);
       }
     },
   );

@@ -1,15 +1,16 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { K4netError, type PeerAlertError } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
-import { Ends, keys, rawServer, refused, type Meddle } from '../support/encrypted.js';
-import { handles } from '../support/net.js';
+import { networkHandles, useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import type { Meddle } from '../support/relay.js';
+import { refused } from '../support/secrets.js';
 import { until } from '../support/sockets.js';
 
-const ends = new Ends();
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 const ciphers: readonly CipherChoice[] = ['node', 'webcrypto'];
 
@@ -28,7 +29,7 @@ async function listening(options: Partial<EncryptedListenOptions>) {
   void server.serve(async (sock) => {
     await sock.recv();
   });
-  ends.onClear(() => server.close({ timeout: 0 }));
+  fixture.onCleanup(() => server.close({ timeout: 0 }));
   return { heard, port: (server.address() as { port: number }).port };
 }
 
@@ -95,7 +96,7 @@ const refusals: readonly Refusal[] = [
 describe.each(ciphers)('connect that fails in the handshake, with the %s cipher', (cipher) => {
   it.each(refusals)('sends an alert with the reason if the client $why', async (refusal) => {
     const { heard, port } = await listening({ ...refusal.server, cipher });
-    const relay = await ends.relay(port, refusal.meddle);
+    const relay = await fixture.relay(port, refusal.meddle);
     await refused(
       connect({ port: relay.port, host: '127.0.0.1', cipher, retry: false, ...refusal.client() }),
       refusal.code,
@@ -106,21 +107,21 @@ describe.each(ciphers)('connect that fails in the handshake, with the %s cipher'
   });
 
   it('closes the connection even if the server never ends it', async () => {
-    const { port } = await rawServer(ends, (stream) => {
+    const { port } = await fixture.rawServer((stream) => {
       stream.resume();
       stream.write('HTTP/1.1 400 Bad Request\r\n\r\n');
     });
-    const before = handles();
+    const before = networkHandles();
     const address = { port, host: '127.0.0.1', key: keys.server.publicKey };
     await refused(connect({ ...address, cipher, retry: false }), 'K4NET_NOT_K4NET');
     // The server's end of the connection stays: that stream belongs to the test.
-    await until(() => handles() <= before + 1);
+    await until(() => networkHandles() <= before + 1);
   });
 
   it('cuts the connection at its timeout, and when its signal aborts', async () => {
     for (const how of ['timeout', 'signal'] as const) {
       let cut: unknown;
-      const { port } = await rawServer(ends, (stream) => {
+      const { port } = await fixture.rawServer((stream) => {
         stream.resume();
         stream.on('error', (error) => (cut = error));
         stream.on('end', () => (cut ??= 'an end'));

@@ -1,19 +1,18 @@
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import type { HandlerContext, ServeOptions } from '../../lib/net/handlers.js';
 import type { Server } from '../../lib/net/server.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, rejected } from '../../lib/util/wait.js';
 import { needDist, run } from '../support/dist.js';
-import { carriers, Field, Spy } from '../support/net.js';
 import { turns } from '../support/recorder.js';
-import { drain, failure, fill, reasonOf, textOf, until, watch } from '../support/sockets.js';
 import { takeWarnings, warnings } from '../support/warnings.js';
+import { carriers, useFixture } from '../support/fixture.js';
+import { SocketSpy } from '../support/socket-spy.js';
+import { failure, fill, reasonOf, receiveAll, textOf, until, watch } from '../support/sockets.js';
 
-const field = new Field();
-
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 /** Handlers that each wait until the test releases them. */
 class Gate {
@@ -46,21 +45,21 @@ class Gate {
 
 /** Clients that have each sent their number. */
 async function numbered(server: Server, count: number): Promise<LockedSocket[]> {
-  const clients = await field.clients(server, count);
+  const clients = await fixture.connectClients(server, count);
   await Promise.all(clients.map((client, i) => client.send(`${i}`)));
   return clients;
 }
 
 describe.each(carriers)('serve on %s', (carrier) => {
   it('calls the handler for each connection, and closes the socket when the handler settles', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const seen: LockedSocket[] = [];
     const serving = server.serve(async (sock) => {
       seen.push(sock);
       await sock.send(`hello ${await sock.recvText()}`);
     });
     const clients = await numbered(server, 3);
-    const answers = await Promise.all(clients.map(drain));
+    const answers = await Promise.all(clients.map(receiveAll));
     expect(answers.map((list) => list.map(textOf))).toEqual([['hello 0'], ['hello 1'], ['hello 2']]);
     expect(seen).toHaveLength(3);
     for (const sock of seen) expect(await sock.closed).toEqual({ code: 'K4NET_CLOSED' });
@@ -69,9 +68,9 @@ describe.each(carriers)('serve on %s', (carrier) => {
   });
 
   it('closes the socket at once if the handler returns undefined', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const serving = server.serve(() => undefined);
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await failure(near.recv(), 'K4NET_CLOSED');
     await near.close();
     await until(() => server.connections === 0);
@@ -80,14 +79,14 @@ describe.each(carriers)('serve on %s', (carrier) => {
   });
 
   it('handles connections that came before it was called', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const clients = await numbered(server, 3);
     const gate = new Gate();
     const serving = server.serve(gate.handler);
     await until(() => gate.names.length === 3);
     expect(gate.names).toEqual(['0', '1', '2']);
     gate.openAll();
-    await Promise.all(clients.map(drain));
+    await Promise.all(clients.map(receiveAll));
     await server.close();
     await serving;
   });
@@ -104,7 +103,7 @@ describe('a handler of serve that fails', () => {
   ])('and %s is reported with its socket, and only its socket ends', async (_, fail, text) => {
     const reports: [unknown, LockedSocket | undefined][] = [];
     const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
-    const server = await field.listen({ port: 0, onError });
+    const server = await fixture.plainServer({ port: 0, onError });
     const sockets: LockedSocket[] = [];
     const serving = server.serve(async (sock) => {
       sockets.push(sock);
@@ -113,17 +112,17 @@ describe('a handler of serve that fails', () => {
         await sock.send(message);
       }
     });
-    const good = await field.connect(server);
+    const good = await fixture.connectTo(server);
     await good.send('before');
     expect(await good.recvText()).toBe('before');
-    const bad = await field.connect(server);
+    const bad = await fixture.connectTo(server);
     await bad.send('fail');
     await failure(bad.recv(), 'K4NET_CONNECTION');
     expect(reports.map(([error]) => (error as Error).message)).toEqual([text]);
     expect(reports[0]![1]).toBe(sockets[1]);
     await good.send('after');
     expect(await good.recvText()).toBe('after');
-    const third = await field.connect(server);
+    const third = await fixture.connectTo(server);
     await third.send('also');
     expect(await third.recvText()).toBe('also');
     expect(reports).toHaveLength(1);
@@ -133,12 +132,12 @@ describe('a handler of serve that fails', () => {
 
   it('because its peer broke the connection is reported', async () => {
     const reports: unknown[] = [];
-    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const server = await fixture.plainServer({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve(async (sock) => {
       await sock.send('come');
       await sock.recv();
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await near.recv();
     await near.close(undefined, { timeout: 0 });
     await until(() => reports.length === 1);
@@ -151,11 +150,11 @@ describe('a handler of serve that fails', () => {
     ['throws', throwing],
     ['rejects', () => Promise.reject(new Error('thrown'))],
   ])('is a process warning if onError %s', async (_, onError) => {
-    const server = await field.listen({ port: 0, onError });
+    const server = await fixture.plainServer({ port: 0, onError });
     const serving = server.serve(() => Promise.reject(new Error('of the handler')));
-    const one = await field.connect(server);
+    const one = await fixture.connectTo(server);
     await failure(one.recv(), 'K4NET_CONNECTION');
-    const other = await field.connect(server);
+    const other = await fixture.connectTo(server);
     await failure(other.recv(), 'K4NET_CONNECTION');
     await until(() => warnings.length > 0);
     await Promise.all([one.close(), other.close(), server.close()]);
@@ -166,14 +165,14 @@ describe('a handler of serve that fails', () => {
   });
 
   it('is one process warning for each error code without an onError', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const serving = server.serve(async (sock) => {
       const kind = await sock.recvText();
       if (kind === 'code') throw new K4netError('K4NET_MALFORMED', 'bad bytes');
       throw kind === 'text' ? (kind as unknown as Error) : new Error(kind);
     });
     for (const kind of ['first', 'second', 'code', 'code', 'text', 'first']) {
-      const near = await field.connect(server);
+      const near = await fixture.connectTo(server);
       await near.send(kind);
       await failure(near.recv(), 'K4NET_CONNECTION');
       await near.close();
@@ -191,30 +190,33 @@ describe('a handler of serve that fails', () => {
 });
 
 describe('the option maxConnections of serve', () => {
-  it.each([1, 2, 3])('of %i bounds the handlers that run, in the order of the connections', async (most) => {
-    const server = await field.listen();
-    const gate = new Gate();
-    const serving = server.serve(gate.handler, { maxConnections: most });
-    const clients = await numbered(server, 7);
-    const names = clients.map((_, i) => `${i}`);
-    for (let done = 0; done < clients.length; done += 1) {
-      const begun = Math.min(done + most, clients.length);
-      await until(() => gate.names.length === begun);
-      await turns(20);
-      expect(gate.names).toEqual(names.slice(0, begun));
-      gate.open(done);
-      await failure(clients[done]!.recv(), 'K4NET_CLOSED');
-      await clients[done]!.close();
-    }
-    expect(gate.most).toBe(most);
-    await until(() => server.connections === 0);
-    await server.close();
-    await serving;
-  });
+  it.each([1, 2, 3])(
+    'bounds the running handlers to %i, which start in the order of the connections',
+    async (most) => {
+      const server = await fixture.plainServer();
+      const gate = new Gate();
+      const serving = server.serve(gate.handler, { maxConnections: most });
+      const clients = await numbered(server, 7);
+      const names = clients.map((_, i) => `${i}`);
+      for (let done = 0; done < clients.length; done += 1) {
+        const begun = Math.min(done + most, clients.length);
+        await until(() => gate.names.length === begun);
+        await turns(20);
+        expect(gate.names).toEqual(names.slice(0, begun));
+        gate.open(done);
+        await failure(clients[done]!.recv(), 'K4NET_CLOSED');
+        await clients[done]!.close();
+      }
+      expect(gate.most).toBe(most);
+      await until(() => server.connections === 0);
+      await server.close();
+      await serving;
+    },
+  );
 
-  it("lets further connections wait, and reads at most recvSize and the stream's buffer of each", async () => {
-    const server = await field.listen({ port: 0, recvSize: 1000 });
-    const accepted = new Spy('server', field);
+  it("makes further connections wait, and reads at most recvSize and the stream's buffer of each", async () => {
+    const server = await fixture.plainServer({ port: 0, recvSize: 1000 });
+    const accepted = new SocketSpy('server', fixture);
     const gate = new Gate();
     const serving = server.serve(gate.handler, { maxConnections: 1 });
     const [first, second] = await numbered(server, 2);
@@ -235,13 +237,13 @@ describe('the option maxConnections of serve', () => {
   });
 
   it('passes a connection that ended while it waited to the handler as an ended socket', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const gate = new Gate();
     const ends: string[][] = [];
     const serving = server.serve(
       async (sock) => {
         if (gate.sockets.length === 0) await gate.handler(sock);
-        else ends.push((await drain(sock)).map(textOf));
+        else ends.push((await receiveAll(sock)).map(textOf));
       },
       { maxConnections: 1 },
     );
@@ -250,14 +252,14 @@ describe('the option maxConnections of serve', () => {
     await second!.end();
     gate.openAll();
     await first!.close();
-    await drain(second!);
+    await receiveAll(second!);
     expect(ends).toEqual([['1']]);
     await Promise.all([second!.close(), server.close()]);
     await serving;
   });
 
-  it('lets the server reset the connections that wait when it closes', async () => {
-    const server = await field.listen();
+  it('resets the waiting connections when the server closes', async () => {
+    const server = await fixture.plainServer();
     const gate = new Gate();
     const serving = server.serve(gate.handler, { maxConnections: 1 });
     const [first, second] = await numbered(server, 2);
@@ -277,26 +279,26 @@ describe('the option maxConnections of serve', () => {
     ['text', { maxConnections: '1' }, 'TypeError', /maxConnections.*string/],
     ['null for options', null, 'TypeError', /null/],
   ])('is rejected if it is %s, and serve takes no connection', async (_, options, name, message) => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const reason = (await reasonOf(server.serve(() => undefined, options as ServeOptions))) as Error;
     expect(reason.name).toBe(name);
     expect(reason.message).toMatch(message);
     const noHandler = (await reasonOf(server.serve(undefined as never))) as Error;
     expect(noHandler.message).toMatch(/handler.*undefined/);
-    await field.clients(server, 1);
+    await fixture.connectClients(server, 1);
     expect(server.connections).toBe(1);
   });
 });
 
 describe('the signal of a handler', () => {
   it('aborts when the server begins to close, and not before', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const contexts: HandlerContext[] = [];
     const serving = server.serve(async (sock, context) => {
       contexts.push(context);
       await sock.recv({ signal: context.signal });
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await until(() => contexts.length === 1);
     expect(contexts[0]!.signal.aborted).toBe(false);
     const received = watch(near.recv());
@@ -309,7 +311,7 @@ describe('the signal of a handler', () => {
   });
 
   it('aborts when its connection ends, without effect on others', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const contexts: HandlerContext[] = [];
     const serving = server.serve(async (_, context) => {
       contexts.push(context);
@@ -319,7 +321,7 @@ describe('the signal of a handler', () => {
         });
       });
     });
-    const [first, second, third] = await field.clients(server, 3);
+    const [first, second, third] = await fixture.connectClients(server, 3);
     await until(() => contexts.length === 3);
     const aborted = (): boolean[] => contexts.map(({ signal }) => signal.aborted);
     await first!.close(undefined, { timeout: 0 });
@@ -335,13 +337,13 @@ describe('the signal of a handler', () => {
   });
 
   it('is always the same object, and is aborted if it is read after the end', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const looks: [HandlerContext, LockedSocket][] = [];
     const serving = server.serve(async (sock, context) => {
       await sock.recv();
       looks.push([context, sock]);
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await near.send('go');
     await near.close();
     await until(() => looks.length === 1);
@@ -359,15 +361,15 @@ describe('the signal of a handler', () => {
     const warnings: Error[] = [];
     const note = (warning: Error): void => void warnings.push(warning);
     process.on('warning', note);
-    field.onClear(() => process.off('warning', note));
-    const server = await field.listen();
+    fixture.onCleanup(() => process.off('warning', note));
+    const server = await fixture.plainServer();
     let told = 0;
     const serving = server.serve(async (sock, { signal }) => {
       for (let nth = 0; nth < 1000; nth += 1) signal.addEventListener('abort', () => (told += 1));
       await sock.send('listening');
       await sock.closed;
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await near.recv();
     await near.close(undefined, { timeout: 0 });
     await until(() => told === 1000);
@@ -379,9 +381,9 @@ describe('the signal of a handler', () => {
 
   it('does not hide a handler that throws undefined before it has aborted', async () => {
     const reports: unknown[] = [];
-    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const server = await fixture.plainServer({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve(() => rejected(undefined));
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await failure(near.recv(), 'K4NET_CONNECTION');
     expect(reports).toEqual([undefined]);
     await server.close();
@@ -401,9 +403,9 @@ describe('the signal of a handler', () => {
 
   it('has a reason that a handler may reject with unreported', async () => {
     const reports: unknown[] = [];
-    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const server = await fixture.plainServer({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve((sock, { signal }) => sock.recv({ signal }));
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await until(() => server.connections === 1);
     await turns(5);
     await Promise.all([

@@ -8,25 +8,24 @@ import { Server, type ServerCloseOptions } from '../../lib/net/server.js';
 import type { ServerParts } from '../../lib/net/server-parts.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { needDist, run } from '../support/dist.js';
-import { carriers, Field, handles } from '../support/net.js';
 import { turns } from '../support/recorder.js';
 import { listening } from '../support/streams.js';
-import { drain, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 import { takeWarnings } from '../support/warnings.js';
+import { carriers, networkHandles, useFixture } from '../support/fixture.js';
+import { failure, reasonOf, receiveAll, textOf, until, watch } from '../support/sockets.js';
 
-const field = new Field();
+const fixture = useFixture();
 
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
-  await field.clear();
 });
 
 /** An accepted connection, with both its ends. */
 async function accepted(server: Server): Promise<{ near: LockedSocket; far: LockedSocket }> {
   const taking = server[Symbol.asyncIterator]().next();
-  const near = await field.connect(server);
+  const near = await fixture.connectTo(server);
   const { value: far } = await taking;
-  return { near, far: field.keep(far!) };
+  return { near, far: fixture.keep(far!) };
 }
 
 /**
@@ -34,7 +33,7 @@ async function accepted(server: Server): Promise<{ near: LockedSocket; far: Lock
  * connected.
  */
 async function turnedAway(server: Server): Promise<K4netError> {
-  const talk = async (): Promise<unknown> => (await field.connect(server, { retry: false })).recv();
+  const talk = async (): Promise<unknown> => (await fixture.connectTo(server, { retry: false })).recv();
   const reason = await reasonOf(talk());
   expect(reason).toBeInstanceOf(K4netError);
   return reason as K4netError;
@@ -42,7 +41,7 @@ async function turnedAway(server: Server): Promise<K4netError> {
 
 describe.each(carriers)('a loop over a server on %s', (carrier) => {
   it('yields the sockets of new connections in order, and ends when the server closes', async () => {
-    const server = await field.listen(await field.where(carrier));
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
     const names: string[] = [];
     const loop = (async () => {
       for await (const sock of server) {
@@ -52,9 +51,9 @@ describe.each(carriers)('a loop over a server on %s', (carrier) => {
       return 'over';
     })();
     for (const name of ['a', 'b', 'c']) {
-      const near = await field.connect(server);
+      const near = await fixture.connectTo(server);
       await near.send(name);
-      expect(await drain(near)).toEqual([]);
+      expect(await receiveAll(near)).toEqual([]);
     }
     await server.close();
     expect(await loop).toBe('over');
@@ -62,8 +61,8 @@ describe.each(carriers)('a loop over a server on %s', (carrier) => {
   });
 
   it('can be left and started again without losing a connection', async () => {
-    const server = await field.listen(await field.where(carrier));
-    const clients = await field.clients(server, 3);
+    const server = await fixture.plainServer(await fixture.listenAddress(carrier));
+    const clients = await fixture.connectClients(server, 3);
     await Promise.all(clients.map((client, i) => client.send(`${i}`)));
     const names: string[] = [];
     for await (const sock of server) {
@@ -81,17 +80,17 @@ describe.each(carriers)('a loop over a server on %s', (carrier) => {
 
 describe('several loops over one server', () => {
   it('share its connections in the order in which they waited', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const [one, other] = [server[Symbol.asyncIterator](), server[Symbol.asyncIterator]()];
     const asked = [one.next(), other.next(), one.next(), other.next()];
-    const clients = await field.clients(server, 4);
+    const clients = await fixture.connectClients(server, 4);
     await Promise.all(clients.map((client, i) => client.send(`${i}`)));
     const sockets = (await Promise.all(asked)).map(({ value }) => value!);
     expect(await Promise.all(sockets.map((sock) => sock.recvText()))).toEqual(['0', '1', '2', '3']);
   });
 
   it('all end when the server closes, waiting or not', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const [one, other] = [server[Symbol.asyncIterator](), server[Symbol.asyncIterator]()];
     const asked = [one.next(), other.next(), one.next()];
     await server.close();
@@ -102,7 +101,7 @@ describe('several loops over one server', () => {
   });
 
   it('are iterators that follow the protocol', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const iterator = server[Symbol.asyncIterator]();
     expect(iterator[Symbol.asyncIterator]()).toBe(iterator);
     expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
@@ -115,8 +114,12 @@ describe('the option maxPending of listen', () => {
     async (carrier) => {
       const reports: [unknown, unknown][] = [];
       const onError = (error: unknown, sock?: LockedSocket): void => void reports.push([error, sock]);
-      const server = await field.listen({ ...(await field.where(carrier)), maxPending: 2, onError });
-      const waiting = await field.clients(server, 2);
+      const server = await fixture.plainServer({
+        ...(await fixture.listenAddress(carrier)),
+        maxPending: 2,
+        onError,
+      });
+      const waiting = await fixture.connectClients(server, 2);
       expect(reports).toEqual([]);
       // A Unix socket has no reset, so the client sees an end.
       const code = (await turnedAway(server)).code;
@@ -129,24 +132,28 @@ describe('the option maxPending of listen', () => {
       const first = (await iterator.next()).value!;
       await waiting[0]!.send('unharmed');
       expect(textOf(await first.recv())).toBe('unharmed');
-      await field.clients(server, 1);
+      await fixture.connectClients(server, 1);
       expect(server.connections).toBe(3);
       expect(reports).toHaveLength(1);
     },
   );
 
   it('does not count connections that are served', async () => {
-    const server = await field.listen({ port: 0, maxPending: 1 });
-    const serving = server.serve((sock) => drain(sock));
-    const clients = await field.clients(server, 5);
+    const reports: unknown[] = [];
+    const onError = (error: unknown): void => void reports.push(error);
+    const server = await fixture.plainServer({ port: 0, maxPending: 1, onError });
+    const serving = server.serve((sock) => receiveAll(sock));
+    const clients = await fixture.connectClients(server, 5);
+    expect(server.connections).toBe(5);
     await Promise.all(clients.map((client) => client.close()));
     await server.close();
     await serving;
+    expect(reports).toEqual([]);
   });
 
   it('warns once for the process if there is no onError', async () => {
-    const server = await field.listen({ port: 0, maxPending: 1 });
-    await field.clients(server, 1);
+    const server = await fixture.plainServer({ port: 0, maxPending: 1 });
+    await fixture.connectClients(server, 1);
     for (let i = 0; i < 3; i += 1) {
       await turnedAway(server);
     }
@@ -156,9 +163,9 @@ describe('the option maxPending of listen', () => {
 
 describe('the connections property of a server', () => {
   it('counts waiting and open connections until they are gone', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     expect(server.connections).toBe(0);
-    const clients = await field.clients(server, 2);
+    const clients = await fixture.connectClients(server, 2);
     expect(server.connections).toBe(2);
     const iterator = server[Symbol.asyncIterator]();
     const sockets = [(await iterator.next()).value!, (await iterator.next()).value!];
@@ -172,7 +179,7 @@ describe('the connections property of a server', () => {
 
 describe('closing a server', () => {
   it('does not cut a connection whose handler ends in time', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const serving = server.serve(async (sock, { signal }) => {
       await sock.send('begun');
       await new Promise<void>((resolve) => {
@@ -183,10 +190,10 @@ describe('closing a server', () => {
       for (let i = 0; i < 100; i += 1) await sock.send(new Uint8Array(50_000));
       await sock.send('all of it');
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     expect(await near.recvText()).toBe('begun');
     const closing = server.close({ timeout: Infinity });
-    const messages = await drain(near);
+    const messages = await receiveAll(near);
     expect(messages).toHaveLength(101);
     expect(textOf(messages.at(-1))).toBe('all of it');
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
@@ -195,7 +202,7 @@ describe('closing a server', () => {
   });
 
   it('waits for sockets from a loop up to its timeout', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const { near, far } = await accepted(server);
     const closing = watch(server.close({ timeout: Infinity }));
     await near.send('still');
@@ -209,7 +216,7 @@ describe('closing a server', () => {
   it.each([undefined, 5_000, 60_000, 2 ** 32])(
     'cuts connections that have not ended after %s ms',
     async (timeout) => {
-      const server = await field.listen();
+      const server = await fixture.plainServer();
       const { near, far } = await accepted(server);
       const received = watch(near.recv());
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -229,9 +236,9 @@ describe('closing a server', () => {
 
   it('cuts connections at once with timeout 0, and aborts the handlers', async () => {
     const reports: unknown[] = [];
-    const server = await field.listen({ port: 0, onError: (error) => void reports.push(error) });
+    const server = await fixture.plainServer({ port: 0, onError: (error) => void reports.push(error) });
     const serving = server.serve((sock) => sock.recv());
-    const clients = await field.clients(server, 3);
+    const clients = await fixture.connectClients(server, 3);
     const received = clients.map((client) => failure(client.recv(), 'K4NET_CONNECTION'));
     await server.close({ timeout: 0 });
     await Promise.all([...received, serving]);
@@ -241,7 +248,7 @@ describe('closing a server', () => {
   });
 
   it('refuses new connections', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const { near, far } = await accepted(server);
     const closing = server.close({ timeout: Infinity });
     await failure(connect({ plain: true, ...server.address(), retry: false }), 'K4NET_CONNECT');
@@ -249,8 +256,8 @@ describe('closing a server', () => {
   });
 
   it('resets connections that nobody took', async () => {
-    const server = await field.listen();
-    const clients = await field.clients(server, 3);
+    const server = await fixture.plainServer();
+    const clients = await fixture.connectClients(server, 3);
     const received = clients.map((client) => failure(client.recv(), 'K4NET_CONNECTION'));
     await server.close({ timeout: Infinity });
     await Promise.all(received);
@@ -258,7 +265,7 @@ describe('closing a server', () => {
   });
 
   it('happens once, however often close is called', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const { near, far } = await accepted(server);
     const calls = [
       server.close({ timeout: Infinity }),
@@ -278,7 +285,7 @@ describe('closing a server', () => {
   });
 
   it('works from a handler and from a listener of its signal', async () => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     let inner: Promise<void> | undefined;
     const serving = server.serve(async (sock, { signal }) => {
       signal.addEventListener('abort', () => {
@@ -287,9 +294,9 @@ describe('closing a server', () => {
       await sock.recv();
       void server.close();
     });
-    const near = await field.connect(server);
+    const near = await fixture.connectTo(server);
     await near.send('stop');
-    expect(await drain(near)).toEqual([]);
+    expect(await receiveAll(near)).toEqual([]);
     await serving;
     await inner;
     expect(inner).toBeInstanceOf(Promise);
@@ -301,24 +308,24 @@ describe('closing a server', () => {
     ['a timeout that is NaN', { timeout: NaN }, 'RangeError', /timeout.*NaN/],
     ['null for options', null, 'TypeError', /null/],
   ])('rejects %s, and keeps the server running', async (_, options, name, message) => {
-    const server = await field.listen();
+    const server = await fixture.plainServer();
     const reason = (await reasonOf(server.close(options as ServerCloseOptions))) as Error;
     expect(reason.name).toBe(name);
     expect(reason.message).toMatch(message);
     await accepted(server);
   });
 
-  it('leaves no handle', async () => {
-    const server = await field.listen();
-    const clients = await field.clients(server, 3);
+  it('leaves no handle of the network', async () => {
+    const server = await fixture.plainServer();
+    const clients = await fixture.connectClients(server, 3);
     const iterator = server[Symbol.asyncIterator]();
     for (let i = 0; i < 3; i += 1) void (await iterator.next()).value!.close();
-    await field.clients(server, 1);
+    await fixture.connectClients(server, 1);
     const disposed = server[Symbol.asyncDispose]();
     await Promise.all(clients.map((client) => client.close()));
     await disposed;
-    await field.clear();
-    await until(() => handles() === 0);
+    await fixture.release();
+    await until(() => networkHandles() === 0);
   });
 });
 

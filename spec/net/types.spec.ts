@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { connect, type ConnectOptions } from '../../lib/net/connect.js';
 import { listen, type ListenOptions } from '../../lib/net/listen.js';
 import type { HandlerContext } from '../../lib/net/handlers.js';
@@ -6,13 +6,13 @@ import type { Server } from '../../lib/net/server.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { Peer } from '../../lib/sockets/encrypted-socket-options.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Ends, keys } from '../support/encrypted.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 
-const ends = new Ends();
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 describe('the types of connect and listen', () => {
-  it.each([true, undefined])('accept options of either kind: plain is %o', async (plain) => {
+  it.each([true, undefined])('accept options of unknown kind, plain: %o', async (plain) => {
     const listening: ListenOptions = plain ? { port: 0, plain } : { port: 0, key: keys.server };
     const server = await listen(unknownKind(listening));
     const served = server.serve((sock) => sock.close());
@@ -32,14 +32,14 @@ describe('the types of connect and listen', () => {
 
   it('return encrypted sockets whose peer is defined', async () => {
     const server = await listen({ port: 0, key: keys.server, clientAuth: 'required' });
-    ends.onClear(() => server.close({ timeout: 0 }));
+    fixture.onCleanup(() => server.close({ timeout: 0 }));
     const next = server[Symbol.asyncIterator]().next();
     const near = await connect({
       ...server.address(),
       pin: keys.server.fingerprint,
       clientKey: keys.ec,
     });
-    ends.keep(near);
+    fixture.keep(near);
     expectTypeOf(near).toEqualTypeOf<EstablishedSocket>();
     expectTypeOf(near.peer).toEqualTypeOf<Peer>();
     expect(near.peer.fingerprint).toBe(keys.server.fingerprint);

@@ -23,7 +23,7 @@ function open(congested: boolean) {
   return { gate, outlet, begin, opened: () => opened };
 }
 
-it('the answer gate lets eight callbacks be in flight while the send queue is full, and waits for room once', async () => {
+it('the answer gate allows eight callbacks in flight while the send queue is full, and waits for room once', async () => {
   const { gate, outlet, begin, opened } = open(true);
   expect(begin()).toBe(8);
   for (let i = 0; i < 100; i += 1) expect(gate.closed).toBe(true);

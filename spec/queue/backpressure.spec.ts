@@ -8,11 +8,10 @@ import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { PayloadConstructor } from '../../lib/queue/types.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { needDist } from '../support/dist.js';
-import { Ends } from '../support/encrypted.js';
-import { kinds, overStream, queuePair, type Kind } from '../support/queue-pairs.js';
 import { listening } from '../support/streams.js';
-import { failure, until, watch } from '../support/sockets.js';
 import { recordStderr } from '../support/warnings.js';
+import { Fixture, tcpKinds, useFixture, type SocketKind } from '../support/fixture.js';
+import { failure, until, watch } from '../support/sockets.js';
 
 beforeAll(needDist);
 
@@ -27,30 +26,33 @@ interface Slow {
 
 /** @param meddle - for what becomes of the bytes on their way. */
 async function slowPeer(
-  ends: Ends,
-  kind: Kind,
+  fixture: Fixture,
+  kind: SocketKind,
   near: QueueSocketOptions,
   far: QueueSocketOptions = {},
   gone?: () => boolean,
 ): Promise<Slow> {
   const server: Server = createServer({ allowHalfOpen: true });
   const port = await listening(server, { port: 0, host: '127.0.0.1' });
-  ends.onClear(() => new Promise((resolve) => server.close(resolve)));
-  const reached = gone ? (await ends.relay(port, (unit) => (gone() ? [] : [unit]))).port : port;
+  fixture.onCleanup(() => new Promise((resolve) => server.close(resolve)));
+  const reached = gone ? (await fixture.relay(port, (unit) => (gone() ? [] : [unit]))).port : port;
   const accepted = once(server, 'connection');
-  const child = spawn(process.execPath, ['--expose-gc', program, kind, `${reached}`, JSON.stringify(far)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', program, kind.split(' ')[0]!, `${reached}`, JSON.stringify(far)],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   recordStderr(child);
   const exited = once(child, 'exit');
-  ends.onClear(async () => {
+  fixture.onCleanup(async () => {
     // Also one that is stopped.
     child.kill('SIGKILL');
     await exited;
   });
   const [stream] = (await accepted) as [Socket];
-  const queue = new QueueSocket(overStream(kind, stream, 'server'), near);
-  ends.onClear(() => queue.close(undefined, { timeout: 0 }));
+  const queue = new QueueSocket(fixture.socketOver(stream, 'server'), near);
   queue.start();
   return { queue, child };
 }
@@ -66,7 +68,7 @@ async function report(queue: QueueSocket): Promise<Report> {
   return JSON.parse(new TextDecoder().decode(answer.read())) as Report;
 }
 
-describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
+describe.concurrent.each(tcpKinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
   const size = 8 * KiB;
   const count = 2500;
   // Well over what a busy machine keeps a process waiting; the peer is away for longer than it waits itself.
@@ -75,13 +77,13 @@ describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets 
     writer.writeUint(2400);
   };
 
-  it('backpressure: a slow peer holds no more than its limit, the sender waits, every message arrives in order, and the heartbeat does not end the connection', async ({
+  it('holds at most its limit in memory and makes the sender wait, gets every message in order, and is not ended by the heartbeat (backpressure)', async ({
     onTestFinished,
   }) => {
-    const ends = new Ends();
-    onTestFinished(() => ends.clear());
+    const fixture = new Fixture(kind);
+    onTestFinished(() => fixture.release());
     const { queue } = await slowPeer(
-      ends,
+      fixture,
       kind,
       { heartbeat: { interval: 50, timeout: 30_000 }, callTimeout: Infinity },
       { heartbeat: { interval: 50, timeout: patience } },
@@ -108,53 +110,56 @@ describe.concurrent.each(kinds)('a slow peer behind a fast sender, over sockets 
     if (process.env['K4NET_SOAK_FIGURES']) console.log({ buffered, most });
 
     // Away with nothing to do but to listen, too.
-    if (kind === 'plain') await queue.call('block', awayFor);
+    if (kind === 'plain over TCP') await queue.call('block', awayFor);
     expect(queue.readyState).toBe('open');
     await queue.close();
     expect(await queue.closed).toEqual({ code: 'K4NET_CLOSED' });
   }, 60_000);
 });
 
-it('a callback that takes longer than both heartbeat timeouts makes the sender wait and does not end the connection', async () => {
-  const heartbeat = { interval: 50, timeout: 1500 };
-  const { near, far, dispose } = await queuePair('plain', { heartbeat }, { heartbeat });
-  let open: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => (open = resolve));
-  let seen = 0;
-  far.registerCallback('work', async () => {
-    await gate;
-    seen += 1;
-  });
-  near.start();
-  far.start();
-  // Until nothing moves any more although both ends are served.
-  const payload = new Uint8Array(32 * KiB);
-  let sent = 0;
-  let last = watch(near.sendRegistered('work', payload));
-  for (let still = 0; still < 500;) {
-    if (last.state === 'pending') {
-      const before = near.bufferedAmount;
-      await setTimeout(0);
-      still = near.bufferedAmount === before ? still + 1 : 0;
-    } else {
-      sent += 1;
-      still = 0;
-      last = watch(near.sendRegistered('work', payload));
+describe('a slow callback', () => {
+  const fixture = useFixture('plain over TCP');
+
+  it('makes the sender wait and does not end the connection if it takes longer than both heartbeat timeouts', async () => {
+    const heartbeat = { interval: 50, timeout: 1500 };
+    const { near, far } = await fixture.queuePair({ near: { heartbeat }, far: { heartbeat } });
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    let seen = 0;
+    far.registerCallback('work', async () => {
+      await gate;
+      seen += 1;
+    });
+    near.start();
+    far.start();
+    // Until nothing moves any more although both ends are served.
+    const payload = new Uint8Array(32 * KiB);
+    let sent = 0;
+    let last = watch(near.sendRegistered('work', payload));
+    for (let still = 0; still < 500;) {
+      if (last.state === 'pending') {
+        const before = near.bufferedAmount;
+        await setTimeout(0);
+        still = near.bufferedAmount === before ? still + 1 : 0;
+      } else {
+        sent += 1;
+        still = 0;
+        last = watch(near.sendRegistered('work', payload));
+      }
     }
-  }
-  expect(last.state).toBe('pending');
-  expect(near.bufferedAmount).toBeLessThan(512 * KiB);
-  expect(far.stats().callbackQueue.bytes).toBeLessThan(1024 * KiB + 2 * payload.length);
-  // This time has to pass: that it does no harm is what is shown.
-  await setTimeout(1.5 * heartbeat.timeout);
-  expect([near.readyState, far.readyState, last.state]).toEqual(['open', 'open', 'pending']);
-  open();
-  await until(() => seen === sent + 1);
-  await Promise.all([near.close(), far.close()]);
-  await dispose();
+    expect(last.state).toBe('pending');
+    expect(near.bufferedAmount).toBeLessThan(512 * KiB);
+    expect(far.stats().callbackQueue.bytes).toBeLessThan(1024 * KiB + 2 * payload.length);
+    // This time has to pass: that it does no harm is what is shown.
+    await setTimeout(1.5 * heartbeat.timeout);
+    expect([near.readyState, far.readyState, last.state]).toEqual(['open', 'open', 'pending']);
+    open();
+    await until(() => seen === sent + 1);
+    await Promise.all([near.close(), far.close()]);
+  });
 });
 
-describe.concurrent('a peer that is really gone ends the connection', () => {
+describe.concurrent('a heartbeat ends the connection to a peer that does not respond', () => {
   const timeout = 2000;
   const heartbeat = { interval: 100, timeout };
   /** For a busy machine; nothing waits for it. */
@@ -172,12 +177,12 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
     expect(queue.stats()).toMatchObject({ callsInFlight: 0, sendQueue: 0 });
   }
 
-  it.for(kinds)(
-    'a process that was stopped, and whose kernel goes on, %s',
+  it.for(tcpKinds)(
+    'if its process is stopped while its kernel still runs, %s',
     async (kind, { onTestFinished }) => {
-      const ends = new Ends();
-      onTestFinished(() => ends.clear());
-      const { queue, child } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity });
+      const fixture = new Fixture(kind);
+      onTestFinished(() => fixture.release());
+      const { queue, child } = await slowPeer(fixture, kind, { heartbeat, callTimeout: Infinity });
       await report(queue);
       const pending = Array.from({ length: 10 }, () => queue.call('never'));
       await queue.call('report');
@@ -187,12 +192,12 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
     },
   );
 
-  it.for(kinds)(
-    'a process that was stopped while much was sent to it, %s',
+  it.for(tcpKinds)(
+    'if its process is stopped while much data is in flight to it, %s',
     async (kind, { onTestFinished }) => {
-      const ends = new Ends();
-      onTestFinished(() => ends.clear());
-      const { queue, child } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity });
+      const fixture = new Fixture(kind);
+      onTestFinished(() => fixture.release());
+      const { queue, child } = await slowPeer(fixture, kind, { heartbeat, callTimeout: Infinity });
       await report(queue);
       child.kill('SIGSTOP');
       const since = performance.now();
@@ -203,11 +208,11 @@ describe.concurrent('a peer that is really gone ends the connection', () => {
     },
   );
 
-  it.for(kinds)('a network that swallows everything, %s', async (kind, { onTestFinished }) => {
-    const ends = new Ends();
-    onTestFinished(() => ends.clear());
+  it.for(tcpKinds)('if the network drops all bytes, %s', async (kind, { onTestFinished }) => {
+    const fixture = new Fixture(kind);
+    onTestFinished(() => fixture.release());
     let gone = false;
-    const { queue } = await slowPeer(ends, kind, { heartbeat, callTimeout: Infinity }, {}, () => gone);
+    const { queue } = await slowPeer(fixture, kind, { heartbeat, callTimeout: Infinity }, {}, () => gone);
     await report(queue);
     const pending = queue.call('never');
     gone = true;

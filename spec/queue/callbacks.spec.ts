@@ -1,16 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { Errors, QueueField } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
-import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 import { takeWarnings, warnings } from '../support/warnings.js';
-
-const textIn = (reader: BinaryReader): string => textOf(reader.read());
+import { useFixture } from '../support/fixture.js';
+import { ErrorLog, textIn } from '../support/queue.js';
+import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
 describe('QueueSocket: callbacks', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   /** A callback that begins and ends as the test says. */
   class Gated {
@@ -25,7 +23,7 @@ describe('QueueSocket: callbacks', () => {
   }
 
   it('run up to concurrency at a time', async () => {
-    const { near, far } = await field.pair({ far: { concurrency: 3 } });
+    const { near, far } = await fixture.queuePair({ far: { concurrency: 3 } });
     const gated = new Gated();
     far.registerCallback('x', gated.callback);
     far.start();
@@ -40,7 +38,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('with a concurrency of their own run independently of the others', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const [shared, own] = [new Gated(), new Gated()];
     far.registerCallback('shared', shared.callback);
     far.registerCallback('own', own.callback, { concurrency: 2 });
@@ -59,7 +57,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('count messages and requests together in a concurrency of their own', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const gated = new Gated();
     far.registerCallback('own', gated.callback, { concurrency: 1 });
     far.start();
@@ -76,7 +74,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('of a higher priority start first among waiting ones', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const seen: string[] = [];
     const gate = new Deferred<void>();
     far.registerCallback('first', () => gate.promise);
@@ -93,8 +91,8 @@ describe('QueueSocket: callbacks', () => {
     expect(seen).toEqual(['high', 'high', 'plain', 'plain', 'low', 'low']);
   });
 
-  it('can be replaced while messages wait: the new callback gets them', async () => {
-    const { near, far } = await field.pair();
+  it('can be replaced while messages wait, which go to the new callback', async () => {
+    const { near, far } = await fixture.queuePair();
     const old = new Gated();
     const seen: string[] = [];
     far.registerCallback('x', old.callback);
@@ -111,8 +109,8 @@ describe('QueueSocket: callbacks', () => {
   it.each(['queue', 'drop', 'error'] as const)(
     'can be removed while messages wait, which are then unmatched (%s)',
     async (unmatched) => {
-      const errors = new Errors();
-      const { near, far } = await field.pair({ far: { unmatched, onError: errors.onError } });
+      const errors = new ErrorLog();
+      const { near, far } = await fixture.queuePair({ far: { unmatched, onError: errors.onError } });
       const gated = new Gated();
       far.registerCallback('x', gated.callback);
       far.start();
@@ -136,7 +134,7 @@ describe('QueueSocket: callbacks', () => {
   );
 
   it('can register, remove and replace themselves', async () => {
-    const { near, far } = await field.pair({ far: { unmatched: 'drop' } });
+    const { near, far } = await fixture.queuePair({ far: { unmatched: 'drop' } });
     const seen: string[] = [];
     far.registerCallback('x', () => {
       seen.push('old');
@@ -164,8 +162,8 @@ describe('QueueSocket: callbacks', () => {
     ],
     ['message', 'rejects', () => Promise.reject(new TypeError('broken'))],
   ] as const)('of a %s that %s is reported, and the next one runs', async (kind, _, callback) => {
-    const errors = new Errors();
-    const { near, far } = await field.pair({ far: errors });
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.queuePair({ far: errors });
     const seen: string[] = [];
     far.registerCallback('bad', callback);
     far.registerCallback('good', (reader) => void seen.push(textIn(reader)));
@@ -176,18 +174,18 @@ describe('QueueSocket: callbacks', () => {
     }
     await until(() => seen.length === 3);
     expect(errors.kinds).toEqual([`${kind} bad`, `${kind} bad`, `${kind} bad`]);
-    expect(errors.heard[0]?.error).toMatchObject({ name: 'TypeError', message: 'broken' });
+    expect(errors.entries[0]?.error).toMatchObject({ name: 'TypeError', message: 'broken' });
     expect(far.stats()).toMatchObject({ callbacksRun: 6, callbacksFailed: 3 });
   });
 
   it('that read past the end of their payload fail with an EndOfDataError', async () => {
-    const errors = new Errors();
-    const { near, far } = await field.pair({ far: errors });
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.queuePair({ far: errors });
     far.registerCallback('x', (reader) => void reader.readUint());
     far.start();
     void near.sendRegistered('x', 'abc');
-    await until(() => errors.heard.length > 0);
-    expect(errors.heard[0]?.error).toMatchObject({ code: 'K4NET_END_OF_DATA', wanted: 4, available: 3 });
+    await until(() => errors.entries.length > 0);
+    expect(errors.entries[0]?.error).toMatchObject({ code: 'K4NET_END_OF_DATA', wanted: 4, available: 3 });
   });
 
   it('can fail with an onError that fails too', async () => {
@@ -203,7 +201,7 @@ describe('QueueSocket: callbacks', () => {
       },
     ];
     for (const onError of onErrors) {
-      const { near, far } = await field.pair({ far: { onError: onError } });
+      const { near, far } = await fixture.queuePair({ far: { onError: onError } });
       far.registerCallback('x', () => {
         throw new Error('callback');
       });
@@ -220,7 +218,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('cause one process warning per name without an onError', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     far.registerCallback('warn-one', () => {
       throw new Error('one is broken');
     });
@@ -251,18 +249,18 @@ describe('QueueSocket: callbacks', () => {
     ['error', ['message who', 'message what']],
     [undefined, ['message who', 'message what']],
   ] as const)('that are missing follow the option unmatched (%s)', async (unmatched, kinds) => {
-    const errors = new Errors();
-    const { near, far } = await field.started({ far: { unmatched, onError: errors.onError } });
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.startedQueuePair({ far: { unmatched, onError: errors.onError } });
     void near.sendRegistered('who', 'x');
     void near.sendRegistered('what');
     void near.send('raw');
     expect(textOf(await far.recv())).toBe('raw');
     expect(errors.kinds).toEqual(kinds);
-    for (const { error } of errors.heard) expect(error).toMatchObject({ code: 'K4NET_NO_CALLBACK' });
+    for (const { error } of errors.entries) expect(error).toMatchObject({ code: 'K4NET_NO_CALLBACK' });
   });
 
   it('fill a receive queue that nobody reads, which causes one process warning per socket', async () => {
-    const { near, far } = await field.started({ far: { maxQueuedMessages: 3 } });
+    const { near, far } = await fixture.startedQueuePair({ far: { maxQueuedMessages: 3 } });
     for (let i = 0; i < 5; i += 1) void near.send('nobody calls recv');
     await until(() => warnings.length > 0);
     const [unread, ...others] = await takeWarnings();
@@ -276,7 +274,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it.each(['', 'ä', 'a\0', 'n'.repeat(256), '\n'])('cannot have the name %j', async (name) => {
-    const { near } = await field.started();
+    const { near } = await fixture.startedQueuePair();
     const use = (): void => undefined;
     expect(() => {
       near.registerCallback(name, use);
@@ -293,7 +291,7 @@ describe('QueueSocket: callbacks', () => {
   });
 
   it('must be functions with known options', async () => {
-    const { near } = await field.pair();
+    const { near } = await fixture.queuePair();
     for (const wrong of [undefined, null, 'f', {}]) {
       expect(() => {
         near.registerCallback('x', wrong as never);
@@ -314,11 +312,10 @@ describe('QueueSocket: callbacks', () => {
 });
 
 describe('QueueSocket: dispatch', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('manual: recvRegistered runs the queued callbacks, waits for them, and resolves with their number', async () => {
-    const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.queuePair({ far: { dispatch: 'manual' } });
     const seen: string[] = [];
     far.registerCallback('sync', (reader) => void seen.push(textIn(reader)));
     far.registerCallback('async', async (reader) => {
@@ -341,7 +338,7 @@ describe('QueueSocket: dispatch', () => {
   });
 
   it('manual: messages that arrive while callbacks run wait for the next recvRegistered', async () => {
-    const { near, far } = await field.pair({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.queuePair({ far: { dispatch: 'manual' } });
     const gate = new Deferred<void>();
     far.registerCallback('x', () => gate.promise);
     far.start();
@@ -360,8 +357,8 @@ describe('QueueSocket: dispatch', () => {
   });
 
   it('manual: failed callbacks are reported and counted like others', async () => {
-    const errors = new Errors();
-    const { near, far } = await field.pair({ far: { dispatch: 'manual', onError: errors.onError } });
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.queuePair({ far: { dispatch: 'manual', onError: errors.onError } });
     far.registerCallback('x', () => {
       throw new Error('broken');
     });
@@ -374,7 +371,7 @@ describe('QueueSocket: dispatch', () => {
   });
 
   it('manual: requests wait for recvRegistered too', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     far.registerCallback('x', (reader) => reader.read());
     const answer = watch(near.call('x', 'y'));
     await until(() => far.stats().requestQueue.messages === 1);
@@ -386,7 +383,7 @@ describe('QueueSocket: dispatch', () => {
   });
 
   it('auto: recvRegistered resolves with the number of callbacks since the last time', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     far.registerCallback('x', () => undefined);
     far.start();
     expect(await far.recvRegistered()).toBe(0);
@@ -397,7 +394,7 @@ describe('QueueSocket: dispatch', () => {
   });
 
   it.each(['auto', 'manual'] as const)('%s: recvRegistered yields for one turn', async (dispatch) => {
-    const { far } = await field.started({ far: { dispatch } });
+    const { far } = await fixture.startedQueuePair({ far: { dispatch } });
     let turned = false;
     setImmediate(() => (turned = true));
     await far.recvRegistered();
@@ -407,18 +404,18 @@ describe('QueueSocket: dispatch', () => {
   it.each(['auto', 'manual'] as const)(
     '%s: recvRegistered rejects after the socket has ended',
     async (dispatch) => {
-      const { near, far } = await field.started({ far: { dispatch } });
+      const { near, far } = await fixture.startedQueuePair({ far: { dispatch } });
       await near.close();
       await far.closed;
       await failure(far.recvRegistered(), 'K4NET_CLOSED');
-      const { far: other } = await field.started({ far: { dispatch } });
+      const { far: other } = await fixture.startedQueuePair({ far: { dispatch } });
       await other.close(undefined, { timeout: 0 });
       await failure(other.recvRegistered(), 'K4NET_CLOSED');
     },
   );
 
   it('auto: recvRegistered rejects after the socket has ended even if callbacks were dropped', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     far.registerCallback('x', () => new Promise(() => undefined));
     far.start();
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');

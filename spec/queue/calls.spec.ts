@@ -4,9 +4,9 @@ import { closedError, MalformedError, RemoteError, TimeoutError } from '../../li
 import { requestWindow } from '../../lib/queue/flow-window.js';
 import { Calls } from '../../lib/queue/calls.js';
 import { AbortHub } from '../../lib/util/wait.js';
-import { decodeControl, joined } from '../support/queue.js';
 import { pattern, Random, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { decodeControl, joined } from '../support/queue.js';
 import { failure, failureOf, reasonOf, watch } from '../support/sockets.js';
 
 /** What a request counts beside its payload: docs/protocol.md. */

@@ -1,15 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { encodeRegistered } from '../../lib/queue/envelope.js';
-import { QueueField } from '../support/queue.js';
+import { useFixture } from '../support/fixture.js';
 
-const field = new QueueField();
-afterEach(() => field.clear());
+const fixture = useFixture();
 
 describe('a callback that removes another callback with a concurrency of its own', () => {
   it.each(['auto', 'manual'] as const)(
     'does not keep a third callback from its messages (%s)',
     async (dispatch) => {
-      const { queue, peer } = await field.alone({ dispatch, unmatched: 'error' });
+      const { queue, peer } = await fixture.queueWithPeer({ dispatch, unmatched: 'error' });
       const own = { concurrency: 1 };
       queue.registerCallback('first', () => undefined, own);
       queue.registerCallback(

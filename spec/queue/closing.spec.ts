@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
@@ -6,18 +6,10 @@ import { K4netError } from '../../lib/errors.js';
 import { encodeCancel } from '../../lib/queue/envelope.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
-import {
-  decodeControl,
-  encodeRequest,
-  Errors,
-  hex,
-  QueueField,
-  queueCarriers,
-  registered,
-  type QueuePair,
-} from '../support/queue.js';
 import { pattern } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { socketKinds, type QueuePair, useFixture } from '../support/fixture.js';
+import { ErrorLog, decodeControl, encodeRequest, hex, registered } from '../support/queue.js';
 import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
 const none = new Uint8Array(0);
@@ -29,12 +21,11 @@ function aborted(signal: AbortSignalLike): Promise<void> {
   });
 }
 
-describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: close', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('settles all pending promises, aborts the signals of running callbacks, and drops waiting ones', async () => {
-    const { near, far } = await field.pair({ far: { requestConcurrency: 1 } });
+    const { near, far } = await fixture.queuePair({ far: { requestConcurrency: 1 } });
     const signals: AbortSignalLike[] = [];
     const wait = async (_: unknown, { signal }: { signal: AbortSignalLike }): Promise<string> => {
       signals.push(signal);
@@ -86,7 +77,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 
   it('rejects a pending recv', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const waiting = [far.recv(), far.recv({ timeout: 60_000 })].map(watch);
     await turns(2);
     await Promise.all([far.close(), near.close()]);
@@ -94,7 +85,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 
   it('sends earlier messages first and the closing message last', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     for (let i = 0; i < 30; i += 1) void near.send(pattern(20_000, i));
     void near.close('last');
     for (let i = 0; i < 30; i += 1) expect((await far.recv()).length).toBe(20_000);
@@ -103,7 +94,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 
   it('works before start, repeatedly, and with await using', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     far.start();
     const closing = near.close('never started');
     expect(textOf(await far.recv())).toBe('never started');
@@ -115,12 +106,12 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 
   it('cuts the connection after its timeout when the peer does not end', async () => {
-    const { queue } = await field.alone();
+    const { queue } = await fixture.queueWithPeer();
     queue.start();
     const info = watch(queue.closed);
     await queue.close(undefined, { timeout: 20 });
     expect(info.value?.code).toBe('K4NET_TIMEOUT');
-    const { queue: other } = await field.alone();
+    const { queue: other } = await fixture.queueWithPeer();
     const slow = watch(other.close());
     await other.close(undefined, { timeout: 0 });
     await until(() => slow.state === 'resolved');
@@ -128,7 +119,9 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
 
   it('reports the error of a failed connection to all pending calls, and still runs waiting callbacks', async () => {
     const causes: (K4netError | undefined)[] = [];
-    const { near, far, cut } = await field.pair({ far: { onClose: (cause) => void causes.push(cause) } });
+    const { near, far, cut } = await fixture.queuePair({
+      far: { onClose: (cause) => void causes.push(cause) },
+    });
     const seen: boolean[] = [];
     const gate = new Deferred<void>();
     far.registerCallback('x', async (_, { signal }) => {
@@ -157,7 +150,7 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
   });
 
   it('waits for callbacks when the peer has ended, and sends their answers', async () => {
-    const { queue, peer } = await field.alone({ concurrency: 1, requestConcurrency: 1 });
+    const { queue, peer } = await fixture.queueWithPeer({ concurrency: 1, requestConcurrency: 1 });
     const seen: string[] = [];
     const gate = new Deferred<void>();
     queue.registerCallback('message', async (reader) => {
@@ -191,12 +184,12 @@ describe.each(queueCarriers)('QueueSocket, %s: close', (carrier) => {
 });
 
 describe('QueueSocket: a connection that fails while the queues are full', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
+
   const far = { maxQueuedMessages: 2 };
 
   it('rejects calls although messages wait for recv', async () => {
-    const { near, far: sock, cut } = await field.started({ far });
+    const { near, far: sock, cut } = await fixture.startedQueuePair({ far });
     for (let i = 0; i < 5; i += 1) void near.send(`${i}`);
     await until(() => sock.stats().receiveQueue.messages === 2);
     const call = watch(sock.call('x', '', { timeout: Infinity }));
@@ -210,7 +203,7 @@ describe('QueueSocket: a connection that fails while the queues are full', () =>
   });
 
   it('aborts the signals of running callbacks', async () => {
-    const { near, far: sock, cut } = await field.pair({ far });
+    const { near, far: sock, cut } = await fixture.queuePair({ far });
     const seen: number[] = [];
     sock.registerCallback('x', async (reader, { signal }) => {
       if (!signal.aborted)
@@ -231,9 +224,8 @@ describe('QueueSocket: a connection that fails while the queues are full', () =>
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a request that manual dispatch holds', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a request that manual dispatch holds', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it.each([
     [
@@ -246,7 +238,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that manual dispatch ho
   ] as readonly [string, (pair: QueuePair) => unknown][])(
     'has its signal aborted when %s',
     async (_, end) => {
-      const pair = await field.started({ far: { dispatch: 'manual' } });
+      const pair = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
       const { near, far } = pair;
       const seen: unknown[] = [];
       far.registerCallback('x', async (reader, { signal }) => {
@@ -265,7 +257,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that manual dispatch ho
   );
 
   it('has its signal aborted when the socket closes while recvRegistered runs its callback', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     let reason: unknown;
     far.registerCallback('x', async (_, { signal }) => {
       await aborted(signal);
@@ -283,16 +275,15 @@ describe.each(queueCarriers)('QueueSocket, %s: a request that manual dispatch ho
 });
 
 describe('QueueSocket: onClose', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it.each([
     ['bytes', () => new Uint8Array([0x79])],
     ['text', () => 'y'],
     ['a promise of bytes', () => Promise.resolve(new Uint8Array([0x79]))],
     ['a promise of text, later', () => turns(3).then(() => 'y')],
-  ])('has the last word: %s', async (_, onClose) => {
-    const { near, far } = await field.started({ near: { onClose } });
+  ])('returns the closing message: %s', async (_, onClose) => {
+    const { near, far } = await fixture.startedQueuePair({ near: { onClose } });
     void near.send('x');
     void near.close();
     expect(textOf(await far.recv())).toBe('x');
@@ -315,10 +306,10 @@ describe('QueueSocket: onClose', () => {
     ['a promise of an object', () => Promise.resolve({}), 1],
     ['null', () => null, 1],
     ['a control message', () => hex('00 4b 51 05'), 1],
-  ])('may say nothing, and what goes wrong is reported: %s', async (_, onClose, reports) => {
-    const errors = new Errors();
+  ])('may return no closing message, and its errors are reported: %s', async (_, onClose, reports) => {
+    const errors = new ErrorLog();
     const near = { onClose: onClose as NonNullable<QueueSocketOptions['onClose']>, onError: errors.onError };
-    const { near: sock, far } = await field.started({ near });
+    const { near: sock, far } = await fixture.startedQueuePair({ near });
     void sock.send('x');
     void sock.close();
     expect(textOf(await far.recv())).toBe('x');
@@ -329,7 +320,7 @@ describe('QueueSocket: onClose', () => {
 
   it('is overridden by the closing message of close', async () => {
     let asked = 0;
-    const { near, far } = await field.started({ near: { onClose: () => `hook ${(asked += 1)}` } });
+    const { near, far } = await fixture.startedQueuePair({ near: { onClose: () => `hook ${(asked += 1)}` } });
     void near.close('explicit');
     expect(textOf(await far.recv())).toBe('explicit');
     await failure(far.recv(), 'K4NET_CLOSED');
@@ -337,12 +328,12 @@ describe('QueueSocket: onClose', () => {
   });
 
   it('delays the close by its timeout at most', async () => {
-    const { near } = await field.started({
+    const { near } = await fixture.startedQueuePair({
       near: { onClose: () => new Promise<undefined>(() => undefined) },
     });
     await near.close(undefined, { timeout: 20 });
     expect(near.readyState).toBe('closed');
-    const { near: other } = await field.started({
+    const { near: other } = await fixture.startedQueuePair({
       near: { onClose: () => new Promise<undefined>(() => undefined) },
     });
     void other.close();
@@ -359,11 +350,11 @@ describe('QueueSocket: onClose', () => {
     'a broken message',
     'the socket below',
     'idleness',
-  ])('is called exactly once: %s', async (way) => {
+  ])('is called exactly once when the end comes from: %s', async (way) => {
     const causes: (K4netError | undefined)[] = [];
     const onClose = (cause: K4netError | undefined): void => void causes.push(cause);
     const idleTimeout = way === 'idleness' ? 20 : Infinity;
-    const { near, far, nearSocket, farSocket, cut } = await field.started({
+    const { near, far, nearSocket, farSocket, cut } = await fixture.startedQueuePair({
       near: { onClose, idleTimeout },
     });
     if (way === 'close') void near.close();
@@ -388,7 +379,7 @@ describe('QueueSocket: onClose', () => {
   });
 
   it('can close the socket itself', async () => {
-    const pair = await field.started({
+    const pair = await fixture.startedQueuePair({
       near: {
         onClose: () => {
           void pair.near.close('inner');
@@ -402,12 +393,11 @@ describe('QueueSocket: onClose', () => {
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: drain', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('finishes callbacks and calls, refuses new requests, and closes', async () => {
-    const { queue, peer } = await field.alone({ requestConcurrency: 1, onClose: () => 'bye' });
+    const { queue, peer } = await fixture.queueWithPeer({ requestConcurrency: 1, onClose: () => 'bye' });
     const seen: string[] = [];
     const gate = new Deferred<void>();
     queue.registerCallback('x', async (reader, { signal }) => {
@@ -441,8 +431,8 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
     await until(() => draining.state === 'resolved');
   });
 
-  it('lets callbacks make calls and waits for them', async () => {
-    const { near, far } = await field.started();
+  it('waits for callbacks, which can still make calls', async () => {
+    const { near, far } = await fixture.startedQueuePair();
     near.registerCallback('what?', () => 'this');
     const gate = new Deferred<void>();
     const seen: string[] = [];
@@ -459,7 +449,7 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
   });
 
   it('cuts the connection after its timeout and aborts the signals of running callbacks', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     let signal: AbortSignalLike | undefined;
     queue.registerCallback('x', (_, context) => {
       ({ signal } = context);
@@ -477,11 +467,10 @@ describe.each(queueCarriers)('QueueSocket, %s: drain', (carrier) => {
 });
 
 describe('QueueSocket: drain', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('runs the callbacks that wait for recvRegistered', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     let runs = 0;
     far.registerCallback('x', () => void (runs += 1));
     for (let i = 0; i < 3; i += 1) void near.sendRegistered('x');
@@ -491,7 +480,7 @@ describe('QueueSocket: drain', () => {
   });
 
   it('aborts the signal of a request that manual dispatch holds, and still sends its answer', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     far.registerCallback('long', async (_, { signal }) => {
       if (!signal.aborted) await aborted(signal);
       return `stopped: ${(signal.reason as K4netError).code}`;
@@ -503,14 +492,14 @@ describe('QueueSocket: drain', () => {
   });
 
   it('resolves when the peer is gone, after close, and each time it is called', async () => {
-    const { far, cut } = await field.started();
+    const { far, cut } = await fixture.startedQueuePair();
     cut();
     await Promise.all([far.drain(), far.drain()]);
     await far.drain({ timeout: 0 });
-    const { near } = await field.started();
+    const { near } = await fixture.startedQueuePair();
     await near.close();
     await near.drain();
-    const { near: unstarted } = await field.pair();
+    const { near: unstarted } = await fixture.queuePair();
     await unstarted.drain({ timeout: 20 });
     expect(unstarted.readyState).toBe('closed');
   });
@@ -520,15 +509,15 @@ describe('QueueSocket: drain', () => {
     [{ timeout: -1 }, RangeError],
     [null, TypeError],
   ])('rejects the options %j', async (options, type) => {
-    const { near } = await field.started();
+    const { near } = await fixture.startedQueuePair();
     expect(await reasonOf(near.drain(options as never))).toBeInstanceOf(type);
     expect(await reasonOf(near.close(undefined, options as never))).toBeInstanceOf(type);
     expect(near.readyState).toBe('open');
     await near.send('x');
   });
 
-  it('lets the peer cancel requests for which it waits', async () => {
-    const { queue, peer } = await field.alone();
+  it('waits for requests, which the peer can still cancel', async () => {
+    const { queue, peer } = await fixture.queueWithPeer();
     queue.registerCallback('x', async (_, { signal }) => {
       if (!signal.aborted)
         await new Promise<void>((resolve) => {
@@ -549,13 +538,12 @@ describe('QueueSocket: drain', () => {
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a socket that is closed', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a socket that is closed', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('by the onError of an unmatched message ends cleanly', async () => {
     const onError = (): void => void far.close();
-    const { near, far } = await field.started({ far: { unmatched: 'error', onError } });
+    const { near, far } = await fixture.startedQueuePair({ far: { unmatched: 'error', onError } });
     await near.sendRegistered('nobody', 'text');
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });

@@ -1,19 +1,21 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeFailure } from '../../lib/queue/envelope.js';
-import { Errors, QueueField } from '../support/queue.js';
+import { Fixture, useFixture } from '../support/fixture.js';
+import { ErrorLog } from '../support/queue.js';
 import { failure, textOf, until, watch } from '../support/sockets.js';
 
 describe('QueueSocket: debug', () => {
-  const field = new QueueField();
+  const fixture = useFixture();
+
   afterEach(async () => {
     vi.restoreAllMocks();
-    await field.clear();
+    await fixture.release();
   });
 
   it('prints a line for each callback, task and message, without its content', async () => {
     const lines: string[] = [];
     const logger = (line: string): void => void lines.push(line);
-    const { near, far } = await field.started({
+    const { near, far } = await fixture.startedQueuePair({
       near: { debug: true, logger },
       far: { debug: true, logger, unmatched: 'queue' },
     });
@@ -38,7 +40,7 @@ describe('QueueSocket: debug', () => {
   it('shows unmatched messages, failures and refused calls with the peer and ids, without payloads', async () => {
     const lines: string[] = [];
     const options = { debug: true, logger: (line: string) => lines.push(line), onError: () => undefined };
-    const { near, far } = await field.pair({ near: options, far: options });
+    const { near, far } = await fixture.queuePair({ near: options, far: options });
     far.registerCallback('fails', () => {
       throw new Error('it fails');
     });
@@ -63,7 +65,10 @@ describe('QueueSocket: debug', () => {
 
   it('shows text of the peer without control characters and bidirectional controls', async () => {
     const lines: string[] = [];
-    const { queue, peer } = await field.alone({ debug: true, logger: (line) => void lines.push(line) });
+    const { queue, peer } = await fixture.queueWithPeer({
+      debug: true,
+      logger: (line) => void lines.push(line),
+    });
     queue.start();
     const call = failure(queue.call('ask'), 'K4NET_REMOTE');
     await peer.recv();
@@ -76,7 +81,9 @@ describe('QueueSocket: debug', () => {
 
   it('shows that a caller has cancelled its request', async () => {
     const lines: string[] = [];
-    const { near, far } = await field.started({ far: { debug: true, logger: (line) => lines.push(line) } });
+    const { near, far } = await fixture.startedQueuePair({
+      far: { debug: true, logger: (line) => lines.push(line) },
+    });
     far.registerCallback('ask', (_, { signal }) => {
       return new Promise<void>((resolve) => {
         signal.addEventListener('abort', () => {
@@ -94,33 +101,33 @@ describe('QueueSocket: debug', () => {
   });
 
   it('shows the address of the peer where there is one', async () => {
-    const overTcp = new QueueField('plain over TCP');
+    const overTcp = new Fixture('plain over TCP');
     const lines: string[] = [];
     const logger = (line: string): void => void lines.push(line);
-    const { near, far } = await overTcp.started({ far: { debug: true, logger, unmatched: 'drop' } });
+    const { near, far } = await overTcp.startedQueuePair({ far: { debug: true, logger, unmatched: 'drop' } });
     await near.sendRegistered('misspelt');
     await until(() => lines.length > 0);
     expect(lines[0]).toContain(`(peer ${far.remoteAddress})`);
     expect(far.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/);
-    await overTcp.clear();
+    await overTcp.release();
   });
 
   it('is off by default, and prints to the console without a logger', async () => {
     const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
-    const quiet = await field.alone();
+    const quiet = await fixture.queueWithPeer();
     void quiet.queue.sendRegistered('quiet');
     expect(log).not.toHaveBeenCalled();
-    const loud = await field.alone({ debug: true });
+    const loud = await fixture.queueWithPeer({ debug: true });
     void loud.queue.sendRegistered('loud');
     expect(log).toHaveBeenCalledWith('Sending registered loud');
   });
 
   it('survives a logger that throws', async () => {
-    const errors = new Errors();
+    const errors = new ErrorLog();
     const logger = (): void => {
       throw new Error('disk full');
     };
-    const { near, far } = await field.started({
+    const { near, far } = await fixture.startedQueuePair({
       near: { unmatched: 'queue' },
       far: { debug: true, logger, onError: errors.onError },
     });

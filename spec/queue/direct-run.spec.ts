@@ -3,22 +3,24 @@ import PQueue from 'p-queue';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Deferred } from '../../lib/util/wait.js';
 import { encodeCancel } from '../../lib/queue/envelope.js';
-import { decodeControl, encodeRequest, Errors, QueueField, registered } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
+import { useFixture } from '../support/fixture.js';
+import { ErrorLog, decodeControl, encodeRequest, registered } from '../support/queue.js';
 import { textOf, until } from '../support/sockets.js';
 
 const none = new Uint8Array(0);
 
-describe('a callback whose message arrives while nothing is before it', () => {
-  const field = new QueueField();
+describe('a callback whose message arrives while no other message waits', () => {
+  const fixture = useFixture();
+
   afterEach(async () => {
     vi.restoreAllMocks();
-    await field.clear();
+    await fixture.release();
   });
 
   it('runs without p-queue for messages and requests, synchronous or not', async () => {
     const add = vi.spyOn(PQueue.prototype, 'add');
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const seen: string[] = [];
     far.registerCallback('message', (reader) => void seen.push(textOf(reader.read())));
     far.registerCallback('sync', (reader) => reader.read());
@@ -37,7 +39,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
   });
 
   it('keeps later messages waiting while it is asynchronous, in order', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     const gate = new Deferred<void>();
     const seen: string[] = [];
     queue.registerCallback('slow', async () => {
@@ -58,7 +60,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
   });
 
   it('counts its own request as in flight while it runs', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const seen: unknown[] = [];
     far.registerCallback('x', () => {
       const { requestsInFlight, requestQueue } = far.stats();
@@ -68,9 +70,9 @@ describe('a callback whose message arrives while nothing is before it', () => {
     expect(seen).toEqual([[1, { messages: 1, bytes: 512 + 4 }]]);
   });
 
-  it('can throw: the next message still has its callback called', async () => {
-    const errors = new Errors();
-    const { near, far } = await field.started({ far: { onError: errors.onError } });
+  it('can throw, and the callback of the next message still runs', async () => {
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.startedQueuePair({ far: { onError: errors.onError } });
     let calls = 0;
     far.registerCallback('x', () => {
       calls += 1;
@@ -85,7 +87,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
   it.each(['message', 'request'] as const)(
     'can close the socket in the middle of a chunk of %ss: no further callback runs, and its signal aborts',
     async (kind) => {
-      const { queue, peer } = await field.alone();
+      const { queue, peer } = await fixture.queueWithPeer();
       const seen: boolean[] = [];
       queue.registerCallback('x', (_, { signal, socket }) => {
         void socket.close();
@@ -103,8 +105,8 @@ describe('a callback whose message arrives while nothing is before it', () => {
     },
   );
 
-  it('can remove itself and a callback with a concurrency of its own, which then still ends its work', async () => {
-    const { near, far } = await field.started();
+  it('can remove itself and a running callback with a concurrency of its own', async () => {
+    const { near, far } = await fixture.startedQueuePair();
     const gate = new Deferred<void>();
     let ended = false;
     far.registerCallback(
@@ -126,8 +128,8 @@ describe('a callback whose message arrives while nothing is before it', () => {
     expect(ended).toBe(true);
   });
 
-  it('can drain the socket: messages behind it are dropped and requests are refused', async () => {
-    const { queue, peer } = await field.alone();
+  it('can drain the socket, which drops later messages and refuses later requests', async () => {
+    const { queue, peer } = await fixture.queueWithPeer();
     const seen: string[] = [];
     queue.registerCallback('x', (reader, { socket }) => {
       seen.push(textOf(reader.read()));
@@ -144,7 +146,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
   });
 
   it('answers a request although its cancel arrives in the same chunk', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     queue.registerCallback('x', () => 'answer');
     queue.start();
     void peer.send(encodeRequest(7, 'x', none));
@@ -154,7 +156,7 @@ describe('a callback whose message arrives while nothing is before it', () => {
   });
 
   it('does not run before waiting calls of a higher priority in the same chunk', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     const seen: string[] = [];
     queue.registerCallback('low', () => void seen.push('low'));
     queue.registerCallback('high', () => void seen.push('high'), { priority: 1 });

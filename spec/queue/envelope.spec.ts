@@ -76,7 +76,7 @@ describe('a registered message', () => {
     ['a line end', ascii('name\n\0'), -1],
     ['a byte over 7E at the first place', ascii('\xe4\0'), -1],
     ['UTF-8', Uint8Array.from(Buffer.from('größe\0')), -1],
-  ])('is told by its name: %s', (_, message, length) => {
+  ])('is recognized by its name: %s', (_, message, length) => {
     expect(lengthOf(message)).toBe(length);
   });
 
@@ -118,11 +118,14 @@ describe('a message without a name', () => {
     }
   });
 
-  it.each(['', '00', '004b', '004b52', '014b51', '00514b', '4b5100', '616200'])('can be %s', (hex) => {
-    const message = fromHex(hex);
-    expect(checkRaw(message)).toBe(message);
-    expect(isControl(message)).toBe(false);
-  });
+  it.each(['', '00', '004b', '004b52', '014b51', '00514b', '4b5100', '616200'])(
+    'can be the bytes %s',
+    (hex) => {
+      const message = fromHex(hex);
+      expect(checkRaw(message)).toBe(message);
+      expect(isControl(message)).toBe(false);
+    },
+  );
 
   it('is recognised at any offset in a buffer', () => {
     const run = fromHex('aa 00 4b 51 05');
@@ -145,7 +148,7 @@ describe('control messages', () => {
     ['a failure without words', encodeFailure(id, '', ''), '00 4b 51 03 01020304 00'],
     ['a cancel', encodeCancel(id), '00 4b 51 04 01020304'],
     ['a keepalive', encodeKeepalive(), '00 4b 51 05'],
-  ])('are these bytes: %s', (_, message, hex) => {
+  ])('have fixed bytes: %s', (_, message, hex) => {
     expect(toHex(message)).toBe(hex.replaceAll(' ', ''));
     expect(isControl(message)).toBe(true);
   });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { FairTurns, fairTurns } from '../../lib/queue/fair-turns.js';
-import { encodeAnswer, QueueField } from '../support/queue.js';
 import { turns as turnsOfTheLoop } from '../support/recorder.js';
+import { useFixture } from '../support/fixture.js';
+import { encodeAnswer } from '../support/queue.js';
 import { until, watch } from '../support/sockets.js';
 
 /** Works until it has to stop. */
@@ -71,7 +72,8 @@ describe('fair turns', () => {
 });
 
 describe('QueueSocket: while other sockets exhaust every turn', () => {
-  const field = new QueueField();
+  const fixture = useFixture();
+
   let busy = false;
   const hog = (): void => {
     exhaust(fairTurns);
@@ -80,11 +82,11 @@ describe('QueueSocket: while other sockets exhaust every turn', () => {
 
   afterEach(async () => {
     busy = false;
-    await field.clear();
+    await fixture.release();
   });
 
   it('answers that arrived before the end reach their calls before the end does', async () => {
-    const { queue, peer, cut } = await field.alone();
+    const { queue, peer, cut } = await fixture.queueWithPeer();
     queue.start();
     const calls = Array.from({ length: 100 }, () => watch(queue.call('x')));
     for (let i = 0; i < 100; i += 1) await peer.recv();
@@ -101,7 +103,7 @@ describe('QueueSocket: while other sockets exhaust every turn', () => {
   });
 
   it('messages and requests keep their order, and drain finishes them', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const seen: number[] = [];
     far.registerCallback('x', (reader) => void seen.push(reader.readUint()));
     far.registerCallback('y', (reader) => reader.read(), { priority: 1 });

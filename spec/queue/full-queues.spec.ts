@@ -1,17 +1,18 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
-import { QueueField } from '../support/queue.js';
+import { useFixture } from '../support/fixture.js';
 import { arrived, textOf, until } from '../support/sockets.js';
 
-const field = new QueueField();
-afterEach(() => field.clear());
-
+const fixture = useFixture();
 /** One message fills a queue, and a wait for ever is found by the limit of the test. */
 const tight: QueueSocketOptions = { maxQueuedBytes: 1, unmatched: 'error', callTimeout: Infinity };
 
 describe('a request callback that waits for an answer behind a full queue', () => {
   it('does not deadlock with manual dispatch: recvRegistered runs the callbacks of messages that fill the queue', async () => {
-    const { near, far } = await field.started({ near: { ...tight, dispatch: 'manual' }, far: tight });
+    const { near, far } = await fixture.startedQueuePair({
+      near: { ...tight, dispatch: 'manual' },
+      far: tight,
+    });
     const performed: string[] = [];
     near.registerCallback('event', () => void performed.push('event'));
     near.registerCallback('ask', async () => {
@@ -33,7 +34,7 @@ describe('a request callback that waits for an answer behind a full queue', () =
   });
 
   it('does not deadlock with manual dispatch when the queue was full before its call', async () => {
-    const { near, far, nearSocket } = await field.started({
+    const { near, far, nearSocket } = await fixture.startedQueuePair({
       near: { ...tight, dispatch: 'manual' },
       far: tight,
     });
@@ -61,7 +62,10 @@ describe('a request callback that waits for an answer behind a full queue', () =
   });
 
   it('gets the answer although requests of several unknown names arrived before it', async () => {
-    const { near, far } = await field.started({ near: { ...tight, requestConcurrency: 1 }, far: tight });
+    const { near, far } = await fixture.startedQueuePair({
+      near: { ...tight, requestConcurrency: 1 },
+      far: tight,
+    });
     near.registerCallback('ask', async () => (await near.call('question')).read());
     const refused: Promise<unknown>[] = [];
     far.registerCallback('question', () => {

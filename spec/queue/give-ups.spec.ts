@@ -1,18 +1,15 @@
 // Calls that nobody waits for any more must not hold anything: at either end, however many there are.
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RemoteError } from '../../lib/errors.js';
-import { queuePair, type QueuePair } from '../support/queue-pairs.js';
 import { turns } from '../support/recorder.js';
 import { failure, reasonOf, until, watch } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
 
-let pair: QueuePair;
-
-afterEach(() => pair.dispose());
+const fixture = useFixture('plain over TCP');
 
 it('requests that are cancelled before they start make room for others, so that the answers behind them are read', async () => {
   const options = { callTimeout: Infinity, maxQueuedMessages: 100, requestConcurrency: 4 };
-  pair = await queuePair('plain', options, options);
-  const { near, far } = pair;
+  const { near, far } = await fixture.queuePair({ near: options, far: options });
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   near.registerCallback('back', () => 'back');
@@ -50,8 +47,9 @@ it('requests that are cancelled before they start make room for others, so that 
 });
 
 it('recvRegistered does not wait for requests that are cancelled meanwhile', async () => {
-  pair = await queuePair('plain', {}, { dispatch: 'manual', requestConcurrency: 1 });
-  const { near, far } = pair;
+  const { near, far } = await fixture.queuePair({
+    far: { dispatch: 'manual', requestConcurrency: 1 },
+  });
   let open: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => (open = resolve));
   far.registerCallback('work', () => gate);
@@ -75,9 +73,8 @@ it('recvRegistered does not wait for requests that are cancelled meanwhile', asy
 });
 
 it('calls to a peer that does not read wait at this end, and use no memory after they are cancelled', async () => {
-  pair = await queuePair('plain', { callTimeout: Infinity });
   // The far end is not started: it reads what its socket holds, and no more.
-  const { near } = pair;
+  const { near } = await fixture.queuePair({ near: { callTimeout: Infinity } });
   near.start();
   const payload = new Uint8Array(500 * 1024);
   for (let round = 0; round < 200; round += 1) {
@@ -94,8 +91,9 @@ it('calls to a peer that does not read wait at this end, and use no memory after
 
 it('a call rejects when the connection fails, although earlier messages still wait for their callback', async () => {
   const onError = (): void => undefined;
-  pair = await queuePair('plain', {}, { callTimeout: Infinity, maxQueuedMessages: 10, onError });
-  const { near, far, cut } = pair;
+  const { near, far, cut } = await fixture.queuePair({
+    far: { callTimeout: Infinity, maxQueuedMessages: 10, onError },
+  });
   const ended: Promise<unknown>[] = [];
   far.registerCallback('work', async (_, { socket }) => {
     const call = socket.call('never');
@@ -113,8 +111,7 @@ it('a call rejects when the connection fails, although earlier messages still wa
 });
 
 it('an answer and a cancel that cross have no effect on each other', async () => {
-  pair = await queuePair('plain');
-  const { near, far } = pair;
+  const { near, far } = await fixture.queuePair();
   far.registerCallback('work', () => 'done');
   near.start();
   far.start();

@@ -1,10 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { QueueField, type QueuePair } from '../support/queue.js';
-import { failure, until, watch, type Watched } from '../support/sockets.js';
+import { describe, expect, it } from 'vitest';
+import { type QueuePair, useFixture } from '../support/fixture.js';
+import { failure, type Watched, until, watch } from '../support/sockets.js';
 
-const field = new QueueField();
-afterEach(() => field.clear());
-
+const fixture = useFixture();
 /** How often the callback was called, and how often its signal has aborted. */
 interface Seen {
   called: number;
@@ -14,7 +12,7 @@ interface Seen {
 /** A pair whose near side holds a request; its callback answers when its signal aborts. */
 async function holding(): Promise<QueuePair & { readonly seen: Seen; readonly call: Watched<unknown> }> {
   const options = { unmatched: 'error', callTimeout: Infinity } as const;
-  const pair = await field.started({ near: { ...options, dispatch: 'manual' }, far: options });
+  const pair = await fixture.startedQueuePair({ near: { ...options, dispatch: 'manual' }, far: options });
   const seen: Seen = { called: 0, aborted: 0 };
   pair.near.registerCallback('ask', (_, { signal }) => {
     seen.called += 1;
@@ -62,7 +60,10 @@ describe('a request that manual dispatch holds', () => {
 
   it('has its signal aborted when it waited behind a full queue while the connection failed', async () => {
     const queues = { callTimeout: Infinity, maxQueuedMessages: 1 };
-    const { near, far, cut } = await field.started({ near: { ...queues, dispatch: 'manual' }, far: queues });
+    const { near, far, cut } = await fixture.startedQueuePair({
+      near: { ...queues, dispatch: 'manual' },
+      far: queues,
+    });
     const signals: boolean[] = [];
     near.registerCallback('note', () => undefined);
     near.registerCallback('ask', (_, { signal }) => void signals.push(signal.aborted));

@@ -1,37 +1,29 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { BinaryReader } from '../../lib/binary/reader.js';
+import { describe, expect, it } from 'vitest';
 import { MalformedError } from '../../lib/errors.js';
 import { isControl } from '../../lib/queue/envelope.js';
-import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
+import { pattern, same } from '../support/random.js';
+import { turns } from '../support/recorder.js';
+import { useFixture } from '../support/fixture.js';
 import {
+  bytesOf,
   decodeControl,
   encodeAnswer,
   encodeRequest,
-  Errors,
+  ErrorLog,
   hex,
-  QueueField,
+  recvControl,
   registered,
+  textIn,
 } from '../support/queue.js';
-import { pattern, same } from '../support/random.js';
-import { turns } from '../support/recorder.js';
-import { drain, failure, failureOf, fill, textOf, until, watch } from '../support/sockets.js';
-
-const textIn = (reader: BinaryReader): string => textOf(reader.read());
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
-
-async function control(peer: LockedSocket) {
-  return decodeControl(await peer.recv());
-}
+import { failure, failureOf, fill, receiveAll, textOf, until, watch } from '../support/sockets.js';
 
 describe('QueueSocket: a peer that violates the protocol', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
-  it('by a duplicate id of an unanswered request is reported, and gets one answer', async () => {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone(errors);
+  it('is reported and gets one answer if it repeats the id of an unanswered request', async () => {
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer(errors);
     const gate = new Deferred<string>();
     let runs = 0;
     queue.registerCallback('x', () => {
@@ -40,28 +32,28 @@ describe('QueueSocket: a peer that violates the protocol', () => {
     });
     queue.start();
     for (let i = 0; i < 3; i += 1) void peer.send(encodeRequest(5, 'x', new Uint8Array(0)));
-    await until(() => errors.heard.length === 2);
-    for (const { error } of errors.heard) expect(error).toMatchObject({ code: 'K4NET_MALFORMED' });
+    await until(() => errors.entries.length === 2);
+    for (const { error } of errors.entries) expect(error).toMatchObject({ code: 'K4NET_MALFORMED' });
     gate.resolve('once');
-    expect(await control(peer)).toMatchObject({ type: 'answer', id: 5 });
+    expect(await recvControl(peer)).toMatchObject({ type: 'answer', id: 5 });
     void peer.send(encodeRequest(5, 'x', new Uint8Array(0)));
-    expect(await control(peer)).toMatchObject({ type: 'answer', id: 5 });
+    expect(await recvControl(peer)).toMatchObject({ type: 'answer', id: 5 });
     expect(runs).toBe(2);
   });
 
-  it('by malformed replies ends only the calls that they name', async () => {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone(errors);
+  it('fails only the calls that its malformed replies name', async () => {
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
     const calls = [queue.call('a'), queue.call('b')];
-    expect([await control(peer), await control(peer)]).toMatchObject([{ id: 1 }, { id: 2 }]);
+    expect([await recvControl(peer), await recvControl(peer)]).toMatchObject([{ id: 1 }, { id: 2 }]);
     void peer.send(hex('00 4b 51 03 01000000 05 41'));
     await failureOf(calls[0]!, MalformedError);
     expect(errors.kinds).toEqual(['control ']);
     void peer.send(encodeAnswer(1, bytesOf('late')));
     void peer.send(encodeAnswer(2, bytesOf('right')));
     expect(textIn(await calls[1]!)).toBe('right');
-    expect(errors.heard.length).toBe(1);
+    expect(errors.entries.length).toBe(1);
   });
 
   it.each([
@@ -70,45 +62,44 @@ describe('QueueSocket: a peer that violates the protocol', () => {
     '00 4b 51 05 00',
     '00 4b 51 01 01000000 ff 00',
     '00 4b 51 04 01',
-  ])('by %s is reported without another effect', async (bytes) => {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone(errors);
+  ])('is reported, without another effect, for the bytes %s', async (bytes) => {
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
     void peer.send(hex(bytes));
     void peer.send('after');
     expect(textOf(await queue.recv())).toBe('after');
     expect(errors.kinds).toEqual(['control ']);
-    expect((errors.heard[0]?.error as MalformedError).data).toEqual(hex(bytes));
+    expect((errors.entries[0]?.error as MalformedError).data).toEqual(hex(bytes));
     expect(queue.stats()).toMatchObject({ messagesSent: 0, requestsInFlight: 0 });
   });
 });
 
 describe('QueueSocket: malformed control messages', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('are reported up to the 32nd, which ends the connection', async () => {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone(errors);
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
     const call = watch(queue.call('x'));
     for (let i = 0; i < 31; i += 1) void peer.send(hex('00 4b 51 09 00000000'));
     void peer.send('still here');
     expect(textOf(await queue.recv())).toBe('still here');
-    expect([errors.heard.length, queue.readyState]).toEqual([31, 'open']);
+    expect([errors.entries.length, queue.readyState]).toEqual([31, 'open']);
     for (let i = 0; i < 1000; i += 1) void peer.send(hex('00 4b 51 09 00000000'));
     const { code, error } = await queue.closed;
     expect(code).toBe('K4NET_MALFORMED');
     expect(error?.message).toContain('32 malformed control messages');
-    expect(errors.heard.length).toBe(32);
+    expect(errors.entries.length).toBe(32);
     await failure(queue.recv(), 'K4NET_MALFORMED');
     expect(call.reason).toBe(error);
   });
 });
 
 describe('QueueSocket: limits', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
+
   const limits = { maxQueuedBytes: 4000, maxQueuedMessages: 1000 };
   const sockets = { recvSize: 4000, highWaterMark: 4000 };
 
@@ -122,8 +113,8 @@ describe('QueueSocket: limits', () => {
     }
   }
 
-  it('backpressure: a full receive queue makes the peer wait, and no message is lost', async () => {
-    const { near, far } = await field.started({ far: limits, sockets });
+  it('make the peer wait at a full receive queue, and no message is lost (backpressure)', async () => {
+    const { near, far } = await fixture.startedQueuePair({ far: limits, sockets });
     const sent = await flood((nth) => near.send(pattern(500, nth)));
     expect(far.stats().receiveQueue.bytes).toBeLessThanOrEqual(4000 + 564);
     expect(far.stats().receiveQueue.messages).toBeGreaterThan(5);
@@ -131,15 +122,15 @@ describe('QueueSocket: limits', () => {
     expect(await far.recv({ block: false })).toBeUndefined();
   });
 
-  it('backpressure: a receive queue full of empty messages makes the peer wait', async () => {
-    const { far, near } = await field.started({ far: { maxQueuedMessages: 5 }, sockets });
+  it('make the peer wait at a receive queue full of empty messages (backpressure)', async () => {
+    const { far, near } = await fixture.startedQueuePair({ far: { maxQueuedMessages: 5 }, sockets });
     const sent = await flood(() => near.send(pattern(0)));
     expect(far.stats().receiveQueue).toEqual({ messages: 5, bytes: 320 });
     for (let i = 0; i < sent; i += 1) expect((await far.recv()).length).toBe(0);
   });
 
-  it('backpressure: a full callback queue makes the peer wait, and no message is lost', async () => {
-    const { near, far } = await field.started({ far: limits, sockets });
+  it('make the peer wait at a full callback queue, and no message is lost (backpressure)', async () => {
+    const { near, far } = await fixture.startedQueuePair({ far: limits, sockets });
     const seen: Uint8Array[] = [];
     const gate = new Deferred<void>();
     far.registerCallback('x', (reader) => {
@@ -154,8 +145,8 @@ describe('QueueSocket: limits', () => {
     for (const [i, each] of seen.entries()) expect(same(each, pattern(500, i))).toBe(true);
   });
 
-  it('backpressure: a full request queue makes a peer wait that ignores the flow window', async () => {
-    const { queue, peer } = await field.alone({ ...limits, requestConcurrency: 2 }, sockets);
+  it('make a peer that ignores the flow window wait at a full request queue (backpressure)', async () => {
+    const { queue, peer } = await fixture.queueWithPeer({ ...limits, requestConcurrency: 2 }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('x', async (reader) => {
       const bytes = reader.read();
@@ -168,7 +159,7 @@ describe('QueueSocket: limits', () => {
     gate.resolve();
     const ids: number[] = [];
     for (let i = 0; i < sent; i += 1) {
-      const answer = await control(peer);
+      const answer = await recvControl(peer);
       if (answer.type !== 'answer') return expect.fail(answer.type);
       expect(same(answer.payload, pattern(500, answer.id))).toBe(true);
       ids.push(answer.id);
@@ -176,8 +167,12 @@ describe('QueueSocket: limits', () => {
     expect(ids.sort((one, other) => one - other)).toEqual(Array.from({ length: sent }, (_, i) => i));
   });
 
-  it('flow control: calls stay within the window, and all of them are answered', async () => {
-    const { near, far } = await field.started({ near: limits, far: { dispatch: 'manual' }, sockets });
+  it('keep calls within the window, and all of them are answered (flow control)', async () => {
+    const { near, far } = await fixture.startedQueuePair({
+      near: limits,
+      far: { dispatch: 'manual' },
+      sockets,
+    });
     far.registerCallback('x', (reader) => reader.read());
     const calls = Array.from({ length: 50 }, (_, i) => near.call('x', pattern(500, i)));
     let performed = 0;
@@ -189,8 +184,8 @@ describe('QueueSocket: limits', () => {
     for (const [i, call] of calls.entries()) expect(same((await call).read(), pattern(500, i))).toBe(true);
   });
 
-  it('two sides that flood each other with calls do not deadlock', async () => {
-    const { near, far } = await field.started({ near: limits, far: limits, sockets });
+  it('do not deadlock two sides that flood each other with calls', async () => {
+    const { near, far } = await fixture.startedQueuePair({ near: limits, far: limits, sockets });
     for (const sock of [near, far]) sock.registerCallback('x', (reader) => reader.read());
     const calls = Array.from({ length: 600 }, (_, i) =>
       (i % 2 === 0 ? near : far).call('x', pattern(i * 10, i)),
@@ -202,8 +197,8 @@ describe('QueueSocket: limits', () => {
     ['a synchronous callback', 'sync'],
     ['an asynchronous callback', 'async'],
     ['no callback', 'nobody'],
-  ])('a peer that reads no answers cannot fill the memory: %s', async (_, name) => {
-    const { queue, peer } = await field.alone({ ...limits, requestConcurrency: 4 }, sockets);
+  ])('bound memory when a peer does not read its answers: %s', async (_, name) => {
+    const { queue, peer } = await fixture.queueWithPeer({ ...limits, requestConcurrency: 4 }, sockets);
     queue.registerCallback('sync', () => pattern(1000));
     queue.registerCallback('async', async () => {
       await turns();
@@ -215,12 +210,12 @@ describe('QueueSocket: limits', () => {
     expect(queue.bufferedAmount).toBeLessThanOrEqual(64 * 1024 + 4000 + 5 * 2000);
     expect(queue.stats().requestQueue.bytes).toBeLessThanOrEqual(4000 + 564);
     for (let i = 0; i < sent; i += 1) {
-      expect((await control(peer)).type).toBe(name === 'nobody' ? 'failure' : 'answer');
+      expect((await recvControl(peer)).type).toBe(name === 'nobody' ? 'failure' : 'answer');
     }
   });
 
-  it('at most eight request callbacks start while the send queue is full, and the others when it has room', async () => {
-    const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
+  it('start at most eight request callbacks while the send queue is full, and the others when it has room', async () => {
+    const { queue, peer } = await fixture.queueWithPeer({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('wait', () => gate.promise);
     queue.start();
@@ -230,7 +225,7 @@ describe('QueueSocket: limits', () => {
     await until(() => queue.stats().requestsInFlight === 64);
     await turns(20);
     expect(queue.stats().callbacksRun).toBe(8);
-    const reading = drain(peer);
+    const reading = receiveAll(peer);
     await until(() => queue.stats().callbacksRun === 64);
     gate.resolve();
     await until(() => queue.stats().requestsInFlight === 0);
@@ -239,8 +234,8 @@ describe('QueueSocket: limits', () => {
     expect(types).toEqual(Array.from({ length: 64 }, () => 'answer'));
   });
 
-  it('a request behind eight slow ones is answered while a steady stream of messages fills the send queue', async () => {
-    const { queue, peer } = await field.alone({ onError: () => undefined }, sockets);
+  it('answer a request behind eight slow ones while a steady stream of messages fills the send queue', async () => {
+    const { queue, peer } = await fixture.queueWithPeer({ onError: () => undefined }, sockets);
     const gate = new Deferred<void>();
     queue.registerCallback('slow', () => gate.promise);
     queue.registerCallback('quick', () => 'done');
@@ -261,14 +256,14 @@ describe('QueueSocket: limits', () => {
     expect(answer && decodeControl(answer)).toMatchObject({ type: 'answer', id: 9 });
     streaming = false;
     gate.resolve();
-    const rest = drain(peer);
+    const rest = receiveAll(peer);
     await Promise.all(streams);
     await queue.close();
     expect((await rest).filter((each) => isControl(each)).length).toBe(8);
   });
 
-  it('one message of any size is accepted', async () => {
-    const { near, far } = await field.started({ near: limits, far: limits });
+  it('accept one message of any size', async () => {
+    const { near, far } = await fixture.startedQueuePair({ near: limits, far: limits });
     far.registerCallback('x', (reader) => reader.read());
     void near.send(pattern(100_000));
     void near.sendRegistered('x', pattern(100_000));
@@ -276,8 +271,8 @@ describe('QueueSocket: limits', () => {
     expect((await near.call('x', pattern(100_000))).length).toBe(100_000);
   });
 
-  it('stats has the fill levels of the queues', async () => {
-    const { queue, peer } = await field.alone({ dispatch: 'manual' });
+  it('are visible as the fill levels of the queues in stats', async () => {
+    const { queue, peer } = await fixture.queueWithPeer({ dispatch: 'manual' });
     queue.registerCallback('x', () => undefined);
     queue.start();
     void peer.send('raw');

@@ -1,22 +1,20 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import type { CallbackContext } from '../../lib/queue/types.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { socketKinds, useFixture } from '../support/fixture.js';
 import { textOf, until } from '../support/sockets.js';
+import { textIn } from '../support/queue.js';
 
-const textIn = (reader: BinaryReader): string => textOf(reader.read());
-
-describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: messages', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('go to the callback of their name, with a reader and a context', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const calls: { reader: BinaryReader; context: CallbackContext; text: string }[] = [];
     far.registerCallback('chat', (reader, context) => {
       calls.push({ reader, context, text: textIn(reader) });
@@ -39,7 +37,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 
   it('are the bytes of the Python library on the wire, both ways', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     const seen: string[] = [];
     queue.registerCallback('a name with spaces', (reader) => void seen.push(textIn(reader)));
     queue.start();
@@ -51,7 +49,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 
   it("go to recv unchanged and in order where no callback takes them, with unmatched: 'queue'", async () => {
-    const { queue, peer } = await field.alone({ unmatched: 'queue' });
+    const { queue, peer } = await fixture.queueWithPeer({ unmatched: 'queue' });
     queue.registerCallback('known', () => undefined);
     queue.start();
     const raw = [
@@ -74,7 +72,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 
   it('of any size pass in both directions at once, with and without a name', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const sizes = [0, 1, 1000, 16 * 1024, 100_000, 0, 700_000, 5];
     for (const sock of [near, far]) {
       sock.registerCallback('data', (reader) => {
@@ -102,7 +100,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 
   it('that arrived before start are handled after it, in order', async () => {
-    const { near, far, farSocket } = await field.pair();
+    const { near, far, farSocket } = await fixture.queuePair();
     const seen: string[] = [];
     void near.sendRegistered('a', '1');
     void near.send('raw');
@@ -117,7 +115,7 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 
   it('wait while an asynchronous callback runs, and keep their order', async () => {
-    const { near, far } = await field.pair();
+    const { near, far } = await fixture.queuePair();
     const seen: string[] = [];
     const gates = new Map<string, Deferred<void>>();
     far.registerCallback('sync', (reader) => void seen.push(textIn(reader)));
@@ -150,12 +148,11 @@ describe.each(queueCarriers)('QueueSocket, %s: messages', (carrier) => {
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: messages that are held', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('are handled when their callback with a concurrency of its own was replaced or removed', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual', unmatched: 'queue' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual', unmatched: 'queue' } });
     const called: string[] = [];
     far.registerCallback('one', () => void called.push('first'), { concurrency: 1 });
     far.registerCallback('two', () => void called.push('gone'), { concurrency: 1 });
@@ -170,12 +167,11 @@ describe.each(queueCarriers)('QueueSocket, %s: messages that are held', (carrier
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: an empty message that waits', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('does not keep the buffer of its neighbours in memory', async () => {
-    const { near, far } = await field.started({ far: { dispatch: 'manual' } });
+    const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     let kept = -1;
     far.registerCallback('empty', (reader) => {
       kept = reader.data.buffer.byteLength;
@@ -188,12 +184,11 @@ describe.each(queueCarriers)('QueueSocket, %s: an empty message that waits', (ca
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a callback of a request', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a callback of a request', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it.each([0, 1, 64])('keeps no other received bytes in memory for a payload of %i bytes', async (size) => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const kept: number[] = [];
     far.registerCallback('ask', (reader) => {
       kept.push(reader.data.buffer.byteLength);

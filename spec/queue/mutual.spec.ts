@@ -1,18 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
-import { kinds, queuePair, type QueuePair } from '../support/queue-pairs.js';
 import { pattern, same } from '../support/random.js';
+import { tcpKinds, useFixture, type QueuePair } from '../support/fixture.js';
 
 /** Nothing here waits for a time: a hang should be found by the limit of the test, and not be hidden by that of a call. */
 const patient = { callTimeout: Infinity };
 const large = 100 * 1024;
 /** What a callback sends back while it waits to answer. */
 const small = 1024;
-
-let pair: QueuePair;
-
-afterEach(() => pair.dispose());
 
 /** Bytes that only this call of this side has; made from a pattern that is there once, so that it costs little. */
 const basis = pattern(large, 5);
@@ -39,9 +35,13 @@ async function callAll(from: QueueSocket, side: string, count: number, length: n
   return (await Promise.all(checks)).filter(Boolean).length;
 }
 
-describe.each(kinds)('two ends that call each other, over sockets that are %s', (kind) => {
+describe.each(tcpKinds)('two queue sockets that call each other, %s', (kind) => {
+  const fixture = useFixture(kind);
+
+  let pair: QueuePair;
+
   async function begin(): Promise<void> {
-    pair = await queuePair(kind, patient, patient);
+    pair = await fixture.queuePair({ near: patient, far: patient });
     for (const queue of [pair.near, pair.far]) {
       queue.registerCallback('leaf', (reader: BinaryReader) => answerTo(reader.read(), 1), {
         concurrency: Infinity,

@@ -1,19 +1,18 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TimeoutError, TooLargeError } from '../../lib/errors.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import { handles } from '../support/net.js';
-import { hex, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { networkHandles, socketKinds, useFixture } from '../support/fixture.js';
+import { hex } from '../support/queue.js';
 import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
 describe('QueueSocket: recv', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('rejects before start, like recvRegistered and call, and changes nothing', async () => {
-    const { near, far } = await field.pair({ near: { unmatched: 'queue' } });
+    const { near, far } = await fixture.queuePair({ near: { unmatched: 'queue' } });
     await failure(far.recv(), 'K4NET_STATE');
     await failure(far.recv({ block: false }), 'K4NET_STATE');
     await failure(far.recvRegistered(), 'K4NET_STATE');
@@ -27,7 +26,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('throws at a second start', async () => {
-    const { near } = await field.pair();
+    const { near } = await fixture.queuePair();
     near.start();
     expect(() => {
       near.start();
@@ -35,7 +34,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('does not wait with block: false', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     expect(await far.recv({ block: false })).toBeUndefined();
     void near.send('x');
     await until(() => far.stats().receiveQueue.messages === 1);
@@ -47,7 +46,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('keeps a message over its maxSize for the next recv', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     void near.send(pattern(10));
     const error = await failureOf(far.recv({ maxSize: 9 }), TooLargeError);
     expect([error.size, error.limit]).toEqual([10, 9]);
@@ -57,7 +56,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('rejects after its timeout and loses no message', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     await failureOf(far.recv({ timeout: 0 }), TimeoutError);
     expect((await failureOf(far.recv({ timeout: 5 }), TimeoutError)).timeout).toBe(5);
     void near.send('x');
@@ -65,7 +64,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('rejects when its signal aborts and removes its listener', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const controller = new AbortController();
     const { signal } = controller;
     const waiting = [far.recv({ signal }), far.recv({ signal, timeout: 60_000 })];
@@ -80,14 +79,14 @@ describe('QueueSocket: recv', () => {
   });
 
   it('gives messages to pending calls in order', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const waiting = Array.from({ length: 20 }, () => far.recv());
     for (let i = 0; i < 20; i += 1) void near.send(`${i}`);
     expect((await Promise.all(waiting)).map(textOf)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
   });
 
-  it('as a loop ends when the peer has ended', async () => {
-    const { near, far } = await field.started();
+  it('ends its loop when the peer has ended', async () => {
+    const { near, far } = await fixture.startedQueuePair();
     void near.send('1');
     void near.send('2');
     void near.close('3');
@@ -97,8 +96,8 @@ describe('QueueSocket: recv', () => {
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
-  it('as a loop throws when the connection fails', async () => {
-    const { far, cut } = await field.started();
+  it('throws in its loop when the connection fails', async () => {
+    const { far, cut } = await fixture.startedQueuePair();
     const loop = async (): Promise<void> => {
       for await (const message of far) expect.fail(textOf(message));
     };
@@ -110,7 +109,7 @@ describe('QueueSocket: recv', () => {
   });
 
   it('continues after a loop ends with break, without a lost message', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     for (const text of ['1', '2', '3']) void near.send(text);
     for await (const message of far) {
       expect(textOf(message)).toBe('1');
@@ -133,17 +132,16 @@ describe('QueueSocket: recv', () => {
     [{ signal: 'x' }, TypeError],
     [null, TypeError],
   ])('rejects the options %j', async (options, type) => {
-    const { far } = await field.started();
+    const { far } = await fixture.startedQueuePair();
     expect(await reasonOf(far.recv(options as never))).toBeInstanceOf(type);
   });
 });
 
 describe('QueueSocket: send', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('rejects a message that begins like a control message, and sends nothing', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     for (const bytes of ['00 4b 51', '00 4b 51 05', '00 4b 51 01 00000000 61 00', '00 4b 51 ff ff']) {
       expect(await reasonOf(queue.send(hex(bytes)))).toBeInstanceOf(RangeError);
       expect(await reasonOf(queue.close(hex(bytes)))).toBeInstanceOf(RangeError);
@@ -157,7 +155,7 @@ describe('QueueSocket: send', () => {
   });
 
   it('accepts bytes, text and constructors only', async () => {
-    const { queue } = await field.alone();
+    const { queue } = await fixture.queueWithPeer();
     for (const wrong of [1, null, {}, [1], new ArrayBuffer(1), true, new Uint16Array(1)]) {
       expect(await reasonOf(queue.send(wrong as never))).toBeInstanceOf(TypeError);
       expect(await reasonOf(queue.sendRegistered('x', wrong as never))).toBeInstanceOf(TypeError);
@@ -167,7 +165,7 @@ describe('QueueSocket: send', () => {
   });
 
   it('rejects with the error of a constructor, and rejects an asynchronous constructor', async () => {
-    const { queue } = await field.alone();
+    const { queue } = await fixture.queueWithPeer();
     const broken = new Error('broken');
     const reason = queue.sendRegistered('x', () => {
       throw broken;
@@ -182,7 +180,7 @@ describe('QueueSocket: send', () => {
   });
 
   it('accepts a signal and rejects unknown options', async () => {
-    const { queue } = await field.alone();
+    const { queue } = await fixture.queueWithPeer();
     const signal = AbortSignal.abort('enough');
     expect(await reasonOf(queue.send('x', { signal }))).toBe('enough');
     expect(await reasonOf(queue.sendRegistered('x', 'y', { signal }))).toBe('enough');
@@ -191,7 +189,7 @@ describe('QueueSocket: send', () => {
   });
 
   it('waits while the send queue is full', async () => {
-    const { near, far } = await field.pair({
+    const { near, far } = await fixture.queuePair({
       far: { unmatched: 'queue' },
       sockets: { highWaterMark: 2000, recvSize: 2000 },
     });
@@ -213,11 +211,10 @@ describe('QueueSocket: send', () => {
 });
 
 describe('QueueSocket: tasks', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('are sent in the order of their registration', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     await queue.performTasks();
     expect(queue.stats().messagesSent).toBe(0);
     let round = 0;
@@ -237,8 +234,8 @@ describe('QueueSocket: tasks', () => {
     for (const text of ['c\0c3', 'b\0b3', 'd\0']) expect(textOf(await peer.recv())).toBe(text);
   });
 
-  it('that throw or are asynchronous end performTasks', async () => {
-    const { queue, peer } = await field.alone();
+  it('end performTasks if they throw or are asynchronous', async () => {
+    const { queue, peer } = await fixture.queueWithPeer();
     const broken = new Error('broken');
     queue.registerTask('a', () => undefined);
     queue.registerTask('b', () => {
@@ -255,19 +252,18 @@ describe('QueueSocket: tasks', () => {
   });
 
   it('are not sent when the socket is gone', async () => {
-    const { queue } = await field.alone();
+    const { queue } = await fixture.queueWithPeer();
     queue.registerTask('a', () => undefined);
     await queue.close(undefined, { timeout: 0 });
     await failure(queue.performTasks(), 'K4NET_CLOSED');
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: the socket below', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('rejects send and recv of its own', async () => {
-    const { near: sock } = await field.sockets();
+    const { near: sock } = await fixture.socketPair();
     const queue = new QueueSocket(sock);
     await failure(sock.send('x'), 'K4NET_STATE');
     await failure(sock.recv(), 'K4NET_STATE');
@@ -288,7 +284,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
   });
 
   it('keeps flush, stats, addresses, close and closed', async () => {
-    const { near: sock, far: peer } = await field.sockets();
+    const { near: sock, far: peer } = await fixture.socketPair();
     const { remoteAddress, localAddress } = sock;
     const queue = new QueueSocket(sock);
     queue.start();
@@ -310,7 +306,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
   });
 
   it('can have one owner only, and no pending recv', async () => {
-    const { near, far } = await field.sockets();
+    const { near, far } = await fixture.socketPair();
     const queue = new QueueSocket(near);
     expect(() => new QueueSocket(near)).toThrow(expect.objectContaining({ code: 'K4NET_STATE' }) as Error);
     const waiting = far.recv();
@@ -321,7 +317,7 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
   });
 
   it('can have been used before, and passes on the messages that it has read', async () => {
-    const { near, far } = await field.sockets();
+    const { near, far } = await fixture.socketPair();
     void near.send('for the socket');
     void near.send('for the queue');
     expect(textOf(await far.recv())).toBe('for the socket');
@@ -331,18 +327,17 @@ describe.each(queueCarriers)('QueueSocket, %s: the socket below', (carrier) => {
   });
 
   it('keeps the process alive with ref and not with unref', async () => {
-    const { near } = await field.pair();
-    const before = handles();
+    const { near } = await fixture.queuePair();
+    const before = networkHandles();
     expect(near.unref()).toBe(near);
-    expect(handles()).toBe(carrier.endsWith('TCP') ? before - 1 : before);
+    expect(networkHandles()).toBe(carrier.endsWith('TCP') ? before - 1 : before);
     expect(near.ref()).toBe(near);
-    expect(handles()).toBe(before);
+    expect(networkHandles()).toBe(before);
   });
 });
 
 describe('QueueSocket: options', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it.each([
     [{ dispach: 'auto' }, TypeError, "'dispach'"],
@@ -366,8 +361,8 @@ describe('QueueSocket: options', () => {
     [{ heartbeat: { timeout: 0 } }, RangeError, 'timeout'],
     [{ heartbeat: { interval: NaN } }, RangeError, 'interval'],
     [null, TypeError, 'null'],
-  ])('%j throw, and the socket stays without an owner', async (options, type, words) => {
-    const { near } = await field.sockets();
+  ])('throw for %j, and the socket stays without an owner', async (options, type, words) => {
+    const { near } = await fixture.socketPair();
     const make = (): QueueSocket => new QueueSocket(near, options as never);
     expect(make).toThrow(type);
     expect(make).toThrow(words);
@@ -375,7 +370,7 @@ describe('QueueSocket: options', () => {
     expect(new QueueSocket(near).readyState).toBe('open');
   });
 
-  it.each([undefined, null, 1, {}, new Uint8Array(1)])('%o throws a TypeError as the socket', (socket) => {
+  it.each([undefined, null, 1, {}, new Uint8Array(1)])('throw a TypeError for the socket %o', (socket) => {
     expect(() => new QueueSocket(socket as never)).toThrow(TypeError);
   });
 });

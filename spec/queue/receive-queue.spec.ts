@@ -5,8 +5,8 @@ import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
 import { compact } from '../../lib/util/bytes.js';
 import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
-import { failure, failureOf, watch } from '../support/sockets.js';
 import { turns } from '../support/recorder.js';
+import { failure, failureOf, watch } from '../support/sockets.js';
 
 describe('a flow window', () => {
   it('counts messages and their bytes, plus 64 for each message', () => {

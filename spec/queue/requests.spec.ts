@@ -1,33 +1,23 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { BinaryReader } from '../../lib/binary/reader.js';
+import { describe, expect, it } from 'vitest';
 import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, RemoteError, TimeoutError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
 import { encodeCancel, encodeFailure } from '../../lib/queue/envelope.js';
 import type { Payload } from '../../lib/queue/types.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
-import { decodeControl, encodeRequest, Errors, QueueField, queueCarriers } from '../support/queue.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
+import { socketKinds, useFixture } from '../support/fixture.js';
+import { bytesOf, encodeRequest, ErrorLog, recvControl, textIn } from '../support/queue.js';
 import { failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
-const textIn = (reader: BinaryReader): string => textOf(reader.read());
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
-
-async function control(peer: LockedSocket) {
-  return decodeControl(await peer.recv());
-}
-
-describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a call', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('resolves with the result of the callback', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const values: Record<string, Payload | undefined> = {
       bytes: new Uint8Array([1, 0, 255]),
       text: 'grüße',
@@ -54,7 +44,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   });
 
   it('sends bytes, text or the output of a constructor, of any size', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     far.registerCallback('echo', (reader) => reader.read());
     expect(textIn(await near.call('echo', 'text'))).toBe('text');
     expect((await near.call('echo')).length).toBe(0);
@@ -71,7 +61,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   });
 
   it('rejects with the code and message that the callback throws, without its stack', async () => {
-    const { near, far } = await field.started({ far: new Errors() });
+    const { near, far } = await fixture.startedQueuePair({ far: new ErrorLog() });
     far.registerCallback('throws', () => {
       throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
     });
@@ -90,7 +80,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   });
 
   it('has an error stack with the line that awaits it, typed or not', async () => {
-    const { near, far } = await field.started({ far: { onError: () => undefined } });
+    const { near, far } = await fixture.startedQueuePair({ far: { onError: () => undefined } });
     const typed = near.typed({ x: codec.request(codec.string, codec.string) });
     far.registerCallback('x', () => {
       throw new Error('no answer');
@@ -111,7 +101,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   });
 
   it('can be made in both directions at once, many at a time', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     for (const sock of [near, far]) {
       sock.registerCallback('double', async (reader) => {
         const number = reader.readUint();
@@ -133,7 +123,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
   });
 
   it('can be made by the callback of another call, recursively', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     for (const sock of [near, far]) {
       sock.registerCallback('down', async (reader, { socket }) => {
         const depth = reader.readUint();
@@ -155,27 +145,26 @@ describe.each(queueCarriers)('QueueSocket, %s: a call', (carrier) => {
 });
 
 describe('QueueSocket: answers', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it.each([1, null, true, {}, [1], new ArrayBuffer(1), 1n, Symbol('x')])(
     'must be bytes, text or a constructor, not %o',
     async (value) => {
-      const errors = new Errors();
-      const { near, far } = await field.started({ far: errors });
+      const errors = new ErrorLog();
+      const { near, far } = await fixture.startedQueuePair({ far: errors });
       far.registerCallback('sync', () => value as never);
       far.registerCallback('async', () => Promise.resolve(value as never));
       for (const name of ['sync', 'async']) {
         expect((await failureOf(near.call(name), RemoteError)).remoteMessage).toContain('not ');
       }
       expect(errors.kinds).toEqual(['request sync', 'request async']);
-      for (const { error } of errors.heard) expect(error).toBeInstanceOf(TypeError);
+      for (const { error } of errors.entries) expect(error).toBeInstanceOf(TypeError);
       expect(far.stats().callbacksFailed).toBe(2);
     },
   );
 
-  it('by a constructor that throws or is asynchronous become failures', async () => {
-    const { near, far } = await field.started({ far: new Errors() });
+  it('become failures if their constructor throws or is asynchronous', async () => {
+    const { near, far } = await fixture.startedQueuePair({ far: new ErrorLog() });
     far.registerCallback('throws', () => () => {
       throw new Error('broken');
     });
@@ -192,8 +181,8 @@ describe('QueueSocket: answers', () => {
     ['a code that is not ASCII', Object.assign(new Error('m'), { code: 'ä' }), '', 'm'],
     ['an error of the library', new K4netError('K4NET_STATE', 'not now'), 'K4NET_STATE', 'not now'],
     ['an error without words', new Error(''), '', ''],
-  ])('that fail with %s', async (_, thrown, code, message) => {
-    const { near, far } = await field.started({ far: new Errors() });
+  ])('become failures if the callback throws %s', async (_, thrown, code, message) => {
+    const { near, far } = await fixture.startedQueuePair({ far: new ErrorLog() });
     far.registerCallback('x', () => {
       throw thrown as Error;
     });
@@ -202,7 +191,7 @@ describe('QueueSocket: answers', () => {
   });
 
   it('that are failures contain no stack and no path, and are cut between characters', async () => {
-    const { queue, peer } = await field.alone(new Errors());
+    const { queue, peer } = await fixture.queueWithPeer(new ErrorLog());
     const thrown = new Error('broken');
     expect(thrown.stack).toMatch(/\n\s+at .*requests\.spec/);
     queue.registerCallback('short', () => {
@@ -213,21 +202,21 @@ describe('QueueSocket: answers', () => {
     void peer.send(encodeRequest(7, 'short', new Uint8Array(0)));
     expect(same(await peer.recv(), encodeFailure(7, '', 'broken'))).toBe(true);
     void peer.send(encodeRequest(8, 'long', new Uint8Array(0)));
-    expect(await control(peer)).toEqual({ type: 'failure', id: 8, code: '', text: '世'.repeat(341) });
+    expect(await recvControl(peer)).toEqual({ type: 'failure', id: 8, code: '', text: '世'.repeat(341) });
   });
 
   it('that are failures are reported to onError too, unless the callback is missing', async () => {
-    const errors = new Errors();
-    const { near, far } = await field.started({ far: errors });
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.startedQueuePair({ far: errors });
     const broken = new Error('broken');
     far.registerCallback('bad', () => Promise.reject(broken));
     await failure(near.call('bad'), 'K4NET_REMOTE');
     await failure(near.call('nobody'), 'K4NET_REMOTE');
-    expect(errors.heard).toEqual([{ error: broken, info: { name: 'bad', kind: 'request' } }]);
+    expect(errors.entries).toEqual([{ error: broken, info: { name: 'bad', kind: 'request' } }]);
   });
 
   it('do not wait for messages whose callback is slow', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const gate = new Deferred<void>();
     near.registerCallback('slow', () => gate.promise);
     far.registerCallback('echo', (reader) => reader.read());
@@ -238,8 +227,8 @@ describe('QueueSocket: answers', () => {
     gate.resolve();
   });
 
-  it('reach a callback of a message that calls back', async () => {
-    const { near, far } = await field.started();
+  it('reach the callback of a message that makes a call', async () => {
+    const { near, far } = await fixture.startedQueuePair();
     const seen: string[] = [];
     near.registerCallback(
       'news',
@@ -250,9 +239,9 @@ describe('QueueSocket: answers', () => {
     await until(() => seen.length === 10);
   });
 
-  it('to a message are discarded', async () => {
-    const errors = new Errors();
-    const { near, far } = await field.started({ far: errors });
+  it('are discarded if they answer a message', async () => {
+    const errors = new ErrorLog();
+    const { near, far } = await fixture.startedQueuePair({ far: errors });
     far.registerCallback('x', () => 42 as never);
     far.registerCallback('y', () => Promise.resolve({} as never));
     void near.sendRegistered('x');
@@ -260,19 +249,18 @@ describe('QueueSocket: answers', () => {
     await until(() => far.stats().callbacksRun === 2);
     void near.send('after');
     expect(textOf(await far.recv())).toBe('after');
-    expect(errors.heard).toEqual([]);
+    expect(errors.entries).toEqual([]);
     expect(far.stats().messagesSent).toBe(0);
   });
 });
 
 describe('QueueSocket: a cancelled call', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   /** A far end whose callback waits until it is told that nobody waits. */
   async function patient() {
-    const errors = new Errors();
-    const pair = await field.started({ far: errors });
+    const errors = new ErrorLog();
+    const pair = await fixture.startedQueuePair({ far: errors });
     const signals: AbortSignalLike[] = [];
     const done: unknown[] = [];
     pair.far.registerCallback('wait', async (_, { signal }) => {
@@ -297,7 +285,7 @@ describe('QueueSocket: a cancelled call', () => {
     expect(signals[0]?.aborted).toBe(true);
     await until(() => far.stats().requestsInFlight === 0);
     await turns(3);
-    expect(errors.heard).toEqual([]);
+    expect(errors.entries).toEqual([]);
     expect(far.stats().messagesSent).toBe(1);
     expect(near.stats().callsInFlight).toBe(0);
   });
@@ -324,7 +312,10 @@ describe('QueueSocket: a cancelled call', () => {
   });
 
   it('uses callTimeout of the socket by default', async () => {
-    const { near } = await field.started({ near: { callTimeout: 15 }, far: { dispatch: 'manual' } });
+    const { near } = await fixture.startedQueuePair({
+      near: { callTimeout: 15 },
+      far: { dispatch: 'manual' },
+    });
     expect((await failureOf(near.call('x'), TimeoutError)).timeout).toBe(15);
     const patient = watch(near.call('x', '', { timeout: Infinity }));
     await failureOf(near.call('x'), TimeoutError);
@@ -332,7 +323,7 @@ describe('QueueSocket: a cancelled call', () => {
   });
 
   it('never runs its callback if that still waits', async () => {
-    const { queue, peer } = await field.alone({ requestConcurrency: 1 });
+    const { queue, peer } = await fixture.queueWithPeer({ requestConcurrency: 1 });
     const seen: string[] = [];
     const gate = new Deferred<void>();
     queue.registerCallback('x', async (reader) => {
@@ -346,7 +337,12 @@ describe('QueueSocket: a cancelled call', () => {
     void peer.send(encodeCancel(99));
     await until(() => queue.stats().messagesReceived === 7);
     gate.resolve();
-    const replies = [await control(peer), await control(peer), await control(peer), await control(peer)];
+    const replies = [
+      await recvControl(peer),
+      await recvControl(peer),
+      await recvControl(peer),
+      await recvControl(peer),
+    ];
     expect(replies).toMatchObject([
       { type: 'failure', id: 2, code: 'K4NET_CANCELLED' },
       { type: 'failure', id: 4, code: 'K4NET_CANCELLED' },
@@ -358,7 +354,7 @@ describe('QueueSocket: a cancelled call', () => {
   });
 
   it('keeps its id until its callback has ended, and another request can use the id then', async () => {
-    const { queue, peer } = await field.alone();
+    const { queue, peer } = await fixture.queueWithPeer();
     const gates: Deferred<string>[] = [];
     queue.registerCallback('x', () => {
       const gate = new Deferred<string>();
@@ -371,11 +367,11 @@ describe('QueueSocket: a cancelled call', () => {
     void peer.send(encodeCancel(1));
     await until(() => queue.stats().messagesReceived === 2);
     gates[0]?.resolve('first');
-    expect(await control(peer)).toMatchObject({ type: 'failure', id: 1, code: 'K4NET_CANCELLED' });
+    expect(await recvControl(peer)).toMatchObject({ type: 'failure', id: 1, code: 'K4NET_CANCELLED' });
     void peer.send(encodeRequest(1, 'x', new Uint8Array(0)));
     await until(() => gates.length === 2);
     gates[1]?.resolve('second');
-    expect(await control(peer)).toMatchObject({ type: 'answer', id: 1, payload: bytesOf('second') });
+    expect(await recvControl(peer)).toMatchObject({ type: 'answer', id: 1, payload: bytesOf('second') });
     expect(queue.stats().messagesSent).toBe(2);
   });
 
@@ -387,18 +383,17 @@ describe('QueueSocket: a cancelled call', () => {
     [{ signal: {} }, TypeError],
     [null, TypeError],
   ])('rejects the options %j', async (options, type) => {
-    const { near } = await field.started();
+    const { near } = await fixture.startedQueuePair();
     expect(await reasonOf(near.call('x', '', options as never))).toBeInstanceOf(type);
     expect(near.stats().messagesSent).toBe(0);
   });
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a Buffer', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a Buffer', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('can be reused when call has returned', async () => {
-    const { near, far } = await field.started({ near: { maxQueuedMessages: 1 } });
+    const { near, far } = await fixture.startedQueuePair({ near: { maxQueuedMessages: 1 } });
     far.registerCallback('echo', (reader) => reader.read().slice());
     for (const size of [4, 20_000]) {
       const buffer = Buffer.alloc(size, 1);
@@ -409,7 +404,7 @@ describe.each(queueCarriers)('QueueSocket, %s: a Buffer', (carrier) => {
   });
 
   it('can be reused when its answer was returned', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const buffer = Buffer.alloc(20_000, 1);
     far.registerCallback('buffer', () => {
       queueMicrotask(() => buffer.fill(2));

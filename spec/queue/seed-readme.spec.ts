@@ -1,35 +1,31 @@
 // The section "QueueSocket" of the README of the Python library, sentence by sentence: each is the name of the test that
 // shows it. What the sentences leave open is in spec/queue/ elsewhere.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import { BinaryWriter } from '../../lib/binary/writer.js';
 import { TimeoutError } from '../../lib/errors.js';
+import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { kinds, overStream, queuePair, type QueuePair } from '../support/queue-pairs.js';
-import { Errors } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
+import { ErrorLog } from '../support/queue.js';
 import { failure, failureOf, textOf, until, watch } from '../support/sockets.js';
-import { tcpPair } from '../support/streams.js';
+import { tcpKinds, useFixture } from '../support/fixture.js';
 
-describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) => {
-  let pair: QueuePair;
+describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kind) => {
+  const fixture = useFixture(kind);
+
   let near: QueueSocket;
   let far: QueueSocket;
-  let errors: Errors;
+  let errors: ErrorLog;
 
   beforeEach(async () => {
     // The seed calls callbacks when recv_registered is called: here that is `dispatch: 'manual'`.
-    errors = new Errors();
+    errors = new ErrorLog();
     const { onError } = errors;
-    pair = await queuePair(kind, { dispatch: 'manual', onError }, { dispatch: 'manual', onError });
-    ({ near, far } = pair);
-  });
-
-  afterEach(async () => {
-    await Promise.all([near.close(undefined, { timeout: 0 }), far.close(undefined, { timeout: 0 })]);
-    await pair.dispose();
+    const options: QueueSocketOptions = { dispatch: 'manual', onError };
+    ({ near, far } = await fixture.queuePair({ near: options, far: options }));
   });
 
   const start = (): void => {
@@ -66,10 +62,8 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
 
   describe('__init__(sock, debug = False)', () => {
     it('"Initialises the QueueSocket. The `sock` parameter is an already initialised LockedSocket or EncryptedSocket."', async () => {
-      const streams = await tcpPair();
-      const client = overStream(kind, streams.near, 'client');
-      const server = overStream(kind, streams.far, 'server');
-      expect(client).toBeInstanceOf(kind === 'plain' ? LockedSocket : EncryptedSocket);
+      const { near: client, far: server } = await fixture.socketPair();
+      expect(client).toBeInstanceOf(kind === 'plain over TCP' ? LockedSocket : EncryptedSocket);
       // Also one that was in use before: the handshake is done, and messages went both ways.
       await Promise.all([client.send('before'), server.recv()]);
       const [one, other] = [new QueueSocket(client), new QueueSocket(server)];
@@ -78,15 +72,12 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       await one.send('after');
       expect(textOf(await other.recv())).toBe('after');
       await Promise.all([one.close(), other.close()]);
-      await streams.dispose();
     });
 
     it('"The `debug` parameter will display messages when performing tasks or receiving callbacks."', async () => {
-      const streams = await tcpPair();
       const lines: string[] = [];
       const options = { debug: true, logger: (line: string) => lines.push(line) };
-      const one = new QueueSocket(overStream(kind, streams.near, 'client'), options);
-      const other = new QueueSocket(overStream(kind, streams.far, 'server'), options);
+      const { near: one, far: other } = await fixture.queuePair({ near: options, far: options });
       const called = new Promise<void>((resolve) => {
         other.registerCallback('greet', () => {
           resolve();
@@ -103,13 +94,12 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(lines).toContain('Performing callback greet');
       expect(lines.join()).not.toContain('secret');
       await Promise.all([one.close(), other.close()]);
-      await streams.dispose();
     });
 
-    it('debug = False: displays nothing', async () => {
+    it('displays nothing with debug = False', async () => {
       const lines: string[] = [];
       const logger = (line: string): void => void lines.push(line);
-      const silent = await queuePair(kind, { logger }, { logger });
+      const silent = await fixture.queuePair({ near: { logger }, far: { logger } });
       const called = new Promise<void>((resolve) => {
         silent.far.registerCallback('greet', () => {
           resolve();
@@ -121,7 +111,6 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       await called;
       expect(lines).toEqual([]);
       await Promise.all([silent.near.close(), silent.far.close()]);
-      await silent.dispose();
     });
   });
 
@@ -143,7 +132,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(seen).toEqual([-5, 0.25, 'é']);
     });
 
-    it('again: the later callback takes the place of the earlier, as in a dict', async () => {
+    it('replaces the earlier callback when it is called again, as in a dict', async () => {
       const seen: string[] = [];
       far.registerCallback('name', () => void seen.push('first'));
       far.registerCallback('name', () => void seen.push('second'));
@@ -263,7 +252,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(await far.recvRegistered()).toBe(0);
     });
 
-    it('is a loop of the program with others beside it, as in the seed', async () => {
+    it('can run in a loop beside other loops of the program, as in the seed', async () => {
       let seen = 0;
       far.registerCallback('tick', () => void (seen += 1));
       near.registerTask('tick', () => undefined);
@@ -311,7 +300,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(seen).toEqual([data, new Uint8Array(0)]);
     });
 
-    it('whose name nobody has registered disturbs nothing', async () => {
+    it('has no other effect if its name is not registered', async () => {
       let count = 0;
       far.registerCallback('known', () => void (count += 1));
       start();
@@ -334,7 +323,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(textOf(await far.recv())).toBe('two');
     });
 
-    it('block = True: waits for a message', async () => {
+    it('waits for a message with block = True', async () => {
       start();
       const waiting = watch(far.recv({ block: true }));
       await turns(20);
@@ -344,7 +333,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(textOf(waiting.value)).toBe('there it is');
     });
 
-    it('block = False: has an answer at once', async () => {
+    it('returns at once with block = False', async () => {
       start();
       expect(await far.recv({ block: false })).toBeUndefined();
       await near.send('now');
@@ -353,7 +342,7 @@ describe.each(kinds)('the README of the seed, over a socket that is %s', (kind) 
       expect(await far.recv({ block: false })).toBeUndefined();
     });
 
-    it('timeout: waits no longer than that, and loses nothing', async () => {
+    it('waits no longer than its timeout, and loses nothing', async () => {
       start();
       await failureOf(far.recv({ timeout: 10 }), TimeoutError);
       await failureOf(far.recv({ block: true, timeout: 0 }), TimeoutError);

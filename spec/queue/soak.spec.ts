@@ -29,7 +29,7 @@ it.each([
   { kind: 'plain', calls: 200_000, connections: 8 },
   { kind: 'encrypted', calls: 10_000, connections: 1 },
 ])(
-  '$calls calls over $kind TCP, 1,000 in flight, answered, failed, out of time, aborted and cut: all settle and nothing is left',
+  '$calls calls over $kind TCP, 1,000 in flight, all settle and leave nothing behind, whether they are answered, fail, time out, abort or lose the connection',
   async ({ kind, calls, connections }) => {
     const { code, out, err } = await run(process.execPath, [
       '--expose-gc',

@@ -1,9 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../../lib/queue/error-hooks.js';
-import { QueueField, queueCarriers } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
-import { failure } from '../support/sockets.js';
 import { takeWarnings } from '../support/warnings.js';
+import { socketKinds, useFixture } from '../support/fixture.js';
+import { failure } from '../support/sockets.js';
 
 const evil = (): never => {
   throw new Error('not to be looked at');
@@ -21,12 +21,11 @@ it.each(Object.entries(odd))('an error %s has a description', (_, thrown) => {
   expect(typeof describeFailure(thrown).message).toBe('string');
 });
 
-describe.each(queueCarriers)('QueueSocket, %s: a callback that throws something', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: a callback that throws something', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it.each(Object.entries(odd))('%s fails without another effect', async (what, thrown) => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const name = `${carrier} ${what}`;
     far.registerCallback(name, () => {
       throw thrown;

@@ -172,7 +172,7 @@ describe('a payload that does not decode', () => {
 });
 
 describe('wrong use of a typed queue', () => {
-  it('with a wrong value sends nothing', async () => {
+  it('sends nothing for a wrong value', async () => {
     const { right, from } = sides();
     const said = from.sendRegistered('said', { who: 'a', text: 5 as never });
     await expect(said).rejects.toThrow(
@@ -209,7 +209,7 @@ describe('wrong use of a typed queue', () => {
     },
   );
 
-  it('with a request as a message, or the reverse, throws or rejects', async () => {
+  it('throws or rejects for a request as a message, or the reverse', async () => {
     const { from, right } = sides();
     const request = new TypeError("'add' is a request, which only call can send");
     expect(await reason(from.sendRegistered('add' as never, { a: 1, b: 1 } as never))).toEqual(request);
@@ -250,7 +250,7 @@ describe('wrong use of a typed queue', () => {
       { a: { argument: null, answer: codec.bool } },
       /argument of 'a' .* not null/,
     ],
-  ])('with this definition throws: %s', (_name, definition, message) => {
+  ])('throws for a definition that is %s', (_name, definition, message) => {
     const [queue] = queuePair();
     const make = (): unknown => new TypedQueue(queue, definition as never);
     expect(make).toThrow(TypeError);

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { afterEach, describe, expect, expectTypeOf, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { DecodeError, RemoteError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
@@ -7,7 +7,7 @@ import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { QueueErrorInfo } from '../../lib/queue/types.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import { Ends } from '../support/encrypted.js';
+import { useFixture } from '../support/fixture.js';
 import { failureOf, reasonOf } from '../support/sockets.js';
 
 const messages = {
@@ -23,20 +23,19 @@ const messages = {
   ),
 };
 
-const ends = new Ends();
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 async function queues(kind: string) {
   const [one, other] =
     kind === 'plain'
       ? memoryPair().map((end) => new LockedSocket(end))
-      : await ends.shaken('TCP').then(({ client, server }) => [client, server]);
+      : await fixture.establishedPair('TCP').then(({ client, server }) => [client, server]);
   const errors: { error: unknown; info: QueueErrorInfo }[] = [];
   const near = new QueueSocket(one as LockedSocket);
   const far = new QueueSocket(other as LockedSocket, {
     onError: (error, info) => errors.push({ error, info }),
   });
-  ends.onClear(() => Promise.all([near.close(), far.close()]));
+  fixture.onCleanup(() => Promise.all([near.close(), far.close()]));
   near.start();
   far.start();
   return { near, far, client: near.typed(messages), server: far.typed(messages), errors };

@@ -1,14 +1,12 @@
-import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { K4netError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
 import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import type { Callback, CallbackContext, Payload, PayloadConstructor } from '../../lib/queue/types.js';
-import { QueueField } from '../support/queue.js';
+import { useFixture } from '../support/fixture.js';
 import { until } from '../support/sockets.js';
 
-const field = new QueueField();
-afterEach(() => field.clear());
-
+const fixture = useFixture();
 /** A function with such a result. */
 type Returning<T> = () => T;
 
@@ -25,7 +23,7 @@ describe('the types of a QueueSocket', () => {
   });
 
   it('accept any result of the typed callback of a message', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const messages = { said: codec.string };
     const said: string[] = [];
     far.typed(messages).registerCallback('said', (text) => said.push(text));
@@ -45,7 +43,7 @@ describe('the types of a QueueSocket', () => {
   });
 
   it('declare the signal of a callback as the AbortSignal that it is', async () => {
-    const { near, far } = await field.started();
+    const { near, far } = await fixture.startedQueuePair();
     const signals: unknown[] = [];
     far.registerCallback('x', (_, { signal }) => {
       signals.push(signal);

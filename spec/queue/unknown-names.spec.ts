@@ -1,13 +1,13 @@
-import { afterEach, expect, it } from 'vitest';
-import { Errors, QueueField } from '../support/queue.js';
-import { textOf } from '../support/sockets.js';
+import { expect, it } from 'vitest';
 import { takeWarnings } from '../support/warnings.js';
+import { useFixture } from '../support/fixture.js';
+import { ErrorLog } from '../support/queue.js';
+import { textOf } from '../support/sockets.js';
 
-const field = new QueueField('plain over TCP');
-afterEach(() => field.clear());
+const fixture = useFixture('plain over TCP');
 
 it('the process warns once of each of the first 16 names without a callback, with the peer, and of no more names', async () => {
-  const { near, far } = await field.started();
+  const { near, far } = await fixture.startedQueuePair();
   for (let nth = 1; nth <= 20; nth += 1) {
     for (let again = 0; again < 3; again += 1) void near.sendRegistered(`name-${nth}`);
   }
@@ -24,13 +24,13 @@ it('the process warns once of each of the first 16 names without a callback, wit
 });
 
 it('onError gets each message for a name without a callback, with the peer', async () => {
-  const errors = new Errors();
-  const { near, far } = await field.started({ far: { onError: errors.onError } });
+  const errors = new ErrorLog();
+  const { near, far } = await fixture.startedQueuePair({ far: { onError: errors.onError } });
   for (let i = 0; i < 20; i += 1) void near.sendRegistered('misspelt');
   void near.send('last');
   await far.recv();
-  expect(errors.heard.length).toBe(20);
-  for (const { error, info } of errors.heard) {
+  expect(errors.entries.length).toBe(20);
+  for (const { error, info } of errors.entries) {
     expect(info).toEqual({ name: 'misspelt', kind: 'message' });
     expect(error).toMatchObject({
       code: 'K4NET_NO_CALLBACK',

@@ -1,22 +1,22 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { QueueSocketLike } from '../../lib/queue/types.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { decodeControl, Errors, hex, QueueField, queueCarriers, registered } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
+import { socketKinds, useFixture } from '../support/fixture.js';
+import { ErrorLog, decodeControl, hex, registered } from '../support/queue.js';
 import { failure, textOf, until, watch } from '../support/sockets.js';
 
-describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
-  const field = new QueueField(carrier);
-  afterEach(() => field.clear());
+describe.each(socketKinds)('QueueSocket, %s: heartbeat', (carrier) => {
+  const fixture = useFixture(carrier);
 
   it('sends a keepalive when nothing was sent for its interval', async () => {
-    const { queue, peer } = await field.alone({ heartbeat: { interval: 20, timeout: 60_000 } });
+    const { queue, peer } = await fixture.queueWithPeer({ heartbeat: { interval: 20, timeout: 60_000 } });
     queue.start();
     for (let i = 0; i < 3; i += 1) expect(decodeControl(await peer.recv())).toEqual({ type: 'keepalive' });
   });
 
   it('ends the connection of a silent peer', async () => {
-    const { queue } = await field.alone({ heartbeat: { interval: 10_000, timeout: 40 } });
+    const { queue } = await fixture.queueWithPeer({ heartbeat: { interval: 10_000, timeout: 40 } });
     queue.start();
     const [recv, call] = [watch(queue.recv()), watch(queue.call('x'))];
     const { code, error } = await queue.closed;
@@ -28,7 +28,7 @@ describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
 
   it('keeps the connection of two idle peers open', async () => {
     const heartbeat = { interval: 10, timeout: 60_000 };
-    const { near, far } = await field.started({ near: { heartbeat }, far: { heartbeat } });
+    const { near, far } = await fixture.startedQueuePair({ near: { heartbeat }, far: { heartbeat } });
     await until(() => near.stats().messagesSent > 3 && far.stats().messagesSent > 3);
     void near.send('x');
     expect(textOf(await far.recv())).toBe('x');
@@ -38,11 +38,10 @@ describe.each(queueCarriers)('QueueSocket, %s: heartbeat', (carrier) => {
 });
 
 describe('QueueSocket: heartbeat and idle timeout', () => {
-  const field = new QueueField();
-  afterEach(() => field.clear());
+  const fixture = useFixture();
 
   it('start with start and end with the socket', async () => {
-    const { queue, peer } = await field.alone({ heartbeat: { interval: 5, timeout: 60_000 } });
+    const { queue, peer } = await fixture.queueWithPeer({ heartbeat: { interval: 5, timeout: 60_000 } });
     void queue.send('first');
     queue.start();
     expect(textOf(await peer.recv())).toBe('first');
@@ -53,21 +52,21 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     expect(queue.stats().messagesSent).toBe(messagesSent);
   });
 
-  it('a keepalive has no answer and is not a message', async () => {
-    const errors = new Errors();
-    const { queue, peer } = await field.alone(errors);
+  it('treat a keepalive as no message and send no answer to it', async () => {
+    const errors = new ErrorLog();
+    const { queue, peer } = await fixture.queueWithPeer(errors);
     queue.start();
     for (let i = 0; i < 5; i += 1) void peer.send(hex('00 4b 51 05'));
     void peer.send('x');
     expect(textOf(await queue.recv())).toBe('x');
-    expect(errors.heard).toEqual([]);
+    expect(errors.entries).toEqual([]);
     expect(queue.stats().messagesSent).toBe(0);
   });
 
-  it('the idle timeout calls onTimeout and closes the socket, although keepalives arrive', async () => {
+  it('call onTimeout and close the socket at the idle timeout, although keepalives arrive', async () => {
     const told: [QueueSocketLike, string][] = [];
     const onTimeout = (sock: QueueSocketLike): void => void told.push([sock, sock.readyState]);
-    const { near, far } = await field.started({
+    const { near, far } = await fixture.startedQueuePair({
       near: { heartbeat: { interval: 5, timeout: 60_000 } },
       far: { idleTimeout: 50, onTimeout },
     });
@@ -81,14 +80,14 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     await failure(near.recv(), 'K4NET_CLOSED');
   });
 
-  it('onTimeout can send a last message, or close with one', async () => {
-    const { far, near } = await field.started({
+  it('accept a last message or a close from onTimeout', async () => {
+    const { far, near } = await fixture.startedQueuePair({
       far: { idleTimeout: 20, onTimeout: (sock) => void sock.send('are you there?'), onClose: () => 'bye' },
     });
     expect(textOf(await near.recv())).toBe('are you there?');
     expect(textOf(await near.recv())).toBe('bye');
     expect((await far.closed).code).toBe('K4NET_TIMEOUT');
-    const other = await field.started({
+    const other = await fixture.startedQueuePair({
       far: { idleTimeout: 20, onTimeout: (sock) => void sock.close('too long') },
     });
     expect(textOf(await other.near.recv())).toBe('too long');
@@ -104,16 +103,18 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     ],
     ['rejects', (): unknown => Promise.reject(new Error('broken'))],
   ])('an onTimeout that %s is reported, and the socket closes', async (_, onTimeout) => {
-    const errors = new Errors();
-    const { far } = await field.started({ far: { idleTimeout: 20, onTimeout, onError: errors.onError } });
+    const errors = new ErrorLog();
+    const { far } = await fixture.startedQueuePair({
+      far: { idleTimeout: 20, onTimeout, onError: errors.onError },
+    });
     expect((await far.closed).code).toBe('K4NET_TIMEOUT');
     await turns();
     expect(errors.kinds).toEqual(['hook onTimeout']);
   });
 
-  it('the idle timeout does not run while messages of the peer wait here', async () => {
+  it('do not count idle time while messages of the peer wait in the queue', async () => {
     let idle = 0;
-    const { queue, peer } = await field.alone({
+    const { queue, peer } = await fixture.queueWithPeer({
       idleTimeout: 20,
       maxQueuedMessages: 1,
       onTimeout: () => (idle += 1),

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { K4netError } from '../../lib/errors.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
@@ -9,14 +9,15 @@ import { DuplexTransport } from '../../lib/transport/duplex.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { Ends, keys, outcome, wires } from '../support/encrypted.js';
 import { frame } from '../support/frames.js';
 import { same } from '../support/random.js';
-import { Recorder, turns } from '../support/recorder.js';
-import { drain, textOf, until } from '../support/sockets.js';
+import { RecordingSink, turns } from '../support/recorder.js';
+import { useFixture, wires } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { outcome } from '../support/secrets.js';
+import { receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 const ciphers: readonly CipherChoice[] = ['webcrypto', 'node'];
 const keyed = [false, true];
@@ -108,7 +109,7 @@ class Gate implements Transport {
 
 async function carriers(wire: 'memory' | 'TCP'): Promise<[Transport, Transport]> {
   if (wire === 'memory') return memoryPair();
-  const { near, far } = await ends.tcp();
+  const { near, far } = await fixture.tcpStreams();
   return [new DuplexTransport(near), new DuplexTransport(far)];
 }
 
@@ -121,15 +122,15 @@ describe.each(ciphers)(
       ...(withKey && { clientKey: keys.ec }),
     });
 
-    it.each(wires)('looks to its client over %s like an end in good order', async (wire) => {
+    it.each(wires)('ends cleanly for its client over %s', async (wire) => {
       for (let i = 0; i < 60; i += 1) {
         const withKey = i % 2 > 0;
-        const { client, server } = await ends.pair(wire, clientOptions(withKey), {
+        const { client, server } = await fixture.encryptedPair(wire, clientOptions(withKey), {
           cipher,
           clientAuth: withKey ? 'required' : 'none',
         });
         const shaken = outcome(client.handshake());
-        const messages = drain(client);
+        const messages = receiveAll(client);
         await server.handshake();
         await turns(i % 5);
         const closing = server.close(i % 3 > 0 ? undefined : 'goodbye');
@@ -143,32 +144,35 @@ describe.each(ciphers)(
       }
     });
 
-    it.each(wires)('does so over %s when its records and its end arrive in one turn', async (wire) => {
-      for (const withKey of keyed) {
-        const [near, far] = await carriers(wire);
-        const gate = new Gate(near);
-        const client = ends.keep(new EncryptedSocket(gate, clientOptions(withKey)));
-        const server = ends.keep(
-          new EncryptedSocket(far, {
-            isServer: true,
-            key: keys.server,
-            cipher,
-            clientAuth: withKey ? 'required' : 'none',
-          }),
-        );
-        const shaken = outcome(client.handshake());
-        const messages = drain(client);
-        await server.handshake();
-        gate.shut();
-        const closing = server.close('goodbye');
-        await until(() => gate.ended);
-        gate.open();
-        expect(await shaken).toBe('ok');
-        expect((await messages).map(textOf)).toEqual(['goodbye']);
-        await closing;
-        expect((await client.closed).code).toBe('K4NET_CLOSED');
-      }
-    });
+    it.each(wires)(
+      'ends cleanly for its client over %s when its records and its end arrive in one turn',
+      async (wire) => {
+        for (const withKey of keyed) {
+          const [near, far] = await carriers(wire);
+          const gate = new Gate(near);
+          const client = fixture.keep(new EncryptedSocket(gate, clientOptions(withKey)));
+          const server = fixture.keep(
+            new EncryptedSocket(far, {
+              isServer: true,
+              key: keys.server,
+              cipher,
+              clientAuth: withKey ? 'required' : 'none',
+            }),
+          );
+          const shaken = outcome(client.handshake());
+          const messages = receiveAll(client);
+          await server.handshake();
+          gate.shut();
+          const closing = server.close('goodbye');
+          await until(() => gate.ended);
+          gate.open();
+          expect(await shaken).toBe('ok');
+          expect((await messages).map(textOf)).toEqual(['goodbye']);
+          await closing;
+          expect((await client.closed).code).toBe('K4NET_CLOSED');
+        }
+      },
+    );
   },
 );
 
@@ -200,9 +204,9 @@ describe.each(ciphers)(
           ),
         succeeded: () => Promise.resolve(),
       });
-      const sink = new Recorder();
+      const sink = new RecordingSink();
       client.attach(sink);
-      server.attach(new Recorder());
+      server.attach(new RecordingSink());
       client.start();
       server.start();
       await server.ready;

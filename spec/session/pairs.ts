@@ -13,7 +13,7 @@ export interface Pair {
 }
 
 /** A client and a server in memory, not yet connected. */
-export async function newPair(
+export async function handshakePair(
   client: ClientHandshakeOptions = {},
   server: Partial<ServerHandshakeOptions> = {},
   reader: ReaderOptions = {},
@@ -40,8 +40,8 @@ export async function exchange(
 }
 
 /** A client and a server whose handshake is done. */
-export async function connectedPair(...options: Parameters<typeof newPair>): Promise<Pair> {
-  const pair = await newPair(...options);
+export async function sessionPair(...options: Parameters<typeof handshakePair>): Promise<Pair> {
+  const pair = await handshakePair(...options);
   await pair.client.start();
   await exchange(pair);
   if (pair.client.error) throw pair.client.error;

@@ -9,11 +9,11 @@ import { memoryPair } from '../../lib/transport/memory.js';
 import type { Transport } from '../../lib/transport/transport.js';
 import { describeTransport, type TransportPair } from '../conformance/transport-suite.js';
 import { FramedTransport } from '../support/framed-transport.js';
-import { Recorder } from '../support/recorder.js';
-import { until } from '../support/sockets.js';
+import { RecordingSink } from '../support/recorder.js';
 import { tcpPair, unixPair, type StreamPair } from '../support/streams.js';
 import { MemoryEnd } from './memory-end.js';
 import { sealed } from './pairs.js';
+import { until } from '../support/sockets.js';
 
 const key = await generateKeyPair({ keySize: 2048 });
 
@@ -64,7 +64,7 @@ describe('the count of received bytes of a secure transport', () => {
       begin: () => Promise.resolve(new ClientHandshake({ serverKey: key.publicKey })),
     });
     const server = new MemoryEnd(new ServerHandshake({ key }));
-    const raw = new Recorder();
+    const raw = new RecordingSink();
     let sent = 0;
     const say = (bytes: Uint8Array): void => {
       sent += bytes.length;
@@ -78,7 +78,7 @@ describe('the count of received bytes of a secure transport', () => {
     };
     b.attach(raw);
     expect(client.received).toBe(0);
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     client.attach(sink);
     client.start();
     await client.ready;

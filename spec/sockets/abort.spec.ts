@@ -1,16 +1,15 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { Callback } from '../../lib/queue/types.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
-import { Ends, keys } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
-import { drain, failure, fill, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { failure, fill, reasonOf, receiveAll, textOf, until, watch } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 interface Kind {
   readonly name: string;
@@ -19,12 +18,16 @@ interface Kind {
 }
 
 async function plain(options: LockedSocketOptions = {}) {
-  const { near, far } = await ends.tcp();
+  const { near, far } = await fixture.tcpStreams();
   return { near: new LockedSocket(near, options), far: new LockedSocket(far, options) };
 }
 
 async function encrypted(cipher: 'node' | 'webcrypto') {
-  const { client, server } = await ends.shaken('TCP', { key: keys.server.publicKey, cipher }, { cipher });
+  const { client, server } = await fixture.establishedPair(
+    'TCP',
+    { key: keys.server.publicKey, cipher },
+    { cipher },
+  );
   return { near: client as LockedSocket, far: server as LockedSocket };
 }
 
@@ -37,7 +40,7 @@ const kinds: readonly Kind[] = [
 describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
   it('delivers the earlier messages, then fails the peer', async () => {
     const { near, far } = await pair();
-    const received = drain(far).then(
+    const received = receiveAll(far).then(
       () => expect.fail('it looked like an end in good order'),
       (reason: unknown) => reason,
     );
@@ -82,7 +85,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
     const aborted = watch(near.abort(undefined, { timeout: Infinity }));
     await turns(50);
     expect(aborted.state).toBe('pending');
-    expect(await reasonOf(drain(far))).toMatchObject({ code: peerCode });
+    expect(await reasonOf(receiveAll(far))).toMatchObject({ code: peerCode });
     await until(() => aborted.state === 'resolved');
   });
 
@@ -131,7 +134,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
 
 describe('abort', () => {
   it('starts no handshake', async () => {
-    const { client, server } = await ends.pair('TCP');
+    const { client, server } = await fixture.encryptedPair('TCP');
     await client.abort();
     expect((await client.closed).code).toBe('K4NET_ABORTED');
     expect((await server.handshake().catch((error: unknown) => error)) as Error).toMatchObject({

@@ -1,46 +1,25 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
-import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { memoryPair } from '../../lib/transport/memory.js';
+import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { pattern, Random, same, sameAll } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { drain, textOf, until, watch, type SocketPair } from '../support/sockets.js';
-import { tcpPair } from '../support/streams.js';
+import { useFixture } from '../support/fixture.js';
+import { receiveAll, textOf, until, watch } from '../support/sockets.js';
 
 const clean = { code: 'K4NET_CLOSED' };
 /** Many short attempts. The time limit only detects a hang, also on a busy machine. */
 const manyAttempts = { timeout: 120_000 };
 
-async function overTcp(): Promise<SocketPair> {
-  const { near, far, dispose } = await tcpPair();
-  return {
-    near: new LockedSocket(near),
-    far: new LockedSocket(far),
-    cut: () => {
-      near.resetAndDestroy();
-    },
-    dispose,
-  };
-}
-
-function inMemory(): Promise<SocketPair> {
-  const [near, far] = memoryPair();
-  return Promise.resolve({
-    near: new LockedSocket(near),
-    far: new LockedSocket(far),
-    cut: () => {
-      near.abort();
-    },
-  });
-}
+const tcp = useFixture('plain over TCP');
+const memory = useFixture('plain in memory');
 
 describe('close over TCP, a hundred times', () => {
   it('delivers the closing message to a slow reader that still sends', manyAttempts, async () => {
     const random = new Random(11);
     const flood = pattern(64 * 1024);
     for (let attempt = 0; attempt < 100; attempt += 1) {
-      const { near, far, dispose } = await overTcp();
+      const { near, far } = await tcp.socketPair();
       const sent = Array.from({ length: random.below(30) }, (_, i) => pattern(random.below(40_000), i));
       const sending = (async () => {
         // Until the socket rejects: the other side does not read.
@@ -63,14 +42,14 @@ describe('close over TCP, a hundred times', () => {
       expect(await near.closed).toEqual(clean);
       expect(await far.closed).toEqual(clean);
       expect(K4netError.is(await sending, 'K4NET_CLOSED')).toBe(true);
-      await dispose?.();
+      await tcp.release();
     }
   });
 
   it('closes both sides cleanly when both close at once with much data in flight', manyAttempts, async () => {
     const random = new Random(12);
     for (let attempt = 0; attempt < 100; attempt += 1) {
-      const { near, far, dispose } = await overTcp();
+      const { near, far } = await tcp.socketPair();
       for (const sock of [near, far]) {
         for (let i = random.below(12); i > 0; i -= 1) void sock.send(pattern(random.below(100_000)));
       }
@@ -79,14 +58,14 @@ describe('close over TCP, a hundred times', () => {
       if (random.below(2) === 0) await turns(random.below(2));
       await Promise.all([closing, far.close('bye')]);
       expect([await near.closed, await far.closed]).toEqual([clean, clean]);
-      await dispose?.();
+      await tcp.release();
     }
   });
 
   it('closes cleanly when the other side ends, or closes inside its loop', manyAttempts, async () => {
     const random = new Random(13);
     for (let attempt = 0; attempt < 100; attempt += 1) {
-      const { near, far, dispose } = await overTcp();
+      const { near, far } = await tcp.socketPair();
       const seen: string[] = [];
       const loop = (async () => {
         for await (const text of far.texts()) {
@@ -97,16 +76,16 @@ describe('close over TCP, a hundred times', () => {
       for (let i = 0; i < 5; i += 1) void near.send(i === random.below(5) ? 'quit' : 'go on');
       void near.end();
       await loop;
-      await drain(near);
+      await receiveAll(near);
       expect([await near.closed, await far.closed]).toEqual([clean, clean]);
-      await dispose?.();
+      await tcp.release();
     }
   });
 });
 
 describe('a peer that stops reading', () => {
   it('makes send wait in order, with bounded memory, until it reads or the socket closes (backpressure)', async () => {
-    const { near, far, dispose } = await overTcp();
+    const { near, far } = await tcp.socketPair();
     const message = pattern(16 * 1024);
     let accepted = 0;
     const loop = (async () => {
@@ -136,18 +115,17 @@ describe('a peer that stops reading', () => {
     expect(K4netError.is(await loop, 'K4NET_TIMEOUT') || K4netError.is(await loop, 'K4NET_CLOSED')).toBe(
       true,
     );
-    await dispose?.();
   });
 });
 
 describe.each([
-  ['in memory', inMemory],
-  ['over TCP', overTcp],
-])('closing at any moment, %s', (_name, makePair) => {
+  ['in memory', memory],
+  ['over TCP', tcp],
+])('closing at any moment, %s', (_name, fixture) => {
   it('settles every promise with its cause', manyAttempts, async () => {
     for (let seed = 0; seed < 80; seed += 1) {
       const random = new Random(1000 + seed);
-      const pair = await makePair();
+      const pair = await fixture.socketPair();
       const controllers = [new AbortController(), new AbortController()];
       const promises: Promise<unknown>[] = [];
       const keep = (promise: Promise<unknown>): void => {
@@ -208,12 +186,12 @@ describe.each([
       for (const info of infos) expect(info.code).not.toBe('K4NET_INTERNAL');
       expect([pair.near.readyState, pair.far.readyState]).toEqual(['closed', 'closed']);
       for (const { signal } of controllers) expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-      await pair.dispose?.();
+      await fixture.release();
     }
   });
 
   it('never resolves send and then leaves the socket open', async () => {
-    const pair = await makePair();
+    const pair = await fixture.socketPair();
     const flushes = Array.from({ length: 10 }, (_, i) => {
       void pair.near.send(pattern(300_000, i));
       return watch(pair.near.flush());
@@ -223,13 +201,12 @@ describe.each([
     const codes = flushes.filter((flush) => flush.state === 'rejected').map((flush) => flush.reason);
     for (const reason of codes) expect(K4netError.is(reason, 'K4NET_CONNECTION')).toBe(true);
     await pair.far.close(undefined, { timeout: 0 });
-    await pair.dispose?.();
   });
 });
 
 describe('a socket after its end', () => {
   it('rejects a closing message after end() and changes nothing', async () => {
-    const { near, far } = await inMemory();
+    const { near, far } = await memory.socketPair();
     await near.end();
     await expect(near.close('too late')).rejects.toMatchObject({ code: 'K4NET_STATE' });
     expect(near.readyState).toBe('open');
@@ -239,7 +216,7 @@ describe('a socket after its end', () => {
   });
 
   it('rejects a send after end() with the later failure of the connection', async () => {
-    const { near, far, cut } = await overTcp();
+    const { near, far, cut } = await tcp.socketPair();
     await far.end();
     cut();
     await near.closed;
@@ -250,7 +227,7 @@ describe('a socket after its end', () => {
   });
 
   it('has a bufferedAmount of 0', async () => {
-    const { near, far } = await inMemory();
+    const { near, far } = await memory.socketPair();
     for (let i = 0; i < 100; i += 1) void near.send(pattern(20_000));
     expect(near.bufferedAmount).toBeGreaterThan(0);
     await near.close(undefined, { timeout: 0 });

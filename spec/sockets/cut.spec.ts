@@ -1,16 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { drain, until } from '../support/sockets.js';
+import { useFixture } from '../support/fixture.js';
 import { tcpPair, unixPair, type StreamPair } from '../support/streams.js';
+import { receiveAll, until } from '../support/sockets.js';
 
-let pair: StreamPair | undefined;
-afterEach(async () => {
-  await pair?.dispose();
-  pair = undefined;
-});
+const fixture = useFixture();
 
 /** Sends messages of random lengths until the socket rejects or the test has enough. */
 async function flood(sock: LockedSocket, random: Random, talk: { on: boolean }): Promise<void> {
@@ -50,7 +47,7 @@ describe('a plain TCP peer that reads slowly', () => {
   it.each(cuts)('never misses messages before a clean end when the other side is $how', async (row) => {
     for (let seed = 0; seed < 60; seed += 1) {
       const random = new Random(seed);
-      const { near, far, dispose } = await tcpPair();
+      const { near, far } = await fixture.tcpStreams();
       const cutter = new LockedSocket(near, { recvSize: random.pick([12, 68, 262_144]) });
       const reader = new LockedSocket(far, { recvSize: 12 + random.below(57) });
       const talk = { on: true };
@@ -76,7 +73,7 @@ describe('a plain TCP peer that reads slowly', () => {
       const clean = K4netError.is(reason, 'K4NET_CLOSED');
       if (clean) expect([row.ended, received], what).toEqual([true, messagesSent]);
       await Promise.all([...floods, reader.close(undefined, { timeout: 0 }), cutter.close()]);
-      await dispose();
+      await fixture.release();
     }
   });
 });
@@ -85,38 +82,41 @@ describe.each([
   { carrier: 'TCP', open: tcpPair, codes: ['K4NET_CONNECTION', 'K4NET_TRUNCATED'] },
   { carrier: 'a Unix socket', open: unixPair, codes: ['K4NET_TRUNCATED'] },
 ])('a peer over $carrier whose other side is cut between two messages', ({ open, codes }) => {
-  it.each([false, true])('sees no clean end; it has ended itself: %s', async (ended) => {
-    pair = await open();
-    const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
-    if (ended) await reader.end();
-    await cutter.send('one');
-    await cutter.flush();
-    void cutter.close(undefined, { timeout: 0 });
-    const messages: Uint8Array[] = [];
-    const reason: unknown = await (async () => {
-      for await (const message of reader) messages.push(message);
-    })().catch((error: unknown) => error);
-    expect(K4netError.is(reason) && codes.includes(reason.code), String(reason)).toBe(true);
-    expect(messages.length).toBeLessThanOrEqual(1);
-  });
+  it.each([false, true])(
+    'sees no clean end, whether it has ended its own direction or not: %s',
+    async (ended) => {
+      const pair = await fixture.streams<StreamPair>(open);
+      const [cutter, reader] = [new LockedSocket(pair.near), new LockedSocket(pair.far)];
+      if (ended) await reader.end();
+      await cutter.send('one');
+      await cutter.flush();
+      void cutter.close(undefined, { timeout: 0 });
+      const messages: Uint8Array[] = [];
+      const reason: unknown = await (async () => {
+        for await (const message of reader) messages.push(message);
+      })().catch((error: unknown) => error);
+      expect(K4netError.is(reason) && codes.includes(reason.code), String(reason)).toBe(true);
+      expect(messages.length).toBeLessThanOrEqual(1);
+    },
+  );
 });
 
 describe.each([
   { carrier: 'TCP', open: tcpPair },
   { carrier: 'a Unix socket', open: unixPair },
 ])('a peer over $carrier that closes its whole stream cleanly', ({ open }) => {
-  it('is a clean end with every message', async () => {
-    pair = await open();
+  it('gives this side every message and a clean end', async () => {
+    const pair = await fixture.streams<StreamPair>(open);
     const sock = new LockedSocket(pair.near);
     pair.far.write(Uint8Array.from([1, 0, 0, 0, 65, 0, 0, 0, 0]));
     const { far } = pair;
     far.end(() => far.destroy());
-    const messages = await drain(sock);
+    const messages = await receiveAll(sock);
     expect(messages.map((message) => message.length)).toEqual([1, 0]);
   });
 
   it('gets every message before the end of this side, and the end', async () => {
-    pair = await open();
+    const pair = await fixture.streams<StreamPair>(open);
     const sock = new LockedSocket(pair.near);
     const { far } = pair;
     let received = 0;

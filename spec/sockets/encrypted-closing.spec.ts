@@ -1,34 +1,26 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
-import {
-  Ends,
-  keys,
-  outcome,
-  rawClient,
-  rawServer,
-  refused,
-  wires,
-  type Meddle,
-} from '../support/encrypted.js';
 import { pattern, Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { drain, textOf, until } from '../support/sockets.js';
+import { useFixture, wires } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import type { Meddle } from '../support/relay.js';
+import { outcome, refused } from '../support/secrets.js';
+import { receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 const key = { key: keys.server.publicKey };
 
 /** A client and a server with a relay between them, after the handshake. */
 async function relayed(meddle?: Meddle) {
   const far: EncryptedSocket[] = [];
-  const { port } = await rawServer(ends, (stream) => {
-    far.push(ends.keep(new EncryptedSocket(stream, { key: keys.server, isServer: true })));
+  const { port } = await fixture.rawServer((stream) => {
+    far.push(fixture.keep(new EncryptedSocket(stream, { key: keys.server, isServer: true })));
     void far[0]!.handshake().catch(() => undefined);
   });
-  const relay = await ends.relay(port, meddle);
-  const near = ends.keep(new EncryptedSocket(await rawClient(ends, relay.port), key));
+  const relay = await fixture.relay(port, meddle);
+  const near = fixture.keep(new EncryptedSocket(await fixture.rawClient(relay.port), key));
   await near.handshake();
   await far[0]!.handshake();
   return { near, far: far[0]!, relay };
@@ -39,11 +31,11 @@ const good = { code: 'K4NET_CLOSED' };
 describe.each(wires)('closing over %s', (wire) => {
   it('reports a clean end on both sides', async () => {
     for (const first of ['client', 'server'] as const) {
-      const pair = await ends.shaken(wire);
+      const pair = await fixture.establishedPair(wire);
       const [one, other] = first === 'client' ? [pair.client, pair.server] : [pair.server, pair.client];
       await one.send('last but one');
       const closing = one.close('last');
-      expect((await drain(other)).map(textOf)).toEqual(['last but one', 'last']);
+      expect((await receiveAll(other)).map(textOf)).toEqual(['last but one', 'last']);
       await closing;
       expect(await one.closed).toEqual(good);
       expect(await other.closed).toEqual(good);
@@ -51,12 +43,12 @@ describe.each(wires)('closing over %s', (wire) => {
   });
 
   it('keeps the other direction open after end() (half-close)', async () => {
-    const { client, server } = await ends.shaken(wire);
+    const { client, server } = await fixture.establishedPair(wire);
     await client.send('question');
     await client.end();
     expect(textOf(await server.recv())).toBe('question');
     await refused(server.recv(), 'K4NET_CLOSED');
-    const reading = drain(client);
+    const reading = receiveAll(client);
     for (let i = 0; i < 10; i += 1) await server.send(pattern(50_000, i));
     const closing = server.close('answer');
     const got = await reading;
@@ -68,7 +60,7 @@ describe.each(wires)('closing over %s', (wire) => {
 
   it('delivers the last message to a slow reader that still sends', async () => {
     for (let i = 0; i < 20; i += 1) {
-      const { client, server } = await ends.shaken(wire);
+      const { client, server } = await fixture.establishedPair(wire);
       const talk = { on: true };
       const chatter = (async () => {
         while (talk.on) {
@@ -92,7 +84,7 @@ describe.each(wires)('closing over %s', (wire) => {
 
   it('reports a clean end when both sides close at once', async () => {
     for (let i = 0; i < 20; i += 1) {
-      const { client, server } = await ends.shaken(wire);
+      const { client, server } = await fixture.establishedPair(wire);
       if (i % 2 > 0) void client.send(pattern(i * 1000));
       if (i % 3 > 0) void server.send(pattern(i * 1000));
       if (i % 4 > 1) await turns(i % 4);
@@ -105,12 +97,12 @@ describe.each(wires)('closing over %s', (wire) => {
   it('settles every promise at any moment, the handshake included', async () => {
     for (let seed = 0; seed < 60; seed += 1) {
       const random = new Random(seed);
-      const { client, server } = await ends.pair(wire);
+      const { client, server } = await fixture.encryptedPair(wire);
       const waits: Promise<string>[] = [];
       for (const sock of [client, server]) {
         const size = random.below(30_000);
         waits.push(outcome(sock.handshake()), outcome(sock.recv()), outcome(sock.send(pattern(size))));
-        waits.push(outcome(sock.flush()), outcome(sock.rekey()), outcome(drain(sock)));
+        waits.push(outcome(sock.flush()), outcome(sock.rekey()), outcome(receiveAll(sock)));
         waits.push(outcome(sock.export('x', new Uint8Array(1), 16)));
       }
       await turns(random.below(30));
@@ -163,9 +155,9 @@ describe('a connection that is cut', () => {
   });
 
   it('reports K4NET_CONNECTION after a reset', async () => {
-    const { near, far } = await ends.tcp();
-    const client = ends.keep(new EncryptedSocket(near, key));
-    const server = ends.keep(new EncryptedSocket(far, { key: keys.server, isServer: true }));
+    const { near, far } = await fixture.tcpStreams();
+    const client = fixture.keep(new EncryptedSocket(near, key));
+    const server = fixture.keep(new EncryptedSocket(far, { key: keys.server, isServer: true }));
     await Promise.all([client.handshake(), server.handshake()]);
     await server.send('whole');
     await until(() => client.stats().bytesReceived > 0);

@@ -1,15 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { connect } from '../../lib/net/connect.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
-import { Ends, keys } from '../support/encrypted.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 import { failure, until, watch } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 /** Delivers every byte alone, and respects backpressure. */
 function trickling(inner: Transport): Transport {
@@ -64,10 +63,10 @@ function trickling(inner: Transport): Transport {
 describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => {
   it('the handshake succeeds when every byte arrives alone, those of the confirm too', async () => {
     const [a, b] = memoryPair();
-    const server = ends.keep(
+    const server = fixture.keep(
       new EncryptedSocket(trickling(a), { isServer: true, key: keys.server, clientAuth: 'required', cipher }),
     );
-    const client = ends.keep(
+    const client = fixture.keep(
       new EncryptedSocket(trickling(b), { key: keys.server.publicKey, clientKey: keys.ec, cipher }),
     );
     await Promise.all([client.handshake(), server.handshake()]);
@@ -76,9 +75,9 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
   });
 
   it('a waiting send rejects when the connection fails, although earlier messages are unread', async () => {
-    const { near, far } = await ends.tcp();
-    const client = ends.keep(new EncryptedSocket(near, { key: keys.server.publicKey, cipher }));
-    const server = ends.keep(
+    const { near, far } = await fixture.tcpStreams();
+    const client = fixture.keep(new EncryptedSocket(near, { key: keys.server.publicKey, cipher }));
+    const server = fixture.keep(
       new EncryptedSocket(far, { isServer: true, key: keys.server, recvSize: 1024, cipher }),
     );
     await Promise.all([client.handshake(), server.handshake()]);
@@ -99,7 +98,7 @@ describe.each(['node', 'webcrypto'] as const)('with the cipher %s', (cipher) => 
 describe('a value that does not accept a key', () => {
   it('is any result of authorize except true', async () => {
     for (const answer of [-1, {}, 'yes', undefined]) {
-      const { client, server } = await ends.pair(
+      const { client, server } = await fixture.encryptedPair(
         'memory',
         { key: keys.server.publicKey, clientKey: keys.ec },
         { clientAuth: 'required', authorize: () => answer as unknown as boolean },
@@ -131,7 +130,7 @@ describe('a value that does not accept a key', () => {
 
 describe('recv with a timeout of 0', () => {
   it('starts the handshake, as tryRecv does, so that polling makes progress', async () => {
-    const { client, server } = await ends.pair('memory');
+    const { client, server } = await fixture.encryptedPair('memory');
     void server.send('here');
     await failure(client.recv({ timeout: 0 }), 'K4NET_TIMEOUT');
     await until(() => client.readyState === 'open');

@@ -1,30 +1,30 @@
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { generateKeyPair } from '../../lib/crypto/keys.js';
 import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
-import { Ends, expectDiscreet, keys, outcome, rawServer, refused, wires } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
-import { drain, reasonOf, textOf, until } from '../support/sockets.js';
+import { useFixture, wires } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { expectDiscreet, outcome, refused } from '../support/secrets.js';
+import { reasonOf, receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 const client = { key: keys.server.publicKey };
 const server = { isServer: true, key: keys.server } as const;
 
 /** A peer that reads and never writes, and the bytes that it read. */
 async function silence(options: EncryptedSocketOptions) {
-  const { near, far } = await ends.tcp();
+  const { near, far } = await fixture.tcpStreams();
   let heard = 0;
   far.on('data', (chunk: Buffer) => (heard += chunk.length));
-  return { sock: ends.keep(new EncryptedSocket(near, options)), far, heard: () => heard };
+  return { sock: fixture.keep(new EncryptedSocket(near, options)), far, heard: () => heard };
 }
 
 describe.each(wires)('the handshake over %s', (wire) => {
   it('does not start when the program only reads properties', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     await turns(20);
     for (const sock of [near, far]) {
       expect(sock.readyState).toBe('connecting');
@@ -39,7 +39,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   it.each(['send', 'recv', 'tryRecv', 'handshake', 'rekey', 'export', 'loop'] as const)(
     'starts with %s, and with a recv of the peer',
     async (how) => {
-      const { client: near, server: far } = await ends.pair(wire);
+      const { client: near, server: far } = await fixture.encryptedPair(wire);
       const got = far.recv();
       const begin: Record<typeof how, () => unknown> = {
         send: () => near.send('first'),
@@ -50,7 +50,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
         handshake: () => near.handshake(),
         rekey: () => near.rekey(),
         export: () => near.export('a label', new Uint8Array(0), 1),
-        loop: () => void drain(near),
+        loop: () => void receiveAll(near),
       };
       void begin[how]();
       await until(() => near.readyState === 'open' && far.readyState === 'open');
@@ -60,7 +60,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   );
 
   it('runs once, however many calls ask for it', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     const all = [near.handshake(), near.handshake(), far.handshake(), far.handshake(), near.handshake()];
     const [one, two, three, four, five] = await Promise.all(all);
     expect(one).toEqual(two);
@@ -76,7 +76,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   });
 
   it('delays earlier sends and receives and keeps their order', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     const words = Array.from({ length: 50 }, (_, i) => `word ${i}`);
     const received = Promise.all(words.map(() => far.recvText()));
     const back = near.recvText();
@@ -87,7 +87,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   });
 
   it('continues when a wait for it times out', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     const stop = new AbortController();
     const reason = new Error('no longer');
     const aborted = reasonOf(near.handshake({ signal: stop.signal }));
@@ -105,7 +105,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   });
 
   it('does not run on a socket that closes first, on either side', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     const { closed } = near;
     await Promise.all([near.close(), far.close()]);
     expect(await closed).toEqual({ code: 'K4NET_CLOSED' });
@@ -123,7 +123,7 @@ describe.each(wires)('the handshake over %s', (wire) => {
   it.each(['client', 'server'] as const)(
     'fails on the other side when the %s closes before it',
     async (who) => {
-      const pair = await ends.pair(wire);
+      const pair = await fixture.encryptedPair(wire);
       const [one, other] =
         who === 'client' ? [pair.client, pair.server] : ([pair.server, pair.client] as const);
       const closing = one.close();
@@ -137,39 +137,39 @@ describe.each(wires)('the handshake over %s', (wire) => {
   );
 
   it('completes during a close, which still delivers the sent messages', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     void near.send('one');
     void near.send('two');
     const closing = near.close('three');
-    expect((await drain(far)).map(textOf)).toEqual(['one', 'two', 'three']);
+    expect((await receiveAll(far)).map(textOf)).toEqual(['one', 'two', 'three']);
     await closing;
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
     expect(await far.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
   it('completes during a close of the server too', async () => {
-    const { client: near, server: far } = await ends.pair(wire);
+    const { client: near, server: far } = await fixture.encryptedPair(wire);
     void far.send('one');
     const closing = far.close('two');
-    expect((await drain(near)).map(textOf)).toEqual(['one', 'two']);
+    expect((await receiveAll(near)).map(textOf)).toEqual(['one', 'two']);
     await closing;
     expect(await near.closed).toEqual({ code: 'K4NET_CLOSED' });
   });
 
   it('fails on both sides between two clients or two servers', async () => {
-    const { near, far } = await ends.tcp();
+    const { near, far } = await fixture.tcpStreams();
     const [a, b] = [new EncryptedSocket(near, client), new EncryptedSocket(far, client)].map((sock) =>
-      ends.keep(sock),
+      fixture.keep(sock),
     ) as [EncryptedSocket, EncryptedSocket];
     const failures = await Promise.all([outcome(a.handshake()), outcome(b.handshake())]);
     // Each gets a ClientHello in place of a ServerHello, or the other one has closed for that reason.
     expect(failures).toContain('K4NET_UNEXPECTED');
     for (const code of failures) expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED']).toContain(code);
-    const other = await ends.tcp();
+    const other = await fixture.tcpStreams();
     const timed = { ...server, handshakeTimeout: 20 };
     const [c, d] = [
-      ends.keep(new EncryptedSocket(other.near, timed)),
-      ends.keep(new EncryptedSocket(other.far, { ...timed, handshakeTimeout: 2_000 })),
+      fixture.keep(new EncryptedSocket(other.near, timed)),
+      fixture.keep(new EncryptedSocket(other.far, { ...timed, handshakeTimeout: 2_000 })),
     ];
     // Both wait for the other until the first timeout.
     const [first, second] = await Promise.all([outcome(c.handshake()), outcome(d.handshake())]);
@@ -257,7 +257,7 @@ describe('an encrypted peer that sends nothing', () => {
 
 describe('closing with wrong arguments', () => {
   it('changes nothing', async () => {
-    const { client: near, server: far } = await ends.pair('memory');
+    const { client: near, server: far } = await fixture.encryptedPair('memory');
     expect(await reasonOf(near.close(undefined, { timeout: -1 }))).toBeInstanceOf(RangeError);
     expect(await reasonOf(near.close(undefined, { timeuot: 1 } as never))).toBeInstanceOf(TypeError);
     expect(near.readyState).toBe('connecting');
@@ -287,7 +287,7 @@ describe('a socket that is used for a moment', () => {
   });
 
   async function both(): Promise<void> {
-    const { client: near, server: far } = await ends.pair('TCP');
+    const { client: near, server: far } = await fixture.encryptedPair('TCP');
     const stop = new AbortController();
     let listeners = 0;
     const signal = {
@@ -306,7 +306,7 @@ describe('a socket that is used for a moment', () => {
     await far.recv({ signal, timeout: 60_000 });
     expect(listeners).toBe(0);
     await Promise.all([near.close(), far.close()]);
-    await ends.clear();
+    await fixture.release();
   }
 
   function resources(): number {
@@ -321,7 +321,7 @@ describe('printed and inspected values', () => {
     const made = await generateKeyPair({ keySize: 2048 });
     expectDiscreet(made);
     const options = { isServer: true, key: keys.server, clientAuth: 'wanted' } as const;
-    const { client: near, server: far } = await ends.shaken(
+    const { client: near, server: far } = await fixture.establishedPair(
       'TCP',
       { ...client, clientKey: keys.ec },
       options,
@@ -352,16 +352,16 @@ describe('printed and inspected values', () => {
       pem.slice(0, 800),
     ];
     for (const key of damaged) {
-      const { far } = await ends.tcp();
+      const { far } = await fixture.tcpStreams();
       let error: unknown;
       try {
-        error = await reasonOf(ends.keep(new EncryptedSocket(far, { isServer: true, key })).handshake());
+        error = await reasonOf(fixture.keep(new EncryptedSocket(far, { isServer: true, key })).handshake());
       } catch (thrown) {
         error = thrown;
       }
       expectDiscreet(error);
       expect((error as Error).message).not.toContain(lines[3]);
-      const other = await rawServer(ends, () => undefined);
+      const other = await fixture.rawServer(() => undefined);
       expect(other.count()).toBe(0);
     }
   });

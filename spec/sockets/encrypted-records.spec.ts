@@ -1,18 +1,19 @@
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PeerAlertError, TooLargeError } from '../../lib/errors.js';
 import type { PaddingPolicy } from '../../lib/session/record/padding.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Ends, keys, rawClient, rawServer, refused, wires, type Relay } from '../support/encrypted.js';
 import { pattern, same, sameAll } from '../support/random.js';
-import { drain, failureOf, reasonOf, textOf, until } from '../support/sockets.js';
+import { useFixture, wires } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import type { Relay } from '../support/relay.js';
+import { refused } from '../support/secrets.js';
+import { failureOf, reasonOf, receiveAll, textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 const key = { key: keys.server.publicKey };
 const kib = 1024;
@@ -23,22 +24,24 @@ async function observed(
   server: object = {},
 ): Promise<{ near: EncryptedSocket; far: EncryptedSocket; relay: Relay; lengths: number[] }> {
   const far = new Promise<EncryptedSocket>((resolve) => {
-    void rawServer(ends, (stream) => {
-      resolve(ends.keep(new EncryptedSocket(stream, { key: keys.server, ...server, isServer: true })));
-    }).then(({ port }) => {
-      listening(port);
-    });
+    void fixture
+      .rawServer((stream) => {
+        resolve(fixture.keep(new EncryptedSocket(stream, { key: keys.server, ...server, isServer: true })));
+      })
+      .then(({ port }) => {
+        listening(port);
+      });
   });
   let listening: (port: number) => void = () => undefined;
   const port = await new Promise<number>((resolve) => (listening = resolve));
   const lengths: number[] = [];
-  const relay = await ends.relay(port, (unit, way) => {
+  const relay = await fixture.relay(port, (unit, way) => {
     if (way === 'up') lengths.push(unit.length);
     return [unit];
   });
-  const raw = await rawClient(ends, relay.port);
+  const raw = await fixture.rawClient(relay.port);
   expect((raw.address() as AddressInfo).port).toBeGreaterThan(0);
-  const near = ends.keep(new EncryptedSocket(raw, { ...key, ...client }));
+  const near = fixture.keep(new EncryptedSocket(raw, { ...key, ...client }));
   void near.handshake();
   const socket = await far;
   await Promise.all([near.handshake(), socket.handshake()]);
@@ -62,7 +65,7 @@ async function stream(
 describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) => {
   it('rekey in both directions while messages are in flight', async () => {
     for (const wire of wires) {
-      const { client, server } = await ends.shaken(wire, { ...key, cipher }, { cipher });
+      const { client, server } = await fixture.establishedPair(wire, { ...key, cipher }, { cipher });
       const messages = Array.from({ length: 60 }, (_, i) => pattern((i * 977) % 9000, i));
       const rekeying = (async () => {
         for (let i = 0; i < 20; i += 1) await Promise.all([client.rekey(), server.rekey()]);
@@ -77,7 +80,7 @@ describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) =
 
   it('can be opened by the other cipher', async () => {
     const other = cipher === 'node' ? 'webcrypto' : 'node';
-    const { client, server } = await ends.shaken('TCP', { ...key, cipher }, { cipher: other });
+    const { client, server } = await fixture.establishedPair('TCP', { ...key, cipher }, { cipher: other });
     const messages = [0, 1, 100, 70_000, 300_000, 5].map(pattern);
     expect(await stream(client, server, messages)).toBe(true);
     expect(await stream(server, client, messages)).toBe(true);
@@ -90,7 +93,7 @@ describe.each(['node', 'webcrypto'] as const)('records sealed by %s', (cipher) =
     'carry every message with padding %s, in both directions',
     async (padding) => {
       const other: PaddingPolicy = padding === 'padme' ? 'block:64' : 'padme';
-      const { client, server } = await ends.shaken(
+      const { client, server } = await fixture.establishedPair(
         'memory',
         { ...key, cipher, padding },
         { cipher, padding: other },
@@ -152,18 +155,18 @@ describe('records', () => {
       // The same for the sockets of listen and connect.
       const taken: LockedSocket[] = [];
       const server = await listen({ port: 0, host: '127.0.0.1', key: keys.server, recvSize });
-      ends.onClear(() => server.close({ timeout: 0 }));
+      fixture.onCleanup(() => server.close({ timeout: 0 }));
       void server.serve(async (socket) => {
         taken.push(socket);
         await socket.send(message);
         await socket.recv();
       });
       const seen = { up: [] as number[], down: [] as number[] };
-      const relay = await ends.relay((server.address() as { port: number }).port, (unit, way) => {
+      const relay = await fixture.relay((server.address() as { port: number }).port, (unit, way) => {
         seen[way].push(unit.length);
         return [unit];
       });
-      const client = ends.keep(await connect({ port: relay.port, host: '127.0.0.1', ...key, recvSize }));
+      const client = fixture.keep(await connect({ port: relay.port, host: '127.0.0.1', ...key, recvSize }));
       await client.recv();
       await client.send(message);
       await client.flush();
@@ -185,7 +188,7 @@ describe('records', () => {
   });
 
   it('do not rekey when the signal has aborted before the call', async () => {
-    const { client } = await ends.shaken('memory');
+    const { client } = await fixture.establishedPair('memory');
     const reason = new Error('no');
     expect(await reasonOf(client.rekey({ signal: AbortSignal.abort(reason) }))).toBe(reason);
     await client.close(undefined, { timeout: 0 });
@@ -193,7 +196,7 @@ describe('records', () => {
   });
 
   it('end the session with an alert after more than 100 rekeys in a moment', async () => {
-    const { client, server } = await ends.shaken('memory');
+    const { client, server } = await fixture.establishedPair('memory');
     for (let i = 0; i < 100; i += 1) await client.rekey();
     void client.send('still here');
     expect(textOf(await server.recv())).toBe('still here');
@@ -213,18 +216,21 @@ describe('application protocols', () => {
     [undefined, ['a'], undefined],
     [[], ['a'], undefined],
     [undefined, undefined, undefined],
-  ] as const)('%j offered to %j: %s', async (offered, spoken, agreed) => {
-    const { client, server } = await ends.shaken(
-      'memory',
-      { ...key, appProtocols: offered },
-      { appProtocols: spoken },
-    );
-    expect(client.peer?.appProtocol).toBe(agreed);
-    expect(server.peer?.appProtocol).toBe(agreed);
-  });
+  ] as const)(
+    'are negotiated: a client with %j and a server with %j agree on %s',
+    async (offered, spoken, agreed) => {
+      const { client, server } = await fixture.establishedPair(
+        'memory',
+        { ...key, appProtocols: offered },
+        { appProtocols: spoken },
+      );
+      expect(client.peer?.appProtocol).toBe(agreed);
+      expect(server.peer?.appProtocol).toBe(agreed);
+    },
+  );
 
   it('fail the handshake on both sides when there is none in common', async () => {
-    const { client, server } = await ends.pair(
+    const { client, server } = await fixture.encryptedPair(
       'TCP',
       { ...key, appProtocols: ['a'] },
       { appProtocols: ['b'] },
@@ -236,7 +242,7 @@ describe('application protocols', () => {
   });
 
   it('and the server name reach the other side', async () => {
-    const { client, server } = await ends.shaken('memory', { ...key, serverName: 'inn.example' });
+    const { client, server } = await fixture.establishedPair('memory', { ...key, serverName: 'inn.example' });
     expect(server.peer?.serverName).toBe('inn.example');
     expect(client.peer?.serverName).toBe('inn.example');
   });
@@ -244,8 +250,8 @@ describe('application protocols', () => {
 
 describe('key material', () => {
   it('is the same on both sides, and differs for every label, context and session', async () => {
-    const { client, server } = await ends.shaken('memory');
-    const other = await ends.shaken('memory');
+    const { client, server } = await fixture.establishedPair('memory');
+    const other = await fixture.establishedPair('memory');
     const context = new Uint8Array([1, 2]);
     const seen = new Set<string>();
     for (const [label, about, length] of [
@@ -271,7 +277,7 @@ describe('key material', () => {
   });
 
   it('needs a valid label, bytes and a length', async () => {
-    const { client } = await ends.shaken('memory');
+    const { client } = await fixture.establishedPair('memory');
     const none = new Uint8Array(0);
     expect(await reasonOf(client.export('', none, 1))).toBeInstanceOf(TypeError);
     expect(await reasonOf(client.export('ä', none, 1))).toBeInstanceOf(TypeError);
@@ -286,7 +292,7 @@ describe('an alert', () => {
   it.each(['client', 'server'] as const)('reports to a %s that its message is too long', async (who) => {
     for (const wire of wires) {
       const small = { maxSize: 100 * kib };
-      const pair = await ends.shaken(wire, { ...key, ...small }, small);
+      const pair = await fixture.establishedPair(wire, { ...key, ...small }, small);
       const [from, to] = who === 'client' ? [pair.client, pair.server] : [pair.server, pair.client];
       await from.send('good');
       void from.send(pattern(100 * kib + 1)).catch(() => undefined);
@@ -297,7 +303,7 @@ describe('an alert', () => {
       expect(error).toMatchObject({ alert: 4, text: 'too-large', app: 0, authenticated: true });
       expect((await from.closed).error).toBe(error);
       expect((await to.closed).error).toBe(own);
-      expect(await drain(to).catch((reason: unknown) => reason)).toBe(own);
+      expect(await receiveAll(to).catch((reason: unknown) => reason)).toBe(own);
     }
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { importKeyPair } from '../../lib/crypto/keys.js';
 import { KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import type {
@@ -14,18 +14,18 @@ import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';
 import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';
-import { Ends, expectDiscreet, keys, outcome, refused } from '../support/encrypted.js';
 import { turns } from '../support/recorder.js';
-import { textOf, until } from '../support/sockets.js';
 import { takeWarnings } from '../support/warnings.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
+import { expectDiscreet, outcome, refused } from '../support/secrets.js';
+import { textOf, until } from '../support/sockets.js';
 
-const ends = new Ends();
-
-afterEach(() => ends.clear());
+const fixture = useFixture();
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'k4net-trust-'));
-  ends.onClear(() => rm(path, { recursive: true, force: true }));
+  fixture.onCleanup(() => rm(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -37,7 +37,7 @@ async function meet(
   client: EncryptedClientOptions,
   server: Partial<EncryptedServerOptions> = {},
 ): Promise<{ here: Peer; there: Peer; near: EncryptedSocket; far: EncryptedSocket }> {
-  const { client: near, server: far } = await ends.pair('memory', client, server);
+  const { client: near, server: far } = await fixture.encryptedPair('memory', client, server);
   const [here, there] = await Promise.all([near.handshake(), far.handshake()]);
   expectDiscreet([near, far, here, there]);
   return { here, there, near, far };
@@ -49,7 +49,7 @@ async function part(
   server: Partial<EncryptedServerOptions>,
   ...codes: string[]
 ): Promise<{ error: Error; there: string }> {
-  const { client: near, server: far } = await ends.pair('memory', client, server);
+  const { client: near, server: far } = await fixture.encryptedPair('memory', client, server);
   const there = outcome(far.handshake());
   const error = await refused(near.handshake(), ...codes);
   expect((await near.closed).error).toBe(error);
@@ -101,7 +101,7 @@ describe('the trust of a client in a server', () => {
   it('with keyPath saves the key after the handshake, pins it, and never replaces it', async () => {
     const path = await folder();
     const keyPath = join(path, 'server');
-    const { client: near, server: far } = await ends.pair('memory', { keyPath });
+    const { client: near, server: far } = await fixture.encryptedPair('memory', { keyPath });
     const shaken = near.handshake();
     expect(await readdir(path)).toEqual([]);
     await Promise.all([shaken, far.handshake()]);
@@ -157,7 +157,10 @@ describe('the trust of a client in a server', () => {
       },
       replace: () => Promise.reject(new Error('never')),
     };
-    const { client: near, server: far } = await ends.pair('memory', { knownHosts, serverName: 'a:1' });
+    const { client: near, server: far } = await fixture.encryptedPair('memory', {
+      knownHosts,
+      serverName: 'a:1',
+    });
     // The server is done by then, and is told nothing but the end.
     const there = far.recv();
     const error = await refused(near.handshake(), 'K4NET_KEY_MISMATCH');
@@ -461,7 +464,7 @@ describe('a client with a key of its own', () => {
   it('stays in the connecting state, and delivers nothing, until authorize has settled', async () => {
     let admit: ((welcome: boolean) => void) | undefined;
     const authorize = () => new Promise<boolean>((resolve) => (admit = resolve));
-    const { client: near, server: far } = await ends.pair(
+    const { client: near, server: far } = await fixture.encryptedPair(
       'memory',
       { ...named, clientKey: keys.ec },
       { clientAuth: 'required', authorize },

@@ -14,18 +14,18 @@ import { lockedSocketNames } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { memoryKnownHosts, type KnownHosts } from '../../lib/trust/known-hosts.js';
-import { Ends, keys } from '../support/encrypted.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 import { reasonOf, textOf } from '../support/sockets.js';
-import { dialOnce, echoServer } from './echo-server.js';
 
-const ends = new Ends();
+const fixture = useFixture();
+
 const right = keys.server.publicKey;
 const wrong = keys.other.publicKey;
 const polluted: string[] = [];
 
-afterEach(async () => {
+afterEach(() => {
   unpollute();
-  await ends.clear();
 });
 
 /**
@@ -172,7 +172,7 @@ describe('a polluted Object.prototype', () => {
 
   it('does not change the path of a Unix socket or the address of its server', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'k4net-options-'));
-    ends.onClear(() => rm(folder, { recursive: true }));
+    fixture.onCleanup(() => rm(folder, { recursive: true }));
     const path = join(folder, 'socket');
     pollute({ port: 1, host: 'nowhere.invalid', path: '/no/such/folder/polluted' });
     pollute({ handshakes: true, fingerprints: [wrong.fingerprint] });
@@ -191,11 +191,11 @@ describe('a polluted Object.prototype', () => {
   });
 
   it('does not make a client accept another key than the known one', async () => {
-    const { port } = await echoServer(ends);
+    const { port } = await fixture.echoServer();
     const knownHosts = memoryKnownHosts();
     await knownHosts.addIfAbsent('inn', wrong.fingerprint);
     pollute({ insecureAcceptAnyKey: true, identifyToUnknownServer: true });
-    expect(await reasonOf(dialOnce(ends, { port, knownHosts, serverName: 'inn' }))).toBeInstanceOf(
+    expect(await reasonOf(fixture.connectOnce({ port, knownHosts, serverName: 'inn' }))).toBeInstanceOf(
       KeyMismatchError,
     );
   });
@@ -208,8 +208,8 @@ describe('a polluted Object.prototype', () => {
       ephemeralKey: true,
       unmatched: 'drop',
     });
-    const { port } = await echoServer(ends, { clientAuth: 'required', authorize: () => false });
-    const refusal = await reasonOf(dialOnce(ends, { port, pin: right.fingerprint, clientKey: keys.ec }));
+    const { port } = await fixture.echoServer({ clientAuth: 'required', authorize: () => false });
+    const refusal = await reasonOf(fixture.connectOnce({ port, pin: right.fingerprint, clientKey: keys.ec }));
     expect(refusal).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 9 });
     expect(await reasonOf(listen({ port: 0 }))).toBeInstanceOf(TypeError);
   });

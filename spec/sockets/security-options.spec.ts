@@ -1,5 +1,5 @@
 import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { importKeyPair } from '../../lib/crypto/keys.js';
 import { K4netError, KeyMismatchError } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
@@ -10,15 +10,14 @@ import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { memoryKnownHosts, type KnownHost } from '../../lib/trust/known-hosts.js';
-import { Ends, keys } from '../support/encrypted.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 import { reasonOf } from '../support/sockets.js';
-import { dialOnce, echoServer } from './echo-server.js';
 
-const ends = new Ends();
+const fixture = useFixture();
+
 const right = keys.server.publicKey;
 const wrong = keys.other.publicKey;
-
-afterEach(() => ends.clear());
 
 describe('a security option that conflicts with others or is undefined', () => {
   const memory = (options: object): EncryptedSocket => new EncryptedSocket(memoryPair()[0], options);
@@ -205,8 +204,8 @@ describe('a server with another key than the client expects', () => {
     ['PEM', wrong.toPem()],
     ['key', wrong],
   ] as const)('fails connect with a key mismatch after one attempt if the pin is a %s', async (_, pin) => {
-    const { port } = await echoServer(ends);
-    const relay = await ends.relay(port);
+    const { port } = await fixture.echoServer();
+    const relay = await fixture.relay(port);
     const error = await reasonOf(connect({ port: relay.port, pin, retry: { retries: 3, minDelay: 1 } }));
     expect(error).toMatchObject({
       code: 'K4NET_KEY_MISMATCH',
@@ -217,8 +216,8 @@ describe('a server with another key than the client expects', () => {
   });
 
   it('fails connect with an alert after one attempt if the client has the key itself', async () => {
-    const { port } = await echoServer(ends);
-    const relay = await ends.relay(port);
+    const { port } = await fixture.echoServer();
+    const relay = await fixture.relay(port);
     const retry = { retries: 3, minDelay: 1 };
     const error = await reasonOf(connect({ port: relay.port, key: wrong, retry }));
     expect(error).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 6 });
@@ -229,13 +228,13 @@ describe('a server with another key than the client expects', () => {
 describe('a callback or store of the program', () => {
   it('that throws in authorize refuses the client without a reason, and onError gets the error', async () => {
     const broken = new Error('the database is down');
-    const { port, errors } = await echoServer(ends, {
+    const { port, errors } = await fixture.echoServer({
       clientAuth: 'required',
       authorize: () => {
         throw broken;
       },
     });
-    const error = await reasonOf(dialOnce(ends, { port, pin: right.fingerprint, clientKey: keys.ec }));
+    const error = await reasonOf(fixture.connectOnce({ port, pin: right.fingerprint, clientKey: keys.ec }));
     expect(error).toMatchObject({ code: 'K4NET_PEER_ALERT', alert: 9 });
     expect((error as Error).message).not.toContain('database');
     expect(errors).toEqual([broken]);
@@ -245,23 +244,23 @@ describe('a callback or store of the program', () => {
     function* never(): Generator<boolean> {
       yield false;
     }
-    const { port, errors } = await echoServer(ends, {
+    const { port, errors } = await fixture.echoServer({
       clientAuth: 'required',
       authorize: () => never().throw(undefined).done === true,
     });
-    await reasonOf(dialOnce(ends, { port, pin: right.fingerprint, clientKey: keys.ec }));
+    await reasonOf(fixture.connectOnce({ port, pin: right.fingerprint, clientKey: keys.ec }));
     expect(errors).toEqual([new TypeError("'authorize' threw undefined")]);
   });
 
   it('that returns null from get counts the server as unknown', async () => {
-    const { port } = await echoServer(ends);
+    const { port } = await fixture.echoServer();
     const memory = memoryKnownHosts();
     const store = {
       get: () => Promise.resolve(null as unknown as undefined),
       addIfAbsent: (name: string, fingerprint: string) => memory.addIfAbsent(name, fingerprint),
       replace: (): Promise<void> => Promise.resolve(),
     };
-    const sock = await dialOnce(ends, { port, knownHosts: store, serverName: 'inn' });
+    const sock = await fixture.connectOnce({ port, knownHosts: store, serverName: 'inn' });
     expect(sock.peer.how).toBe('first-use');
     expect(await memory.get('inn')).toMatchObject({ fingerprint: right.fingerprint });
   });
@@ -284,7 +283,7 @@ describe('a callback or store of the program', () => {
     ['addIfAbsent throws', { addIfAbsent: () => Promise.reject(new Error('full')) }],
     ['addIfAbsent returns undefined', { addIfAbsent: () => Promise.resolve(undefined as never) }],
   ])('fails connect with K4NET_STORE if its %s', async (_, changes) => {
-    const { port } = await echoServer(ends);
+    const { port } = await fixture.echoServer();
     const store = {
       get: (): Promise<KnownHost | undefined> => Promise.resolve(undefined),
       addIfAbsent: (name: string, fingerprint: string): Promise<KnownHost> =>
@@ -292,16 +291,16 @@ describe('a callback or store of the program', () => {
       replace: (): Promise<void> => Promise.resolve(),
       ...changes,
     };
-    expect(K4netError.is(await reasonOf(dialOnce(ends, { port, knownHosts: store })), 'K4NET_STORE')).toBe(
-      true,
-    );
+    expect(
+      K4netError.is(await reasonOf(fixture.connectOnce({ port, knownHosts: store })), 'K4NET_STORE'),
+    ).toBe(true);
   });
 });
 
 describe('application protocols that have none in common', () => {
   it('fail both sides after one attempt, with an error that names both lists', async () => {
-    const { port, errors } = await echoServer(ends, { appProtocols: ['notes/2', 'notes/1'] });
-    const relay = await ends.relay(port);
+    const { port, errors } = await fixture.echoServer({ appProtocols: ['notes/2', 'notes/1'] });
+    const relay = await fixture.relay(port);
     const options = { pin: right.fingerprint, appProtocols: ['mail/1'], retry: { retries: 3, minDelay: 1 } };
     const error = (await reasonOf(connect({ port: relay.port, ...options }))) as Error;
     for (const name of ['notes/2', 'notes/1', 'mail/1']) {
@@ -324,7 +323,7 @@ describe('an options object that is an instance of a class', () => {
   it('is read with its properties that are not enumerable', async () => {
     const hidden = (options: object, name: string, value: unknown): object =>
       Object.defineProperty(options, name, { value, enumerable: false });
-    const { port } = await echoServer(ends);
+    const { port } = await fixture.echoServer();
     const options = hidden({ port, retry: false }, 'pin', wrong.fingerprint);
     expect(await reasonOf(connect(options as EncryptedConnectOptions))).toBeInstanceOf(KeyMismatchError);
     expect(() => new LockedSocket(memoryPair()[0], hidden({}, 'maxsize', 1))).toThrow(/'maxsize'/);
@@ -344,10 +343,10 @@ describe('an options object that is an instance of a class', () => {
 
 describe('a list in the options', () => {
   it('is copied by connect, so that the caller may change it afterwards', async () => {
-    const { server, port } = await echoServer(ends, { appProtocols: ['notes/1'] });
+    const { server, port } = await fixture.echoServer({ appProtocols: ['notes/1'] });
     const pin = [right.fingerprint];
     const appProtocols = ['notes/1'];
-    const connecting = dialOnce(ends, { port, pin, appProtocols });
+    const connecting = fixture.connectOnce({ port, pin, appProtocols });
     pin.length = 0;
     appProtocols.length = 0;
     expect((await connecting).peer).toMatchObject({ how: 'pin', appProtocol: 'notes/1' });
@@ -357,7 +356,7 @@ describe('a list in the options', () => {
   it('is copied by EncryptedSocket, so that the caller may change it afterwards', async () => {
     const pin = [right.fingerprint];
     const key = [keys.server];
-    const { client, server } = await ends.pair('memory', { pin }, { key });
+    const { client, server } = await fixture.encryptedPair('memory', { pin }, { key });
     pin.length = 0;
     key.length = 0;
     const [peer] = await Promise.all([client.handshake(), server.handshake()]);
@@ -368,11 +367,16 @@ describe('a list in the options', () => {
     const key = [keys.server];
     const serverNames = ['inn'];
     const appProtocols = ['notes/1'];
-    const { port, errors } = await echoServer(ends, { key, serverNames, appProtocols });
+    const { port, errors } = await fixture.echoServer({ key, serverNames, appProtocols });
     for (const list of [key, serverNames, appProtocols]) list.length = 0;
     const options = { port, pin: right.fingerprint, serverName: 'inn', appProtocols: ['notes/1'] };
-    expect((await dialOnce(ends, options)).peer).toMatchObject({ serverName: 'inn', appProtocol: 'notes/1' });
-    expect(await reasonOf(dialOnce(ends, { ...options, serverName: 'pub' }))).toMatchObject({ alert: 6 });
+    expect((await fixture.connectOnce(options)).peer).toMatchObject({
+      serverName: 'inn',
+      appProtocol: 'notes/1',
+    });
+    expect(await reasonOf(fixture.connectOnce({ ...options, serverName: 'pub' }))).toMatchObject({
+      alert: 6,
+    });
     expect(errors).toHaveLength(1);
   });
 });

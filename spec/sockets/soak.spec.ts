@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { Random } from '../support/random.js';
 import { turns } from '../support/recorder.js';
-import { tcpPair } from '../support/streams.js';
+import { useFixture } from '../support/fixture.js';
+
+const fixture = useFixture('plain over TCP');
 
 const mib = 1024 * 1024;
 const count = 100_000;
@@ -26,9 +27,7 @@ function* plan(poolSize: number): Generator<{ start: number; end: number }> {
 }
 
 it('100,000 messages of about 1 GiB arrive in order and whole, with pauses on both sides and bounded memory', async () => {
-  const { near, far, dispose } = await tcpPair();
-  const sender = new LockedSocket(near);
-  const receiver = new LockedSocket(far);
+  const { near: sender, far: receiver } = await fixture.socketPair();
   const pool = new Random(7).bytes(4 * mib);
   const before = process.memoryUsage().rss;
   let peak = before;
@@ -61,7 +60,6 @@ it('100,000 messages of about 1 GiB arrive in order and whole, with pauses on bo
   })();
 
   await Promise.all([sending, receiving]);
-  await dispose();
   expect(total).toBeGreaterThan(1000 * mib);
   expect(receiver.stats()).toMatchObject({
     messagesReceived: count + 1,

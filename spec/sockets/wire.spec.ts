@@ -7,13 +7,22 @@ import { memoryPair } from '../../lib/transport/memory.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 import { frame, frames, header, unframe } from '../support/frames.js';
 import { pattern, same, sameAll } from '../support/random.js';
-import { Recorder, turns } from '../support/recorder.js';
-import { arrived, drain, failure, failureOf, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { RecordingSink, turns } from '../support/recorder.js';
+import {
+  arrived,
+  failure,
+  failureOf,
+  reasonOf,
+  receiveAll,
+  textOf,
+  until,
+  watch,
+} from '../support/sockets.js';
 
 /** A socket, and a raw stream at its other end. */
-function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Transport; sink: Recorder } {
+function rawPeer(options?: LockedSocketOptions): { sock: LockedSocket; raw: Transport; sink: RecordingSink } {
   const [raw, mine] = memoryPair();
-  const sink = new Recorder();
+  const sink = new RecordingSink();
   raw.attach(sink);
   return { sock: new LockedSocket(mine, options), raw, sink };
 }
@@ -45,7 +54,7 @@ describe('LockedSocket on the wire', () => {
   it('writes the messages of one tick at once, and those of a busy tick in two writes', async () => {
     const writes: number[] = [];
     const [raw, mine] = memoryPair();
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     raw.attach(sink);
     const counting: Transport = {
       remoteAddress: '',
@@ -234,7 +243,7 @@ describe('LockedSocket: memory when nobody reads', () => {
     const sent = Array.from({ length: 40 }, (_, i) => pattern(1000 + i, i));
     for (const message of sent) raw.write([frame(message)]);
     raw.end();
-    expect(sameAll(await drain(sock), sent)).toBe(true);
+    expect(sameAll(await receiveAll(sock), sent)).toBe(true);
   });
 
   it('drops every held message at close', async () => {

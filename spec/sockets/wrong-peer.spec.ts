@@ -1,28 +1,27 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { K4netError, type TooLargeError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { Ends, keys } from '../support/encrypted.js';
 import { frame, header } from '../support/frames.js';
 import { turns } from '../support/recorder.js';
+import { useFixture } from '../support/fixture.js';
+import { keys } from '../support/keys.js';
 import { arrived, failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 
-const ends = new Ends();
-afterEach(() => ends.clear());
-
+const fixture = useFixture();
 /** A plain socket whose peer sends these bytes in the given chunks. */
 async function receiving(
   bytes: Uint8Array | string,
   cut = Infinity,
   maxSize?: number,
 ): Promise<LockedSocket> {
-  const { near, far } = await ends.tcp();
+  const { near, far } = await fixture.tcpStreams();
   const all = Buffer.from(bytes);
   for (let at = 0; at < all.length; at += cut) far.write(all.subarray(at, at + cut));
   const sock = new LockedSocket(near, maxSize === undefined ? {} : { maxSize });
-  ends.onClear(() => sock.close(undefined, { timeout: 0 }));
+  fixture.onCleanup(() => sock.close(undefined, { timeout: 0 }));
   return sock;
 }
 
@@ -37,7 +36,7 @@ describe('a plain socket whose peer is encrypted', () => {
         reports.push(error);
       },
     });
-    ends.onClear(() => server.close({ timeout: 0 }));
+    fixture.onCleanup(() => server.close({ timeout: 0 }));
     const sock = await connect({ ...server.address(), plain: true });
     await sock.send('hello');
     const error = await failure(sock.recv(), 'K4NET_ENCRYPTED_PEER');
@@ -53,8 +52,8 @@ describe('a plain socket whose peer is encrypted', () => {
   ])(
     'fails with K4NET_ENCRYPTED_PEER at the first unit of an encrypted client $what',
     async ({ options }) => {
-      const { near, far } = await ends.tcp();
-      const client = ends.keep(new EncryptedSocket(far, options));
+      const { near, far } = await fixture.tcpStreams();
+      const client = fixture.keep(new EncryptedSocket(far, options));
       void client.handshake();
       await failure(new LockedSocket(near).recv(), 'K4NET_ENCRYPTED_PEER');
     },
@@ -86,7 +85,7 @@ describe('a plain socket whose peer is encrypted', () => {
   });
 
   it('accepts the same bytes as the first message of an encrypted connection', async () => {
-    const { client, server } = await ends.shaken('TCP');
+    const { client, server } = await fixture.establishedPair('TCP');
     const unit = Uint8Array.from([0x4b, 0x34, 0x4e, 1, 15, 0, 12, 1, 0x78]);
     await server.send(unit);
     expect([...(await client.recv())]).toEqual([...unit]);

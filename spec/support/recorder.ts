@@ -3,7 +3,7 @@ import type { Sink } from '../../lib/transport/transport.js';
 import { concat } from './random.js';
 
 /** A sink that writes down what it is told, and lets a test wait for it. */
-export class Recorder implements Sink {
+export class RecordingSink implements Sink {
   /** What happened, in order, but for drains; a run of `data` is one entry. */
   readonly events: string[] = [];
   readonly chunks: Uint8Array[] = [];

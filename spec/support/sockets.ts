@@ -1,36 +1,7 @@
-import { afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { turns } from './recorder.js';
-
-/** Two sockets joined to each other. */
-export interface SocketPair {
-  readonly near: LockedSocket;
-  readonly far: LockedSocket;
-  /** Breaks the connection as a network does: no end, a reset for both. */
-  readonly cut: () => void;
-  /** Frees what the carrier holds. */
-  readonly dispose?: () => Promise<void>;
-}
-
-export type MakeSocketPair = (near?: LockedSocketOptions, far?: LockedSocketOptions) => Promise<SocketPair>;
-
-/** Makes pairs that are closed after the test that asked for them. */
-export function pairOpener(makePair: MakeSocketPair): MakeSocketPair {
-  const pairs: SocketPair[] = [];
-  afterEach(async () => {
-    for (const { near, far, dispose } of pairs.splice(0)) {
-      await Promise.all([near.close(undefined, { timeout: 0 }), far.close(undefined, { timeout: 0 })]);
-      await dispose?.();
-    }
-  });
-  return async (near, far) => {
-    const pair = await makePair(near, far);
-    pairs.push(pair);
-    return pair;
-  };
-}
 
 /** How a promise stands, without waiting for it. */
 export interface Watched<T> {
@@ -115,7 +86,7 @@ export async function fill(
 const settled = 3000;
 
 /** Everything that a socket has for its reader, to the end. */
-export async function drain(sock: LockedSocket): Promise<Uint8Array[]> {
+export async function receiveAll(sock: LockedSocket): Promise<Uint8Array[]> {
   const messages: Uint8Array[] = [];
   for await (const message of sock) messages.push(message);
   return messages;

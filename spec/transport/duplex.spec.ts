@@ -6,9 +6,9 @@ import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { DuplexTransport, isDuplex } from '../../lib/transport/duplex.js';
 import { pattern, same } from '../support/random.js';
-import { Recorder, turns } from '../support/recorder.js';
-import { until } from '../support/sockets.js';
+import { RecordingSink, turns } from '../support/recorder.js';
 import { tcpPair, type StreamPair } from '../support/streams.js';
+import { until } from '../support/sockets.js';
 
 let pair: StreamPair | undefined;
 afterEach(async () => {
@@ -34,7 +34,7 @@ describe('DuplexTransport: a stream that was used before', () => {
     stream.end();
     stream.resume();
     await once(stream, 'close');
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     await sink.untilClose();
     expect(sink.events).toEqual(['end', 'close']);
@@ -45,7 +45,7 @@ describe('DuplexTransport: a stream that was used before', () => {
     pair = await tcpPair();
     pair.near.end(pattern(10));
     await once(pair.near, 'finish');
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(pair.near).attach(sink);
     pair.far.resume();
     pair.far.end();
@@ -61,7 +61,7 @@ describe('DuplexTransport: a stream that was used before', () => {
     pair.far.end();
     pair.near.resume();
     await once(pair.near, 'end');
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     const transport = new DuplexTransport(pair.near);
     transport.attach(sink);
     await sink.untilEnd();
@@ -78,7 +78,7 @@ describe('DuplexTransport: a stream that was used before', () => {
     const error = new Error('was broken before');
     stream.destroy(error);
     await expect(once(stream, 'close')).rejects.toBe(error);
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     expect(sink.events).toEqual([]);
     await sink.untilClose();
@@ -90,7 +90,7 @@ describe('DuplexTransport: a stream that was used before', () => {
   it('closes the sink of a stream that was destroyed without an error', async () => {
     const stream = scripted();
     stream.destroy();
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     await sink.untilClose();
     expect(K4netError.is(sink.cause, 'K4NET_CONNECTION')).toBe(true);
@@ -100,7 +100,7 @@ describe('DuplexTransport: a stream that was used before', () => {
     pair = await tcpPair();
     pair.far.write(pattern(1000));
     await once(pair.near, 'readable');
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(pair.near).attach(sink);
     await sink.untilReceived(1000);
     expect(same(sink.bytes, pattern(1000))).toBe(true);
@@ -110,7 +110,7 @@ describe('DuplexTransport: a stream that was used before', () => {
 describe('DuplexTransport: a stream that fails', () => {
   it('closes once, with the error of the stream as the cause', async () => {
     const stream = scripted();
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     stream.push(pattern(10));
     await sink.untilReceived(10);
@@ -125,7 +125,7 @@ describe('DuplexTransport: a stream that fails', () => {
 
   it('closes although the stream never emits close', async () => {
     const stream = scripted({ emitClose: false });
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     stream.destroy(new Error('gone'));
     await sink.untilClose();
@@ -134,7 +134,7 @@ describe('DuplexTransport: a stream that fails', () => {
 
   it('closes although the stream neither destroys itself nor emits close', async () => {
     const stream = scripted({ emitClose: false, autoDestroy: false });
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     const transport = new DuplexTransport(stream);
     transport.attach(sink);
     stream.push(null);
@@ -147,7 +147,7 @@ describe('DuplexTransport: a stream that fails', () => {
 
   it('destroys a stream that an error leaves open, and closes', async () => {
     const stream = scripted({ emitClose: false, autoDestroy: false });
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     stream.emit('error', new Error('an error of old style'));
     await sink.untilClose();
@@ -157,7 +157,7 @@ describe('DuplexTransport: a stream that fails', () => {
 
   it('reports K4NET_CONNECTION when other code destroys the stream', async () => {
     pair = await tcpPair();
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(pair.near).attach(sink);
     pair.near.destroy();
     await sink.untilClose();
@@ -168,7 +168,7 @@ describe('DuplexTransport: a stream that fails', () => {
   it('carries the system error of a reset', async () => {
     const tcp = await tcpPair();
     pair = tcp;
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(tcp.near).attach(sink);
     tcp.far.resetAndDestroy();
     await sink.untilClose();
@@ -186,7 +186,7 @@ describe('DuplexTransport: accepted streams', () => {
 
   it('fails when a stream becomes a stream of text later', async () => {
     const stream = scripted();
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     new DuplexTransport(stream).attach(sink);
     stream.setEncoding('utf8');
     stream.push(Buffer.from('hello'));
@@ -221,7 +221,7 @@ describe('DuplexTransport: accepted streams', () => {
     const tcp = await tcpPair();
     pair = tcp;
     tcp.near.allowHalfOpen = false;
-    const sink = new Recorder();
+    const sink = new RecordingSink();
     const transport = new DuplexTransport(tcp.near);
     transport.attach(sink);
     tcp.far.end();
@@ -264,7 +264,7 @@ describe('DuplexTransport: streams that deliver inside a write', () => {
     const [near, far] = [new Side(), new Side()];
     [near.other, far.other] = [far, near];
     const [one, two] = [new DuplexTransport(near), new DuplexTransport(far)];
-    const [left, right] = [new Recorder(), new Recorder()];
+    const [left, right] = [new RecordingSink(), new RecordingSink()];
     one.attach(left);
     two.attach(right);
     await turns(2);

@@ -187,7 +187,7 @@ describe.skipIf(!onPosix)('an atomic file in a folder of another user', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('keeps owner and permissions of the old file if nobody interferes', async () => {
+  it('keeps owner and permissions of the old file without interference', async () => {
     const { uid, gid } = statSync(path);
     expect(await replaceFile(path, text('new'), 0o600, yes)).toBe(true);
     expect(statSync(path)).toMatchObject({ uid, gid });
@@ -331,7 +331,7 @@ describe('a file lock', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(60);
   });
 
-  it('tells a holder that it was taken for dead, and keeps the lock of the next holder', async () => {
+  it('fails a holder that was declared dead, and keeps the lock of the next holder', async () => {
     await withFileLock(path, async (held) => {
       expect(await held()).toBe(true);
       writeFileSync(`${path}.lock`, 'another');

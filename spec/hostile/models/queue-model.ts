@@ -1,16 +1,16 @@
-import { QueueField } from '../../support/queue.js';
 import { turns } from '../../support/recorder.js';
 import { Crashes, Signals, Violations, withinDeadline } from './cases.js';
 import type { QueuePlan } from './queue-plan.js';
 import { QueueSide, type Handled } from './queue-side.js';
+import { Fixture } from '../../support/fixture.js';
 
 /** Runs one case: both sides at the same time, then the rules. */
 export async function runQueueCase(plan: QueuePlan): Promise<void> {
   const violations = new Violations();
   const signals = new Signals();
   const crashes = new Crashes();
-  const field = new QueueField(plan.wire);
-  const sockets = await field.sockets();
+  const fixture = new Fixture(plan.wire);
+  const sockets = await fixture.socketPair();
   const near = new QueueSide('near', sockets.near, plan, plan.near, signals, violations, sockets.cut);
   const far = new QueueSide('far', sockets.far, plan, plan.far, signals, violations, sockets.cut);
   near.peer = far;
@@ -23,7 +23,7 @@ export async function runQueueCase(plan: QueuePlan): Promise<void> {
     signals.check(violations);
   } finally {
     run.stop();
-    await field.clear();
+    await fixture.release();
     await crashes.end(violations);
   }
   violations.check(state);

@@ -1,8 +1,8 @@
 import { beforeAll, it } from 'vitest';
-import { until } from '../../support/sockets.js';
 import { handles, modelTimeout, noneLeft, runCases, runsOf } from './cases.js';
 import { runQueueCase } from './queue-model.js';
 import { queuePlans, queueWires } from './queue-plan.js';
+import { until } from '../../support/sockets.js';
 
 let before: ReadonlyMap<string, number>;
 

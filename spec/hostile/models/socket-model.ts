@@ -5,11 +5,11 @@ import { LockedSocket } from '../../../lib/sockets/locked-socket.js';
 import type { LockedSocketOptions } from '../../../lib/sockets/locked-socket-options.js';
 import { memoryPair } from '../../../lib/transport/memory.js';
 import type { Transport } from '../../../lib/transport/transport.js';
-import { keys } from '../../support/encrypted.js';
 import { tcpPair, unixPair } from '../../support/streams.js';
 import { Crashes, Signals, Violations, withinDeadline } from './cases.js';
 import type { SidePlan, SocketPlan, Wire } from './socket-plan.js';
 import { compareMessages, SocketSide } from './socket-side.js';
+import { keys } from '../../support/keys.js';
 
 /** The transport of one case. */
 interface Carrier {

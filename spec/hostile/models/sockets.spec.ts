@@ -1,8 +1,8 @@
 import { beforeAll, describe, it } from 'vitest';
-import { until } from '../../support/sockets.js';
 import { handles, modelTimeout, noneLeft, runCases, runsOf } from './cases.js';
 import { runSocketCase } from './socket-model.js';
 import { securities, socketPlans, wires } from './socket-plan.js';
+import { until } from '../../support/sockets.js';
 
 let before: ReadonlyMap<string, number>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../../lib/errors.js';
 import { MemoryEnd } from '../memory-end.js';
-import { type Pair, exchange, newPair } from '../pairs.js';
+import { type Pair, exchange, handshakePair } from '../pairs.js';
 import { handshakeNamed, keyPair, vectorClient, vectorServer } from '../vectors.js';
 
 type Side = 'client' | 'server';
@@ -33,7 +33,7 @@ const modes: Mode[] = [
   {
     name: 'the key is asked for, nobody knows it, and the client shows its own',
     make: async () =>
-      newPair(
+      handshakePair(
         { identity: await keyPair('clientEc'), identifyToUnknownServer: true },
         { clientAuth: 'required' },
       ),

@@ -5,14 +5,15 @@ import { K4netError, KeyMismatchError, TimeoutError } from '../../../lib/errors.
 import { ClientHandshake } from '../../../lib/session/handshake/client.js';
 import { ServerHandshake } from '../../../lib/session/handshake/server.js';
 import { MemoryEnd, kindOfError, splitUnits } from '../memory-end.js';
-import { connectedPair, exchange, newPair, sealed } from '../pairs.js';
+import { sessionPair, exchange, handshakePair, sealed } from '../pairs.js';
 import { hex, keyPair, toHex, vectors } from '../vectors.js';
+import { turns } from '../../support/recorder.js';
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 describe('a handshake', () => {
   it('gives both sides the same session id and exports, and carries data in both directions', async () => {
-    const { client, server } = await connectedPair({ serverKey: (await keyPair('server2048')).publicKey });
+    const { client, server } = await sessionPair({ serverKey: (await keyPair('server2048')).publicKey });
     expect(toHex(client.session!.id)).toBe(toHex(server.session!.id));
     const [up, down] = await Promise.all([
       client.session!.export('a label', hex('00ff'), 100),
@@ -29,7 +30,7 @@ describe('a handshake', () => {
   it.each(['node', 'webcrypto'] as const)(
     'works between a server with the %s cipher and a client with the default one',
     async (cipher) => {
-      const { client, server } = await connectedPair({ cipher: 'auto' }, { cipher });
+      const { client, server } = await sessionPair({ cipher: 'auto' }, { cipher });
       await server.feed(await sealed(client, 'one'));
       expect(server.messages.map(text)).toEqual(['one']);
     },
@@ -37,16 +38,16 @@ describe('a handshake', () => {
 
   it('gives another session id each time', async () => {
     const ids = new Set<string>();
-    for (let count = 0; count < 5; count += 1) ids.add(toHex((await connectedPair()).client.session!.id));
+    for (let count = 0; count < 5; count += 1) ids.add(toHex((await sessionPair()).client.session!.id));
     expect(ids.size).toBe(5);
   });
 
   it('accepts a server key that has one of several pinned fingerprints, and refuses any other', async () => {
     const pin = (await keyPair('server2048')).fingerprint;
     const other = (await keyPair('server3072')).fingerprint;
-    const good = await connectedPair({ pin: [other, pin.toUpperCase().replace('SHA256', 'sha256')] });
+    const good = await sessionPair({ pin: [other, pin.toUpperCase().replace('SHA256', 'sha256')] });
     expect(good.client.session!.facts.serverKey.fingerprint).toBe(pin);
-    const bad = await newPair({ pin: other });
+    const bad = await handshakePair({ pin: other });
     await bad.client.start();
     await exchange(bad);
     expect(bad.client.error).toBeInstanceOf(KeyMismatchError);
@@ -65,7 +66,7 @@ describe('a handshake', () => {
     const identity = await keyPair('clientEc');
     const { fingerprint, publicKey } = await keyPair('server2048');
     const shown = async (options: object): Promise<string | undefined> => {
-      const { server } = await connectedPair({ identity, ...options }, { clientAuth: 'wanted' });
+      const { server } = await sessionPair({ identity, ...options }, { clientAuth: 'wanted' });
       return server.session!.facts.clientKey?.fingerprint;
     };
     expect(await shown({ serverKey: publicKey })).toBe(identity.fingerprint);
@@ -83,7 +84,7 @@ describe('a handshake', () => {
         claims.push([claim.clientKey.fingerprint, claim.serverName]);
         return Promise.resolve(answer);
       };
-      const pair = await newPair(
+      const pair = await handshakePair(
         { serverKey, identity, serverName: 'the.host' },
         { clientAuth: 'required', authorize },
       );
@@ -100,7 +101,7 @@ describe('a handshake', () => {
   it('refuses the client when authorize fails', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const authorize = () => Promise.reject(new Error('no database'));
-    const pair = await newPair(
+    const pair = await handshakePair(
       { serverKey, identity: await keyPair('clientEc') },
       { clientAuth: 'wanted', authorize },
     );
@@ -113,7 +114,7 @@ describe('a handshake', () => {
   it('refuses the client when authorize returns undefined, and refuses an empty list of pins', async () => {
     const serverKey = (await keyPair('server2048')).publicKey;
     const silent = () => undefined as never;
-    const server = await newPair(
+    const server = await handshakePair(
       { serverKey, identity: await keyPair('clientEc') },
       { clientAuth: 'wanted', authorize: silent },
     );
@@ -123,15 +124,15 @@ describe('a handshake', () => {
     expect(() => new ClientHandshake({ pin: [] })).toThrow(TypeError);
   });
 
-  it('lets a server choose its key by server name and by key id', async () => {
+  it('gives a server the choice of its key by server name and by key id', async () => {
     const pairs = new Map([
       ['a', await keyPair('server2048')],
       ['b', await keyPair('server3072')],
     ]);
     const key = (name: string | undefined) => pairs.get(name ?? '');
-    const asked = await connectedPair({ serverName: 'b' }, { key });
+    const asked = await sessionPair({ serverName: 'b' }, { key });
     expect(asked.client.session!.facts.serverKey.fingerprint).toBe(pairs.get('b')!.fingerprint);
-    const wrong = await newPair({ serverName: 'a', serverKey: pairs.get('b')!.publicKey }, { key });
+    const wrong = await handshakePair({ serverName: 'a', serverKey: pairs.get('b')!.publicKey }, { key });
     await wrong.client.start();
     await exchange(wrong);
     expect(kindOfError(wrong.server.error)).toBe('unknown-server-key');
@@ -140,7 +141,7 @@ describe('a handshake', () => {
 
   it('ends with busy when the decryption queue refuses', async () => {
     const scheduleDecryption = () => Promise.reject(new K4netError('K4NET_BUSY', 'too many'));
-    const pair = await newPair({}, { scheduleDecryption });
+    const pair = await handshakePair({}, { scheduleDecryption });
     await pair.client.start();
     await exchange(pair);
     expect(kindOfError(pair.server.error)).toBe('busy');
@@ -167,7 +168,7 @@ describe('a handshake', () => {
     await server.feed(client.takeSent());
     await client.feed(server.takeSent());
     const pending = server.feed(client.takeSent());
-    while (!answer) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!answer) await turns();
     await machine.fail(new TimeoutError('the handshake', 10));
     const told = machine.take();
     answer(true);
@@ -186,7 +187,7 @@ describe('a handshake', () => {
   });
 
   it('puts the kind of an error into its alert and not its message, and sends nothing after an alert', async () => {
-    const { client, server } = await connectedPair();
+    const { client, server } = await sessionPair();
     const secret = new K4netError('K4NET_INTERNAL', 'the password is 1234');
     for (const part of await server.session!.sealer.fail(secret)) await client.feed(part);
     expect(client.error).toMatchObject({ alert: 13, text: 'internal' });
@@ -210,14 +211,14 @@ describe('a handshake', () => {
       RangeError,
     );
     expect(() => new ServerHandshake({ key, clientAuth: 'maybe' as never })).toThrow(TypeError);
-    const { client } = await connectedPair();
+    const { client } = await sessionPair();
     await expect(client.session!.export('', hex(''), 1)).rejects.toThrow(TypeError);
     await expect(client.session!.export('x', hex(''), 0)).rejects.toThrow(RangeError);
     expect(() => client.session!.open()).toThrow(K4netError);
   });
 
   it('shows no secret when it is printed', async () => {
-    const { client, server } = await connectedPair({ identity: await keyPair('clientEc') });
+    const { client, server } = await sessionPair({ identity: await keyPair('clientEc') });
     const printed = inspect([client, server], { depth: 20, showHidden: true, maxArrayLength: 1000 });
     expect(printed).not.toMatch(/secret|master|traffic|[^a-z]iv:|gcm|pkcs8/i);
   });

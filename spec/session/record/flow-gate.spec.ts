@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { K4netError } from '../../../lib/errors.js';
 import { FlowGate } from '../../../lib/session/record/flow-gate.js';
 import { pattern } from '../../support/random.js';
-import { Recorder, turns } from '../../support/recorder.js';
+import { RecordingSink, turns } from '../../support/recorder.js';
 
 /** A sink that records which chunks it owns. */
-class Owner extends Recorder {
+class Owner extends RecordingSink {
   readonly owned: Uint8Array[] = [];
 
   own(chunk: Uint8Array): boolean {
@@ -14,7 +14,7 @@ class Owner extends Recorder {
   }
 }
 
-async function attached<S extends Recorder>(sink: S, surplus?: Uint8Array): Promise<[FlowGate, S]> {
+async function attached<S extends RecordingSink>(sink: S, surplus?: Uint8Array): Promise<[FlowGate, S]> {
   const delivery = new FlowGate();
   delivery.attach(sink, surplus, () => undefined);
   delivery.release();
@@ -42,7 +42,7 @@ describe('a flow gate', () => {
   });
 
   it('delivers content with data() to a sink without own()', async () => {
-    const [delivery, sink] = await attached(new Recorder(), one);
+    const [delivery, sink] = await attached(new RecordingSink(), one);
     delivery.push(two);
     expect(sink.chunks).toEqual([one, two]);
   });

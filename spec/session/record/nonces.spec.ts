@@ -17,7 +17,7 @@ import { RecordSealer, type SealerOptions } from '../../../lib/session/record/se
 import { type Bytes, concatBytes, toHex } from '../../../lib/util/bytes.js';
 import { SecureTransport } from '../../../lib/session/secure-transport.js';
 import { memoryPair } from '../../../lib/transport/memory.js';
-import { Recorder } from '../../support/recorder.js';
+import { RecordingSink } from '../../support/recorder.js';
 import { framed } from '../pairs.js';
 
 const backend = chooseBackend('node') as SyncBackend;
@@ -224,7 +224,9 @@ describe('a connection that ends', () => {
   const plan = { succeeded: () => Promise.resolve(), timeout: 10_000 };
 
   /** Two secure transports that have prepared ciphers, because they have answered each other several times. */
-  async function inUse(): Promise<Record<'client' | 'server', { end: SecureTransport; sink: Recorder }>> {
+  async function inUse(): Promise<
+    Record<'client' | 'server', { end: SecureTransport; sink: RecordingSink }>
+  > {
     const [near, far] = memoryPair();
     const server = await key;
     const ends = {
@@ -237,7 +239,7 @@ describe('a connection that ends', () => {
         begin: () => Promise.resolve(new ServerHandshake({ key: server })),
       }),
     };
-    const sinks = { client: new Recorder(), server: new Recorder() };
+    const sinks = { client: new RecordingSink(), server: new RecordingSink() };
     for (const role of ['client', 'server'] as const) {
       ends[role].attach(sinks[role]);
       ends[role].start();
@@ -257,7 +259,7 @@ describe('a connection that ends', () => {
     };
   }
 
-  it('in good order keeps no prepared cipher', async () => {
+  it('cleanly keeps no prepared cipher', async () => {
     const { client, server } = await inUse();
     client.end.end();
     await server.sink.untilEnd();

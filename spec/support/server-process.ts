@@ -5,12 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../lib/net/connect.js';
 import type { QueueSocketStats } from '../../lib/queue/types.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { Kind } from './queue-pairs.js';
 
-const program = fileURLToPath(new URL('../queue/programs/victim.mjs', import.meta.url));
+const program = fileURLToPath(new URL('../queue/programs/attacked-server.mjs', import.meta.url));
 
 /** What a victim says of itself. */
-export interface VictimReport {
+export interface ServerReport {
   /** Of the sockets that are open. */
   readonly stats: readonly QueueSocketStats[];
   /** The most memory that it has used so far, in bytes over what it used before the first connection. */
@@ -27,7 +26,7 @@ export interface VictimReport {
 }
 
 /** A server of queue sockets in a process of its own, which a test can attack. */
-export class Victim {
+export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #port: number;
   readonly #pin: string | undefined;
@@ -40,23 +39,23 @@ export class Victim {
   }
 
   /** @param session - whether it has a session of its own, which makes calls all the time. */
-  static async start(kind: Kind, session: boolean = false): Promise<Victim> {
+  static async start(kind: 'plain' | 'encrypted', session: boolean = false): Promise<ServerProcess> {
     const child = fork(program, session ? [kind, 'session'] : [kind], { execArgv: ['--expose-gc'] });
     const [{ port, fingerprint }] = (await once(child, 'message')) as [
       { port: number; fingerprint?: string },
     ];
-    return new Victim(child, port, fingerprint);
+    return new ServerProcess(child, port, fingerprint);
   }
 
-  async report(): Promise<VictimReport> {
+  async report(): Promise<ServerReport> {
     const answer = once(this.#child, 'message');
     this.#child.send('report');
-    const [report] = (await answer) as [VictimReport];
+    const [report] = (await answer) as [ServerReport];
     return report;
   }
 
   /** Asks again and again until the report is as it should be. */
-  async reportUntil(condition: (report: VictimReport) => boolean): Promise<VictimReport> {
+  async reportUntil(condition: (report: ServerReport) => boolean): Promise<ServerReport> {
     for (;;) {
       const report = await this.report();
       if (condition(report)) return report;
