@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../lib/crypto/key-pair.js';
 import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { Ends, expectDiscreet, keys, outcome, rawServer, refused, wires } from '../support/encrypted.js';

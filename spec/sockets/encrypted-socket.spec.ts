@@ -1,4 +1,4 @@
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../lib/crypto/key-pair.js';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';

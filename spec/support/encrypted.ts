@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
-import type { KeyPair } from '../../lib/crypto/keys.js';
+import type { KeyPair } from '../../lib/crypto/key-pair.js';
 import { K4netError } from '../../lib/errors.js';
 import type {
   EncryptedClientOptions,
