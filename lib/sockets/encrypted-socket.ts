@@ -3,6 +3,7 @@ import { kindOf } from '../util/bytes.js';
 import { ownOptions, refuseUndefined } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
 import { toTransport } from '#duplex';
+import { planOf } from '#plan';
 import type { DuplexLike } from '../transport/duplex-like.js';
 import type { Transport } from '../transport/transport.js';
 import {
@@ -31,7 +32,7 @@ import {
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
 import type { CloseOptions, ReadyState } from './message-socket.js';
-import { ClientPlan, ServerPlan, type PeerPlan } from './session-plan.js';
+import type { PeerPlan } from './session-plan.js';
 
 /**
  * A {@link LockedSocket} with end-to-end encryption and no certificates: the server has an RSA key,
@@ -191,8 +192,4 @@ function checkedEncryptedOptions(given: EncryptedSocketOptions | undefined): Enc
     throw new TypeError(`isServer is a boolean, not ${kindOf(isServer)}`);
   }
   return options;
-}
-
-function planOf(options: EncryptedSocketOptions): PeerPlan {
-  return options.isServer === true ? new ServerPlan(options) : new ClientPlan(options);
 }

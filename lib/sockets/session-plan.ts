@@ -11,7 +11,13 @@ import { checkServerTrust, decideTrust, type TrustDecision } from '../trust/serv
 import { kindOf } from '../util/bytes.js';
 import { debug } from '../util/debug.js';
 import { flag, milliseconds, withOptions } from '../util/options.js';
-import type { ClientChoices, Peer, ServerChoices, SessionChoices } from './encrypted-socket-options.js';
+import type {
+  ClientChoices,
+  EncryptedSocketOptions,
+  Peer,
+  ServerChoices,
+  SessionChoices,
+} from './encrypted-socket-options.js';
 import type { LockedSocketOptions } from './locked-socket-options.js';
 
 /** A plan for a session that can also describe the peer. */
@@ -19,10 +25,15 @@ export interface PeerPlan extends SessionPlan {
   peerOf(session: Session): Peer;
 }
 
+/** The plan for the options of an `EncryptedSocket`. */
+export function planOf(options: EncryptedSocketOptions): PeerPlan {
+  return options.isServer === true ? new ServerPlan(options) : new ClientPlan(options);
+}
+
 /** The options of a plan. `recvSize` decides the default of `recordLimit`. */
 type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
 
-const defaultHandshakeTimeout = 10_000;
+export const defaultHandshakeTimeout = 10_000;
 
 /**
  * Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64

@@ -22,21 +22,8 @@ const namesIn = (part) =>
 export const publicEntries = namesIn(exports);
 
 const command = 'cli/main';
+const firstOfPage = 'lib/sockets/encrypted-socket.ts';
 const codecNamespace = 'codec/combinators';
-const layers = [
-  'util',
-  'binary',
-  'codec',
-  'transport',
-  'crypto',
-  'session',
-  'stores',
-  'trust',
-  'sockets',
-  'queue',
-  'net',
-];
-
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
 const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name}.ts`)));
@@ -48,6 +35,24 @@ function layerOf(module) {
   if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
+}
+
+/** A module and all modules of lib/ that it loads. Seams and dynamic imports are not followed. */
+function closureOf(module, context, found = new Set()) {
+  if (found.has(module)) return found;
+  found.add(module);
+  for (const each of context.getModuleInfo(module)?.importedIds ?? []) closureOf(each, context, found);
+  return found;
+}
+
+/**
+ * The chunk of a module. A page loads the session of a socket at once and its handshake later, through
+ * the form of `#plan` for browsers: one chunk for both would defeat that.
+ */
+function chunkOf(module, context) {
+  const layer = layerOf(module);
+  if (layer !== 'session') return layer;
+  return closureOf(path.join(root, firstOfPage), context).has(module) ? layer : 'handshake';
 }
 
 /** Dependencies, modules of Node and seams such as `#platform` stay imports. */
@@ -84,7 +89,7 @@ function buildJavaScript() {
       // have side effects: one file for everything would defeat tree shaking.
       codeSplitting: {
         includeDependenciesRecursively: false,
-        groups: layers.map((name) => ({ name, test: (module) => layerOf(module) === name })),
+        groups: [{ name: chunkOf, debugName: 'layers' }],
       },
     },
   });
