@@ -63,7 +63,8 @@ export class EncryptedSocket extends LockedSocket {
   /**
    * @param stream - a Node duplex stream or a {@link Transport}. The socket owns it from here on.
    * @throws TypeError for an option that is unknown, does not fit the role, or contradicts another;
-   * RangeError for a value out of range.
+   * RangeError for a value out of range. In the build for browsers, keys, pins and other options of
+   * the session are checked when the handshake begins, and fail it with `K4NET_STATE`.
    */
   constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
   /** @internal A plan replaces the options of the session. */

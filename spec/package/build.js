@@ -23,6 +23,8 @@ export const publicEntries = namesIn(exports);
 
 const command = 'cli/main';
 const firstOfPage = 'lib/sockets/encrypted-socket.ts';
+/** Modules that the entry exports and that a page otherwise uses in a handshake only. */
+const usedLater = ['crypto/keys', 'trust/known-hosts'];
 const codecNamespace = 'codec/combinators';
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
@@ -72,12 +74,33 @@ const keepNamespace = {
       : undefined,
 };
 
+/**
+ * Makes the exports of some modules constants in files of their own. esbuild loads a module at start if
+ * the entry of the package exports it, also if a page uses it only in a chunk that loads later. But it
+ * drops a file of unused constants, with the imports of that file.
+ */
+const exportConstants = {
+  name: 'export-constants',
+  resolveId: (name, importer) =>
+    importer === path.join(root, 'lib/index.ts') && usedLater.some((each) => name === `./${each}.js`)
+      ? { id: name, external: 'relative' }
+      : undefined,
+  renderChunk(code, { name, exports: names }) {
+    if (!usedLater.includes(name)) return undefined;
+    const from = /^import \{[^}]*\} from ("[^"]+");\s*export \{[^}]*\};\s*$/.exec(code)?.[1];
+    if (from === undefined) throw new Error(`${name} is not a list of exports`);
+    const imported = names.map((each) => `${each} as _${each}`).join(', ');
+    const constants = names.map((each) => `export const ${each} = _${each};\n`).join('');
+    return { code: `import { ${imported} } from ${from};\n${constants}`, map: { mappings: '' } };
+  },
+};
+
 function buildJavaScript() {
   return build({
     cwd: root,
-    input: sourcesOf([...publicEntries, codecNamespace, ...namesIn(imports), command]),
+    input: sourcesOf([...publicEntries, codecNamespace, ...usedLater, ...namesIn(imports), command]),
     external: isExternal,
-    plugins: [keepNamespace],
+    plugins: [keepNamespace, exportConstants],
     platform: 'neutral',
     preserveEntrySignatures: 'allow-extension',
     tsconfig: 'tsconfig.json',
