@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { planOf } from '../../lib/sockets/lazy-plan.js';
@@ -52,5 +52,18 @@ describe('an EncryptedSocket in the build for browsers', () => {
   it('throws a RangeError in the constructor for an invalid handshakeTimeout', () => {
     expect(() => planOf({ handshakeTimeout: -1 })).toThrow(RangeError);
     expect(planOf({}).timeout).toBe(10_000);
+  });
+
+  it('fails the handshake with K4NET_CONNECTION if its code cannot be loaded', async () => {
+    vi.doMock('../../lib/sockets/session-plan.js', () => {
+      throw new Error('offline');
+    });
+    try {
+      const socket = socketOver(memoryPair()[0], { insecureAcceptAnyKey: true });
+      const message = 'the code of the handshake could not be loaded';
+      await expect(socket.handshake()).rejects.toMatchObject({ code: 'K4NET_CONNECTION', message });
+    } finally {
+      vi.doUnmock('../../lib/sockets/session-plan.js');
+    }
   });
 });
