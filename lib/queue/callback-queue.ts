@@ -1,7 +1,8 @@
-import PQueue from 'p-queue';
+import { createJobs } from '#jobs';
 import { Fifo } from '../util/fifo.js';
 import { queueOptions } from '../util/options.js';
 import { Deferred } from '../util/wait.js';
+import type { Jobs } from './jobs.js';
 
 const done: Promise<void> = Promise.resolve();
 
@@ -43,7 +44,7 @@ interface PriorityLevel<T> {
 export class CallbackQueue<T extends Task> {
   readonly #concurrency: number;
   readonly #runner: TaskRunner<T>;
-  #queue: PQueue | undefined;
+  #queue: Jobs | undefined;
   /** By falling priority. */
   readonly #levels: PriorityLevel<T>[] = [];
   #waiting = 0;
@@ -166,8 +167,8 @@ export class CallbackQueue<T extends Task> {
     this.#running?.clear();
   }
 
-  #jobs(): PQueue {
-    this.#queue ??= new PQueue(queueOptions({ concurrency: this.#concurrency }));
+  #jobs(): Jobs {
+    this.#queue ??= createJobs(this.#concurrency);
     return this.#queue;
   }
 

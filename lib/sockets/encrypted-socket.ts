@@ -3,6 +3,7 @@ import { kindOf } from '../util/bytes.js';
 import { checkOptions, flagRule, noOptions, type OptionTable } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
 import { toTransport } from '#duplex';
+import { clientPlan, serverPlan } from '#plan';
 import type { DuplexLike } from '../transport/duplex-like.js';
 import type { Transport } from '../transport/transport.js';
 import {
@@ -35,7 +36,7 @@ import {
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
 import type { CloseOptions, ReadyState } from './message-socket.js';
-import { ClientPlan, ServerPlan, type PeerPlan } from './session-plan.js';
+import type { PeerPlan } from './session-plan.js';
 
 /**
  * A {@link LockedSocket} with end-to-end encryption and no certificates: the server has an RSA key,
@@ -66,13 +67,14 @@ export class EncryptedSocket extends LockedSocket {
   /**
    * @param stream - a Node duplex stream or a {@link Transport}. The socket owns it from here on.
    * @throws TypeError for an option that is unknown, does not fit the role, or contradicts another;
-   * RangeError for a value out of range.
+   * RangeError for a value out of range. In the build for browsers, the contents of keys and
+   * pins are checked when the handshake begins, and fail it with `K4NET_STATE`.
    */
   constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
   /** @internal A plan replaces the options of the session. */
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
   constructor(stream: DuplexLike | Transport, given?: EncryptedSocketOptions, plan?: PeerPlan) {
-    const { options, chosen } = plan ? { options: given ?? {}, chosen: plan } : planOf(given);
+    const { options, chosen } = plan ? { options: given ?? {}, chosen: plan } : checkedPlan(given);
     const secure = new SecureTransport(toTransport(stream), chosen);
     super(secure, lockedSocketOptions(options));
     this.#secure = secure;
@@ -195,15 +197,15 @@ const asServer: OptionTable<EncryptedServerOptions, UnsetServer | UnsetSession> 
   ...bothTables,
 };
 
-function planOf(given: EncryptedSocketOptions = noOptions): {
+function checkedPlan(given: EncryptedSocketOptions = noOptions): {
   readonly options: LockedSocketOptions;
   readonly chosen: PeerPlan;
 } {
   // A polluted `Object.prototype` must not turn a client into a server.
   if (Object.hasOwn(given, 'isServer') && given.isServer === true) {
     const options = checkOptions('EncryptedSocket as a server', given, asServer);
-    return { options, chosen: new ServerPlan(options) };
+    return { options, chosen: serverPlan(options) };
   }
   const options = checkOptions('EncryptedSocket as a client', given as EncryptedClientOptions, asClient);
-  return { options, chosen: new ClientPlan(options) };
+  return { options, chosen: clientPlan(options) };
 }

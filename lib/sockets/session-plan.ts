@@ -168,3 +168,13 @@ function describePeer({ how, fingerprint, authenticated }: Peer): string {
   const key = fingerprint === undefined ? 'no key' : `key ${fingerprint}`;
   return `${how}, ${key}, ${authenticated ? 'authenticated' : 'not authenticated'}`;
 }
+
+/** The plan of a client. */
+export function clientPlan(options: CheckedClient & PlanChoices): PeerPlan {
+  return new ClientPlan(options);
+}
+
+/** The plan of a server. */
+export function serverPlan(options: CheckedServer & PlanChoices): PeerPlan {
+  return new ServerPlan(options);
+}

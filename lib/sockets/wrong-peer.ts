@@ -1,7 +1,7 @@
 import { type Bytes, readU32, writeU32 } from '../util/bytes.js';
 import { K4netError, TooLargeError } from '../errors.js';
 import { headerLength } from '../transport/framing/encoder.js';
-import { isFirstUnit } from '../session/handshake/messages.js';
+import { isFirstUnit } from '../session/handshake/unit-header.js';
 
 /**
  * The error if the first message of a plain connection is the first handshake unit of an encrypted

@@ -22,21 +22,10 @@ const namesIn = (part) =>
 export const publicEntries = namesIn(exports);
 
 const command = 'cli/main';
+const firstOfPage = 'lib/sockets/encrypted-socket.ts';
+/** Modules that the entry exports and that a page otherwise uses in a handshake only. */
+const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts'];
 const codecNamespace = 'codec/combinators';
-const layers = [
-  'util',
-  'binary',
-  'codec',
-  'transport',
-  'crypto',
-  'session',
-  'stores',
-  'trust',
-  'sockets',
-  'queue',
-  'net',
-];
-
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
 const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name}.ts`)));
@@ -48,6 +37,24 @@ function layerOf(module) {
   if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
+}
+
+/** A module and all modules of lib/ that it loads. Seams and dynamic imports are not followed. */
+function closureOf(module, context, found = new Set()) {
+  if (found.has(module)) return found;
+  found.add(module);
+  for (const each of context.getModuleInfo(module)?.importedIds ?? []) closureOf(each, context, found);
+  return found;
+}
+
+/**
+ * The chunk of a module. A page loads the session of a socket at once and its handshake later, through
+ * the form of `#plan` for browsers: one chunk for both would defeat that.
+ */
+function chunkOf(module, context) {
+  const layer = layerOf(module);
+  if (layer !== 'session') return layer;
+  return closureOf(path.join(root, firstOfPage), context).has(module) ? layer : 'handshake';
 }
 
 /** Dependencies, modules of Node and seams such as `#platform` stay imports. */
@@ -67,12 +74,33 @@ const keepNamespace = {
       : undefined,
 };
 
+/**
+ * Makes the exports of some modules constants in files of their own. esbuild loads a module at start if
+ * the entry of the package exports it, also if a page uses it only in a chunk that loads later. But it
+ * drops a file of unused constants, with the imports of that file.
+ */
+const exportConstants = {
+  name: 'export-constants',
+  resolveId: (name, importer) =>
+    importer === path.join(root, 'lib/index.ts') && usedLater.some((each) => name === `./${each}.js`)
+      ? { id: name, external: 'relative' }
+      : undefined,
+  renderChunk(code, { name, exports: names }) {
+    if (!usedLater.includes(name)) return undefined;
+    const from = /^import \{[^}]*\} from ("[^"]+");\s*export \{[^}]*\};\s*$/.exec(code)?.[1];
+    if (from === undefined) throw new Error(`${name} is not a list of exports`);
+    const imported = names.map((each) => `${each} as _${each}`).join(', ');
+    const constants = names.map((each) => `export const ${each} = _${each};\n`).join('');
+    return { code: `import { ${imported} } from ${from};\n${constants}`, map: { mappings: '' } };
+  },
+};
+
 function buildJavaScript() {
   return build({
     cwd: root,
-    input: sourcesOf([...publicEntries, codecNamespace, ...namesIn(imports), command]),
+    input: sourcesOf([...publicEntries, codecNamespace, ...usedLater, ...namesIn(imports), command]),
     external: isExternal,
-    plugins: [keepNamespace],
+    plugins: [keepNamespace, exportConstants],
     platform: 'neutral',
     preserveEntrySignatures: 'allow-extension',
     tsconfig: 'tsconfig.json',
@@ -84,7 +112,7 @@ function buildJavaScript() {
       // have side effects: one file for everything would defeat tree shaking.
       codeSplitting: {
         includeDependenciesRecursively: false,
-        groups: layers.map((name) => ({ name, test: (module) => layerOf(module) === name })),
+        groups: [{ name: chunkOf, debugName: 'layers' }],
       },
     },
   });

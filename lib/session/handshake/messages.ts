@@ -1,18 +1,7 @@
 import { type Bytes, ascii, concatBytes, u16Bytes } from '../../util/bytes.js';
 import { K4netError } from '../../errors.js';
 import { FieldReader, type RawExtension, scanExtensions } from './extensions.js';
-import { handshakeUnitLimit } from '../record/format.js';
-
-/** The types of the handshake bodies: "Units" in docs/protocol.md. */
-export const messageType = {
-  keyRequest: 1,
-  keyOffer: 2,
-  clientHello: 3,
-  serverHello: 4,
-  serverFinished: 5,
-  clientFinished: 6,
-  alert: 15,
-} as const;
+import { headerLength, messageType, protocolImage, unitHeader } from './unit-header.js';
 
 /** The one cipher suite of this version. */
 export const suiteId = 0x0001;
@@ -21,28 +10,6 @@ export const suiteId = 0x0001;
 export const sigalg = { none: 0, ecdsa: 0x0403, pss: 0x0804 } as const;
 
 const verifyLength = 32;
-const headerLength = 6;
-const image = 1;
-
-function header(type: number): Bytes {
-  return new Uint8Array([0x4b, 0x34, 0x4e, image, type, 0]);
-}
-
-/** The first unit of an encrypted peer: of a client, or of a server to a plain client. */
-const firstTypes: readonly (number | undefined)[] = [
-  messageType.keyRequest,
-  messageType.clientHello,
-  messageType.alert,
-];
-
-/** Whether a body is the first unit of a k4net/1 peer. */
-export function isFirstUnit(body: Bytes): boolean {
-  return (
-    body.length <= handshakeUnitLimit &&
-    firstTypes.includes(body[4]) &&
-    header(body[4] ?? 0).every((byte, index) => body[index] === byte)
-  );
-}
 
 const legacyRequest = 'get_key';
 const legacyKey = 'session_k';
@@ -58,7 +25,7 @@ export function checkHeader(body: Bytes, allowed: readonly number[], first: bool
   if (body[0] !== 0x4b || body[1] !== 0x34 || body[2] !== 0x4e) throw foreign(body, first);
   if (body.length < headerLength)
     throw new K4netError('K4NET_MALFORMED', `a handshake message of ${body.length} bytes is too short`);
-  if (body[3] !== image) {
+  if (body[3] !== protocolImage) {
     throw new K4netError('K4NET_UNSUPPORTED', `the peer speaks another version of k4net (${body[3] ?? 0})`);
   }
   const type = body[4] ?? 0;
@@ -86,7 +53,7 @@ export interface KeyRequest {
 }
 
 export function encodeKeyRequest(extensions: Bytes): Bytes {
-  return concatBytes([header(messageType.keyRequest), extensions]);
+  return concatBytes([unitHeader(messageType.keyRequest), extensions]);
 }
 
 export function decodeKeyRequest(body: Bytes): KeyRequest {
@@ -102,7 +69,7 @@ export interface KeyOffer {
 }
 
 export function encodeKeyOffer(spki: Bytes, extensions: Bytes): Bytes {
-  return concatBytes([header(messageType.keyOffer), u16Bytes(spki.length), spki, extensions]);
+  return concatBytes([unitHeader(messageType.keyOffer), u16Bytes(spki.length), spki, extensions]);
 }
 
 export function decodeKeyOffer(body: Bytes): KeyOffer {
@@ -127,7 +94,7 @@ export function encodeClientHello(
   extensions: Bytes,
 ): Bytes {
   return concatBytes([
-    header(messageType.clientHello),
+    unitHeader(messageType.clientHello),
     random,
     keyId,
     share,
@@ -162,7 +129,7 @@ export function encodeServerHello(
   { random, share, suite }: Omit<ServerHello, 'extensions'>,
   extensions: Bytes,
 ): Bytes {
-  return concatBytes([header(messageType.serverHello), random, share, u16Bytes(suite), extensions]);
+  return concatBytes([unitHeader(messageType.serverHello), random, share, u16Bytes(suite), extensions]);
 }
 
 export function decodeServerHello(body: Bytes): ServerHello {
@@ -188,7 +155,7 @@ export interface ServerFinished extends Finished {
 
 /** ServerFinished up to, not with, `verify`. */
 export function encodeServerFinished(flags: number, extensions: Bytes): Bytes {
-  return concatBytes([header(messageType.serverFinished), new Uint8Array([flags]), extensions]);
+  return concatBytes([unitHeader(messageType.serverFinished), new Uint8Array([flags]), extensions]);
 }
 
 export function decodeServerFinished(body: Bytes): ServerFinished {
@@ -213,7 +180,7 @@ export interface ClientFinished extends Finished {
 /** ClientFinished up to, not with, the length field of the signature. */
 export function encodeClientFinished(algorithm: number, spki: Bytes, extensions: Bytes): Bytes {
   return concatBytes([
-    header(messageType.clientFinished),
+    unitHeader(messageType.clientFinished),
     u16Bytes(algorithm),
     u16Bytes(spki.length),
     spki,
@@ -242,7 +209,7 @@ export function decodeClientFinished(body: Bytes): ClientFinished {
 /** An alert in the clear. Its text is ASCII. */
 export function encodeClearAlert(code: number, text: string): Bytes {
   const words = ascii(text.replace(/[^\x20-\x7e]/g, '?')).subarray(0, 255);
-  return concatBytes([header(messageType.alert), new Uint8Array([code, words.length]), words]);
+  return concatBytes([unitHeader(messageType.alert), new Uint8Array([code, words.length]), words]);
 }
 
 export function decodeClearAlert(body: Bytes): { readonly code: number; readonly text: string } {

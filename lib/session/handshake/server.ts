@@ -22,10 +22,10 @@ import {
   encodeKeyOffer,
   encodeServerFinished,
   encodeServerHello,
-  messageType,
   sigalg,
   suiteId,
 } from './messages.js';
+import { messageType } from './unit-header.js';
 import { type Padding, createPadding } from '../record/padding.js';
 import { openPremaster } from './epoch-zero.js';
 import { recordType } from '../record/format.js';

@@ -14,7 +14,8 @@ const names = ['process', 'Buffer', 'setImmediate', 'clearImmediate', 'global', 
 for (const name of names) Object.defineProperty(globalThis, name, { value: undefined, configurable: true });
 
 const k4net = await import('../../../dist/index.js');
-const { BinaryReader, BinaryWriter, K4netError, LockedSocket, connect, listen, memoryPair } = k4net;
+const { BinaryReader, BinaryWriter, EncryptedSocket, K4netError, LockedSocket, QueueSocket } = k4net;
+const { connect, generateKeyPair, listen, memoryPair } = k4net;
 
 const [near, far] = memoryPair().map((transport) => new LockedSocket(transport));
 const big = new Uint8Array(1_000_000).fill(7);
@@ -26,6 +27,31 @@ const receiving = (async () => {
 for (const message of ['', 'text', big]) await near.send(message);
 await near.close('bye');
 log('memory', (await receiving).join(' '));
+
+const key = await generateKeyPair({ keySize: 2048 });
+const clientKey = await generateKeyPair({ type: 'p256' });
+const [left, right] = memoryPair();
+const client = new EncryptedSocket(left, { pin: key.fingerprint, clientKey });
+const server = new EncryptedSocket(right, { isServer: true, key, clientAuth: 'required' });
+const [serverPeer, clientPeer] = await Promise.all([client.handshake(), server.handshake()]);
+log('encrypted', serverPeer.how, clientPeer.fingerprint === clientKey.fingerprint);
+
+const [asking, answering] = [client, server].map((socket) => new QueueSocket(socket));
+let running = 0;
+const double = async (reader) => {
+  running += 1;
+  const most = running;
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  running -= 1;
+  return `${reader.readUbyte() * 2} of ${most}`;
+};
+answering.registerCallback('double', double, { concurrency: 2 });
+asking.start();
+answering.start();
+const answers = [1, 2, 3].map((number) => asking.call('double', (writer) => writer.writeUbyte(number)));
+const texts = (await Promise.all(answers)).map((answer) => new TextDecoder().decode(answer.read()));
+log('queue', texts.join(', '));
+await Promise.all([asking.close(), answering.close()]);
 
 const writer = new BinaryWriter();
 writer.writeString('kanji 漢字');
