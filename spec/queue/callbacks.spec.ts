@@ -10,7 +10,7 @@ import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
 describe('QueueSocket: callbacks', () => {
   const fixture = useFixture();
 
-  /** A callback that begins and ends as the test says. */
+  /** A callback whose end the test controls. */
   class Gated {
     readonly begun: string[] = [];
     readonly gates: Deferred<void>[] = [];

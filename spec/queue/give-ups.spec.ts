@@ -1,4 +1,4 @@
-// Calls that nobody waits for any more must not hold anything: at either end, however many there are.
+// Cancelled calls must not hold memory or room in a queue, at either end, however many there are.
 import { expect, it } from 'vitest';
 import { RemoteError } from '../../lib/errors.js';
 import { turns } from '../support/recorder.js';
