@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { type QueuePair, tcpKinds, useFixture } from '../support/fixture.js';
 import { pattern, same } from '../support/random.js';
-import { tcpKinds, useFixture, type QueuePair } from '../support/fixture.js';
 
 /** Without a call timeout, a deadlock exceeds the limit of the test. */
 const patient = { callTimeout: Infinity };

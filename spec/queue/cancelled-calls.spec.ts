@@ -1,9 +1,8 @@
-// Cancelled calls must not hold memory or room in a queue, at either end, however many there are.
 import { expect, it } from 'vitest';
 import { RemoteError } from '../../lib/errors.js';
+import { useFixture } from '../support/fixture.js';
 import { turns } from '../support/recorder.js';
 import { failure, reasonOf, until, watch } from '../support/sockets.js';
-import { useFixture } from '../support/fixture.js';
 
 const fixture = useFixture('plain over TCP');
 
