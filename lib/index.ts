@@ -62,15 +62,12 @@ export type {
 export {
   generateKeyPair,
   importKeyPair,
-  importPublicKey,
   KeyPair,
-  PublicKey,
-  type CryptoKeyLike,
-  type CryptoKeyPairLike,
   type GenerateKeyPairOptions,
   type KeyPairSource,
-  type PublicKeySource,
-} from './crypto/keys.js';
+} from './crypto/key-pair.js';
+export { importPublicKey, PublicKey, type PublicKeySource } from './crypto/public-key.js';
+export { type CryptoKeyLike, type CryptoKeyPairLike } from './crypto/suite.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
 export type { PaddingPolicy } from './session/record/padding.js';
 export { fileKnownHosts } from '#files';

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { parseFingerprint } from '../crypto/keys.js';
+import { parseFingerprint } from '../crypto/public-key.js';
 import { FileError } from '../errors.js';
 import { toStoreName } from '../net/address.js';
 import { hostName, newHost, type KnownHost } from '../trust/known-hosts.js';

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, equalBytes } from '../util/bytes.js';
+import { type Bytes, concatBytes, equalBytes, noBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import { type DerElement, derElements, derTag, encodeDer } from './pem-der.js';
 import { publicPointOf } from './suite.js';
@@ -88,7 +88,7 @@ export function checkRsaNumbers(bits: number, exponent: Bytes): void {
 
 function withoutZeros(number: Bytes): Bytes {
   const first = number.findIndex((byte) => byte !== 0);
-  return first < 0 ? new Uint8Array(0) : number.subarray(first);
+  return first < 0 ? noBytes : number.subarray(first);
 }
 
 /** Encodes a positive DER integer. `digits` has no leading zeros. */

@@ -1,6 +1,6 @@
 import { type Bytes, ascii, equalBytes, kindOf } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { ownOptions } from '../util/options.js';
+import { choiceRule, checkOptions, type OptionRule, type OptionTable } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaSpki, isP256Spki, publicHalf, storedPublicHalf, toPkcs8 } from './key-forms.js';
@@ -32,6 +32,20 @@ export interface GenerateKeyPairOptions {
   /** Bits of an RSA key: 2048, 3072 (the default) or 4096. */
   readonly keySize?: 2048 | 3072 | 4096;
 }
+
+/** The size of an RSA key. */
+export const keySizeRule: OptionRule<2048 | 3072 | 4096 | undefined> = {
+  fallback: undefined,
+  check: (name, value: 2048 | 3072 | 4096) => {
+    if ([2048, 3072, 4096].includes(value)) return value;
+    throw new RangeError(`${name} must be 2048, 3072 or 4096, not ${String(value)}`);
+  },
+};
+
+const generateTable: OptionTable<GenerateKeyPairOptions, 'keySize'> = {
+  type: choiceRule(['rsa', 'p256']),
+  keySize: keySizeRule,
+};
 
 type PrivatePurpose = Extract<KeyPurpose, 'decrypt' | 'pss-sign' | 'ecdsa-sign'>;
 
@@ -277,15 +291,10 @@ function privateBlock(text: string): Bytes {
  * ```
  */
 export async function generateKeyPair(given?: GenerateKeyPairOptions): Promise<KeyPair> {
-  const options = ownOptions('generateKeyPair', given, ['type', 'keySize']);
-  const { type = 'rsa', keySize = 3072 } = options;
+  const { type, keySize } = checkOptions('generateKeyPair', given, generateTable);
   if (type === 'p256') {
-    if (options.keySize !== undefined) throw new TypeError("keySize is an option of type 'rsa' only");
+    if (keySize !== undefined) throw new TypeError("keySize is an option of type 'rsa' only");
     return KeyPair.fromCryptoKeys(await generateEcdsa());
   }
-  if ((type as string) !== 'rsa') throw new TypeError(`type is 'rsa' or 'p256', not '${type}'`);
-  if (![2048, 3072, 4096].includes(keySize)) {
-    throw new RangeError(`keySize is 2048, 3072 or 4096, not ${String(keySize)}`);
-  }
-  return KeyPair.fromCryptoKeys(await generateRsa(keySize));
+  return KeyPair.fromCryptoKeys(await generateRsa(keySize ?? 3072));
 }

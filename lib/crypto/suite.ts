@@ -1,4 +1,4 @@
-import { type Bytes, ascii } from '../util/bytes.js';
+import { type Bytes, ascii, noBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { AsyncBackend, AsyncGcm, EphemeralShare, KeyInfo } from './backend.js';
 
@@ -96,7 +96,7 @@ async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
 
 async function hkdf(ikm: Bytes, salt: Bytes, info: Bytes, length: number): Promise<Bytes> {
   const [key] = await hkdfAll(ikm, salt, [{ info, length }]);
-  return key ?? new Uint8Array(0);
+  return key ?? noBytes;
 }
 
 async function hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Promise<Bytes[]> {

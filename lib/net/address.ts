@@ -1,5 +1,5 @@
-import { kindOf, toBytes } from '../util/bytes.js';
-import { integer, withOptions } from '../util/options.js';
+import { toBytes } from '../util/bytes.js';
+import { integer, stringRule, uncheckedRule, withOptions, type OptionTable } from '../util/options.js';
 import { platform } from '../platform/runtime.js';
 
 /** Where a server listens: a TCP port, or the path of a Unix socket or Windows pipe. */
@@ -18,28 +18,33 @@ export interface AddressOptions {
  */
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** Names of {@link AddressOptions}. */
-export const addressNames: readonly string[] = ['port', 'host', 'path'];
+/** The options of an address. `toAddress` checks the port, whose minimum depends on the use. */
+export const addressTable: OptionTable<AddressOptions, keyof AddressOptions> = {
+  port: uncheckedRule(),
+  host: stringRule(),
+  path: stringRule(),
+};
 
-/** Checks the address of options. */
+/**
+ * Checks the address of options.
+ *
+ * @param options - as checked with `addressTable`.
+ */
 export function toAddress(where: 'listen' | 'connect', { port, host, path }: AddressOptions): Address {
   if (path !== undefined) {
-    if (typeof path !== 'string') throw new TypeError(`path is a string, not ${kindOf(path)}`);
     if (port !== undefined || host !== undefined) {
       throw new TypeError(`${where} takes 'path' or 'port' with 'host', not both`);
     }
-    if (path === '' || path.includes('\0')) throw new TypeError('path is empty or has a NUL in it');
+    if (path === '' || path.includes('\0'))
+      throw new TypeError('path must not be empty or contain a NUL character');
     checkPathLength(path);
     return withOptions({ path });
   }
   if (port === undefined) throw new TypeError(`${where} needs 'port' or 'path'`);
-  if (host !== undefined && typeof host !== 'string') {
-    throw new TypeError(`host is a string, not ${kindOf(host)}`);
-  }
-  if (host === '') throw new TypeError('host is empty: leave it out for 127.0.0.1');
+  if (host === '') throw new TypeError('host must not be empty: leave it out for 127.0.0.1');
   // A client cannot connect to port 0.
   const minPort = where === 'listen' ? 0 : 1;
-  return withOptions({ host: host ?? '127.0.0.1', port: integer('port', port, minPort, minPort, 65_535) });
+  return withOptions({ host: host ?? '127.0.0.1', port: integer('port', port, minPort, 65_535) });
 }
 
 /**
@@ -50,7 +55,7 @@ function checkPathLength(path: string): void {
   const maxLength = platform() === 'linux' ? 107 : 103;
   const { length } = toBytes(path);
   if (length > maxLength) {
-    throw new RangeError(`path is at most ${maxLength} bytes here, not ${length}: ${path}`);
+    throw new RangeError(`path must be at most ${maxLength} bytes on this system, not ${length}: ${path}`);
   }
 }
 

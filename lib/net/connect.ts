@@ -1,24 +1,33 @@
 import type { NodeSocket } from '../platform/runtime.js';
 import {
-  clientNames,
-  clientSecurityNames,
-  sessionNames,
+  clientTable,
+  sessionTable,
   type ClientChoices,
   type SessionChoices,
+  type UnsetClient,
+  type UnsetSession,
 } from '../sockets/encrypted-socket-options.js';
 import { EncryptedSocket, type EstablishedSocket } from '../sockets/encrypted-socket.js';
 import {
-  checkedOptions,
-  lockedSocketNames,
   lockedSocketOptions,
+  lockedSocketTable,
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
 import { ClientPlan } from '../sockets/session-plan.js';
-import { flag, milliseconds, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
-import { AbortHub, checkSignal, rejected, withDeadline, type WaitOptions } from '../util/wait.js';
 import {
-  addressNames,
+  checkOptions,
+  flagRule,
+  millisecondsRule,
+  ownOptions,
+  uncheckedRule,
+  withOptions,
+  type Checked,
+  type OptionTable,
+} from '../util/options.js';
+import { AbortHub, rejected, signalRule, withDeadline, type WaitOptions } from '../util/wait.js';
+import {
+  addressTable,
   describeAddress,
   storeName,
   toAddress,
@@ -61,9 +70,24 @@ export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, 
 /** Options of {@link connect}. */
 export type ConnectOptions = PlainConnectOptions | EncryptedConnectOptions;
 
-const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'timeout', 'signal', 'retry'];
-const encryptedNames = [...clientNames, ...sessionNames];
-const defaultTimeout = 10_000;
+type UnsetPlain = keyof AddressOptions | 'signal' | 'retry';
+type UnsetEncrypted = UnsetPlain | UnsetClient | UnsetSession;
+
+const plainTable: OptionTable<PlainConnectOptions, UnsetPlain> = {
+  ...addressTable,
+  ...lockedSocketTable,
+  plain: flagRule(false),
+  timeout: millisecondsRule(10_000),
+  signal: signalRule,
+  retry: uncheckedRule(),
+};
+
+const encryptedTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
+  ...plainTable,
+  plain: flagRule(false),
+  ...clientTable,
+  ...sessionTable,
+};
 
 /**
  * Prepares one attempt. The function that it returns makes a socket of a connection, and closes it
@@ -94,51 +118,58 @@ type Opener<S> = () => (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
 export function connect(options: EncryptedConnectOptions): Promise<EstablishedSocket>;
 export function connect(options: ConnectOptions): Promise<LockedSocket>;
 export async function connect(given: ConnectOptions): Promise<LockedSocket> {
-  const options = ownOptions('connect', given, [...plainNames, ...encryptedNames]);
-  refuseUndefined('connect', options, clientSecurityNames);
+  const own = ownOptions('connect', given, Object.keys(encryptedTable));
+  if (own.plain === true) {
+    const options = checkOptions('connect with plain: true', own, plainTable);
+    const chosen = lockedSocketOptions(options);
+    return open(options, () => (stream) => Promise.resolve(new LockedSocket(stream, chosen)));
+  }
+  const options = checkOptions('connect', own, encryptedTable);
+  return open(options, encryptedOpener(options, toAddress('connect', options)));
+}
+
+/** Connects with retries, within the timeout of the call. */
+function open<S extends LockedSocket>(
+  options: Checked<CommonOptions, UnsetPlain>,
+  opener: Opener<S>,
+): Promise<S> {
+  const { timeout, signal } = options;
   const address = toAddress('connect', options);
   const plan = toRetryPlan(options.retry);
-  const timeout = milliseconds('timeout', options.timeout, defaultTimeout);
-  checkSignal(options.signal);
-  flag('plain', options.plain, false);
-  checkedOptions(lockedSocketOptions(options));
-  const opener = options.plain === true ? plainOpener(options) : encryptedOpener(options, address);
-  if (options.signal?.aborted) return rejected(options.signal.reason);
+  if (signal?.aborted) return rejected(signal.reason);
   const stop = new AbortController();
   const name = describeAddress(address);
   const connected = withRetries(name, plan, stop.signal, async () => {
-    const open = opener();
-    return open(await dial(address, stop.signal), stop.signal);
+    const makeSocket = opener();
+    return makeSocket(await dial(address, stop.signal), stop.signal);
   });
   const cancel = (reason: unknown): void => {
     stop.abort(reason);
   };
-  const wait = { timeout, signal: options.signal };
-  return withDeadline<LockedSocket>(connected, wait, new AbortHub(), cancel, noConnectionTo(name));
+  return withDeadline(connected, { timeout, signal }, new AbortHub(), cancel, noConnectionTo(name));
 }
 
-function plainOpener(given: PlainConnectOptions): Opener<LockedSocket> {
-  const options = ownOptions('connect with plain: true', given, plainNames);
-  return () => (stream) => Promise.resolve(new LockedSocket(stream, lockedSocketOptions(options)));
-}
-
-function encryptedOpener(options: EncryptedConnectOptions, address: Address): Opener<EncryptedSocket> {
+function encryptedOpener(
+  options: Checked<EncryptedConnectOptions, UnsetEncrypted>,
+  address: Address,
+): Opener<EncryptedSocket> {
   const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
-  const noTrust =
-    key === undefined && keyPath === undefined && pin === undefined && insecureAcceptAnyKey !== true;
+  const noTrust = key === undefined && keyPath === undefined && pin === undefined && !insecureAcceptAnyKey;
   if (noTrust && knownHosts === false) {
     throw new TypeError(
-      'with knownHosts: false no option names the accepted server: give insecureAcceptAnyKey: true if that is intended',
+      "knownHosts: false leaves no check of the server's key: set 'pin', 'key' or 'keyPath', " +
+        'or insecureAcceptAnyKey: true to accept every key',
     );
   }
   const choices = noTrust && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;
   const newPlan = (): ClientPlan => new ClientPlan(choices, options.serverName ?? storeName(address));
   // Throws for an invalid option before the first attempt.
   newPlan();
+  const chosen = lockedSocketOptions(options);
   return () => {
     const plan = newPlan();
     return async (stream, signal) => {
-      const socket = new EncryptedSocket(stream, lockedSocketOptions(options), plan);
+      const socket = new EncryptedSocket(stream, chosen, plan);
       try {
         await socket.handshake({ signal });
         return socket;

@@ -1,25 +1,34 @@
 import { FileError, K4netError, toK4netError } from '../errors.js';
 import {
-  serverNames,
-  serverSecurityNames,
-  sessionNames,
+  serverTable,
+  sessionTable,
   type ServerChoices,
   type SessionChoices,
+  type UnsetServer,
+  type UnsetSession,
 } from '../sockets/encrypted-socket-options.js';
 import { EncryptedSocket, type EstablishedSocket } from '../sockets/encrypted-socket.js';
 import {
-  checkedOptions,
-  lockedSocketNames,
   lockedSocketOptions,
+  lockedSocketTable,
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
 import { checkServerChoices, ServerPlan } from '../sockets/session-plan.js';
 import type { DuplexLike } from '../transport/duplex.js';
 import { serverKeys } from '../trust/server-keys.js';
-import { kindOf } from '../util/bytes.js';
-import { flag, integer, ownOptions, refuseUndefined, withOptions } from '../util/options.js';
-import { addressNames, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
+import {
+  checkOptions,
+  countRule,
+  flagRule,
+  functionRule,
+  ownOptions,
+  withOptions,
+  type Checked,
+  type OrUndefined,
+  type OptionTable,
+} from '../util/options.js';
+import { addressTable, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
 import { HandshakeLimits, type HandshakeSlot } from './handshake-limits.js';
 import { bind, createListener } from './node-net.js';
 import { Server } from './server.js';
@@ -74,14 +83,26 @@ export interface EncryptedListenOptions extends CommonOptions, SessionChoices, S
 /** Options of {@link listen}. */
 export type ListenOptions = PlainListenOptions | EncryptedListenOptions;
 
-const plainNames = [...addressNames, ...lockedSocketNames, 'plain', 'maxPending', 'onError'];
-const encryptedNames = [
-  ...serverNames,
-  ...sessionNames,
-  'ephemeralKey',
-  'maxHandshakes',
-  'maxHandshakesPerAddress',
-];
+type UnsetPlain = keyof AddressOptions | 'onError';
+type UnsetEncrypted = UnsetPlain | UnsetServer | UnsetSession;
+
+const plainTable: OptionTable<PlainListenOptions, UnsetPlain> = {
+  ...addressTable,
+  ...lockedSocketTable,
+  plain: flagRule(false),
+  maxPending: countRule(511, 1, Infinity),
+  onError: functionRule(),
+};
+
+const encryptedTable: OptionTable<EncryptedListenOptions, UnsetEncrypted> = {
+  ...plainTable,
+  plain: flagRule(false),
+  ...serverTable,
+  ...sessionTable,
+  ephemeralKey: flagRule(false),
+  maxHandshakes: countRule(256, 1, Infinity),
+  maxHandshakesPerAddress: countRule(16, 1, Infinity),
+};
 
 /**
  * Starts a server on a TCP port, a Unix socket or a Windows pipe. Its sockets come out when their
@@ -108,62 +129,42 @@ export function listen(options: ListenOptions): Promise<Server>;
 export async function listen(
   given: ListenOptions,
 ): Promise<Server | Server<EncryptedSocket> | Server<EstablishedSocket>> {
-  const options = ownOptions('listen', given, [...plainNames, ...encryptedNames]);
-  refuseUndefined('listen', options, serverSecurityNames);
-  const address = toAddress('listen', options);
-  const maxPending = integer('maxPending', options.maxPending, 511, 1, Infinity);
-  flag('plain', options.plain, false);
-  const { onError } = options;
-  if (onError !== undefined && typeof onError !== 'function') {
-    throw new TypeError(`onError is a function, not ${kindOf(onError)}`);
-  }
-  checkedOptions(lockedSocketOptions(options));
-  if (options.plain === true) {
-    const chosen = lockedSocketOptions(ownOptions('listen with plain: true', options, plainNames));
+  const own = ownOptions('listen', given, Object.keys(encryptedTable));
+  if (own.plain === true) {
+    const options = checkOptions('listen with plain: true', own, plainTable);
+    const { maxPending, onError } = options;
+    const chosen = lockedSocketOptions(options);
     const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, chosen);
-    return start(address, { maxPending, onError, wrap });
+    return start(toAddress('listen', options), { maxPending, onError, wrap });
   }
+  const options = checkOptions('listen', own, encryptedTable);
+  const { maxPending, onError } = options;
+  const address = toAddress('listen', options);
   return start(address, { maxPending, onError, ...(await encryptedParts(options)) });
 }
 
 /** Loads the keys once, for all connections. */
 async function encryptedParts(
-  options: EncryptedListenOptions,
+  options: Checked<EncryptedListenOptions, UnsetEncrypted>,
 ): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprints'>> {
   checkKeySource(options);
   checkServerChoices(options);
-  const limits = new HandshakeLimits(
-    integer('maxHandshakes', options.maxHandshakes, 256, 1, Infinity),
-    integer('maxHandshakesPerAddress', options.maxHandshakesPerAddress, 16, 1, Infinity),
-  );
+  const limits = new HandshakeLimits(options.maxHandshakes, options.maxHandshakesPerAddress);
   const keys = await serverKeys(options);
-  const { serverNames: names, clientAuth, authorize } = options;
-  const { handshakeTimeout, appProtocols, recordLimit, recvSize, padding, cipher } = options;
-  const choices = withOptions({
-    key: keys,
-    serverNames: names,
-    clientAuth,
-    authorize,
-    handshakeTimeout,
-    appProtocols,
-    recordLimit,
-    recvSize,
-    padding,
-    cipher,
-  });
+  const choices = withOptions(options, { key: keys, keyPath: undefined });
+  const chosen = lockedSocketOptions(options);
   const wrap = (stream: DuplexLike, slot?: HandshakeSlot): EncryptedSocket =>
-    new EncryptedSocket(stream, lockedSocketOptions(options), new ServerPlan(choices, slot));
+    new EncryptedSocket(stream, chosen, new ServerPlan(choices, slot));
   return { wrap, handshakes: { limits, run }, fingerprints: keys.map(({ fingerprint }) => fingerprint) };
 }
 
-function checkKeySource({ key, keyPath, ephemeralKey }: EncryptedListenOptions): void {
-  const ephemeral = flag('ephemeralKey', ephemeralKey, false);
-  if (ephemeral && (key !== undefined || keyPath !== undefined)) {
+function checkKeySource({ key, keyPath, ephemeralKey }: OrUndefined<EncryptedListenOptions>): void {
+  if (ephemeralKey === true && (key !== undefined || keyPath !== undefined)) {
     throw new TypeError(
       `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' exclude each other: give only one of them`,
     );
   }
-  if (!ephemeral && key === undefined && keyPath === undefined) {
+  if (ephemeralKey !== true && key === undefined && keyPath === undefined) {
     throw new TypeError(
       "listen needs 'key', 'keyPath' or 'ephemeralKey: true', or 'plain: true' for no encryption",
     );

@@ -2,7 +2,7 @@ import { K4netError, PeerAlertError, systemCode, TimeoutError } from '../errors.
 import { mayRetryAfter } from '../session/record/alerts.js';
 import { kindOf } from '../util/bytes.js';
 import { causeOf, debug } from '../util/debug.js';
-import { integer, milliseconds, ownOptions } from '../util/options.js';
+import { checkOptions, countRule, millisecondsRule, optional, type OptionTable } from '../util/options.js';
 import { startTimer, type AbortSignalLike } from '../util/wait.js';
 
 /** Options of the retries of {@link connect}: exponential backoff with jitter. */
@@ -22,16 +22,23 @@ export interface RetryPlan {
   readonly maxDelay: number;
 }
 
+const retryTable: OptionTable<RetryOptions, 'maxDelay'> = {
+  retries: countRule(3, 0, Infinity),
+  minDelay: millisecondsRule(100),
+  maxDelay: optional(millisecondsRule()),
+};
+
 /** Checks retry options. False means no retries, true or undefined the defaults. */
 export function toRetryPlan(given: RetryOptions | boolean | undefined): RetryPlan {
   if (given === false) return { retries: 0, minDelay: 0, maxDelay: 0 };
-  if (given === undefined || given === true) return { retries: 3, minDelay: 100, maxDelay: 2_000 };
-  if (typeof given !== 'object') throw new TypeError(`retry is an object or a boolean, not ${kindOf(given)}`);
-  const options = ownOptions('retry', given, ['retries', 'minDelay', 'maxDelay']);
-  const minDelay = milliseconds('minDelay', options.minDelay, 100);
-  const maxDelay = milliseconds('maxDelay', options.maxDelay, Math.max(2_000, minDelay));
-  if (minDelay > maxDelay) throw new RangeError(`minDelay (${minDelay}) is over maxDelay (${maxDelay})`);
-  return { retries: integer('retries', options.retries, 3, 0, Infinity), minDelay, maxDelay };
+  if (given === undefined || given === true) return toRetryPlan({});
+  if (typeof given !== 'object') {
+    throw new TypeError(`retry must be an object or a boolean, not ${kindOf(given)}`);
+  }
+  const options = checkOptions('retry', given, retryTable);
+  const { retries, minDelay, maxDelay = Math.max(2_000, minDelay) } = options;
+  if (minDelay > maxDelay) throw new RangeError(`minDelay (${minDelay}) exceeds maxDelay (${maxDelay})`);
+  return { retries, minDelay, maxDelay };
 }
 
 /**

@@ -3,11 +3,12 @@ import { closedError, K4netError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import { fail } from '../sockets/acquire.js';
+import { checkedTimeout } from '../sockets/locked-socket-options.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
-import { kindOf } from '../util/bytes.js';
 import { debug, nameOf } from '../util/debug.js';
-import { integer, milliseconds, ownOptions, withOptions } from '../util/options.js';
+import { checkFunction, checkOptions, countRule, withOptions, type OptionTable } from '../util/options.js';
 import { AbortHub, withDeadline } from '../util/wait.js';
+import { WarnOnce } from '../util/warn-once.js';
 import { AcceptQueue } from './accept-queue.js';
 import type { Address } from './address.js';
 import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './handlers.js';
@@ -22,6 +23,8 @@ export interface ServerCloseOptions {
    */
   readonly timeout?: number | undefined;
 }
+
+const serveTable: OptionTable<ServeOptions> = { maxConnections: countRule(Infinity, 1, Infinity) };
 
 /** A server of encrypted sockets always has a fingerprint. */
 export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? string : string | undefined;
@@ -41,7 +44,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
   readonly #handlers = new HandlerRunner<S>((error, socket) => {
     this.#report(error, socket);
   });
-  readonly #warned = new Set<string>();
+  readonly #warnings = new WarnOnce();
   #address: Address | undefined;
   #closed: Promise<void> | undefined;
 
@@ -127,10 +130,9 @@ export class Server<S extends LockedSocket = LockedSocket> {
    * ```
    */
   async serve(handler: ConnectionHandler<S>, options?: ServeOptions): Promise<void> {
-    if (typeof handler !== 'function') throw new TypeError(`a handler is a function, not ${kindOf(handler)}`);
-    const { maxConnections } = ownOptions('serve', options, ['maxConnections']);
-    const concurrency = integer('maxConnections', maxConnections, Infinity, 1, Infinity);
-    await this.#handlers.run(this, handler, concurrency);
+    checkFunction('the handler', handler);
+    const { maxConnections } = checkOptions('serve', options, serveTable);
+    await this.#handlers.run(this, handler, maxConnections);
   }
 
   /**
@@ -141,7 +143,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
    * Rejects with a TypeError or RangeError for invalid arguments.
    */
   async close(options?: ServerCloseOptions): Promise<void> {
-    const timeout = milliseconds('timeout', ownOptions('close', options, ['timeout']).timeout, 5_000);
+    const timeout = checkedTimeout('close', options);
     this.#closed ??= this.#close(timeout);
     return this.#closed;
   }
@@ -259,11 +261,10 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   #warn(error: unknown): void {
     const code = K4netError.is(error) ? error.code : 'K4NET_HANDLER';
-    if (this.#warned.has(code)) return;
-    this.#warned.add(code);
+    if (!this.#warnings.isNew(code)) return;
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     emitWarning(
-      `${text} (one warning for each code: give listen an onError to get every error)`,
+      `${text} (reported once per code; the onError option of listen gets every error)`,
       code,
       error,
     );

@@ -2,7 +2,7 @@ import { BinaryReader } from '../binary/reader.js';
 import { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { noHead } from '../transport/framing/encoder.js';
-import { compact, type Bytes } from '../util/bytes.js';
+import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
@@ -13,7 +13,6 @@ import type { Callback, CallbackAnswer, CallbackContext } from './types.js';
 /** Where answers go. */
 export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 
-const none: Bytes = new Uint8Array(0);
 /** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
 const smallPayload = 64;
 
@@ -203,6 +202,6 @@ export class CallbackRunner {
  * memory. A copy of a large payload would slow callbacks that answer at once.
  */
 function ownPayload(payload: Bytes): Bytes {
-  if (payload.length === 0) return none;
+  if (payload.length === 0) return noBytes;
   return payload.length > smallPayload ? payload : compact(payload);
 }

@@ -1,6 +1,6 @@
 import type { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
-import { compact, type Bytes } from '../util/bytes.js';
+import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
 import { CallbackQueues, type CallbackQueue, type TaskRunner } from './callback-queue.js';
@@ -14,7 +14,6 @@ import { ManualDispatch } from './manual-dispatch.js';
 import type { CheckedQueueOptions } from './queue-socket-options.js';
 import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
-const none: Bytes = new Uint8Array(0);
 /** The events of a dispatcher. */
 export interface DispatcherEvents {
   /** A flow window may have room again. */
@@ -186,7 +185,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#fresh = [];
     if (!this.#limits.manual) this.#queues.start();
     // A payload that waits must not keep the buffer of its neighbours in memory.
-    for (const call of fresh) call.payload = call.payload.length > 0 ? compact(call.payload) : none;
+    for (const call of fresh) call.payload = call.payload.length > 0 ? compact(call.payload) : noBytes;
   }
 
   /** Resolves when no call waits or runs. */

@@ -6,6 +6,7 @@ import {
   cutUtf8,
   decodeUtf8,
   kindOf,
+  noBytes,
   readU32,
   toBytes,
   writeU32,
@@ -181,11 +182,9 @@ function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
 }
 
-const empty: Bytes = new Uint8Array(0);
-
 /** The bytes of a payload. Throws what its constructor throws. */
 export function payloadBytes(payload: Payload | undefined): Bytes {
-  if (payload === undefined) return empty;
+  if (payload === undefined) return noBytes;
   return typeof payload === 'function' ? construct(payload) : toBytes(payload);
 }
 

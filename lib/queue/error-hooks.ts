@@ -2,16 +2,15 @@ import { K4netError, type MalformedError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import { escapeText } from '../util/escape.js';
 import { isPromiseLike } from '../util/wait.js';
+import { WarnOnce } from '../util/warn-once.js';
 import type { ErrorHandler, QueueDepth, QueueErrorInfo } from './types.js';
 
 type OnError = ErrorHandler | undefined;
 
-/** Names for which the process was warned already, whichever socket it was. */
-const warned = new Set<string>();
-/** Names without a callback for which the process was warned already. */
-const unmatched = new Set<string>();
+/** Failed callbacks and hooks, by name, of all sockets of the process. */
+const failures = new WarnOnce();
 /** A peer can invent any number of names: only the first 16 of a process cause a warning. */
-const maxUnmatched = 16;
+const unmatchedNames = new WarnOnce(16);
 
 /** The error reports and the debug log of one queue socket. */
 export class ErrorHooks {
@@ -60,30 +59,26 @@ export class ErrorHooks {
   unmatched(name: string, report: boolean): void {
     this.trace?.(`Dropping a message for ${name}, which has no callback`);
     if (!report) return;
-    if (!this.#onError && (unmatched.size === maxUnmatched || unmatched.has(name))) return;
+    if (!this.#onError && !unmatchedNames.isNew(name)) return;
     const { remoteAddress } = this.#socket;
     const where = remoteAddress === '' ? '' : ` (peer ${remoteAddress})`;
-    const error = new K4netError(
-      'K4NET_NO_CALLBACK',
-      `a message came for '${name}', which has no callback${where}`,
-    );
+    const error = new K4netError('K4NET_NO_CALLBACK', `no callback for the message '${name}'${where}`);
     if (this.#onError) {
       this.report(error, name, 'message');
       return;
     }
-    unmatched.add(name);
-    const last = unmatched.size === maxUnmatched ? '. Further unknown names are not reported' : '';
+    const last = unmatchedNames.isFull ? '. Further unknown names are not reported' : '';
     emitWarning(`${error.message}${last}`, error.code, error);
   }
 
-  /** Warns of a full receive queue from which nobody has taken a message yet. */
+  /** Warns of a full receive queue from which no message was ever taken. */
   warnUnread({ messages, bytes }: QueueDepth): void {
     const { remoteAddress } = this.#socket;
     const where = remoteAddress === '' ? 'a QueueSocket' : `the QueueSocket of ${remoteAddress}`;
     emitWarning(
-      `nobody has received a message yet, and the receive queue of ${where} is full ` +
-        `(${messages} messages, ${bytes} bytes): ` +
-        'this side reads nothing more, not even answers. Call recv(), or have the peer send nothing without a name',
+      `the receive queue of ${where} is full (${messages} messages, ${bytes} bytes; maxQueuedMessages, ` +
+        'maxQueuedBytes) and recv() was never called: the socket reads nothing more, not even answers. ' +
+        'Call recv(), or do not send messages without a name',
       'K4NET_UNREAD',
     );
   }
@@ -124,14 +119,9 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
   // One callback handles both the messages and the requests of its name.
   const source = kind === 'request' ? 'message' : kind;
   const key = `${source} ${name}`;
-  if (warned.has(key)) return;
-  warned.add(key);
   const where = name === '' ? `a ${kind} message` : `'${name}'`;
-  emitWarning(
-    `${where} failed: ${text} (reported once per name: give QueueSocket an onError to get every error)`,
-    code,
-    error,
-  );
+  const hint = 'reported once per name; the onError option of QueueSocket gets every error';
+  failures.warn(key, `${where} failed: ${text} (${hint})`, code, error);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { K4netError } from '../errors.js';
-import type { Bytes } from '../util/bytes.js';
+import { noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal, type Deferred, type GivenAbortSignal } from '../util/wait.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { FlowWindow } from './flow-window.js';
@@ -27,8 +27,6 @@ export interface Batch {
   readonly done: Deferred<void>;
 }
 
-const none: Bytes = new Uint8Array(0);
-
 /**
  * A message or a request of the peer, from its arrival to the end of its callback. It is the entry
  * in a callback queue and the context that the callback gets.
@@ -42,7 +40,7 @@ export class IncomingCall implements CallbackContext {
   readonly id: number;
   readonly priority: number;
   /** The payload, until the callback has started. */
-  payload: Bytes = none;
+  payload: Bytes = noBytes;
   /** Whether the callback has started or will not be called. */
   begun: boolean = false;
   /** Whether the callback is not called any more, because nobody waits for the answer. */
@@ -82,7 +80,7 @@ export class IncomingCall implements CallbackContext {
   /** Removes the payload for the callback. */
   takePayload(): Bytes {
     const { payload } = this;
-    this.payload = none;
+    this.payload = noBytes;
     this.begun = true;
     return payload;
   }

@@ -1,7 +1,8 @@
 import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import { acquire, type Acquirable, type MessageSocket, type OwnedSocket } from '../sockets/acquire.js';
-import type { CloseInfo } from '../sockets/locked-socket-options.js';
+import { acquire, type Acquirable, type OwnedSocket } from '../sockets/acquire.js';
+import { defaultCloseTimeout } from '../sockets/locked-socket-options.js';
+import type { CloseInfo, MessageSocket } from '../sockets/message-socket.js';
 import { noHead } from '../transport/framing/encoder.js';
 import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
 import { AbortHub, Deferred, isPromiseLike, withDeadline } from '../util/wait.js';
@@ -15,9 +16,6 @@ import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.j
 import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
 import type { QueueSocketLike } from './types.js';
-
-/** Milliseconds for closing where the caller sets no timeout. */
-export const defaultCloseTimeout = 5_000;
 
 /** The parts of a queue socket, and its life cycle: start, drain, close, idle timeout, the end. */
 export class QueueCore {

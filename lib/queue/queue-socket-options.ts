@@ -1,9 +1,29 @@
 import type { K4netError } from '../errors.js';
-import { kindOf } from '../util/bytes.js';
-import { choice, flag, integer, milliseconds, ownOptions } from '../util/options.js';
 import { print } from '../platform/runtime.js';
+import { recvTable } from '../sockets/locked-socket-options.js';
+import {
+  bytesRule,
+  checkOptions,
+  choiceRule,
+  countRule,
+  flagRule,
+  functionRule,
+  millisecondsRule,
+  noOptions,
+  optional,
+  uncheckedRule,
+  type Checked,
+  type OptionTable,
+} from '../util/options.js';
+import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
-import type { CallbackOptions, ErrorHandler, QueueSocketLike } from './types.js';
+import type {
+  CallbackOptions,
+  CallOptions,
+  ErrorHandler,
+  QueueRecvOptions,
+  QueueSocketLike,
+} from './types.js';
 
 /** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {
@@ -91,64 +111,49 @@ export interface QueueSocketOptions {
 /** A closing message, or none. */
 export type CloseMessage = Uint8Array | string | undefined;
 
-/** The options of a queue socket, checked and with their defaults. */
-export interface CheckedQueueOptions {
-  readonly log: ((line: string) => void) | undefined;
-  readonly manual: boolean;
-  readonly unmatched: 'error' | 'queue' | 'drop';
-  readonly concurrency: number;
-  readonly requestConcurrency: number;
-  readonly callTimeout: number;
-  readonly maxQueuedBytes: number;
-  readonly maxQueuedMessages: number;
-  readonly idleTimeout: number;
-  readonly heartbeat: { readonly interval: number; readonly timeout: number } | undefined;
-  readonly onError: ErrorHandler | undefined;
-  readonly onClose: QueueSocketOptions['onClose'];
-  readonly onTimeout: QueueSocketOptions['onTimeout'];
-}
-
-/** The names of {@link QueueSocketOptions}. */
-export const queueSocketNames: readonly string[] = [
-  'debug',
-  'logger',
-  'dispatch',
-  'unmatched',
-  'concurrency',
-  'requestConcurrency',
-  'callTimeout',
-  'maxQueuedBytes',
-  'maxQueuedMessages',
-  'onError',
-  'onClose',
-  'idleTimeout',
-  'onTimeout',
-  'heartbeat',
-];
+type Unset = 'logger' | 'onError' | 'onClose' | 'onTimeout';
 
 const unlimited = Number.MAX_SAFE_INTEGER;
 
+/** The options of a queue socket. */
+export const queueSocketTable: OptionTable<QueueSocketOptions, Unset | 'heartbeat'> = {
+  debug: flagRule(false),
+  logger: functionRule(),
+  dispatch: choiceRule(['auto', 'manual']),
+  unmatched: choiceRule(['error', 'queue', 'drop']),
+  concurrency: countRule(1, 1, Infinity),
+  requestConcurrency: countRule(64, 1, Infinity),
+  callTimeout: millisecondsRule(30_000),
+  maxQueuedBytes: bytesRule(1024 * 1024, 1, unlimited),
+  maxQueuedMessages: countRule(16_384, 1, unlimited),
+  onError: functionRule(),
+  onClose: functionRule(),
+  idleTimeout: millisecondsRule(),
+  onTimeout: functionRule(),
+  heartbeat: uncheckedRule(),
+};
+
+const heartbeatTable: OptionTable<HeartbeatOptions, 'timeout'> = {
+  interval: millisecondsRule(15_000),
+  timeout: optional(millisecondsRule()),
+};
+
+/** The options of a queue socket, checked and with their defaults. */
+export interface CheckedQueueOptions extends Omit<Checked<QueueSocketOptions, Unset>, 'heartbeat'> {
+  readonly log: ((line: string) => void) | undefined;
+  readonly manual: boolean;
+  readonly heartbeat: { readonly interval: number; readonly timeout: number } | undefined;
+}
+
 /** Checks the options and fills in the defaults. */
 export function checkedQueueOptions(given: QueueSocketOptions | undefined): CheckedQueueOptions {
-  const options = ownOptions('QueueSocket', given, queueSocketNames);
-  const { logger = print, onError, onClose, onTimeout, heartbeat } = options;
-  for (const [name, hook] of Object.entries({ logger, onError, onClose, onTimeout })) {
-    if (hook !== undefined) checkFunction(name, hook);
-  }
+  const options = checkOptions('QueueSocket', given, queueSocketTable);
+  const { debug, logger = print, dispatch, heartbeat, onError } = options;
   return {
-    log: flag('debug', options.debug, false) ? safely(logger, onError) : undefined,
-    manual: choice('dispatch', options.dispatch, ['auto', 'manual']) === 'manual',
-    unmatched: choice('unmatched', options.unmatched, ['error', 'queue', 'drop']),
-    concurrency: integer('concurrency', options.concurrency, 1, 1, Infinity),
-    requestConcurrency: integer('requestConcurrency', options.requestConcurrency, 64, 1, Infinity),
-    callTimeout: milliseconds('callTimeout', options.callTimeout, 30_000),
-    maxQueuedBytes: integer('maxQueuedBytes', options.maxQueuedBytes, 1024 * 1024, 1, unlimited),
-    maxQueuedMessages: integer('maxQueuedMessages', options.maxQueuedMessages, 16_384, 1, unlimited),
-    idleTimeout: milliseconds('idleTimeout', options.idleTimeout),
+    ...options,
+    log: debug ? safely(logger, onError) : undefined,
+    manual: dispatch === 'manual',
     heartbeat: heartbeat && checkedHeartbeat(heartbeat),
-    onError,
-    onClose,
-    onTimeout,
   };
 }
 
@@ -163,27 +168,41 @@ function safely(
 }
 
 function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbeat'] {
-  const options = ownOptions('heartbeat', given, ['interval', 'timeout']);
-  const interval = positive('interval', milliseconds('interval', options.interval, 15_000));
-  return { interval, timeout: positive('timeout', milliseconds('timeout', options.timeout, 3 * interval)) };
+  const { interval, timeout = 3 * interval } = checkOptions('heartbeat', given, heartbeatTable);
+  for (const [name, value] of Object.entries({ interval, timeout })) {
+    if (value <= 0)
+      throw new RangeError(`${name} of heartbeat must be more than 0 milliseconds, not ${value}`);
+  }
+  return { interval, timeout };
 }
 
-function positive(name: string, value: number): number {
-  if (value > 0) return value;
-  throw new RangeError(`${name} of a heartbeat is more than 0 milliseconds, not ${value}`);
-}
+const callbackTable: OptionTable<CallbackOptions, 'concurrency' | 'priority'> = {
+  concurrency: optional(countRule(1, 1, Infinity)),
+  priority: optional(countRule(0, -unlimited, unlimited)),
+};
 
 /** Checks the options of a callback. */
-export function checkedCallbackOptions(given: CallbackOptions | undefined): CallbackOptions {
-  const options = ownOptions('registerCallback', given, ['concurrency', 'priority']);
-  const { MIN_SAFE_INTEGER: lowest, MAX_SAFE_INTEGER: highest } = Number;
-  const { concurrency, priority } = options;
-  if (concurrency !== undefined) integer('concurrency', concurrency, 1, 1, Infinity);
-  if (priority !== undefined) integer('priority', priority, 0, lowest, highest);
-  return options;
+export function checkedCallbackOptions(
+  given: CallbackOptions | undefined,
+): Checked<CallbackOptions, 'concurrency' | 'priority'> {
+  return checkOptions('registerCallback', given, callbackTable);
 }
 
-/** Checks a function that the caller gave. */
-export function checkFunction(what: string, given: unknown): void {
-  if (typeof given !== 'function') throw new TypeError(`${what} is a function, not ${kindOf(given)}`);
+const callTable: OptionTable<CallOptions, 'timeout' | 'signal'> = {
+  timeout: optional(millisecondsRule()),
+  signal: signalRule,
+};
+
+/** Checks the options of a call; without any there is nothing to check or to allocate. */
+export function checkedCall(
+  options: CallOptions | undefined,
+): Partial<Checked<CallOptions, keyof CallOptions>> {
+  return options === undefined ? noOptions : checkOptions('call', options, callTable);
+}
+
+const queueRecvTable: OptionTable<QueueRecvOptions, 'signal'> = { block: flagRule(true), ...recvTable };
+
+/** Checks the options of a `recv`. */
+export function checkedQueueRecv(options: QueueRecvOptions | undefined): Checked<QueueRecvOptions, 'signal'> {
+  return checkOptions('recv', options, queueRecvTable);
 }

@@ -4,19 +4,13 @@ import type { Messages } from '../codec/messages.js';
 import { K4netError } from '../errors.js';
 import { iterate } from '../util/iterate.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { MessageSocket, OwnedSocket } from '../sockets/acquire.js';
-import {
-  checkedWait,
-  type CloseInfo,
-  type CloseOptions,
-  type ReadyState,
-  type SendOptions,
-} from '../sockets/locked-socket-options.js';
+import type { OwnedSocket } from '../sockets/acquire.js';
+import { checkedTimeout, type SendOptions } from '../sockets/locked-socket-options.js';
+import type { CloseInfo, CloseOptions, MessageSocket, ReadyState } from '../sockets/message-socket.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { toBytes, type Bytes } from '../util/bytes.js';
-import { flag, integer, milliseconds, ownOptions } from '../util/options.js';
+import { checkFunction } from '../util/options.js';
 import {
-  checkSignal,
   markHandled,
   markHandledByClass,
   rejected,
@@ -27,11 +21,12 @@ import {
 import type { AnswerDecoder } from './call.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import type { FlowWindow } from './flow-window.js';
-import { defaultCloseTimeout, QueueCore } from './queue-core.js';
+import { QueueCore } from './queue-core.js';
 import {
   checkedCallbackOptions,
   checkedQueueOptions,
-  checkFunction,
+  checkedCall,
+  checkedQueueRecv,
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
@@ -145,7 +140,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
-    checkFunction('a callback', callback);
+    checkFunction('the callback', callback);
     this.#core.dispatcher.register(checkName(name), callback, checkedCallbackOptions(options));
   }
 
@@ -203,9 +198,7 @@ export class QueueSocket implements QueueSocketLike {
     decode?: AnswerDecoder,
   ): Promise<unknown> {
     try {
-      const { timeout, signal } = ownOptions('call', options, ['timeout', 'signal']);
-      checkSignal(signal);
-      const limit = milliseconds('timeout', timeout, this.#options.callTimeout);
+      const { timeout = this.#options.callTimeout, signal } = checkedCall(options);
       const { calls, router } = this.#core;
       this.#core.checkStarted();
       checkName(name);
@@ -213,7 +206,7 @@ export class QueueSocket implements QueueSocketLike {
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
-      const answer = calls.call(name, bytes, limit, signal, decode);
+      const answer = calls.call(name, bytes, timeout, signal, decode);
       if (this.#options.manual) router.onCall();
       return answer;
     } catch (error) {
@@ -230,15 +223,12 @@ export class QueueSocket implements QueueSocketLike {
   recv(options?: QueueRecvOptions): Promise<Bytes | undefined>;
   recv(options?: QueueRecvOptions): Promise<Bytes | undefined> {
     try {
-      const given = ownOptions('recv', options, ['block', 'maxSize', 'timeout', 'signal']);
-      const wait = checkedWait(given);
-      const maxSize = integer('maxSize', given.maxSize, Infinity, 0, Infinity);
+      const checked = checkedQueueRecv(options);
       this.#core.checkStarted();
-      const block = flag('block', given.block, true);
       const { queue } = this.#core;
-      const empty = queue.size() < 0 && !queue.over && wait.signal?.aborted !== true;
-      if (!block && empty) return Promise.resolve(undefined);
-      return queue.receive({ maxSize, ...wait });
+      const empty = queue.size() < 0 && !queue.over && checked.signal?.aborted !== true;
+      if (!checked.block && empty) return Promise.resolve(undefined);
+      return queue.receive(checked);
     } catch (error) {
       return rejected(error);
     }
@@ -270,8 +260,7 @@ export class QueueSocket implements QueueSocketLike {
 
   drain(options?: DrainOptions): Promise<void> {
     try {
-      const { timeout } = ownOptions('drain', options, ['timeout']);
-      return this.#core.drain(milliseconds('timeout', timeout, defaultCloseTimeout));
+      return this.#core.drain(checkedTimeout('drain', options));
     } catch (error) {
       return rejected(error);
     }
@@ -279,8 +268,7 @@ export class QueueSocket implements QueueSocketLike {
 
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      const given = ownOptions('close', options, ['timeout']);
-      const timeout = milliseconds('timeout', given.timeout, defaultCloseTimeout);
+      const timeout = checkedTimeout('close', options);
       const last = closingMessage === undefined ? undefined : checkRaw(toBytes(closingMessage));
       return this.#core.close(last, timeout);
     } catch (error) {

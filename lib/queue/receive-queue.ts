@@ -1,6 +1,6 @@
 import type { K4netError } from '../errors.js';
 import { PendingReceives, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
-import { compact, type Bytes } from '../util/bytes.js';
+import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { Fifo } from '../util/fifo.js';
 import { startTimer, type AbortHub } from '../util/wait.js';
 import type { FlowWindow } from './flow-window.js';
@@ -78,7 +78,7 @@ export class ReceiveQueue implements MessageSource {
   }
 
   cut(): Bytes {
-    const message = this.#messages.shift() ?? new Uint8Array(0);
+    const message = this.#messages.shift() ?? noBytes;
     this.window.release(message.length);
     this.#onUnread = undefined;
     this.#onRoom();

@@ -1,6 +1,6 @@
+import { checkFunction } from '../util/options.js';
 import { markHandled } from '../util/wait.js';
 import { checkName, payloadBytes } from './envelope.js';
-import { checkFunction } from './queue-socket-options.js';
 import type { PayloadConstructor, QueueSocketLike } from './types.js';
 
 /** The tasks of a queue socket: messages that are made and sent again and again. */
@@ -15,7 +15,7 @@ export class Tasks {
   }
 
   set(name: string, constructor: PayloadConstructor): void {
-    checkFunction('a constructor', constructor);
+    checkFunction('the constructor of a task', constructor);
     this.#constructors.set(checkName(name), constructor);
   }
 

@@ -1,14 +1,8 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { Messages } from '../codec/messages.js';
-import type {
-  CloseInfo,
-  CloseOptions,
-  ReadyState,
-  RecvOptions,
-  SendOptions,
-  SocketStats,
-} from '../sockets/locked-socket-options.js';
+import type { RecvOptions, SendOptions } from '../sockets/locked-socket-options.js';
+import type { CloseInfo, CloseOptions, ReadyState, SocketStats } from '../sockets/message-socket.js';
 import type { Bytes } from '../util/bytes.js';
 import type { AbortSignalLike, GivenAbortSignal, WaitOptions } from '../util/wait.js';
 import type { TypedQueue } from './typed-queue.js';

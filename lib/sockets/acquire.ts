@@ -5,8 +5,6 @@ import type { SendOptions } from './locked-socket-options.js';
 import type { MessageSocket } from './message-socket.js';
 import type { MessageSource } from './pending-receives.js';
 
-export type { MessageSocket } from './message-socket.js';
-
 /**
  * The inbox as an owner reads it: the owner inspects a message in place before it takes the
  * message.

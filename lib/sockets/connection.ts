@@ -3,20 +3,11 @@ import { causeOf, debug, nameOf } from '../util/debug.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
 import { longestMessage, type MessageHead } from '../transport/framing/encoder.js';
 import { nextTurn } from '../platform/runtime.js';
-import { ownOptions } from '../util/options.js';
 import type { Sink, Transport } from '../transport/transport.js';
-import {
-  AbortHub,
-  withDeadline,
-  checkSignal,
-  Deferred,
-  rejectHandled,
-  rejected,
-  startTimer,
-} from '../util/wait.js';
+import { AbortHub, withDeadline, Deferred, rejectHandled, rejected, startTimer } from '../util/wait.js';
 import type { OwnedSocket } from './acquire.js';
 import { Inbox } from './inbox.js';
-import type { CheckedOptions, SendOptions } from './locked-socket-options.js';
+import { checkedSend, type CheckedOptions, type SendOptions } from './locked-socket-options.js';
 import type { CloseInfo, ReadyState, SocketStats } from './message-socket.js';
 import { Outbox } from './outbox.js';
 
@@ -82,9 +73,7 @@ export class Connection implements Sink, OwnedSocket {
       const bytes = toBytes(data);
       this.checkSend(bytes.length);
       if (options === undefined) return this.outbox.send(bytes);
-      const { signal } = ownOptions('send', options, ['signal']);
-      checkSignal(signal);
-      return this.outbox.sendWith(bytes, { timeout: undefined, signal });
+      return this.outbox.sendWith(bytes, { timeout: undefined, signal: checkedSend(options).signal });
     } catch (error) {
       return rejected(error);
     }

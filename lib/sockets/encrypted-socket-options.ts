@@ -1,9 +1,19 @@
-import type { KeyPairSource } from '../crypto/key-pair.js';
+import { keySizeRule, type KeyPairSource } from '../crypto/key-pair.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import type { CipherChoice } from '../crypto/choose-backend.js';
 import type { PaddingPolicy } from '../session/record/padding.js';
 import type { ServerKeyOptions } from '../trust/server-keys.js';
 import type { ServerTrustOptions } from '../trust/server-trust.js';
+import {
+  choiceRule,
+  flagRule,
+  functionRule,
+  millisecondsRule,
+  security,
+  uncheckedRule,
+  type Checked,
+  type OptionTable,
+} from '../util/options.js';
 import type { LockedSocketOptions } from './locked-socket-options.js';
 
 /** Options of both sides of an encrypted session. */
@@ -111,51 +121,49 @@ export interface Peer {
   readonly appProtocol: string | undefined;
 }
 
-/**
- * The names of a set of options. `true` marks a security option: one that is present but undefined
- * is an error.
- */
-type OptionTable<T> = Readonly<Record<keyof T, boolean>>;
+const defaultHandshakeTimeout = 10_000;
 
-const sessionOptions: OptionTable<SessionChoices> = {
-  handshakeTimeout: false,
-  appProtocols: false,
-  recordLimit: false,
-  padding: false,
-  cipher: false,
+/** Options of the session without a default in the table. */
+export type UnsetSession = 'appProtocols' | 'recordLimit' | 'padding' | 'cipher';
+/** Options of a client without a default. */
+export type UnsetClient = Exclude<keyof ClientChoices, 'insecureAcceptAnyKey' | 'identifyToUnknownServer'>;
+/** Options of a server without a default. */
+export type UnsetServer = Exclude<keyof ServerChoices, 'clientAuth'>;
+
+/** {@link SessionChoices}, checked. */
+export type CheckedSession = Checked<SessionChoices, UnsetSession>;
+/** {@link ClientChoices}, checked. */
+export type CheckedClient = Checked<ClientChoices, UnsetClient>;
+/** {@link ServerChoices}, checked. */
+export type CheckedServer = Checked<ServerChoices, UnsetServer>;
+
+/** The options of both sides. The handshake checks the unchecked ones. */
+export const sessionTable: OptionTable<SessionChoices, UnsetSession> = {
+  handshakeTimeout: millisecondsRule(defaultHandshakeTimeout),
+  appProtocols: uncheckedRule(),
+  recordLimit: uncheckedRule(),
+  padding: uncheckedRule(),
+  cipher: uncheckedRule(),
 };
 
-const clientOptions: OptionTable<ClientChoices> = {
-  key: true,
-  keyPath: true,
-  pin: true,
-  knownHosts: true,
-  insecureAcceptAnyKey: true,
-  serverName: false,
-  clientKey: true,
-  identifyToUnknownServer: false,
+/** The options of a client. `checkServerTrust` and the handshake check the unchecked ones. */
+export const clientTable: OptionTable<ClientChoices, UnsetClient> = {
+  key: security(uncheckedRule()),
+  keyPath: security(uncheckedRule()),
+  pin: security(uncheckedRule()),
+  knownHosts: security(uncheckedRule()),
+  insecureAcceptAnyKey: security(flagRule(false)),
+  serverName: uncheckedRule(),
+  clientKey: security(uncheckedRule()),
+  identifyToUnknownServer: flagRule(false),
 };
 
-const serverOptions: OptionTable<ServerChoices> = {
-  key: true,
-  keyPath: true,
-  keySize: false,
-  serverNames: true,
-  clientAuth: true,
-  authorize: true,
+/** The options of a server. `checkServerKeys` checks the unchecked ones. */
+export const serverTable: OptionTable<ServerChoices, UnsetServer> = {
+  key: security(uncheckedRule()),
+  keyPath: security(uncheckedRule()),
+  keySize: keySizeRule,
+  serverNames: security(uncheckedRule()),
+  clientAuth: security(choiceRule(['none', 'wanted', 'required'])),
+  authorize: security(functionRule()),
 };
-
-function securityNames(options: Readonly<Record<string, boolean>>): readonly string[] {
-  return Object.keys(options).filter((name) => options[name]);
-}
-
-/** Names of {@link SessionChoices}. */
-export const sessionNames: readonly string[] = Object.keys(sessionOptions);
-/** Names of {@link ClientChoices}. */
-export const clientNames: readonly string[] = Object.keys(clientOptions);
-/** Names of {@link ServerChoices}. */
-export const serverNames: readonly string[] = Object.keys(serverOptions);
-/** Security options of {@link ClientChoices}. */
-export const clientSecurityNames: readonly string[] = securityNames(clientOptions);
-/** Security options of {@link ServerChoices}. */
-export const serverSecurityNames: readonly string[] = securityNames(serverOptions);

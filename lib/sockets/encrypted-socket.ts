@@ -1,6 +1,6 @@
 import type { Bytes } from '../util/bytes.js';
 import { kindOf } from '../util/bytes.js';
-import { ownOptions, refuseUndefined } from '../util/options.js';
+import { checkOptions, flagRule, noOptions, type OptionTable } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
 import { toTransport } from '#duplex';
 import type { DuplexLike } from '../transport/duplex-like.js';
@@ -15,18 +15,22 @@ import {
   type CheckedWait,
 } from '../util/wait.js';
 import {
-  clientNames,
-  clientSecurityNames,
-  serverNames,
-  serverSecurityNames,
-  sessionNames,
+  clientTable,
+  serverTable,
+  sessionTable,
+  type EncryptedClientOptions,
+  type EncryptedServerOptions,
   type EncryptedSocketOptions,
   type Peer,
+  type UnsetClient,
+  type UnsetServer,
+  type UnsetSession,
 } from './encrypted-socket-options.js';
 import {
+  checkedTimeout,
   checkedWait,
-  lockedSocketNames,
   lockedSocketOptions,
+  lockedSocketTable,
   type LockedSocketOptions,
 } from './locked-socket-options.js';
 import { LockedSocket } from './locked-socket.js';
@@ -68,8 +72,7 @@ export class EncryptedSocket extends LockedSocket {
   /** @internal A plan replaces the options of the session. */
   constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
   constructor(stream: DuplexLike | Transport, given?: EncryptedSocketOptions, plan?: PeerPlan) {
-    const options = plan ? (given ?? {}) : checkedEncryptedOptions(given);
-    const chosen = plan ?? planOf(options);
+    const { options, chosen } = plan ? { options: given ?? {}, chosen: plan } : planOf(given);
     const secure = new SecureTransport(toTransport(stream), chosen);
     super(secure, lockedSocketOptions(options));
     this.#secure = secure;
@@ -104,7 +107,7 @@ export class EncryptedSocket extends LockedSocket {
    */
   handshake(options?: WaitOptions): Promise<Peer> {
     try {
-      return markHandled(this.#shake(checkedWait(ownOptions('handshake', options, ['timeout', 'signal']))));
+      return markHandled(this.#shake(checkedWait('handshake', options)));
     } catch (error) {
       return rejected(error);
     }
@@ -137,7 +140,7 @@ export class EncryptedSocket extends LockedSocket {
       await this.flush(wait);
     };
     try {
-      return markHandled(changed(checkedWait(ownOptions('rekey', options, ['timeout', 'signal']))));
+      return markHandled(changed(checkedWait('rekey', options)));
     } catch (error) {
       return rejected(error);
     }
@@ -160,7 +163,7 @@ export class EncryptedSocket extends LockedSocket {
 
   override close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
-      const { timeout } = checkedWait(ownOptions('close', options, ['timeout']));
+      const timeout = checkedTimeout('close', options);
       // An unused socket closes without a handshake. A cut must not send an end before.
       const unused = closingMessage === undefined && this.bufferedAmount === 0;
       if (unused && timeout !== 0) this.#secure.dismiss();
@@ -180,19 +183,27 @@ export type EstablishedSocket = EncryptedSocket & {
   readonly sessionId: Uint8Array;
 };
 
-function checkedEncryptedOptions(given: EncryptedSocketOptions | undefined): EncryptedSocketOptions {
-  const asServer = given !== undefined && Object.hasOwn(given, 'isServer') && given.isServer === true;
-  const where = asServer ? 'EncryptedSocket as a server' : 'EncryptedSocket as a client';
-  const roleNames = asServer ? serverNames : clientNames;
-  const options = ownOptions(where, given, ['isServer', ...roleNames, ...sessionNames, ...lockedSocketNames]);
-  refuseUndefined(where, options, asServer ? serverSecurityNames : clientSecurityNames);
-  const { isServer } = options;
-  if (isServer !== undefined && typeof isServer !== 'boolean') {
-    throw new TypeError(`isServer is a boolean, not ${kindOf(isServer)}`);
-  }
-  return options;
-}
+const bothTables = { ...sessionTable, ...lockedSocketTable };
+const asClient: OptionTable<EncryptedClientOptions, UnsetClient | UnsetSession> = {
+  isServer: flagRule(false),
+  ...clientTable,
+  ...bothTables,
+};
+const asServer: OptionTable<EncryptedServerOptions, UnsetServer | UnsetSession> = {
+  isServer: flagRule(true),
+  ...serverTable,
+  ...bothTables,
+};
 
-function planOf(options: EncryptedSocketOptions): PeerPlan {
-  return options.isServer === true ? new ServerPlan(options) : new ClientPlan(options);
+function planOf(given: EncryptedSocketOptions = noOptions): {
+  readonly options: LockedSocketOptions;
+  readonly chosen: PeerPlan;
+} {
+  // A polluted `Object.prototype` must not turn a client into a server.
+  if (Object.hasOwn(given, 'isServer') && given.isServer === true) {
+    const options = checkOptions('EncryptedSocket as a server', given, asServer);
+    return { options, chosen: new ServerPlan(options) };
+  }
+  const options = checkOptions('EncryptedSocket as a client', given as EncryptedClientOptions, asClient);
+  return { options, chosen: new ClientPlan(options) };
 }

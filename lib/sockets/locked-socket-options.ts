@@ -2,17 +2,20 @@ import { longestMessage } from '../transport/framing/encoder.js';
 import {
   bytesRule,
   checkOptions,
-  checkValues,
   flagRule,
   millisecondsRule,
   pickOptions,
   type Checked,
   type OptionTable,
 } from '../util/options.js';
-import { waitTable, type AbortSignalLike, type CheckedWait, type WaitOptions } from '../util/wait.js';
+import {
+  signalRule,
+  waitTable,
+  type AbortSignalLike,
+  type CheckedWait,
+  type WaitOptions,
+} from '../util/wait.js';
 import type { CloseOptions } from './message-socket.js';
-
-export type { CloseInfo, CloseOptions, ReadyState, SocketStats } from './message-socket.js';
 
 /** Options of {@link LockedSocket}. */
 export interface LockedSocketOptions {
@@ -61,13 +64,11 @@ export const lockedSocketTable: OptionTable<LockedSocketOptions> = {
   allowHalfOpen: flagRule(false),
 };
 
-const recvTable: OptionTable<RecvOptions, 'signal'> = {
+/** The options of a `recv`. */
+export const recvTable: OptionTable<RecvOptions, 'signal'> = {
   maxSize: bytesRule(Infinity, 0, Infinity),
   ...waitTable,
 };
-
-/** Names of {@link LockedSocketOptions}. */
-export const lockedSocketNames: readonly string[] = Object.keys(lockedSocketTable);
 
 /** Every option of a locked socket, checked. */
 export type CheckedOptions = Checked<LockedSocketOptions>;
@@ -80,15 +81,18 @@ export function checkedOptions(options: LockedSocketOptions | undefined): Checke
 /**
  * The options of a locked socket out of a larger set.
  *
- * @param options - as `ownOptions` returned them.
+ * @param options - as `ownOptions` or `checkOptions` returned them.
  */
 export function lockedSocketOptions(options: LockedSocketOptions): LockedSocketOptions {
   return pickOptions(options, lockedSocketTable);
 }
 
-const closeTable: OptionTable<CloseOptions> = { timeout: millisecondsRule(5_000) };
+/** Milliseconds of a `close`, an `abort` or a `drain` before the connection is cut. */
+export const defaultCloseTimeout = 5_000;
 
-/** The timeout of a `close` or an `abort`, checked. */
+const closeTable: OptionTable<CloseOptions> = { timeout: millisecondsRule(defaultCloseTimeout) };
+
+/** The timeout of a `close`, an `abort` or a `drain`, checked. */
 export function checkedTimeout(where: string, options: CloseOptions | undefined): number {
   return checkOptions(where, options, closeTable).timeout;
 }
@@ -98,11 +102,14 @@ export function checkedReceive(options: RecvOptions): Checked<RecvOptions, 'sign
   return checkOptions('recv', options, recvTable);
 }
 
-/**
- * The timeout and the signal of a wait, checked.
- *
- * @param options - as `ownOptions` returned them.
- */
-export function checkedWait(options: WaitOptions): CheckedWait {
-  return checkValues(options, waitTable);
+const sendTable: OptionTable<SendOptions, 'signal'> = { signal: signalRule };
+
+/** The signal of one `send`, checked. */
+export function checkedSend(options: SendOptions): Checked<SendOptions, 'signal'> {
+  return checkOptions('send', options, sendTable);
+}
+
+/** The timeout and the signal of a wait, checked. */
+export function checkedWait(where: string, options: WaitOptions | undefined): CheckedWait {
+  return checkOptions(where, options, waitTable);
 }

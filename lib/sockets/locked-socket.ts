@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
-import { noOptions, ownOptions } from '../util/options.js';
+import { noOptions } from '../util/options.js';
 import { toTransport } from '#duplex';
 import type { DuplexLike } from '../transport/duplex-like.js';
 import type { Transport } from '../transport/transport.js';
@@ -139,7 +139,7 @@ export class LockedSocket implements MessageSocket {
    */
   flush(options?: WaitOptions): Promise<void> {
     try {
-      return this.#connection.outbox.flush(checkedWait(ownOptions('flush', options, ['timeout', 'signal'])));
+      return this.#connection.outbox.flush(checkedWait('flush', options));
     } catch (error) {
       return rejected(error);
     }

@@ -6,13 +6,12 @@ import { ServerHandshake } from '../session/handshake/server.js';
 import { defaultRecordLimit } from '../session/record/format.js';
 import type { SessionPlan } from '../session/handshake/driver.js';
 import type { Session } from '../session/session.js';
-import { checkServerKeys, keyChoice, serverKeys, type OrUndefined } from '../trust/server-keys.js';
+import { checkServerKeys, keyChoice, serverKeys } from '../trust/server-keys.js';
 import { checkServerTrust, decideTrust, type TrustDecision } from '../trust/server-trust.js';
-import { kindOf } from '../util/bytes.js';
 import { debug } from '../util/debug.js';
-import { flag, milliseconds, withOptions } from '../util/options.js';
-import type { ClientChoices, Peer, ServerChoices, SessionChoices } from './encrypted-socket-options.js';
-import type { LockedSocketOptions } from './locked-socket-options.js';
+import { withOptions } from '../util/options.js';
+import type { CheckedClient, CheckedServer, CheckedSession, Peer } from './encrypted-socket-options.js';
+import type { CheckedOptions } from './locked-socket-options.js';
 
 /** A plan for a session that can also describe the peer. */
 export interface PeerPlan extends SessionPlan {
@@ -20,9 +19,7 @@ export interface PeerPlan extends SessionPlan {
 }
 
 /** The options of a plan. `recvSize` decides the default of `recordLimit`. */
-type PlanChoices = SessionChoices & Pick<LockedSocketOptions, 'recvSize'>;
-
-const defaultHandshakeTimeout = 10_000;
+type PlanChoices = CheckedSession & Pick<CheckedOptions, 'recvSize'>;
 
 /**
  * Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64
@@ -36,7 +33,7 @@ const maxDefaultRecordLimit = 256 * 1024;
  */
 export class ClientPlan implements PeerPlan {
   readonly timeout: number;
-  readonly #choices: ClientChoices & PlanChoices;
+  readonly #choices: CheckedClient & PlanChoices;
   readonly #storeName: string | undefined;
   #trust: TrustDecision | undefined;
 
@@ -44,11 +41,10 @@ export class ClientPlan implements PeerPlan {
    * @param storeName - name of the server in a known-hosts store. Default: `serverName`.
    * @throws TypeError for an invalid option, and for options that exclude each other.
    */
-  constructor(choices: ClientChoices & PlanChoices, storeName: string | undefined = choices.serverName) {
-    this.timeout = handshakeTimeout(choices);
+  constructor(choices: CheckedClient & PlanChoices, storeName: string | undefined = choices.serverName) {
+    this.timeout = choices.handshakeTimeout;
     this.#choices = choices;
     this.#storeName = storeName;
-    flag('identifyToUnknownServer', choices.identifyToUnknownServer, false);
     checkClientOptions(withOptions({ ...sessionOptions(choices), serverName: choices.serverName }));
     checkServerTrust(choices, storeName);
     if (choices.clientKey !== undefined) checkKeyPairSource('clientKey', choices.clientKey);
@@ -96,12 +92,12 @@ export interface HandshakeHooks {
  */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
-  readonly #choices: OrUndefined<ServerChoices> & PlanChoices;
+  readonly #choices: CheckedServer & PlanChoices;
   readonly #hooks: HandshakeHooks | undefined;
 
   /** @throws TypeError for an invalid option, and for options that exclude each other. */
-  constructor(choices: OrUndefined<ServerChoices> & PlanChoices, hooks?: HandshakeHooks) {
-    this.timeout = handshakeTimeout(choices);
+  constructor(choices: CheckedServer & PlanChoices, hooks?: HandshakeHooks) {
+    this.timeout = choices.handshakeTimeout;
     this.#choices = choices;
     this.#hooks = hooks;
     checkServerChoices(choices);
@@ -146,32 +142,25 @@ export class ServerPlan implements PeerPlan {
  *
  * @throws TypeError for an invalid option, and for options that exclude each other.
  */
-export function checkServerChoices(choices: OrUndefined<ServerChoices> & PlanChoices): void {
+export function checkServerChoices(choices: CheckedServer & PlanChoices): void {
   const { clientAuth, authorize } = choices;
   checkServerKeys(choices);
-  if (authorize !== undefined && typeof authorize !== 'function') {
-    throw new TypeError(`authorize is a function, not ${kindOf(authorize)}`);
-  }
-  if (authorize && (clientAuth === undefined || clientAuth === 'none')) {
-    throw new TypeError("'authorize' needs clientAuth 'wanted' or 'required': it would never be called");
+  if (authorize && clientAuth === 'none') {
+    throw new TypeError(
+      "'authorize' needs clientAuth: 'wanted' or 'required'; with 'none' it is never called",
+    );
   }
   // The keys come later, and the handshake checks them then.
   checkServerOptions({ ...sessionOptions(choices), key: () => undefined, clientAuth });
 }
 
 /** Returns the options that the handshake takes. */
-export function sessionOptions(choices: PlanChoices): SessionOptions {
-  const { appProtocols, padding, cipher, recvSize = maxDefaultRecordLimit } = choices;
-  // An invalid `recvSize` is reported where the options of the socket are checked.
-  const queue = typeof recvSize === 'number' ? Math.floor(recvSize) : 0;
-  const recordLimit = choices.recordLimit ?? Math.min(queue, maxDefaultRecordLimit);
+export function sessionOptions(choices: Omit<PlanChoices, 'handshakeTimeout'>): SessionOptions {
+  const { appProtocols, padding, cipher, recvSize } = choices;
+  const recordLimit = choices.recordLimit ?? Math.min(recvSize, maxDefaultRecordLimit);
   // Send record_limit only if it is explicit or above the default: every peer assumes the default.
   const sent = choices.recordLimit !== undefined || recordLimit > defaultRecordLimit;
   return { appProtocols, recordLimit: sent ? recordLimit : undefined, padding, cipher };
-}
-
-function handshakeTimeout(choices: SessionChoices): number {
-  return milliseconds('handshakeTimeout', choices.handshakeTimeout, defaultHandshakeTimeout);
 }
 
 /** Describes the peer in the debug log. */

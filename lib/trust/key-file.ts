@@ -6,8 +6,9 @@ import {
 } from '../crypto/key-pair.js';
 import { type PublicKey, importPublicKey } from '../crypto/public-key.js';
 import { FileError, K4netError, KeyMismatchError } from '../errors.js';
-import { emitWarning, platform, userId } from '../platform/runtime.js';
+import { platform, userId } from '../platform/runtime.js';
 import { type Bytes, ascii, decodeUtf8, kindOf } from '../util/bytes.js';
+import { WarnOnce } from '../util/warn-once.js';
 import { createOnce } from './atomic-file.js';
 import { type SmallFile, readSmallFile } from './small-file.js';
 
@@ -130,7 +131,7 @@ function neitherReadNorMade(path: string): FileError {
   return new FileError(path, 'can neither be read nor made: it is a dangling link, or was just removed');
 }
 
-const warned = new Set<string>();
+const warnings = new WarnOnce();
 
 /**
  * Warns about a private key that other users can read. It is no error, as it is in ssh: secrets
@@ -141,19 +142,14 @@ function warnAboutAccess(path: string, { mode, uid }: SmallFile): void {
   if (platform() === 'win32') return;
   if ((mode & 0o077) !== 0) {
     const bits = mode.toString(8).padStart(4, '0');
-    warnOnce(path, `is open to other users (${bits}): chmod 600 it`, 'K4NET_KEY_PERMISSIONS');
+    const text = `other users can open the private key file '${path}' (mode ${bits}): run chmod 600 on it`;
+    warnings.warn(`mode ${path}`, text, 'K4NET_KEY_PERMISSIONS');
   }
   const own = userId();
   if (own !== undefined && uid !== own && uid !== 0) {
-    warnOnce(path, `belongs to another user (${uid}), who can read and replace it`, 'K4NET_KEY_OWNER');
+    const text = `the private key file '${path}' belongs to another user (${uid}), who can read and replace it`;
+    warnings.warn(`owner ${path}`, text, 'K4NET_KEY_OWNER');
   }
-}
-
-function warnOnce(path: string, what: string, code: string): void {
-  const warning = `${code} ${path}`;
-  if (warned.has(warning)) return;
-  warned.add(warning);
-  emitWarning(`the private key '${path}' ${what}`, code);
 }
 
 /**

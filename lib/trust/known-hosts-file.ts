@@ -1,4 +1,4 @@
-import { parseFingerprint } from '../crypto/keys.js';
+import { parseFingerprint } from '../crypto/public-key.js';
 import { FileError } from '../errors.js';
 import { builtin, environment, platform } from '../platform/runtime.js';
 import { replaceFile } from './atomic-file.js';

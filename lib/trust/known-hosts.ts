@@ -1,6 +1,6 @@
 import { KeyMismatchError, K4netError } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
-import { parseFingerprint } from '../crypto/keys.js';
+import { parseFingerprint } from '../crypto/public-key.js';
 
 /** A server in a {@link KnownHosts} store. */
 export interface KnownHost {

@@ -3,6 +3,7 @@ import type { KeyPair, KeyPairSource } from '../crypto/key-pair.js';
 import { K4netError } from '../errors.js';
 import { checkServerKey, checkServerName, type ServerKeyChoice } from '../session/handshake/options.js';
 import { equalBytes, kindOf } from '../util/bytes.js';
+import type { OrUndefined } from '../util/options.js';
 import { keyFile, loadServerKey, readServerKey } from '#files';
 import { normalizeHostName } from './known-hosts.js';
 
@@ -29,9 +30,6 @@ export interface ServerKeyOptions {
    */
   readonly serverNames?: readonly string[];
 }
-
-/** Checked options: one that is undefined was left out. */
-export type OrUndefined<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /** The keys of a server. The first one is shown to clients that ask for a key. */
 export type ServerKeys = readonly [KeyPair, ...KeyPair[]];
@@ -79,20 +77,16 @@ export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | und
 /**
  * Checks the key options of a server without I/O.
  *
- * @throws TypeError for an invalid option, and for options that exclude each other; RangeError for
- * the size of a key.
+ * @throws TypeError for an invalid option, and for options that exclude each other.
  */
 export function checkServerKeys(options: OrUndefined<ServerKeyOptions>): void {
-  const { key, keyPath, keySize, serverNames } = options;
+  const { key, keyPath, serverNames } = options;
   if (key !== undefined && keyPath !== undefined) {
     throw new TypeError("'key' and 'keyPath' exclude each other: give only one of them");
   }
   if (key !== undefined) for (const each of nonEmptyList('key', key)) checkKeyPairSource('key', each);
   if (keyPath !== undefined) for (const each of nonEmptyList('keyPath', keyPath)) keyFile(each, '.sk');
   if (serverNames !== undefined) checkServerNames(serverNames);
-  if (keySize !== undefined && ![2048, 3072, 4096].includes(keySize)) {
-    throw new RangeError(`keySize is 2048, 3072 or 4096, not ${String(keySize)}`);
-  }
 }
 
 function checkServerNames(names: unknown): void {

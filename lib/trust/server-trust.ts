@@ -6,9 +6,9 @@ import {
   type PublicKeySource,
 } from '../crypto/public-key.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { emitWarning } from '../platform/runtime.js';
 import { kindOf } from '../util/bytes.js';
-import { flag, withOptions } from '../util/options.js';
+import { withOptions, type OrUndefined } from '../util/options.js';
+import { WarnOnce } from '../util/warn-once.js';
 import { fileKnownHosts, keyFile, loadClientPin, saveClientPin } from '#files';
 import { checkKnownHost, checkState, hostName, type KnownHost, type KnownHosts } from './known-hosts.js';
 
@@ -71,7 +71,7 @@ export interface TrustDecision {
  * @throws K4netError for a file or a store that fails, and for a revoked key.
  */
 export async function decideTrust(
-  options: ServerTrustOptions,
+  options: OrUndefined<ServerTrustOptions>,
   storeName: string | undefined,
 ): Promise<TrustDecision> {
   const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
@@ -151,9 +151,11 @@ async function fromStore(call: () => Promise<KnownHost | null | undefined>): Pro
  * @param storeName - name of the server in a known-hosts store.
  * @throws TypeError for an invalid option, and for options that exclude each other.
  */
-export function checkServerTrust(options: ServerTrustOptions, storeName: string | undefined): void {
+export function checkServerTrust(
+  options: OrUndefined<ServerTrustOptions>,
+  storeName: string | undefined,
+): void {
   const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
-  flag('insecureAcceptAnyKey', insecureAcceptAnyKey, false);
   const known = knownHosts === false ? undefined : knownHosts;
   const insecure = insecureAcceptAnyKey === true ? true : undefined;
   const given = Object.entries({ key, keyPath, pin, knownHosts: known, insecureAcceptAnyKey: insecure })
@@ -211,14 +213,11 @@ function isFingerprint(source: PublicKeySource): source is `sha256:${string}` {
   return typeof source === 'string' && source.startsWith('sha256:');
 }
 
-let warned = false;
+const warnings = new WarnOnce();
 
 function warnUnauthenticated(): void {
-  if (warned) return;
-  warned = true;
-  emitWarning(
+  const text =
     'the client accepts every server key, so an attacker on the network can pose as the server: ' +
-      "give 'key', 'keyPath', 'pin' or 'knownHosts', or insecureAcceptAnyKey: true if that is intended",
-    'K4NET_UNAUTHENTICATED',
-  );
+    "set 'key', 'keyPath', 'pin' or 'knownHosts', or insecureAcceptAnyKey: true if that is intended";
+  warnings.warn('', text, 'K4NET_UNAUTHENTICATED');
 }

@@ -19,7 +19,7 @@ export function ownOptions<T extends object>(
 ): T {
   if (options === undefined) return noOptions as T;
   if (typeof options !== 'object' || (options as unknown) === null) {
-    throw new TypeError(`the options of ${where} are an object, not ${kindOf(options)}`);
+    throw new TypeError(`the options of ${where} must be an object, not ${kindOf(options)}`);
   }
   const inherited = inheritedName(options, known);
   if (inherited !== undefined) {
@@ -30,7 +30,7 @@ export function ownOptions<T extends object>(
   const own = Object.create(null) as Record<string, unknown>;
   for (const name of Object.getOwnPropertyNames(options)) {
     if (!known.includes(name)) {
-      throw new TypeError(`${where} has no option '${name}'; it knows ${known.join(', ')}`);
+      throw new TypeError(`unknown option '${name}' of ${where}: known options are ${known.join(', ')}`);
     }
     const value: unknown = options[name as keyof T];
     own[name] = Array.isArray(value) ? (value.slice() as unknown) : value;
@@ -71,30 +71,21 @@ export function queueOptions<T extends object>(options: T): T {
   return { ...unsetQueueOptions, ...options };
 }
 
-/**
- * Rejects a security option that is present but undefined: `pin: process.env.PIN` without that
- * variable must not become trust on first use.
- */
-export function refuseUndefined(where: string, options: object, names: readonly string[]): void {
-  const given: [string, unknown][] = Object.entries(options);
-  for (const [name, value] of given) {
-    if (value === undefined && names.includes(name)) {
-      throw new TypeError(
-        `${where}: '${name}' is undefined (an environment variable that is not set?): give it a value, or leave it out`,
-      );
-    }
-  }
-}
-
-/** One option: its unit, its default, and the check of a value that the caller gave. */
+/** One option: its default, and the check of a value that the caller gave. */
 export interface OptionRule<T> {
-  /** The unit of the value, for the reader; undefined for a value without one. */
-  readonly unit?: 'bytes' | 'ms';
   /** The value when the option is left out or undefined. */
   readonly fallback: T;
+  /**
+   * Marks a security option, which must not be present but undefined: `pin: process.env.PIN`
+   * without that variable must not become trust on first use.
+   */
+  readonly security?: boolean;
   /** @throws TypeError for a value of another type, RangeError for a number out of range. */
   check(name: string, value: never): T;
 }
+
+/** Checked options: one that is undefined was left out. */
+export type OrUndefined<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /**
  * An option set after its check: every option is present. Those in `Unset` have no default and may
@@ -116,36 +107,35 @@ export type OptionTable<Options, Unset extends keyof Options = never> = {
 /**
  * Checks the options of a caller and fills in the defaults; see `ownOptions` for what it reads and
  * refuses.
+ *
+ * @throws TypeError also for a security option that is present but undefined.
  */
 export function checkOptions<Options extends object, Unset extends keyof Options = never>(
   where: string,
   options: Options | undefined,
   table: OptionTable<Options, Unset>,
 ): Checked<Options, Unset> {
-  return checkValues(ownOptions(where, options, Object.keys(table)), table);
-}
-
-/**
- * The options of one table out of a larger set, checked.
- *
- * @param options - as `ownOptions` returned them.
- */
-export function checkValues<Options extends object, Unset extends keyof Options = never>(
-  options: Options,
-  table: OptionTable<Options, Unset>,
-): Checked<Options, Unset> {
+  const own = ownOptions(where, options, Object.keys(table));
   const checked = Object.create(null) as Record<string, unknown>;
   for (const [name, rule] of Object.entries<OptionRule<unknown>>(table)) {
-    const value: unknown = options[name as keyof Options];
-    checked[name] = value === undefined ? rule.fallback : rule.check(name, value as never);
+    const value: unknown = own[name as keyof Options];
+    if (value !== undefined) checked[name] = rule.check(name, value as never);
+    else if (rule.security === true && name in own) throw undefinedOption(where, name);
+    else checked[name] = rule.fallback;
   }
   return checked as Checked<Options, Unset>;
+}
+
+function undefinedOption(where: string, name: string): TypeError {
+  return new TypeError(
+    `option '${name}' of ${where} is undefined (an environment variable that is not set?): give it a value, or leave it out`,
+  );
 }
 
 /**
  * The options of one table out of a larger set, as they were given.
  *
- * @param options - as `ownOptions` returned them.
+ * @param options - as `ownOptions` or `checkOptions` returned them.
  */
 export function pickOptions<Options extends object>(
   options: Options,
@@ -156,60 +146,101 @@ export function pickOptions<Options extends object>(
   return picked as Options;
 }
 
-/** A whole number of bytes. */
-export function bytesRule(fallback: number, minimum: number, maximum: number): OptionRule<number> {
-  return {
-    unit: 'bytes',
-    fallback,
-    check: (name, value) => integer(name, value, fallback, minimum, maximum),
-  };
+/** The rule without a default: the option is undefined when it is left out. */
+export function optional<T>(rule: OptionRule<T>): OptionRule<T | undefined> {
+  return { ...rule, fallback: undefined };
 }
+
+/** The rule of a security option. */
+export function security<T>(rule: OptionRule<T>): OptionRule<T> {
+  return { ...rule, security: true };
+}
+
+/** A value whose check needs other options or I/O: the code that uses the value checks it. */
+export function uncheckedRule<T>(): OptionRule<T | undefined> {
+  return { fallback: undefined, check: (_name, value: T) => value };
+}
+
+/** A whole number. */
+export function countRule(fallback: number, minimum: number, maximum: number): OptionRule<number> {
+  return { fallback, check: (name, value: unknown) => integer(name, value, minimum, maximum) };
+}
+
+/** A whole number of bytes. */
+export const bytesRule: typeof countRule = countRule;
 
 /** A time in milliseconds; Infinity is no limit. */
 export function millisecondsRule(fallback: number = Infinity): OptionRule<number> {
-  return { unit: 'ms', fallback, check: (name, value) => milliseconds(name, value, fallback) };
+  return {
+    fallback,
+    check: (name, value: unknown) => {
+      const given = checkNumber(name, value);
+      if (given >= 0) return given;
+      throw new RangeError(`${name} must be a number of milliseconds from 0 up, not ${given}`);
+    },
+  };
 }
 
-/** A boolean. */
-export function flagRule(fallback: boolean): OptionRule<boolean> {
-  return { fallback, check: (name, value) => flag(name, value, fallback) };
+/** A boolean; `T` is one of both where the overloads of a function divide them. */
+export function flagRule<T extends boolean = boolean>(fallback: boolean): OptionRule<T> {
+  return {
+    fallback: fallback as T,
+    check: (name, value: T) => {
+      if (typeof value === 'boolean') return value;
+      throw new TypeError(`${name} must be a boolean, not ${kindOf(value)}`);
+    },
+  };
 }
 
-/** A whole number within bounds, or the default if it is absent. */
-export function integer(
-  name: string,
-  value: number | undefined,
-  fallback: number,
-  minimum: number,
-  maximum: number,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${kindOf(value)}`);
-  if ((Number.isInteger(value) || value === Infinity) && value >= minimum && value <= maximum) return value;
-  throw new RangeError(`${name} is a whole number from ${minimum} to ${maximum}, not ${value}`);
-}
-
-/** A flag, or the default if it is absent. */
-export function flag(name: string, value: boolean | undefined, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'boolean') throw new TypeError(`${name} is a boolean, not ${kindOf(value)}`);
-  return value;
-}
-
-/** A time in milliseconds, or the default if it is absent. Infinity is no limit. */
-export function milliseconds(name: string, value: number | undefined, fallback: number = Infinity): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${kindOf(value)}`);
-  if (value >= 0) return value;
-  throw new RangeError(`${name} is a number of milliseconds from 0 up, not ${value}`);
+/** A string. */
+export function stringRule(): OptionRule<string | undefined> {
+  return {
+    fallback: undefined,
+    check: (name, value: unknown) => {
+      if (typeof value === 'string') return value;
+      throw new TypeError(`${name} must be a string, not ${kindOf(value)}`);
+    },
+  };
 }
 
 /** One of a few words. The first is the default. */
-export function choice<T extends string>(name: string, value: T | undefined, words: readonly [T, ...T[]]): T {
-  if (value === undefined) return words[0];
-  if (words.includes(value)) return value;
-  const list = words.map((word) => `'${word}'`).join(' or ');
-  throw new TypeError(
-    `${name} is ${list}, not ${typeof value === 'string' ? `'${value as string}'` : kindOf(value)}`,
-  );
+export function choiceRule<T extends string>(words: readonly [T, ...T[]]): OptionRule<T> {
+  return {
+    fallback: words[0],
+    check: (name, value: T) => {
+      if (words.includes(value)) return value;
+      const list = words.map((word) => `'${word}'`).join(' or ');
+      const given = typeof value === 'string' ? `'${value as string}'` : kindOf(value);
+      throw new TypeError(`${name} must be ${list}, not ${given}`);
+    },
+  };
+}
+
+/** A function of the program. */
+export function functionRule<T>(): OptionRule<T | undefined> {
+  return {
+    fallback: undefined,
+    check: (name, value: T) => {
+      checkFunction(name, value);
+      return value;
+    },
+  };
+}
+
+/** @throws TypeError for a value that is not a function. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, not ${kindOf(value)}`);
+}
+
+/** A whole number within bounds. Infinity is one if the maximum is Infinity. */
+export function integer(name: string, value: unknown, minimum: number, maximum: number): number {
+  const given = checkNumber(name, value);
+  const whole = Number.isInteger(given) || given === Infinity;
+  if (whole && given >= minimum && given <= maximum) return given;
+  throw new RangeError(`${name} must be a whole number from ${minimum} to ${maximum}, not ${given}`);
+}
+
+function checkNumber(name: string, value: unknown): number {
+  if (typeof value === 'number') return value;
+  throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
 }

@@ -1,7 +1,7 @@
 import pTimeout from 'p-timeout';
 import { kindOf } from './bytes.js';
 import { K4netError, TimeoutError } from '../errors.js';
-import { millisecondsRule, withOptions, type Checked, type OptionTable } from './options.js';
+import { millisecondsRule, withOptions, type Checked, type OptionRule, type OptionTable } from './options.js';
 import { allowListeners, nextTurn } from '../platform/runtime.js';
 
 /** The part of an `AbortSignal` that the library uses; both the DOM and Node have it. */
@@ -35,16 +35,19 @@ export interface WaitOptions {
  */
 export type CheckedWait = Checked<WaitOptions, 'signal'>;
 
+/** An abort signal. */
+export const signalRule: OptionRule<AbortSignalLike | undefined> = {
+  fallback: undefined,
+  check: (_name, signal: AbortSignalLike) => {
+    checkSignal(signal);
+    return signal;
+  },
+};
+
 /** The options of a wait. */
 export const waitTable: OptionTable<WaitOptions, 'signal'> = {
   timeout: millisecondsRule(),
-  signal: {
-    fallback: undefined,
-    check: (_name, signal: AbortSignalLike) => {
-      checkSignal(signal);
-      return signal;
-    },
-  },
+  signal: signalRule,
 };
 
 /** A promise with its resolve and reject functions. */

@@ -207,7 +207,7 @@ describe('text', () => {
     );
     expect(attempt({ encoding: 1 })).toThrow(TypeError);
     expect(attempt({ length: 1 })).toThrow(
-      "writeString has no option 'length'; it knows size, encoding, pad",
+      "unknown option 'length' of writeString: known options are size, encoding, pad",
     );
     expect(attempt(null)).toThrow(TypeError);
     expect(attempt('ascii')).toThrow(TypeError);

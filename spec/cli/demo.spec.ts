@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importKeyPair } from '../../lib/crypto/keys.js';
+import { importKeyPair } from '../../lib/crypto/key-pair.js';
 import { Progress, Screen } from '../../lib/cli/screen.js';
 import { chunkSize, formatBytes, formatCount } from '../../lib/cli/transfer.js';
 import { main, runCli, type Outcome } from '../support/cli.js';

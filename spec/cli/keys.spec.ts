@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair, importKeyPair } from '../../lib/crypto/key-pair.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
 import { fileKnownHosts } from '../../lib/trust/known-hosts-file.js';

@@ -2,8 +2,9 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, webcrypto } fro
 import { readFileSync, readdirSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { KeyPair } from '../../lib/crypto/keys.js';
-import { generateKeyPair, importKeyPair, importPublicKey, parseFingerprint } from '../../lib/crypto/keys.js';
+import type { KeyPair } from '../../lib/crypto/key-pair.js';
+import { generateKeyPair, importKeyPair } from '../../lib/crypto/key-pair.js';
+import { importPublicKey, parseFingerprint } from '../../lib/crypto/public-key.js';
 import { K4netError } from '../../lib/errors.js';
 import { hex, toHex, vectors } from '../session/vectors.js';
 

@@ -19,10 +19,10 @@ const both: [string, Wrong, string, RegExp][] = [
     'TypeError',
     /'path' or 'port'.*not both/,
   ],
-  ['an empty path', { plain: true, path: '' }, 'TypeError', /path is empty/],
+  ['an empty path', { plain: true, path: '' }, 'TypeError', /path must not be empty/],
   ['a path with a NUL', { plain: true, path: '/tmp/\0' }, 'TypeError', /NUL/],
   ['a path that is no string', { plain: true, path: 7 }, 'TypeError', /path.*number/],
-  ['an empty host', { plain: true, port: 1, host: '' }, 'TypeError', /host is empty/],
+  ['an empty host', { plain: true, port: 1, host: '' }, 'TypeError', /host must not be empty/],
   ['a host that is no string', { plain: true, port: 1, host: [] }, 'TypeError', /host.*array/],
   ['a port that is text', { plain: true, port: '80' }, 'TypeError', /port.*string/],
   ['a negative port', { plain: true, port: -1 }, 'RangeError', /port.*-1/],
@@ -91,8 +91,12 @@ describe('invalid options', () => {
     await refused(
       connect({ plain: true, path: longPath }),
       'RangeError',
-      /path is at most 10[37] bytes.*125/,
+      /path must be at most 10[37] bytes.*125/,
     );
-    await refused(listen({ plain: true, path: longPath }), 'RangeError', /path is at most 10[37] bytes.*125/);
+    await refused(
+      listen({ plain: true, path: longPath }),
+      'RangeError',
+      /path must be at most 10[37] bytes.*125/,
+    );
   });
 });

@@ -304,7 +304,7 @@ describe('QueueSocket: callbacks', () => {
     const register = (options: object) => () => {
       near.registerCallback('x', () => undefined, options);
     };
-    expect(register({ prority: 1 })).toThrow(/^registerCallback has no option 'prority'/);
+    expect(register({ prority: 1 })).toThrow(/^unknown option 'prority' of registerCallback/);
     for (const concurrency of [0, -1, 1.5, NaN]) expect(register({ concurrency })).toThrow(RangeError);
     for (const priority of [0.5, NaN, Infinity]) expect(register({ priority })).toThrow(RangeError);
     expect(register({ priority: '1' })).toThrow(TypeError);

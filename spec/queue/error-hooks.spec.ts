@@ -58,7 +58,7 @@ describe('a message for a name without a callback', () => {
     const given = await takeWarnings();
     const texts = Array.from(
       { length: 16 },
-      (_, i) => `a message came for 'name-${i + 1}', which has no callback (peer ${far.remoteAddress})`,
+      (_, i) => `no callback for the message 'name-${i + 1}' (peer ${far.remoteAddress})`,
     );
     const last = `${texts.pop()}. Further unknown names are not reported`;
     expect(given.map(({ message }) => message)).toEqual([...texts, last]);
@@ -76,7 +76,7 @@ describe('a message for a name without a callback', () => {
       expect(info).toEqual({ name: 'misspelt', kind: 'message' });
       expect(error).toMatchObject({
         code: 'K4NET_NO_CALLBACK',
-        message: `a message came for 'misspelt', which has no callback (peer ${far.remoteAddress})`,
+        message: `no callback for the message 'misspelt' (peer ${far.remoteAddress})`,
       });
     }
   });

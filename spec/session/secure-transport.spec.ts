@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../lib/crypto/key-pair.js';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
 import { ClientHandshake } from '../../lib/session/handshake/client.js';
 import { SecureTransport } from '../../lib/session/secure-transport.js';

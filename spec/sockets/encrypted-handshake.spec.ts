@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../lib/crypto/key-pair.js';
 import type { EncryptedSocketOptions } from '../../lib/sockets/encrypted-socket-options.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { turns } from '../support/recorder.js';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importKeyPair } from '../../lib/crypto/keys.js';
+import { importKeyPair } from '../../lib/crypto/key-pair.js';
 import { KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import type {
   EncryptedClientOptions,

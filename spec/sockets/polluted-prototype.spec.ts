@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { generateKeyPair } from '../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../lib/crypto/key-pair.js';
 import { K4netError, KeyMismatchError } from '../../lib/errors.js';
-import { addressNames } from '../../lib/net/address.js';
+import { addressTable } from '../../lib/net/address.js';
 import { connect } from '../../lib/net/connect.js';
 import { listen } from '../../lib/net/listen.js';
-import { queueSocketNames } from '../../lib/queue/queue-socket-options.js';
+import { queueSocketTable } from '../../lib/queue/queue-socket-options.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import { clientNames, serverNames, sessionNames } from '../../lib/sockets/encrypted-socket-options.js';
-import { lockedSocketNames } from '../../lib/sockets/locked-socket-options.js';
+import { clientTable, serverTable, sessionTable } from '../../lib/sockets/encrypted-socket-options.js';
+import { lockedSocketTable } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { memoryKnownHosts, type KnownHosts } from '../../lib/trust/known-hosts.js';
@@ -73,12 +73,8 @@ const valuesNodeAccepts: ReadonlyMap<string, readonly unknown[]> = new Map<strin
 /** Options of the public functions, of internal functions, of Node and of the dependencies. */
 const optionNames: readonly string[] = [
   ...new Set([
-    ...addressNames,
-    ...lockedSocketNames,
-    ...sessionNames,
-    ...clientNames,
-    ...serverNames,
-    ...queueSocketNames,
+    ...[addressTable, lockedSocketTable, sessionTable, clientTable, serverTable].flatMap(Object.keys),
+    ...Object.keys(queueSocketTable),
     ...['plain', 'timeout', 'signal', 'retry', 'retries', 'minDelay', 'maxDelay', 'isServer'],
     ...['maxPending', 'ephemeralKey', 'maxHandshakes', 'maxHandshakesPerAddress', 'maxConnections'],
     ...['block', 'priority', 'type', 'interval', 'staleAfter', 'message', 'id'],

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { importKeyPair } from '../../lib/crypto/keys.js';
+import { importKeyPair } from '../../lib/crypto/key-pair.js';
 import { K4netError, KeyMismatchError } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions } from '../../lib/net/listen.js';

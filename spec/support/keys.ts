@@ -1,4 +1,4 @@
-import type { KeyPair } from '../../lib/crypto/keys.js';
+import type { KeyPair } from '../../lib/crypto/key-pair.js';
 import { keyPair } from '../session/vectors.js';
 
 /** The keys of the test vectors: no test waits for key generation. */

@@ -12,7 +12,7 @@ import {
 import { inspect } from 'node:util';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/keys.js';
+import { type KeyPair, generateKeyPair, importKeyPair } from '../../lib/crypto/key-pair.js';
 import { FileError, K4netError, KeyMismatchError } from '../../lib/errors.js';
 import {
   keyFile,
@@ -167,7 +167,7 @@ describe("a server's key", () => {
     expect(given[0]).toMatchObject({
       name: 'K4netWarning',
       code: 'K4NET_KEY_PERMISSIONS',
-      message: expect.stringContaining(`'${keyPath}.sk' is open to other users (0644)`) as string,
+      message: expect.stringContaining(`the private key file '${keyPath}.sk' (mode 0644)`) as string,
     });
     const closed = join(folder.path, 'closed');
     writeFileSync(`${closed}.sk`, first.toPem(), { mode: 0o600 });
@@ -348,7 +348,7 @@ describe('processes that start at once', () => {
       compiled.path,
       4,
       (index) => `
-        const { importPublicKey } = await import('./crypto/keys.js');
+        const { importPublicKey } = await import('./crypto/public-key.js');
         const key = await importPublicKey(${pems[index % 2]!});
         console.log(await saveClientPin(${JSON.stringify(keyPath)}, key).then(() => 'pinned', (error) => error.code));`,
     );

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, cutUtf8, readU16, readU32 } from '../../util/bytes.js';
+import { type Bytes, concatBytes, cutUtf8, readU16, readU32, u16Bytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../../errors.js';
 
 /** The numbers of the alerts: "Errors" in docs/protocol.md. */
@@ -101,12 +101,7 @@ export function peerAlert(alert: PeerAlert): PeerAlertError {
 /** The content of an alert record. */
 export function encodeAlert(alert: number, app: number = 0, text: string = ''): Bytes {
   const words = cutUtf8(text, maxText);
-  const head = new Uint8Array(8);
-  const view = new DataView(head.buffer);
-  view.setUint8(0, alert);
-  view.setUint32(2, app, true);
-  view.setUint16(6, words.length, true);
-  return concatBytes([head, words]);
+  return concatBytes([Uint8Array.of(alert, 0), u32Bytes(app), u16Bytes(words.length), words]);
 }
 
 /** Reads the content of an alert record. */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { importPublicKey } from '../../../lib/crypto/keys.js';
+import { importPublicKey } from '../../../lib/crypto/public-key.js';
 import { K4netError, KeyMismatchError, TimeoutError } from '../../../lib/errors.js';
 import { ClientHandshake } from '../../../lib/session/handshake/client.js';
 import { ServerHandshake } from '../../../lib/session/handshake/server.js';

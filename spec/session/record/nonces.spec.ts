@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GcmCipher, SyncBackend } from '../../../lib/crypto/backend.js';
 import { chooseBackend } from '../../../lib/crypto/choose-backend.js';
-import { generateKeyPair } from '../../../lib/crypto/keys.js';
+import { generateKeyPair } from '../../../lib/crypto/key-pair.js';
 import { ClientHandshake } from '../../../lib/session/handshake/client.js';
 import { ServerHandshake } from '../../../lib/session/handshake/server.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
