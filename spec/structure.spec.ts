@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { root } from './support/dist.js';
 import { seamSources } from './support/seams.js';
 
-/** Each layer may import itself and the layers before it. The longest matching entry is the layer of a file. */
+/**
+ * Each layer may import itself and the layers before it. The longest matching entry is the layer of
+ * a file.
+ */
 const layers = [
   'lib/util/escape.ts',
   'lib/errors.ts',

@@ -85,7 +85,7 @@ describe('shift_jis', () => {
       if (['80', 'a0', 'fd', 'fe', 'ff'].includes(raw)) continue;
       const text = String.fromCharCode(Number.parseInt(character, 16));
       theirs.set(raw, text);
-      // Of the characters that stand twice, Python writes the codes that the Encoding Standard leaves out.
+      // For characters with two codes, Python writes the code that the Encoding Standard omits.
       if (!/^e[de]/.test(canonical)) expect(encode(text)).toBe(canonical);
     }
     expect([...table()].sort()).toEqual([...theirs].sort());

@@ -15,7 +15,7 @@ let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'k4net-cli-'));
-  // The configuration of whoever runs the tests stays as it is.
+  // The tests do not change the configuration of the user.
   env = { ...process.env, XDG_CONFIG_HOME: folder, APPDATA: folder };
 });
 

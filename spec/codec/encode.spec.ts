@@ -311,7 +311,7 @@ describe('a codec of the program itself', () => {
 
   it('has a minSize of one byte by default', () => {
     const empty: Codec<undefined> = { encode: () => undefined, decode: () => undefined };
-    // The count is bounded by the bytes all the same, and who sends it learns of it first.
+    // The bytes bound the count in any case, and the sender fails before it sends.
     expect(() => codec.decode(codec.array(empty), Uint8Array.of(2, 0, 0, 0, 9))).toThrow(/read of 2 bytes/);
     expect(() => codec.encode(codec.array(empty), [undefined])).toThrow(/wrote fewer bytes than its minSize/);
   });

@@ -38,7 +38,7 @@ function sides<M extends Messages>(messages: M) {
   return { left, right, from: new TypedQueue(left, messages), to: new TypedQueue(right, messages) };
 }
 
-/** What a queue says about a payload of JSON under the name `m`. */
+/** The message of the error of a queue for a JSON payload under the name `m`. */
 async function refusal(of: StandardSchema, json: string | Uint8Array): Promise<DecodeError> {
   const { left, right, to } = sides({ m: of });
   let calls = 0;

@@ -62,7 +62,7 @@ function typed() {
 
 type Nothing = ReturnType<() => void>;
 
-/** Code that the compiler looks at and nobody runs. */
+/** Code that is compiled and never run. */
 function unrun(code: (...nothing: never[]) => unknown): void {
   expect(code).toBeTypeOf('function');
 }

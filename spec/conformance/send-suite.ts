@@ -250,7 +250,8 @@ export function describeSending(name: string, ...[kind, options]: FixtureArgumen
 
     it('sends an accepted message whole although its signal aborts', async () => {
       const { near, far } = await fixture.socketPair();
-      // The peer reads nothing, and the queue is below the high-water mark: accepted, and not written yet.
+      // The peer reads nothing, and the queue is below the high-water mark: accepted, and not
+      // written yet.
       const { sent } = await fill(near, pattern(32 * kib), 1);
       const controller = new AbortController();
       const message = pattern(100 * kib, 9);

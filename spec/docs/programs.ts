@@ -49,7 +49,8 @@ export function programsOnPage(page: string, text: string): Program[] {
 export function examplesIn(source: string, text: string): Program[] {
   return [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)].flatMap((comment) => {
     const lines = comment[0].split('\n').map((line) => line.replace(/^\s*\* ?/, ''));
-    // Only the parts behind an `@example`, with the other lines left empty, so that line numbers stay.
+    // Only the parts behind an `@example`, with the other lines left empty, so that line numbers
+    // stay.
     let isExample = false;
     const examples = lines.map((line) => {
       if (/^@\w/.test(line)) isExample = line.startsWith('@example');

@@ -131,7 +131,7 @@ interface Case {
 
 const cases: readonly Case[] = [
   {
-    rule: 'nothing at all, then the end, is an end in good order',
+    rule: 'an end without any byte is a clean end',
     attack: (raw) => raw.end(),
     code: 'K4NET_CLOSED',
   },

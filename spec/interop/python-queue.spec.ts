@@ -63,7 +63,7 @@ class Mailbox {
     this.#queue = queue;
   }
 
-  /** Sends a registered message and resolves with the one of the same name, or that other name, that comes back. */
+  /** Sends a registered message and resolves with the answer of the same or the given name. */
   ask(name: string, payload?: (writer: BinaryWriter) => void, back: string = name): Promise<BinaryReader> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(back, resolve);
@@ -80,7 +80,7 @@ function queueOver(sock: LockedSocket, options: QueueSocketOptions = {}) {
   return { queue, mail: new Mailbox(queue) };
 }
 
-/** How many messages of each type of control messages Python has ignored, and how many of that name. */
+/** Counts of the control messages of each type, and of messages of a name, that Python ignored. */
 async function ignored(mail: Mailbox, name: string = '') {
   const reader = await mail.ask('ignored', (writer) => {
     writer.write(new TextEncoder().encode(name));
@@ -224,7 +224,7 @@ describe.skipIf(!python)(title, () => {
         failures: 0,
         named: 1,
       });
-      // Keepalives go out while nothing else does.
+      // Sends keepalives while it sends nothing else.
       while ((await ignored(mail)).keepalives! < 2) await setTimeout(10);
       await queue.close();
       expect(await ended).toMatchObject({ code: 0, err: '' });

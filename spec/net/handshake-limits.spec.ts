@@ -5,7 +5,7 @@ import { turns } from '../support/recorder.js';
 import { refused } from '../support/secrets.js';
 import { reasonOf, until } from '../support/sockets.js';
 
-/** Limits whose clients have all sent a hello, unless the test says otherwise. */
+/** Limits whose clients have all sent a hello, unless the test overrides it. */
 class Gate extends HandshakeLimits {
   /** The slots that newer connections took, by number. */
   readonly dropped: number[] = [];

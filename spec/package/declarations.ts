@@ -12,7 +12,10 @@ export function exportedNames(code: string): string[] {
   return [...new Set(names)].sort();
 }
 
-/** The declarations of a file without comments and imports, sorted by name: moved code changes nothing. */
+/**
+ * The declarations of a file without comments and imports, sorted by name: moved code changes
+ * nothing.
+ */
 export function sortedDeclarations(code: string): string {
   const source = parse(code);
   const printer = ts.createPrinter({ removeComments: true });

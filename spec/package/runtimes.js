@@ -1,7 +1,8 @@
-// Installs the packed package from the registry and runs it, through `import` and `require`, on every line of Node that
-// it promises to serve. The Node binaries come from the registry too, as npm packages.
+// Installs the packed package from the registry and runs it, through `import` and `require`, on
+// every line of Node that it promises to serve. The Node binaries come from the registry too, as
+// npm packages.
 //
-//     node spec/package/runtimes.js              where the registry cannot be reached: says so and skips
+//     node spec/package/runtimes.js              where the registry cannot be reached: prints so and skips
 //     node spec/package/runtimes.js --required   the same, but a failure; so it is where CI is set
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

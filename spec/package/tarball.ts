@@ -30,7 +30,10 @@ export function filesOf(tarball: string): Map<string, Buffer> {
   return files;
 }
 
-/** Puts the package of the tarball and everything that it depends on into a project's `node_modules`. */
+/**
+ * Puts the package of the tarball and everything that it depends on into a project's
+ * `node_modules`.
+ */
 export function install(tarball: string, project: string): void {
   const files = filesOf(tarball);
   for (const [name, content] of files) {

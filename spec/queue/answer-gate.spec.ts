@@ -3,7 +3,7 @@ import { AnswerGate } from '../../lib/queue/answer-gate.js';
 import { Deferred } from '../../lib/util/wait.js';
 import { turns } from '../support/recorder.js';
 
-/** A gate before an outlet that is congested or not, as the test says. */
+/** A gate before an outlet whose congestion the test controls. */
 function open(congested: boolean) {
   const outlet = { congested, rooms: [] as Deferred<void>[], room: () => room() };
   const room = (): Promise<void> => {

@@ -18,13 +18,13 @@ beforeAll(needDist);
 const program = fileURLToPath(new URL('programs/slow-peer.mjs', import.meta.url));
 const KiB = 1024;
 
-/** A peer in a process of its own. */
+/** A queue connected to a peer in another process. */
 interface Slow {
   readonly queue: QueueSocket;
   readonly child: ChildProcess;
 }
 
-/** @param meddle - for what becomes of the bytes on their way. */
+/** @param gone - whether the network drops all bytes from now on. */
 async function slowPeer(
   fixture: Fixture,
   kind: SocketKind,
@@ -47,7 +47,7 @@ async function slowPeer(
   recordStderr(child);
   const exited = once(child, 'exit');
   fixture.onCleanup(async () => {
-    // Also one that is stopped.
+    // SIGKILL also ends a process that is stopped.
     child.kill('SIGKILL');
     await exited;
   });
@@ -71,7 +71,7 @@ async function report(queue: QueueSocket): Promise<Report> {
 describe.concurrent.each(tcpKinds)('a slow peer behind a fast sender, over sockets that are %s', (kind) => {
   const size = 8 * KiB;
   const count = 2500;
-  // Well over what a busy machine keeps a process waiting; the peer is away for longer than it waits itself.
+  // Well over the delays of a busy machine. The peer is busy for longer than its own timeout.
   const patience = 2000;
   const awayFor: PayloadConstructor = (writer) => {
     writer.writeUint(2400);
@@ -109,7 +109,7 @@ describe.concurrent.each(tcpKinds)('a slow peer behind a fast sender, over socke
     expect(most.arrayBuffers).toBeLessThan(8 * KiB * KiB);
     if (process.env['K4NET_SOAK_FIGURES']) console.log({ buffered, most });
 
-    // Away with nothing to do but to listen, too.
+    // The heartbeat also tolerates a busy peer when nothing waits to be sent.
     if (kind === 'plain over TCP') await queue.call('block', awayFor);
     expect(queue.readyState).toBe('open');
     await queue.close();
@@ -132,7 +132,7 @@ describe('a slow callback', () => {
     });
     near.start();
     far.start();
-    // Until nothing moves any more although both ends are served.
+    // Sends until nothing moves although both ends get turns.
     const payload = new Uint8Array(32 * KiB);
     let sent = 0;
     let last = watch(near.sendRegistered('work', payload));
@@ -150,7 +150,7 @@ describe('a slow callback', () => {
     expect(last.state).toBe('pending');
     expect(near.bufferedAmount).toBeLessThan(512 * KiB);
     expect(far.stats().callbackQueue.bytes).toBeLessThan(1024 * KiB + 2 * payload.length);
-    // This time has to pass: that it does no harm is what is shown.
+    // The test shows that the connection survives this time.
     await setTimeout(1.5 * heartbeat.timeout);
     expect([near.readyState, far.readyState, last.state]).toEqual(['open', 'open', 'pending']);
     open();
@@ -162,10 +162,10 @@ describe('a slow callback', () => {
 describe.concurrent('a heartbeat ends the connection to a peer that does not respond', () => {
   const timeout = 2000;
   const heartbeat = { interval: 100, timeout };
-  /** For a busy machine; nothing waits for it. */
+  /** Only a hang on a busy machine exceeds it. */
   const bound = 15_000;
 
-  /** Expects that the socket gives up, and tells everyone who waits. */
+  /** Expects that the socket times out and rejects every waiting promise with the same error. */
   async function expectGone(queue: QueueSocket, since: number, waiting: readonly Promise<unknown>[]) {
     const { code, error } = await queue.closed;
     expect(code).toBe('K4NET_TIMEOUT');
@@ -202,7 +202,7 @@ describe.concurrent('a heartbeat ends the connection to a peer that does not res
       child.kill('SIGSTOP');
       const since = performance.now();
       const payload = new Uint8Array(64 * KiB);
-      // What it takes to fill the kernels, and more.
+      // More than the buffers of both kernels hold.
       const sends = Array.from({ length: 400 }, () => queue.sendRegistered('work', payload));
       await expectGone(queue, since, [sends.at(-1)!, queue.call('never'), queue.flush()]);
     },

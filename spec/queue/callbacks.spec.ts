@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
+import { encodeRegistered } from '../../lib/queue/envelope.js';
 import { Deferred } from '../../lib/util/wait.js';
-import { turns } from '../support/recorder.js';
-import { takeWarnings, warnings } from '../support/warnings.js';
 import { useFixture } from '../support/fixture.js';
 import { ErrorLog, textIn } from '../support/queue.js';
+import { turns } from '../support/recorder.js';
 import { failure, reasonOf, textOf, until, watch } from '../support/sockets.js';
+import { takeWarnings, warnings } from '../support/warnings.js';
 
 describe('QueueSocket: callbacks', () => {
   const fixture = useFixture();
 
-  /** A callback that begins and ends as the test says. */
+  /** A callback whose end the test controls. */
   class Gated {
     readonly begun: string[] = [];
     readonly gates: Deferred<void>[] = [];
@@ -425,4 +426,34 @@ describe('QueueSocket: dispatch', () => {
     expect(far.stats().callbackQueue).toEqual({ messages: 0, bytes: 0 });
     await failure(far.recvRegistered(), 'K4NET_CLOSED');
   });
+});
+
+describe('a callback that removes another callback with a concurrency of its own', () => {
+  const fixture = useFixture();
+
+  it.each(['auto', 'manual'] as const)(
+    'does not keep a third callback from its messages (%s)',
+    async (dispatch) => {
+      const { queue, peer } = await fixture.queueWithPeer({ dispatch, unmatched: 'error' });
+      const own = { concurrency: 1 };
+      queue.registerCallback('first', () => undefined, own);
+      queue.registerCallback(
+        'second',
+        () => {
+          queue.removeCallback('first');
+        },
+        own,
+      );
+      const third = new Promise((resolve) => {
+        queue.registerCallback('third', resolve, own);
+      });
+      // Both come in one chunk, so that they begin in one go.
+      void peer.send(encodeRegistered('second', new Uint8Array(0)));
+      void peer.send(encodeRegistered('third', new Uint8Array(0)));
+      queue.start();
+      while (dispatch === 'manual' && (await queue.recvRegistered()) === 0);
+      await third;
+      expect(queue.stats()).toMatchObject({ callbacksRun: 2, callbackQueue: { messages: 0 } });
+    },
+  );
 });

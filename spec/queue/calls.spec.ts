@@ -13,7 +13,7 @@ import { failure, failureOf, reasonOf, watch } from '../support/sockets.js';
 const overhead = 512 + 'name'.length;
 const none = new Uint8Array(0);
 
-/** Calls whose messages go nowhere: the test is the other end. */
+/** Calls whose messages the test receives and answers. */
 function open(maxBytes: number = 1e6, maxMessages: number = 1000, highestId?: number) {
   const sent: { kind: 'request' | 'cancel'; id: number; size: number }[] = [];
   const window = requestWindow(maxBytes, maxMessages);

@@ -99,7 +99,8 @@ describe('a heartbeat', () => {
 
   it('reads pending input before it declares the peer dead', () => {
     const { dead, vitals, pass } = open(1000, 100);
-    // After a long computation the timer comes first, and then the input that has piled up meanwhile.
+    // After a long computation the timer comes first, and then the input that has piled up
+    // meanwhile.
     const now = performance.now.bind(performance);
     const { setImmediate } = globalThis;
     pass(20);

@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { needDist, run } from '../support/dist.js';
 import { type QueuePair, useFixture } from '../support/fixture.js';
-import { failure, type Watched, until, watch } from '../support/sockets.js';
+import { type Watched, failure, until, watch } from '../support/sockets.js';
 
 const fixture = useFixture();
 /** How often the callback was called, and how often its signal has aborted. */
@@ -83,3 +85,25 @@ describe('a request that manual dispatch holds', () => {
     expect(near.stats()).toMatchObject({ requestsInFlight: 0, requestQueue: { messages: 0 } });
   });
 });
+
+const program = fileURLToPath(new URL('programs/held-requests.mjs', import.meta.url));
+
+beforeAll(needDist);
+
+it.each([
+  [1, 0],
+  [20, 1],
+  [255, 0],
+  [255, 100],
+])(
+  'a request in flight counts no less than its memory, with a name of %i bytes and a payload of %i',
+  async (name, payload) => {
+    const { out, err } = await run(process.execPath, ['--expose-gc', program, `${name}`, `${payload}`]);
+    expect(err).toBe('');
+    const { cost, counted } = JSON.parse(out) as { cost: number; counted: number };
+    expect(counted).toBe(512 + name + payload);
+    expect(cost).toBeLessThanOrEqual(counted);
+    // Nor many times as much: that would keep calls waiting for nothing.
+    expect(cost).toBeGreaterThan(counted / 4);
+  },
+);

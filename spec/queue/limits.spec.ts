@@ -206,7 +206,7 @@ describe('QueueSocket: limits', () => {
     });
     queue.start();
     const sent = await flood((nth) => peer.send(encodeRequest(nth, name, pattern(500))));
-    // What the wire holds in memory, what the socket may hold, and an answer for each callback that runs.
+    // The bytes in flight, the limit of the socket, and one answer for each running callback.
     expect(queue.bufferedAmount).toBeLessThanOrEqual(64 * 1024 + 4000 + 5 * 2000);
     expect(queue.stats().requestQueue.bytes).toBeLessThanOrEqual(4000 + 564);
     for (let i = 0; i < sent; i += 1) {

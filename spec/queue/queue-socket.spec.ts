@@ -172,7 +172,7 @@ describe('QueueSocket: send', () => {
     });
     expect(await reasonOf(reason)).toBe(broken);
     expect(await reasonOf(queue.sendRegistered('x', (): unknown => turns()))).toBeInstanceOf(TypeError);
-    // Its rejection is nobody's: the process would end by it.
+    // Nothing awaits it, so its rejection would end the process.
     expect(await reasonOf(queue.sendRegistered('x', (): unknown => Promise.reject(broken)))).toBeInstanceOf(
       TypeError,
     );

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { closedError, TooLargeError } from '../../lib/errors.js';
+import { TooLargeError, closedError } from '../../lib/errors.js';
 import { FlowWindow } from '../../lib/queue/flow-window.js';
 import { ReceiveQueue } from '../../lib/queue/receive-queue.js';
 import { compact } from '../../lib/util/bytes.js';
@@ -7,50 +7,6 @@ import { AbortHub } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';
 import { turns } from '../support/recorder.js';
 import { failure, failureOf, watch } from '../support/sockets.js';
-
-describe('a flow window', () => {
-  it('counts messages and their bytes, plus 64 for each message', () => {
-    const budget = new FlowWindow(1000, 10);
-    budget.reserve(0);
-    budget.reserve(100);
-    expect([budget.messages, budget.bytes]).toEqual([2, 228]);
-    budget.release(0);
-    expect([budget.messages, budget.bytes]).toEqual([1, 164]);
-    budget.release(100);
-    expect([budget.messages, budget.bytes]).toEqual([0, 0]);
-  });
-
-  it('is full at its limit of bytes', () => {
-    const budget = new FlowWindow(200, 10);
-    budget.reserve(71);
-    expect(budget.fits(1)).toBe(true);
-    expect(budget.fits(2)).toBe(false);
-    expect(budget.full).toBe(false);
-    budget.reserve(1);
-    expect(budget.full).toBe(true);
-  });
-
-  it('is full at its limit of messages, even if they are empty', () => {
-    const budget = new FlowWindow(1e6, 3);
-    for (let i = 0; i < 3; i += 1) {
-      expect(budget.full).toBe(false);
-      expect(budget.fits(0)).toBe(true);
-      budget.reserve(0);
-    }
-    expect(budget.full).toBe(true);
-    expect(budget.fits(0)).toBe(false);
-  });
-
-  it('has room for one message of any size, and for no other beside it', () => {
-    const budget = new FlowWindow(100, 10);
-    expect(budget.fits(1e9)).toBe(true);
-    budget.reserve(1e9);
-    expect(budget.full).toBe(true);
-    expect(budget.fits(0)).toBe(false);
-    budget.release(1e9);
-    expect(budget.full).toBe(false);
-  });
-});
 
 describe('a message that waits in a queue', () => {
   it('does not keep a much larger buffer in memory', () => {

@@ -257,7 +257,7 @@ describe('QueueSocket: answers', () => {
 describe('QueueSocket: a cancelled call', () => {
   const fixture = useFixture();
 
-  /** A far end whose callback waits until it is told that nobody waits. */
+  /** A far end whose callback waits until its signal aborts. */
   async function patient() {
     const errors = new ErrorLog();
     const pair = await fixture.startedQueuePair({ far: errors });

@@ -1,5 +1,5 @@
-// The section "QueueSocket" of the README of the Python library, sentence by sentence: each is the name of the test that
-// shows it. What the sentences leave open is in spec/queue/ elsewhere.
+// Each quoted title is a sentence of the section "QueueSocket" in the README of the Python library.
+// Other specs in this folder test what the sentences leave open.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import { BinaryWriter } from '../../lib/binary/writer.js';
@@ -39,7 +39,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
     it('"work by ... receiving and storing and therefore getting the received messages from the queue whenever you like"', async () => {
       start();
       for (const text of ['one', 'two', 'three']) await near.send(text);
-      // Nobody has asked for them, and they are here.
+      // They have arrived although nothing called recv.
       await until(() => far.stats().receiveQueue.messages === 3);
       for (const text of ['one', 'two', 'three']) expect(textOf(await far.recv())).toBe(text);
     });
@@ -64,7 +64,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
     it('"Initialises the QueueSocket. The `sock` parameter is an already initialised LockedSocket or EncryptedSocket."', async () => {
       const { near: client, far: server } = await fixture.socketPair();
       expect(client).toBeInstanceOf(kind === 'plain over TCP' ? LockedSocket : EncryptedSocket);
-      // Also one that was in use before: the handshake is done, and messages went both ways.
+      // Also a socket in use: the handshake is done, and messages went both ways.
       await Promise.all([client.send('before'), server.recv()]);
       const [one, other] = [new QueueSocket(client), new QueueSocket(server)];
       one.start();
@@ -157,7 +157,7 @@ describe.each(tcpKinds)('the README of the seed, over a socket that is %s', (kin
       await queued(1);
       await far.recvRegistered();
       expect(count).toBe(1);
-      // The seed loses such a message without a word.
+      // The seed drops such a message silently.
       expect(errors.kinds).toEqual(['message gone']);
     });
   });

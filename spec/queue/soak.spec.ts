@@ -24,7 +24,8 @@ interface Figures {
   readonly milliseconds: number;
 }
 
-// The program checks each call when it settles, and at the end of each connection that no signal has a listener left.
+// The program checks each call when it settles, and the listeners of all signals at the end of
+// each connection.
 it.each([
   { kind: 'plain', calls: 200_000, connections: 8 },
   { kind: 'encrypted', calls: 10_000, connections: 1 },
@@ -49,7 +50,8 @@ it.each([
     for (const outcome of ['answered', 'failed', 'aborted', 'timedOut', 'cut']) {
       expect(tally[outcome], outcome).toBeGreaterThan(0);
     }
-    // Every callback that was begun has ended, and those whose callers have given up, or are gone, were told.
+    // Every started callback has ended. Signals of callbacks of cancelled or lost calls were
+    // aborted.
     expect(tally['ended']).toBe(tally['begun']);
     expect(tally['held']).toBeGreaterThan(0);
     expect(tally['letGo']).toBe(tally['held']);

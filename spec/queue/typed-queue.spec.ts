@@ -188,7 +188,7 @@ describe('wrong use of a typed queue', () => {
     'with the name %j throws or rejects',
     async (name) => {
       const { from } = sides();
-      // To the compiler a name that exists; two are needed, since no name is that of a message and of a request.
+      // Casts to existing names. Two are needed because no name is both a message and a request.
       const wrong = name as 'ping';
       const asked = name as 'now';
       const message = `there is no message '${name}' among the typed ones`;

@@ -82,7 +82,7 @@ describe.each(['plain', 'encrypted'])('a typed view of a queue socket, %s', (kin
     const said: unknown[] = [];
     server.registerCallback('said', (value) => said.push(value));
     server.registerCallback('add', () => 0n);
-    // Four bytes of length and `ann` are in order; the byte that says whether there is a text is not.
+    // The length and `ann` are valid. The flag of the optional text is not.
     await near.sendRegistered('said', Uint8Array.of(3, 0, 0, 0, 97, 110, 110, 9));
     const refused = await failureOf(near.call('add', Uint8Array.of(1, 2, 3)), RemoteError);
     expect(refused.remoteCode).toBe('K4NET_DECODE');

@@ -76,7 +76,7 @@ describe('QueueSocket: heartbeat and idle timeout', () => {
     await until(() => waiting.state === 'rejected');
     expect(waiting.reason).toMatchObject({ code: 'K4NET_TIMEOUT' });
     expect(near.stats().messagesSent).toBeGreaterThan(0);
-    // The peer sees an end in good order.
+    // The peer sees a clean end.
     await failure(near.recv(), 'K4NET_CLOSED');
   });
 

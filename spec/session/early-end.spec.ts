@@ -179,7 +179,10 @@ describe.each(ciphers)(
 describe.each(ciphers)(
   'a connection that closes while its client still finishes the handshake, with the %s cipher,',
   (cipher) => {
-    /** A client that stores the server's key when the test resolves `remembered`, and a server that has ended. */
+    /**
+     * A client that stores the server's key once `remembered` resolves, and a server that has
+     * ended.
+     */
     async function open(clientKey: boolean) {
       const [near, far] = memoryPair();
       const gate = new Gate(near);

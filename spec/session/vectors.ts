@@ -137,7 +137,9 @@ export async function importEphemeral(pkcs8: Bytes): Promise<CryptoKeyLike> {
   return key;
 }
 
-/** The private half follows a tag of its own in these PKCS#8 forms, and the public point stands at their end. */
+/**
+ * In these PKCS#8 forms the private part follows its own tag, and the public point is at the end.
+ */
 async function ephemeral(pkcs8: string, cipher: CipherChoice | undefined): Promise<EphemeralShare> {
   const backend = chooseBackend(cipher);
   const der = hex(pkcs8);
@@ -158,7 +160,7 @@ function furtherExtensions(raw: RawExtensions = {}): FurtherExtensions {
   return Object.fromEntries(entries) as FurtherExtensions;
 }
 
-/** One of the clients says its limit in an extension with the critical bit, which no option makes. */
+/** One client sends its limit in an extension with the critical bit, which no option produces. */
 function criticalLimit(raw: RawExtensions = {}): number | undefined {
   const data = raw['3']?.['32771'];
   return data === undefined ? undefined : new DataView(hex(data).buffer).getUint32(0, true);

@@ -41,7 +41,7 @@ describe.each(kinds)('abort over $name', ({ pair, peerCode }) => {
   it('delivers the earlier messages, then fails the peer', async () => {
     const { near, far } = await pair();
     const received = receiveAll(far).then(
-      () => expect.fail('it looked like an end in good order'),
+      () => expect.fail('the end looked clean'),
       (reason: unknown) => reason,
     );
     for (let nth = 0; nth < 20; nth += 1) void near.send(`${nth}`);

@@ -162,7 +162,8 @@ describe.each(wires)('the handshake over %s', (wire) => {
       fixture.keep(sock),
     ) as [EncryptedSocket, EncryptedSocket];
     const failures = await Promise.all([outcome(a.handshake()), outcome(b.handshake())]);
-    // Each gets a ClientHello in place of a ServerHello, or the other one has closed for that reason.
+    // Each gets a ClientHello in place of a ServerHello, or the other one has closed for that
+    // reason.
     expect(failures).toContain('K4NET_UNEXPECTED');
     for (const code of failures) expect(['K4NET_UNEXPECTED', 'K4NET_PEER_CLOSED']).toContain(code);
     const other = await fixture.tcpStreams();

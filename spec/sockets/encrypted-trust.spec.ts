@@ -161,7 +161,7 @@ describe('the trust of a client in a server', () => {
       knownHosts,
       serverName: 'a:1',
     });
-    // The server is done by then, and is told nothing but the end.
+    // The server has finished the handshake by then and sees only the end.
     const there = far.recv();
     const error = await refused(near.handshake(), 'K4NET_KEY_MISMATCH');
     expect(error).toMatchObject({ expected: wrong.fingerprint, actual: right.fingerprint });

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 /** The built command of the package. */
 export const main: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** How a command came to its end. */
+/** The exit code and the output of a command. */
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs the command of the package in a process of its own. */
+/** Runs the command of the package in another process. */
 export function runCli(
   args: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Says what to do where there is no build: `npm test` makes one, vitest alone does not. */
+/** Throws if there is no build: `npm test` makes one, vitest alone does not. */
 export function needDist(): void {
   if (existsSync(new URL('../../dist/index.js', import.meta.url))) return;
   throw new Error(
@@ -13,7 +13,7 @@ export function needDist(): void {
   );
 }
 
-/** How a program came to its end, and what it said. */
+/** The exit code and the output of a program. */
 export interface Outcome {
   readonly code: number | null;
   readonly out: string;
@@ -23,7 +23,7 @@ export interface Outcome {
 /**
  * Runs a program to its end.
  *
- * @param onOut - hears all that was said so far, whenever more is.
+ * @param onOut - called with the whole output so far, whenever it grows.
  */
 export function run(
   command: string,

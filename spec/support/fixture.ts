@@ -74,9 +74,10 @@ export type FixtureArguments = [kind?: SocketKind, options?: { readonly cipher?:
 
 // Captured at load: tests may replace the timers.
 const turn = promisify(setImmediate);
+const now = performance.now.bind(performance);
 
-/** Event loop turns after which a destroyed handle counts as leaked. */
-const maxCloseTurns = 1000;
+/** Milliseconds after which a handle that is still open counts as leaked. */
+const closeTimeout = 10_000;
 
 /** The fixtures of this test file. */
 const fixtures: Fixture[] = [];
@@ -94,7 +95,8 @@ export function useFixture(...[kind, options]: FixtureArguments): Fixture {
   });
   afterEach(async () => {
     for (const each of fixtures) await each.release();
-    for (let i = 0; i < maxCloseTurns && networkHandles() > handlesBefore; i += 1) await turn();
+    const deadline = now() + closeTimeout;
+    while (networkHandles() > handlesBefore && now() < deadline) await turn();
     expect(networkHandles(), 'network handles that the test left open').toBeLessThanOrEqual(handlesBefore);
   });
   return fixture;

@@ -4,8 +4,9 @@ import { readU32 } from '../../lib/util/bytes.js';
 import type { Sink, Transport } from '../../lib/transport/transport.js';
 
 /**
- * Makes every write a message for the transport below, and takes the headers off again. A session knows where messages
- * begin, and its direction may end between them only; the rules of transports know nothing but bytes.
+ * Adds a length prefix to every write and removes it from received data. A session needs it,
+ * because a direction of a session may end only between messages, but the transport suite writes
+ * bytes.
  */
 export class FramedTransport implements Transport {
   readonly #inner: Transport;

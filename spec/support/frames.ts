@@ -1,4 +1,4 @@
-/** A message as it is on the wire, made apart from the library: length, u32, little-endian, and the bytes. */
+/** A message on the wire, encoded without the library: length as u32, little-endian, and bytes. */
 export function frame(message: Uint8Array | string): Uint8Array {
   const bytes = Buffer.from(message);
   return Uint8Array.from(Buffer.concat([header(bytes.length), bytes]));
@@ -16,7 +16,7 @@ export function frames(messages: readonly (Uint8Array | string)[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(messages.map(frame)));
 }
 
-/** The whole frames of runs taken apart, with a parser that is not the library's. */
+/** The messages of runs of whole frames, decoded without the library. */
 export function unframe(runs: readonly Uint8Array[]): Uint8Array[] {
   const messages: Uint8Array[] = [];
   for (const run of runs) {

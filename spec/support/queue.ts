@@ -15,12 +15,12 @@ import {
 } from '../../lib/queue/envelope.js';
 import type { QueueErrorInfo } from '../../lib/queue/types.js';
 
-/** A request as one piece. */
+/** A whole request. */
 export function encodeRequest(id: number, name: string, payload: Uint8Array): Uint8Array {
   return joined(requestHead(id, name), payload);
 }
 
-/** An answer as one piece. */
+/** A whole answer. */
 export function encodeAnswer(id: number, payload: Uint8Array): Uint8Array {
   return joined(answerHead(id), payload);
 }
@@ -49,7 +49,7 @@ export function decodeControl(message: Uint8Array): Control | Exchange {
   return { type: 'request', id, nameStart: controlHead, nameLength: length, payload };
 }
 
-/** A head and what follows it, as one message. */
+/** A head and a payload as one message. */
 export function joined({ bytes, length }: MessageHead, payload: Uint8Array): Uint8Array {
   return concatBytes([bytes.subarray(0, length), payload]);
 }

@@ -52,7 +52,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts));
 }
 
-/** Whether two byte strings are equal: says so without printing megabytes of difference. */
+/** Whether two byte strings are equal, without a printed difference of megabytes. */
 export function same(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }

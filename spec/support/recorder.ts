@@ -2,9 +2,9 @@ import type { K4netError } from '../../lib/errors.js';
 import type { Sink } from '../../lib/transport/transport.js';
 import { concat } from './random.js';
 
-/** A sink that writes down what it is told, and lets a test wait for it. */
+/** A sink that records its events, and on which a test can wait for them. */
 export class RecordingSink implements Sink {
-  /** What happened, in order, but for drains; a run of `data` is one entry. */
+  /** The events in order, without drains. Consecutive `data` events are one entry. */
   readonly events: string[] = [];
   readonly chunks: Uint8Array[] = [];
   received = 0;
@@ -12,9 +12,9 @@ export class RecordingSink implements Sink {
   ends = 0;
   closes = 0;
   cause: K4netError | undefined;
-  /** Called with each chunk; what it returns is what the transport is told. */
+  /** Called with each chunk. Its result is the result of `data()`. */
   onData: (chunk: Uint8Array) => boolean = () => true;
-  /** Called after anything was told. */
+  /** Called after each event. */
   onEvent: () => void = () => undefined;
   readonly #waiting = new Set<() => void>();
 
@@ -22,40 +22,40 @@ export class RecordingSink implements Sink {
     this.chunks.push(chunk);
     this.received += chunk.length;
     const more = this.onData(chunk);
-    this.#tell('data');
+    this.#record('data');
     return more;
   }
 
   drain(): void {
     this.drains += 1;
-    this.#tell('drain');
+    this.#record('drain');
   }
 
   end(): void {
     this.ends += 1;
-    this.#tell('end');
+    this.#record('end');
   }
 
   close(cause?: K4netError): void {
     this.closes += 1;
     this.cause = cause;
-    this.#tell('close');
+    this.#record('close');
   }
 
   get bytes(): Uint8Array {
     return concat(this.chunks);
   }
 
-  /** Waits until something is so; looked at whenever anything was told. */
+  /** Waits for a condition, which it checks after each event. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition()) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
@@ -71,14 +71,14 @@ export class RecordingSink implements Sink {
     return this.until(() => this.closes > 0);
   }
 
-  #tell(event: string): void {
+  #record(event: string): void {
     if (event !== 'drain' && (event !== 'data' || this.events.at(-1) !== event)) this.events.push(event);
     this.onEvent();
-    for (const look of [...this.#waiting]) look();
+    for (const check of [...this.#waiting]) check();
   }
 }
 
-/** The next turn of the event loop, and so many more: for "nothing happens", never for "by now it has happened". */
+/** Waits for turns of the event loop. It can show that nothing happens, not that something has. */
 export async function turns(count: number = 1): Promise<void> {
   for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,6 @@
-// A child process that carries bytes between its standard streams and its file descriptor 3, both ways, ends included.
-// It stands for any program that is spoken to over stdin and stdout. (pipe() would not end `process.stdout`.)
+// Relays bytes and ends between the standard streams and file descriptor 3 of this process, in both
+// directions, like any program with a protocol over stdin and stdout. pipe() does not end
+// `process.stdout`.
 import { Socket } from 'node:net';
 
 const input = new Socket({ fd: 0, readable: true, writable: false, allowHalfOpen: true });

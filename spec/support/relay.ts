@@ -1,19 +1,19 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { listening } from './streams.js';
 
-/** Which way a unit goes. */
+/** The direction of a unit: to the server or to the client. */
 export type Way = 'up' | 'down';
-/** What becomes of a unit: the bytes that go on, or what is done to the connection instead. */
+/** The bytes that the relay sends in place of a unit, or the end of the connection. */
 export type Fate = readonly Uint8Array[] | 'end' | 'reset';
-/** Decides about the nth unit (with its length) of one direction; `send` puts bytes into the other direction. */
+/** Decides about the nth unit of one direction. `back` sends bytes into the other direction. */
 export type Meddle = (unit: Buffer, way: Way, nth: number, back: (bytes: Uint8Array) => void) => Fate;
 
-/** Somebody in the middle, who sees where units begin and end. */
+/** An attacker between client and server that can change, drop and add whole units. */
 export class Relay {
   port = 0;
-  /** Connections that came in. */
+  /** Accepted connections. */
   connections = 0;
-  /** Units that have gone each way. */
+  /** Units received in each direction. */
   readonly units: Record<Way, number> = { up: 0, down: 0 };
   readonly #server: Server;
   readonly #streams = new Set<Socket>();
@@ -38,7 +38,7 @@ export class Relay {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Ends both directions of all connections as an impostor would: with an end of stream. */
+  /** Sends an end of stream in both directions of all connections. */
   endAll(): void {
     for (const stream of this.#streams) stream.end();
   }
@@ -48,7 +48,7 @@ export class Relay {
     from.setNoDelay(true);
     let rest = Buffer.alloc(0);
     let over = false;
-    const say = (bytes: Uint8Array): void => {
+    const write = (bytes: Uint8Array): void => {
       if (to.writable) to.write(bytes);
     };
     from.on('data', (chunk: Buffer) => {
@@ -69,12 +69,12 @@ export class Relay {
           to.resetAndDestroy();
           from.resetAndDestroy();
         } else {
-          for (const bytes of fate) say(bytes);
+          for (const bytes of fate) write(bytes);
         }
       }
     });
     from.on('end', () => {
-      if (!over && rest.length > 0) say(rest);
+      if (!over && rest.length > 0) write(rest);
       to.end();
     });
     from.on('error', () => to.destroy());

@@ -8,7 +8,10 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
 
 const entries = Object.entries(manifest.imports);
 
-/** For each `#` specifier of the manifest, its forms as files in lib/. The first is the one for Node. */
+/**
+ * For each `#` specifier of the manifest, its forms as files in lib/. The first is the one for
+ * Node.
+ */
 export const seamSources: ReadonlyMap<string, readonly string[]> = new Map(
   entries.map(([name, { default: node, ...others }]) => [
     name,
@@ -16,7 +19,10 @@ export const seamSources: ReadonlyMap<string, readonly string[]> = new Map(
   ]),
 );
 
-/** The same as the `imports` of a manifest for lib/ compiled file by file, with its root beside them. */
+/**
+ * The same as the `imports` of a manifest for lib/ compiled file by file, with its root beside
+ * them.
+ */
 export const compiledSeams: Readonly<Record<string, string>> = Object.fromEntries(
   entries.map(([name, { default: file }]) => [name, file!.replace('./dist/', './')]),
 );

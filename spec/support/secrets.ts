@@ -12,7 +12,7 @@ function* windows(text: string): Generator<string> {
 
 const base64Of = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '');
 
-/** Every stretch of the private halves that is not one of the public halves too. */
+/** Substrings of the private keys that the public keys do not contain. */
 const secrets: ReadonlySet<string> = (() => {
   const found = new Set<string>();
   const open = new Set<string>();
@@ -29,7 +29,7 @@ const secrets: ReadonlySet<string> = (() => {
   return found;
 })();
 
-/** Whether a text has a stretch of one of the test's private keys in it: PEM, hexadecimal or numbers. */
+/** Whether a text contains a part of a private key of the tests: PEM, hexadecimal or numbers. */
 export function betrays(text: string): boolean {
   const dense = text.replace(/\s/g, '');
   for (const window of windows(dense)) if (secrets.has(window)) return true;
@@ -42,7 +42,7 @@ export function betrays(text: string): boolean {
   return false;
 }
 
-/** Expects that nothing that prints a value prints a private key. */
+/** Expects that no printed form of a value contains a private key. */
 export function expectDiscreet(value: unknown): void {
   const shown = inspect(value, { showHidden: true, depth: 10, maxArrayLength: null, maxStringLength: null });
   expect(betrays(shown)).toBe(false);
@@ -60,7 +60,7 @@ export function expectDiscreet(value: unknown): void {
   }
 }
 
-/** Expects a k4net error of one of these codes that keeps the private keys to itself, and gives it. */
+/** Expects a k4net error of one of these codes that contains no private key, and returns it. */
 export async function refused(promise: Promise<unknown>, ...codes: readonly string[]): Promise<K4netError> {
   const reason: unknown = await promise.then(
     () => expect.fail('it should have been rejected'),
@@ -73,7 +73,7 @@ export async function refused(promise: Promise<unknown>, ...codes: readonly stri
   return error;
 }
 
-/** How a promise came to its end: its value's place taken by `ok`, or the code of the error. */
+/** 'ok' if a promise resolves, otherwise the code of the error. */
 export function outcome(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'ok',

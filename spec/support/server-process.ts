@@ -8,24 +8,24 @@ import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 
 const program = fileURLToPath(new URL('../queue/programs/attacked-server.mjs', import.meta.url));
 
-/** What a victim says of itself. */
+/** The state that a server process reports. */
 export interface ServerReport {
-  /** Of the sockets that are open. */
+  /** The counters of the open sockets. */
   readonly stats: readonly QueueSocketStats[];
-  /** The most memory that it has used so far, in bytes over what it used before the first connection. */
+  /** Peak memory in bytes, above the memory before the first connection. */
   readonly most: { readonly rss: number; readonly arrayBuffers: number };
-  /** The code of each socket that is closed, in the order of their ends. */
+  /** The code of each closed socket, in the order of their ends. */
   readonly ends: readonly string[];
-  /** Of a session of its own that makes calls all the time. */
+  /** A session of the server itself that makes calls all the time. */
   readonly session: {
-    /** Milliseconds that a call took at most, without those in which the process did not run. */
+    /** The longest call in milliseconds, without the time in which the process did not run. */
     readonly longest: number;
-    /** How it was closed, if it was. */
+    /** The code with which it closed. */
     readonly code?: string;
   };
 }
 
-/** A server of queue sockets in a process of its own, which a test can attack. */
+/** A server of queue sockets in another process, which a test can attack. */
 export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #port: number;
@@ -38,7 +38,7 @@ export class ServerProcess {
     this.#pin = pin;
   }
 
-  /** @param session - whether it has a session of its own, which makes calls all the time. */
+  /** @param session - whether the server itself makes calls all the time. */
   static async start(kind: 'plain' | 'encrypted', session: boolean = false): Promise<ServerProcess> {
     const child = fork(program, session ? [kind, 'session'] : [kind], { execArgv: ['--expose-gc'] });
     const [{ port, fingerprint }] = (await once(child, 'message')) as [
@@ -54,7 +54,7 @@ export class ServerProcess {
     return report;
   }
 
-  /** Asks again and again until the report is as it should be. */
+  /** Requests reports until one meets the condition. */
   async reportUntil(condition: (report: ServerReport) => boolean): Promise<ServerReport> {
     for (;;) {
       const report = await this.report();
@@ -62,7 +62,7 @@ export class ServerProcess {
     }
   }
 
-  /** A socket of messages to it. */
+  /** A message socket to the server. */
   connect(): Promise<LockedSocket> {
     const where = { port: this.#port, host: '127.0.0.1' };
     return this.#pin === undefined
@@ -70,7 +70,7 @@ export class ServerProcess {
       : connect({ ...where, pin: this.#pin });
   }
 
-  /** A bare connection to it. */
+  /** A TCP stream to the server. */
   async stream(): Promise<Socket> {
     const stream = connectTcp(this.#port, '127.0.0.1');
     stream.on('error', () => undefined);

@@ -3,7 +3,7 @@ import { K4netError, type K4netErrorCode } from '../../lib/errors.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { turns } from './recorder.js';
 
-/** How a promise stands, without waiting for it. */
+/** The state of a promise, without waiting for it. */
 export interface Watched<T> {
   state: 'pending' | 'resolved' | 'rejected';
   value: T | undefined;
@@ -25,12 +25,12 @@ export function watch<T>(promise: Promise<T>): Watched<T> {
   return watched;
 }
 
-/** Waits for what no promise tells of, a turn of the event loop at a time. */
+/** Waits for a condition, which it checks in each turn of the event loop. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turns();
 }
 
-/** The reason that a promise rejects with; a failure of the test if it resolves. */
+/** Expects that a promise rejects, and returns the reason. */
 export async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => expect.fail('it should have been rejected'),
@@ -38,7 +38,7 @@ export async function reasonOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** Expects a k4net error of that code, and gives it. */
+/** Expects a k4net error of that code, and returns it. */
 export async function failure(promise: Promise<unknown>, code: K4netErrorCode): Promise<K4netError> {
   const reason = await reasonOf(promise);
   expect(reason).toBeInstanceOf(K4netError);
@@ -46,7 +46,7 @@ export async function failure(promise: Promise<unknown>, code: K4netErrorCode): 
   return reason as K4netError;
 }
 
-/** Expects an error of that class, and gives it. */
+/** Expects an error of that class, and returns it. */
 export async function failureOf<T extends K4netError>(
   promise: Promise<unknown>,
   type: new (...args: never[]) => T,
@@ -55,14 +55,14 @@ export async function failureOf<T extends K4netError>(
   return reason instanceof type ? reason : expect.fail(`${String(reason)} is no ${type.name}`);
 }
 
-/** Waits until that many bytes have come in, without taking a message. */
+/** Waits until the socket has received that many bytes, without taking a message. */
 export function arrived(sock: LockedSocket, bytes: number): Promise<void> {
   return until(() => sock.stats().bytesReceived >= bytes);
 }
 
 /**
- * Sends to a peer that takes nothing until that many bytes wait and stay: nothing moves any more although the event
- * loop, which serves both ends, turns and turns.
+ * Sends to a peer that does not read until at least `waiting` bytes are buffered and nothing moves
+ * for many turns of the event loop, which serves both ends.
  */
 export async function fill(
   sock: Pick<LockedSocket, 'send' | 'bufferedAmount'>,
@@ -82,10 +82,10 @@ export async function fill(
   }
 }
 
-/** Turns without a change after which nothing is under way: sealing on another thread takes some of them. */
+/** Turns without a change after which no work is pending. Sealing on another thread takes some. */
 const settled = 3000;
 
-/** Everything that a socket has for its reader, to the end. */
+/** All messages of a socket up to its end. */
 export async function receiveAll(sock: LockedSocket): Promise<Uint8Array[]> {
   const messages: Uint8Array[] = [];
   for await (const message of sock) messages.push(message);

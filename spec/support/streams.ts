@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { testCertificate, testKey } from './test-certificate.js';
 import { recordStderr } from './warnings.js';
 
-/** The two ends of one connection, and what makes it as if it had never been. */
+/** The two ends of one connection. `dispose` releases both and everything behind them. */
 export interface StreamPair {
   readonly near: Duplex;
   readonly far: Duplex;
@@ -68,7 +68,7 @@ export function stdioPair(): Promise<StreamPair> {
   });
 }
 
-/** Starts a server and gives its port (0 for a path). */
+/** Starts a server and returns its port (0 for a path). */
 export async function listening(server: Server, where: { port?: number; host?: string; path?: string }) {
   server.listen(where);
   await once(server, 'listening');

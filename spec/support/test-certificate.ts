@@ -1,6 +1,6 @@
 /**
- * A self-signed certificate for the tests of TLS streams and its key, made once so that a fresh machine needs no
- * tool to make one. TEST ONLY: the key is public, so it protects nothing.
+ * A self-signed certificate for the tests of TLS streams and its key, made once so that a fresh
+ * machine needs no tool to make one. TEST ONLY: the key is public, so it protects nothing.
  */
 export const testCertificate = `-----BEGIN CERTIFICATE-----
 MIIBlTCCATugAwIBAgIUftttJ/wG0JyKR2r2KzzJ+KlVG0kwCgYIKoZIzj0EAwIw

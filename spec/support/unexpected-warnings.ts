@@ -1,4 +1,4 @@
-// Runs before each spec file: a warning that no test has taken fails the test that it was given in.
+// Runs before each spec file. A warning that no test takes fails the test that caused it.
 import { afterAll, afterEach, expect } from 'vitest';
 import { recordWarnings, takeWarnings } from './warnings.js';
 

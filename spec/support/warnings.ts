@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { format, promisify } from 'node:util';
 
-/** A process warning, a line on the console, or what a child process wrote to its standard error. */
+/**
+ * A process warning, a line on the console, or what a child process wrote to its standard error.
+ */
 export interface Warning extends Error {
   readonly code?: string;
 }
@@ -16,7 +18,7 @@ function record(warning: Warning): void {
   warnings.push(warning);
 }
 
-/** Records warnings from now on instead of printing them. The returned function lets them be printed again. */
+/** Records warnings instead of printing them. The returned function restores printing. */
 export function recordWarnings(): () => void {
   const printers = process.listeners('warning');
   const { warn, error } = console;
@@ -33,11 +35,11 @@ export function recordWarnings(): () => void {
 }
 
 /**
- * Takes the warnings that were given so far. A test that provokes warnings takes them, and says which it expects: those that
- * nobody takes fail the test.
+ * Takes the recorded warnings. A test that provokes warnings takes and checks them, because
+ * warnings that no test takes fail the test.
  */
 export async function takeWarnings(): Promise<Warning[]> {
-  // The process tells of a warning in the tick after it was given.
+  // The process emits a warning in the tick after it was created.
   await turn();
   return warnings.splice(0);
 }

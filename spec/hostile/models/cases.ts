@@ -15,7 +15,7 @@ const caseDeadline = 20_000;
 const long = process.env['K4NET_MODEL_CASES'];
 
 /**
- * Runs of one combination: a few in the test run, more if the environment variable says so.
+ * Runs of one combination: a few in the test run, more with the environment variable.
  */
 export function runsOf(quick: number, combinations: number): number {
   return long === undefined ? quick : Math.max(1, Math.ceil(Number(long) / combinations));

@@ -119,14 +119,14 @@ function checkOnce(from: QueueSide, to: QueueSide, violations: Violations): void
 
 /**
  * Callbacks begin in the order in which their messages were sent: those of messages within their
- * lane, those of requests within their name. A name whose callback changes can change its lane.
+ * queue, those of requests within their name. A name whose callback changes can change its queue.
  */
 function checkOrder(side: QueueSide, violations: Violations): void {
   const last = new Map<string, Handled>();
   for (const each of side.handled) {
-    const { kind, name, lane = 'recv', index } = each;
+    const { kind, name, queue = 'recv', index } = each;
     if (kind === 'raw' ? side.receivesTwice : !side.stableNames.has(name)) continue;
-    const key = kind === 'request' ? `request ${name}` : lane;
+    const key = kind === 'request' ? `request ${name}` : queue;
     const before = last.get(key);
     if (before && before.index > index) {
       violations.add(`${side.name} has handled ${before.index} before ${index} in '${key}'`);

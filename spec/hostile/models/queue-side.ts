@@ -23,7 +23,7 @@ export interface Handled {
   readonly kind: SentMessage['kind'];
   readonly name: string;
   /** The group of tasks whose order it keeps; undefined for `recv`. */
-  readonly lane: string | undefined;
+  readonly queue: string | undefined;
 }
 
 /** One side of a case: a queue socket with its callbacks, its sent and its handled messages. */
@@ -227,7 +227,7 @@ export class QueueSide {
     const nameEnd = raw ? 0 : message.indexOf(0) + 1;
     const { index, kind } = headOf(message.subarray(nameEnd));
     const name = raw ? '' : new TextDecoder().decode(message.subarray(0, nameEnd - 1));
-    this.handled.push({ index, kind, name, lane: undefined });
+    this.handled.push({ index, kind, name, queue: undefined });
   }
 
   async #receiveAll(): Promise<void> {
@@ -256,14 +256,14 @@ export class QueueSide {
   #register({ name, behaviour, concurrency, priority }: CallbackPlan): void {
     const generation = (this.#generation += 1);
     const shared = `shared ${priority}`;
-    const lane = concurrency === undefined ? shared : `own ${generation}`;
+    const queue = concurrency === undefined ? shared : `own ${generation}`;
     this.queue.registerCallback(
       name,
       (reader) => {
         const payload = reader.read();
         const { index, kind } = headOf(payload);
-        this.handled.push({ index, kind, name, lane: `${lane} of ${kind}s` });
-        const lanes = concurrency === undefined ? `shared ${kind}` : lane;
+        this.handled.push({ index, kind, name, queue: `${queue} of ${kind}s` });
+        const lanes = concurrency === undefined ? `shared ${kind}` : queue;
         const shared = kind === 'request' ? this.plan.requestConcurrency : this.plan.concurrency;
         // Messages have no window: one that waits behind a callback keeps the answer back that
         // this one waits for.
@@ -279,12 +279,12 @@ export class QueueSide {
     );
   }
 
-  /** Counts the running callbacks of a lane, and checks their limit. */
-  #count(lane: string, limit: number, behave: () => unknown): unknown {
-    const running = (this.#running.get(lane) ?? 0) + 1;
-    this.#running.set(lane, running);
-    const done = (): void => void this.#running.set(lane, (this.#running.get(lane) ?? 0) - 1);
-    if (running > limit) this.#violations.add(`${this.name}: ${running} callbacks at a time in ${lane}`);
+  /** Counts the running callbacks of a queue, and checks their limit. */
+  #count(queue: string, limit: number, behave: () => unknown): unknown {
+    const running = (this.#running.get(queue) ?? 0) + 1;
+    this.#running.set(queue, running);
+    const done = (): void => void this.#running.set(queue, (this.#running.get(queue) ?? 0) - 1);
+    if (running > limit) this.#violations.add(`${this.name}: ${running} callbacks at a time in ${queue}`);
     let result: unknown;
     try {
       result = behave();
@@ -341,8 +341,7 @@ export class QueueSide {
     const expected =
       (error as { code?: unknown } | undefined)?.code === 'BOOM' ||
       (kind === 'message' && K4netError.is(error, 'K4NET_NO_CALLBACK') && this.plan.unmatched === 'error');
-    if (!expected)
-      this.#violations.add(`${this.name}: onError heard of ${kind} '${name}': ${describe(error)}`);
+    if (!expected) this.#violations.add(`${this.name}: onError got ${kind} '${name}': ${describe(error)}`);
   }
 
   /** Whether an error is valid only because one side has ended. */

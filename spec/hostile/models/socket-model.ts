@@ -91,7 +91,7 @@ async function checkSockets(
       .filter(({ state }) => ['accepted', 'pending', 'lost'].includes(state)).length;
     if (to.ended?.error && !cut) violations.add(`${to.name} failed although nothing was cut`);
     if (to.ended && !to.ended.error && missing > 0 && !mayLookClean(plan, from, to)) {
-      violations.add(`${to.name} saw an end in good order although ${missing} messages are missing`);
+      violations.add(`${to.name} saw a clean end although ${missing} messages are missing`);
     }
     if (!cut && !to.closed && !to.ended) violations.add(`${to.name} has never seen the end`);
     const info = await to.socket.closed;

@@ -22,8 +22,7 @@ export class SocketSide {
   readonly plan: SidePlan;
   readonly sent: Sent[] = [];
   /**
-   * The error that told that nothing more comes; undefined inside for an end of a loop in good
-   * order.
+   * The error that ended receiving. The inner value is undefined for a loop that ended cleanly.
    */
   ended: { readonly error: K4netError | undefined } | undefined;
   /**
@@ -95,7 +94,7 @@ export class SocketSide {
     return [
       `${this.name}: ${socket.readyState}, step ${this.#stepsDone} of ${this.plan.steps.length}`,
       `sent ${sent.map(count).join(', ')}; received ${this.received.length}`,
-      this.ended ? `ended: ${this.ended.error ? describe(this.ended.error) : 'in good order'}` : 'not ended',
+      this.ended ? `ended: ${this.ended.error ? describe(this.ended.error) : 'cleanly'}` : 'not ended',
       `closed by itself: ${this.closed}, cut by itself: ${this.cut ?? 'no'}`,
       `pending: ${this.pending.toString()}; ${JSON.stringify(socket.stats())}`,
     ].join('\n  ');

@@ -1,4 +1,4 @@
-// A server keeps its process running unless it is unref'd. Prints its state and exits, or does not.
+// A server keeps its process running unless unref() was called. Prints its state.
 import { connect, listen } from '../../../dist/index.js';
 
 const server = await listen({ port: 0, plain: true });

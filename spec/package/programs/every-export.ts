@@ -1,4 +1,5 @@
-// Type-checked against the packed package, with neither Node's types nor the DOM's. It is never run.
+// Type-checked against the packed package, with neither Node's types nor the DOM's. It is never
+// run.
 import {
   BinaryEditor,
   BinaryReader,
@@ -226,7 +227,7 @@ export function errors(thrown: unknown): K4netErrorCode | undefined {
   return new K4netError('K4NET_INTERNAL', 'else', options).code;
 }
 
-/** What somebody needs who brings a carrier of their own. */
+/** A transport that the program implements. */
 export class Carrier implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';

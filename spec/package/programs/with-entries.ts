@@ -1,4 +1,5 @@
-// Type-checked against the packed package, with neither Node's types nor the DOM's. It is never run.
+// Type-checked against the packed package, with neither Node's types nor the DOM's. It is never
+// run.
 import { type BinaryReader, codec, type Codec, type DecodeError } from 'k4net';
 import * as binary from 'k4net/binary';
 import * as codecs from 'k4net/codec';

@@ -1,7 +1,7 @@
-// A server in a process of its own, for tests that attack it.
-// Usage: node --expose-gc victim.mjs KIND [session], with a channel to its parent: says its port, and answers each message
-// of the parent with the counters of the sockets that are open, the most memory that it has used, and how long a call of
-// a session of its own has taken at most.
+// A server in another process, for tests that attack it.
+// Usage: node --expose-gc attacked-server.mjs KIND [session], with a channel to the parent process.
+// It sends its port. It answers each message of the parent with a ServerReport, see
+// spec/support/server-process.ts.
 import { setTimeout } from 'node:timers/promises';
 import { connect, listen, QueueSocket } from '../../../dist/index.js';
 
@@ -48,7 +48,7 @@ void server.serve(async (socket) => {
   queues.delete(queue);
 });
 
-/** Milliseconds that this process has worked: those in which others had the processor do not count. */
+/** Milliseconds in which this process ran, without the time of other processes. */
 const worked = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

@@ -1,4 +1,5 @@
-// Makes calls and forgets their promises. Prints which of them became unhandled rejections, as JSON.
+// Makes calls and forgets their promises. Prints which of them became unhandled rejections, as
+// JSON.
 import { once } from 'node:events';
 import { connect as connectTcp, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,6 @@
-// Makes calls of every kind over real TCP until they are all settled, cuts the connections, and says what is left of it
-// all: a line of JSON. Usage: node --expose-gc soak.mjs KIND CALLS IN_FLIGHT CONNECTIONS
+// Makes calls of every kind over real TCP until they are all settled, cuts the connections, and
+// says what is left of it all: a line of JSON. Usage: node --expose-gc soak.mjs KIND CALLS
+// IN_FLIGHT CONNECTIONS
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
 import { createServer, connect } from 'node:net';
@@ -201,7 +202,7 @@ async function connection(seed, count, tally) {
   const worker = async () => {
     while (made < count) await one();
   };
-  // Now and then everybody who shares a signal is given up: nobody else would end those that are held.
+  // Sometimes aborts a shared signal: nothing else ends the calls that are held.
   let working = true;
   const giveUp = (async () => {
     while (working) {

@@ -1,4 +1,4 @@
-// A runtime that has none of Node's globals: what needs no file and no network works, the rest says what is missing.
+// A runtime without the globals of Node: code without files and network works, the rest rejects.
 const { log } = console;
 const { exit } = process;
 // Newer versions of Node load what is behind their own channels late, and that wants a Buffer.

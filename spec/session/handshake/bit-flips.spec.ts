@@ -8,7 +8,7 @@ type Side = 'client' | 'server';
 interface Mode {
   readonly name: string;
   readonly make: () => Promise<Pair>;
-  /** Bytes of each direction of which every bit is flipped; of the others it is one bit in five bytes. */
+  /** Bytes of each direction whose every bit is flipped. Of others, one bit in five bytes is. */
   readonly full: Readonly<Record<Side, readonly (readonly [from: number, to: number])[]>>;
 }
 
@@ -21,8 +21,9 @@ async function vectorPair(name: string): Promise<Pair> {
   return { client: new MemoryEnd(await vectorClient(base)), server: new MemoryEnd(await vectorServer(base)) };
 }
 
-// Every bit of every kind of message is flipped in at least one mode: KeyRequest and KeyOffer with a pin and without
-// one, the hellos where the client has the key, ClientFinished without a key and with one, and the confirm.
+// Every bit of every kind of message is flipped in at least one mode: KeyRequest and KeyOffer with
+// a pin and without one, the hellos where the client has the key, ClientFinished without a key and
+// with one, and the confirm.
 const modes: Mode[] = [
   { name: 'the key is given', make: () => vectorPair('plain-2048'), full: { client: all, server: all } },
   {

@@ -42,7 +42,7 @@ async function prepare(test: VectorCase, base: VectorHandshake, cipher: CipherCh
   return { end, confirms: same.filter(({ name }) => name === 'confirm').length };
 }
 
-/** Code of the alert that a unit is, and where it stands. */
+/** The code of the alert in a unit, and its offset. */
 function readAlert(unit: Bytes, test: VectorCase, base: VectorHandshake, ownEpochOne: number): unknown {
   if (unit[0] === 0x4b) return { alert: unit[6], in: 'clear' };
   const epoch = unit[0] === 0x41 ? 0 : 1;

@@ -45,8 +45,8 @@ class Interruption {
 }
 
 /**
- * A handshake in which one side fails at a given moment. Returns the error of the other side, and whether the moment
- * came.
+ * A handshake in which one side fails at a given moment. Returns the error of the other side, and
+ * whether the moment came.
  */
 async function interrupted(
   role: Role,

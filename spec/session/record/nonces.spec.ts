@@ -23,7 +23,7 @@ import { framed } from '../pairs.js';
 const backend = chooseBackend('node') as SyncBackend;
 const secret = (fill: number): Bytes => new Uint8Array(32).fill(fill);
 
-/** A backend that records which pairs of key and nonce its ciphers encrypt with. Each may encrypt one record. */
+/** A backend that records the key and nonce of each record that its ciphers encrypt. */
 class Nonces {
   readonly used = new Set<string>();
   created = 0;
@@ -223,7 +223,7 @@ describe('a connection that ends', () => {
   const key = generateKeyPair({ keySize: 2048 });
   const plan = { succeeded: () => Promise.resolve(), timeout: 10_000 };
 
-  /** Two secure transports that have prepared ciphers, because they have answered each other several times. */
+  /** Two secure transports that exchanged enough records to prepare ciphers. */
   async function inUse(): Promise<
     Record<'client' | 'server', { end: SecureTransport; sink: RecordingSink }>
   > {

@@ -1,5 +1,5 @@
-// A client that sends one-byte messages, each alone in a padded record, and says how many have left it.
-// Usage: node padded-peer.mjs PORT PADDING COUNT
+// A client that sends one-byte messages, each alone in a padded record, and prints how many it has
+// sent. Usage: node padded-peer.mjs PORT PADDING COUNT
 import { connect } from 'node:net';
 import { EncryptedSocket } from '../../../dist/index.js';
 

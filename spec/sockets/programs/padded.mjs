@@ -1,5 +1,5 @@
-// Receives one-byte messages in padded records from another process, first some that it reads and then as many unread
-// ones as its receive buffer takes, and prints what they cost: a line of JSON.
+// Receives one-byte messages in padded records from another process, first some that it reads and
+// then as many unread ones as its receive buffer takes, and prints what they cost: a line of JSON.
 // Usage: node --expose-gc padded.mjs CIPHER PADDING
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ const peer = fork(fileURLToPath(new URL('padded-peer.mjs', import.meta.url)), [
 const [stream] = await accepted;
 const sock = new EncryptedSocket(stream, { key: await generateKeyPair(), isServer: true, cipher });
 
-/** Memory in use when all garbage is gone: buffers are given back by finalizers, which run in a later turn. */
+/** Memory after garbage collection. Finalizers release buffers in a later turn. */
 async function memory() {
   for (let round = 0; round < 3; round += 1) {
     global.gc();
@@ -32,7 +32,7 @@ async function memory() {
   return process.memoryUsage();
 }
 
-// The same traffic warms the allocator up, so that the difference is what the unread messages hold.
+// The same traffic warms up the allocator, so that the difference is the unread messages.
 for (let i = 0; i < read; i += 1) await sock.recv();
 const before = await memory();
 // Reading stops when the receive buffer is full: a message costs its bytes and 128.

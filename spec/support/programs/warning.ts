@@ -1,4 +1,5 @@
-// Tests of which some give warnings, for spec/support/warnings.spec.ts. Their titles say how they end.
+// Some of these tests cause warnings, for spec/support/warnings.spec.ts. The titles name the
+// results.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
-import { expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, it } from 'vitest';
 import { LockedSocket, memoryPair } from '../../lib/index.js';
+import { needDist, run } from '../support/dist.js';
 
 const count = 20_000;
 
@@ -34,7 +36,7 @@ async function tcp(): Promise<[net.Socket, net.Socket]> {
   return [near, far];
 }
 
-test.each([
+it.each([
   ['joined streams', joined],
   ['tcp', tcp],
   ['memory', memoryPair],
@@ -54,3 +56,29 @@ test.each([
       expect.fail(`message ${i}`);
   });
 });
+
+beforeAll(needDist);
+
+const program = fileURLToPath(new URL('programs/padded.mjs', import.meta.url));
+const mib = 1024 * 1024;
+
+interface Figures {
+  readonly held: number;
+  readonly external: number;
+  readonly rss: number;
+}
+
+// Without the copies of the decoder, these messages keep 70 MiB (node) and 490 MiB (webcrypto).
+it.each(['node', 'webcrypto'])(
+  'unread one-byte messages keep no padding in memory with the %s cipher',
+  async (cipher) => {
+    const { code, out, err } = await run(process.execPath, ['--expose-gc', program, cipher, 'block:262144']);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    const { held, external, rss } = JSON.parse(out) as Figures;
+    expect(held).toBeGreaterThan(1900);
+    expect(external).toBeLessThan(2 * mib);
+    // Freed memory that the allocator keeps varies by about 30 MiB.
+    expect(rss).toBeLessThan(64 * mib);
+  },
+);

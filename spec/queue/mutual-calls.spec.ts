@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
+import { type QueuePair, tcpKinds, useFixture } from '../support/fixture.js';
 import { pattern, same } from '../support/random.js';
-import { tcpKinds, useFixture, type QueuePair } from '../support/fixture.js';
 
-/** Nothing here waits for a time: a hang should be found by the limit of the test, and not be hidden by that of a call. */
+/** Without a call timeout, a deadlock exceeds the limit of the test. */
 const patient = { callTimeout: Infinity };
 const large = 100 * 1024;
-/** What a callback sends back while it waits to answer. */
+/** Size of the nested call of a callback. */
 const small = 1024;
 
-/** Bytes that only this call of this side has; made from a pattern that is there once, so that it costs little. */
+/** A payload unique to the call. All share one pattern, which makes them cheap. */
 const basis = pattern(large, 5);
 function payloadOf(side: string, index: number, length: number): Uint8Array {
   const bytes = basis.slice(0, length);
@@ -18,7 +18,7 @@ function payloadOf(side: string, index: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** What a callback makes of a payload: as long, and unlike it. */
+/** A different payload of the same length. */
 function answerTo(payload: Uint8Array, step: number): Uint8Array {
   const answer = payload.slice();
   answer.set(payload.subarray(0, 8).map((byte) => byte ^ step));
@@ -46,7 +46,7 @@ describe.each(tcpKinds)('two queue sockets that call each other, %s', (kind) => 
       queue.registerCallback('leaf', (reader: BinaryReader) => answerTo(reader.read(), 1), {
         concurrency: Infinity,
       });
-      // Its answer needs one of the end that waits for it.
+      // Its answer depends on an answer of the calling end.
       queue.registerCallback('nested', async (reader, { socket }) => {
         const payload = reader.read();
         const answer = await socket.call('leaf', payload.subarray(0, small));

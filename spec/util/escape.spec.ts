@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PeerAlertError, RemoteError } from '../../lib/errors.js';
-import { escapeText } from '../../lib/util/escape.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
+import { escapeText } from '../../lib/util/escape.js';
 
 const hostile = 'ok\u001b[2J\r\nroot: granted\u0085\u009b31m \u202egnp.exe\u2066\u2028\ufeff\u200b\ud800';
 const unsafe = /(?![ \ufe0f])[\p{C}\p{Z}\p{DI}]/u;

@@ -1,9 +1,8 @@
-// Calls that nobody waits for any more must not hold anything: at either end, however many there are.
 import { expect, it } from 'vitest';
 import { RemoteError } from '../../lib/errors.js';
+import { useFixture } from '../support/fixture.js';
 import { turns } from '../support/recorder.js';
 import { failure, reasonOf, until, watch } from '../support/sockets.js';
-import { useFixture } from '../support/fixture.js';
 
 const fixture = useFixture('plain over TCP');
 
