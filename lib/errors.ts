@@ -110,8 +110,9 @@ export class TooLargeError extends K4netError {
   /** The limit in bytes. */
   readonly limit: number;
 
-  constructor(size: number, limit: number, what: string = 'a message') {
-    super('K4NET_TOO_LARGE', `${what} of ${size} bytes is over the limit of ${limit} bytes`);
+  /** @param limitName - the option that sets the limit. */
+  constructor(size: number, limit: number, what: string = 'a message', limitName: string = 'maxSize') {
+    super('K4NET_TOO_LARGE', `${what} of ${size} bytes exceeds ${limitName} (${limit} bytes)`);
     this.size = size;
     this.limit = limit;
   }
@@ -127,7 +128,7 @@ export class EndOfDataError extends K4netError {
   readonly available: number;
 
   constructor(offset: number, wanted: number, available: number) {
-    super('K4NET_END_OF_DATA', `a read of ${wanted} bytes at offset ${offset} finds only ${available}`);
+    super('K4NET_END_OF_DATA', `cannot read ${wanted} bytes at offset ${offset}: only ${available} are left`);
     this.offset = offset;
     this.wanted = wanted;
     this.available = available;
@@ -168,7 +169,7 @@ export class KeyMismatchError extends K4netError {
   readonly actual: string;
 
   constructor(expected: string, actual: string) {
-    super('K4NET_KEY_MISMATCH', `the server's key is ${actual}, but ${expected} was expected`);
+    super('K4NET_KEY_MISMATCH', `the server has the key ${actual}, but the expected key is ${expected}`);
     this.expected = expected;
     this.actual = actual;
   }
@@ -240,7 +241,7 @@ export class RemoteError extends K4netError {
 
   constructor(callback: string, remoteCode: string, remoteMessage: string) {
     const code = remoteCode === '' ? '' : ` (${escapeText(remoteCode)})`;
-    super('K4NET_REMOTE', `'${callback}' failed at the other end: ${escapeText(remoteMessage)}${code}`);
+    super('K4NET_REMOTE', `'${callback}' failed at the peer: ${escapeText(remoteMessage)}${code}`);
     this.callback = callback;
     this.remoteCode = remoteCode;
     this.remoteMessage = remoteMessage;

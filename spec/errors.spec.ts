@@ -124,10 +124,10 @@ describe('a TimeoutError is a whole sentence', () => {
     const { port } = await fixture.rawServer(() => undefined);
     const address = { host: '127.0.0.1', port, key: keys.server.publicKey };
     expect(await message(connect({ ...address, handshakeTimeout: 20, retry: false }))).toBe(
-      'the handshake did not succeed within 20 ms',
+      'the handshake did not succeed (handshakeTimeout) within 20 ms',
     );
     expect(await message(connect({ ...address, timeout: 20 }))).toBe(
-      `there was no connection to 127.0.0.1:${port} within 20 ms`,
+      `no connection to 127.0.0.1:${port} within 20 ms`,
     );
   });
 

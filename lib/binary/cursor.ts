@@ -58,24 +58,28 @@ export abstract class BinaryCursor {
 
   /** The target of a seek, not yet checked against the end. */
   protected target(offset: number, whence: SeekWhence): number {
-    if (typeof offset !== 'number') throw new TypeError(`an offset is a number, not ${kindOf(offset)}`);
+    if (typeof offset !== 'number') throw new TypeError(`an offset must be a number, not ${kindOf(offset)}`);
     const known: readonly unknown[] = [SEEK_SET, SEEK_CUR, SEEK_END];
     if (!known.includes(whence)) {
-      throw new RangeError(`whence is SEEK_SET (0), SEEK_CUR (1) or SEEK_END (2), not ${String(whence)}`);
+      throw new RangeError(
+        `whence must be SEEK_SET (0), SEEK_CUR (1) or SEEK_END (2), not ${String(whence)}`,
+      );
     }
     const from = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? this.position : this.end;
     const target = from + offset;
     if (Number.isInteger(offset) && Number.isSafeInteger(target) && target >= 0) return target;
-    throw new RangeError(`a seek by ${show(offset)} from ${from} leads before the start of the data`);
+    throw new RangeError(
+      `cannot seek by ${show(offset)} from ${from}: the position is before the start of the data`,
+    );
   }
 
   /** The next multiple of an alignment; the position itself if it is one. */
   protected aligned(alignment: number): number {
     if (typeof alignment !== 'number') {
-      throw new TypeError(`an alignment is a number, not ${kindOf(alignment)}`);
+      throw new TypeError(`an alignment must be a number, not ${kindOf(alignment)}`);
     }
     if (!Number.isSafeInteger(alignment) || alignment < 1) {
-      throw new RangeError(`an alignment is a whole number from 1 up, not ${show(alignment)}`);
+      throw new RangeError(`an alignment must be a whole number from 1 up, not ${show(alignment)}`);
     }
     const over = this.position % alignment;
     return over === 0 ? this.position : this.position + (alignment - over);
@@ -93,16 +97,16 @@ export function show(value: number | bigint): string {
 
 /** A count of elements or bytes. */
 export function checkCount(what: string, value: unknown): number {
-  if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${kindOf(value)}`);
+  if (typeof value !== 'number') throw new TypeError(`${what} must be a number, not ${kindOf(value)}`);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new RangeError(`${what} is a whole number from 0 up, not ${value}`);
+  throw new RangeError(`${what} must be a whole number from 0 up, not ${value}`);
 }
 
 /** Checks for an array or a typed array: a string has a length and elements too. */
 export function checkArray<T>(what: string, values: ArrayLike<T>): ArrayLike<T> {
   const given: unknown = values;
   if (Array.isArray(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView))) return values;
-  throw new TypeError(`${what} is an array, not ${kindOf(given)}`);
+  throw new TypeError(`${what} must be an array, not ${kindOf(given)}`);
 }
 
 /** The initial bytes as a plain Uint8Array. The `slice` of Node's `Buffer` does not copy. */

@@ -25,9 +25,9 @@ function integer(
   set: Set<number>,
 ): Kind<number> {
   const check = (value: unknown): number => {
-    if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${kindOf(value)}`);
+    if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
     if (Number.isInteger(value) && value >= min && value <= max) return value;
-    throw new RangeError(`${name} is a whole number from ${min} to ${max}, not ${show(value)}`);
+    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${show(value)}`);
   };
   return { name, size, check, get, set };
 }
@@ -42,14 +42,14 @@ function bigInteger(
   const check = (value: unknown): bigint => {
     if (typeof value === 'number') {
       if (!Number.isSafeInteger(value)) {
-        throw new RangeError(`${name} is a bigint or a safe whole number, not ${show(value)}`);
+        throw new RangeError(`${name} must be a bigint or a safe whole number, not ${show(value)}`);
       }
     } else if (typeof value !== 'bigint') {
-      throw new TypeError(`${name} is a bigint or a number, not ${kindOf(value)}`);
+      throw new TypeError(`${name} must be a bigint or a number, not ${kindOf(value)}`);
     }
     const big = BigInt(value);
     if (big >= min && big <= max) return big;
-    throw new RangeError(`${name} is a whole number from ${min} to ${max}, not ${show(value)}`);
+    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${show(value)}`);
   };
   return { name, size: 8, check, get, set };
 }
@@ -63,9 +63,9 @@ function real(
   set: Set<number>,
 ): Kind<number> {
   const check = (value: unknown): number => {
-    if (typeof value !== 'number') throw new TypeError(`${name} is a number, not ${kindOf(value)}`);
+    if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
     if (!Number.isFinite(value) || !overflows(value)) return value;
-    throw new RangeError(`${name} is a number from -${limit} to ${limit}, not ${show(value)}`);
+    throw new RangeError(`${name} must be a number from -${limit} to ${limit}, not ${show(value)}`);
   };
   return { name, size, check, get, set };
 }
@@ -218,7 +218,7 @@ export const bool: Kind<boolean> = {
   size: 1,
   check: (value) => {
     if (typeof value === 'boolean') return value;
-    throw new TypeError(`a bool is a boolean, not ${kindOf(value)}`);
+    throw new TypeError(`a bool must be a boolean, not ${kindOf(value)}`);
   },
   get: (view, at) => view.getUint8(at) !== 0,
   set: (view, at, value) => {
@@ -232,16 +232,16 @@ export const char: Kind<Uint8Array> = {
   check: (value) => {
     if (value instanceof Uint8Array) {
       if (value.length === 1) return value;
-      throw new RangeError(`a char is one byte, not ${value.length} bytes`);
+      throw new RangeError(`a char must be one byte, not ${value.length} bytes`);
     }
     if (typeof value !== 'string') {
-      throw new TypeError(`a char is a Uint8Array or a string, not ${kindOf(value)}`);
+      throw new TypeError(`a char must be a Uint8Array or a string, not ${kindOf(value)}`);
     }
-    if (value.length !== 1) throw new RangeError(`a char is one character, not ${value.length}`);
+    if (value.length !== 1) throw new RangeError(`a char must be one character, not ${value.length}`);
     const code = value.charCodeAt(0);
     if (code <= 0xff) return Uint8Array.of(code);
     throw new RangeError(
-      `a char is a character from U+0000 to U+00FF, not U+${code.toString(16).toUpperCase()}`,
+      `a char must be a character from U+0000 to U+00FF, not U+${code.toString(16).toUpperCase()}`,
     );
   },
   get: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, 1),

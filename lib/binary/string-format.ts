@@ -47,7 +47,7 @@ export function stringFormat(
   const unit = codec?.unit ?? 1;
   const size = options.size === undefined ? undefined : checkCount('the size of a string', options.size);
   if (size !== undefined && size % unit !== 0) {
-    throw new RangeError(`the size of a utf-16le string is an even number of bytes, not ${size}`);
+    throw new RangeError(`the size of a utf-16le string must be an even number of bytes, not ${size}`);
   }
   return { codec, unit, size, pad: checkPad(options.pad, codec) };
 }
@@ -58,7 +58,7 @@ export function elementFormat(
   options: StringOptions | RawStringOptions | undefined,
 ): StringFormat {
   const format = stringFormat(where, options);
-  if (format.size === 0) throw new RangeError('the size of a string in an array is 1 or more, not 0');
+  if (format.size === 0) throw new RangeError('the size of a string in an array must be 1 or more, not 0');
   return format;
 }
 
@@ -66,7 +66,7 @@ function checkEncoding(encoding: unknown): Codec | null {
   if (encoding === null) return null;
   if (encoding === undefined) return usual.codec;
   if (typeof encoding !== 'string') {
-    throw new TypeError(`an encoding is a string or null, not ${kindOf(encoding)}`);
+    throw new TypeError(`an encoding must be a string or null, not ${kindOf(encoding)}`);
   }
   const codec = codecs.get(encoding);
   if (codec !== undefined) return codec;
@@ -77,13 +77,14 @@ function checkPad(pad: unknown, codec: Codec | null): number {
   if (pad === undefined) return 0;
   let value: unknown = pad;
   if (pad instanceof Uint8Array) {
-    if (pad.length !== 1) throw new RangeError(`a pad is one byte, not ${pad.length} bytes`);
+    if (pad.length !== 1) throw new RangeError(`a pad must be one byte, not ${pad.length} bytes`);
     value = pad[0];
   }
-  if (typeof value !== 'number') throw new TypeError(`a pad is a number or a Uint8Array, not ${kindOf(pad)}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`a pad must be a number or a Uint8Array, not ${kindOf(pad)}`);
   const limit = codec?.padLimit ?? 0xff;
   if (Number.isInteger(value) && value >= 0 && value <= limit) return value;
-  throw new RangeError(`the pad of ${codec?.name ?? 'raw'} strings is from 0 to ${limit}, not ${value}`);
+  throw new RangeError(`the pad of ${codec?.name ?? 'raw'} strings must be from 0 to ${limit}, not ${value}`);
 }
 
 /** The bytes of a string, cut to its size, without pads and terminator. */
@@ -102,12 +103,12 @@ export function encodeString(format: StringFormat, value: unknown): Uint8Array {
 
 function checkText(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new TypeError(`a string is a string, not ${kindOf(value)}`);
+  throw new TypeError(`a string must be a string, not ${kindOf(value)}`);
 }
 
 function rawBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new TypeError(`a string with the encoding null is a Uint8Array, not ${kindOf(value)}`);
+  throw new TypeError(`a string with the encoding null must be a Uint8Array, not ${kindOf(value)}`);
 }
 
 /** Where the first pad between two offsets begins, or -1. */

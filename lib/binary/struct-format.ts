@@ -61,7 +61,8 @@ const knownLimit = 128;
 export function structLayout(format: string): StructLayout {
   const found = known.get(format);
   if (found !== undefined) return found;
-  if (typeof format !== 'string') throw new TypeError(`a struct format is a string, not ${kindOf(format)}`);
+  if (typeof format !== 'string')
+    throw new TypeError(`a struct format must be a string, not ${kindOf(format)}`);
   const layout = parse(format);
   if (known.size >= knownLimit) known.clear();
   known.set(format, layout);
@@ -129,7 +130,7 @@ export function checkStruct(layout: StructLayout, values: readonly unknown[]): v
 
 function stringValue(letter: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new TypeError(`the value of the struct letter ${letter} is a Uint8Array, not ${kindOf(value)}`);
+  throw new TypeError(`the value of the struct letter ${letter} must be a Uint8Array, not ${kindOf(value)}`);
 }
 
 /** Writes values that `checkStruct` accepted. The caller reserves the bytes. */

@@ -119,11 +119,11 @@ export function isSchema(value: unknown): value is StandardSchema {
 export function minSizeOf(what: string, part: unknown): number {
   if (!isCodec(part)) {
     const hint = isSchema(part) ? 'a schema, which must describe a whole message' : kindOf(part);
-    throw new TypeError(`${what} is a codec, not ${hint}`);
+    throw new TypeError(`${what} must be a codec, not ${hint}`);
   }
   const size = part.minSize ?? 1;
   if (Number.isSafeInteger(size) && size >= 0) return size;
-  throw new RangeError(`the minSize of ${what} is a whole number from 0 up, not ${String(size)}`);
+  throw new RangeError(`the minSize of ${what} must be a whole number from 0 up, not ${String(size)}`);
 }
 
 /**

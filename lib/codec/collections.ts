@@ -69,7 +69,7 @@ export function tuple<const C extends readonly AnyCodec[]>(codecs: C): Codec<Tup
     encode(writer, values) {
       checkArray('a tuple', values);
       if (values.length !== places.length) {
-        throw new TypeError(`a tuple of ${places.length} values, not of ${values.length}`);
+        throw new TypeError(`a tuple must have ${places.length} values, not ${values.length}`);
       }
       let index = 0;
       try {
@@ -97,7 +97,7 @@ export function tuple<const C extends readonly AnyCodec[]>(codecs: C): Codec<Tup
 
 function checkArray(what: string, values: readonly unknown[]): void {
   const given: unknown = values;
-  if (!Array.isArray(given)) throw new TypeError(`${what} is an array, not ${kindOf(given)}`);
+  if (!Array.isArray(given)) throw new TypeError(`${what} must be an array, not ${kindOf(given)}`);
 }
 
 /** The keys of a map: values that are equal if their bytes are equal. */
@@ -117,7 +117,7 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
     minSize: 4,
     encode(writer, entries) {
       const given: unknown = entries;
-      if (!(given instanceof Map)) throw new TypeError(`a map is a Map, not ${kindOf(given)}`);
+      if (!(given instanceof Map)) throw new TypeError(`a map must be a Map, not ${kindOf(given)}`);
       const count = entries.size;
       writer.writeUint32(count);
       const start = writer.tell();
@@ -141,7 +141,7 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
         while (entries.size < count) {
           const from = reader.tell();
           const k = key.decode(reader);
-          if (entries.has(k)) throw malformed(reader, from, 'a map has each key once');
+          if (entries.has(k)) throw malformed(reader, from, 'a map has a key twice');
           entries.set(k, value.decode(reader));
         }
       } catch (error) {
@@ -190,7 +190,7 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
         for (; index < count; index += 1) {
           const from = reader.tell();
           const k = string.decode(reader);
-          if (k in entries) throw malformed(reader, from, 'a record has each key once');
+          if (k in entries) throw malformed(reader, from, 'a record has a key twice');
           entries[k] = value.decode(reader);
         }
       } catch (error) {
@@ -206,7 +206,7 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
 /** Rejects arrays and maps too: they have no such keys, so they would be sent as an empty record. */
 function checkRecord(value: unknown): void {
   if (typeof value === 'object' && value !== null && !(Symbol.iterator in value)) return;
-  throw new TypeError(`a record is an object, not ${kindOf(value)}`);
+  throw new TypeError(`a record must be an object, not ${kindOf(value)}`);
 }
 
 /**

@@ -75,12 +75,12 @@ export function readOneOf<T extends string | object>(
 ): T {
   const found = choices[reader.readUint8()];
   if (found !== undefined) return found;
-  throw malformed(reader, reader.tell() - 1, `${what} is from 0 to ${choices.length - 1}`);
+  throw malformed(reader, reader.tell() - 1, `${what} must be from 0 to ${choices.length - 1}`);
 }
 
 /** Reads a byte that is 0 or 1. Other values are rejected, so that a value has only one encoding. */
 export function readFlag(reader: BinaryReader, what: string): boolean {
   const flag = reader.readUint8();
   if (flag <= 1) return flag === 1;
-  throw malformed(reader, reader.tell() - 1, `${what} is 0 or 1`);
+  throw malformed(reader, reader.tell() - 1, `${what} must be 0 or 1`);
 }

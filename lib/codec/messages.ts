@@ -37,7 +37,7 @@ export interface Route {
 export function compile(messages: Messages): ReadonlyMap<string, Route> {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new TypeError(`messages are an object of codecs, not ${kindOf(given)}`);
+    throw new TypeError(`messages must be an object of codecs, not ${kindOf(given)}`);
   }
   const routes = new Map<string, Route>();
   for (const [name, type] of Object.entries(messages)) {
@@ -64,5 +64,5 @@ function payloadOf(what: string, messageName: string, type: PayloadType): Payloa
 
 function checkType(what: string, type: unknown): StandardSchema | Codec<unknown> {
   if (isSchema(type) || isCodec(type)) return type;
-  throw new TypeError(`${what} is a codec or a schema, not ${kindOf(type)}`);
+  throw new TypeError(`${what} must be a codec or a schema, not ${kindOf(type)}`);
 }

@@ -53,7 +53,11 @@ export function readPayload<O>(codec: Codec<never, O>, reader: BinaryReader, sub
   if (remaining === 0) return value;
   const { what, messageName } = subject;
   const offset = reader.tell() - start;
-  throw new DecodeError(what, `${remaining} bytes are left over`, { messageName, offset, path: '' });
+  throw new DecodeError(what, `${remaining} bytes are left after the value`, {
+    messageName,
+    offset,
+    path: '',
+  });
 }
 
 /** A payload described by a codec. It is always synchronous. */
@@ -111,7 +115,12 @@ export class SchemaPayload implements Payload {
 
   #open(result: unknown): unknown {
     if (typeof result !== 'object' || result === null) {
-      throw undecodable(new TypeError(`the schema returned ${kindOf(result)}`), this.#subject, 0, '');
+      throw undecodable(
+        new TypeError(`the schema returned ${kindOf(result)}, not a result`),
+        this.#subject,
+        0,
+        '',
+      );
     }
     const { issues, value } = result as {
       readonly issues?: readonly SchemaIssue[];
@@ -172,21 +181,22 @@ const utf8Encoder = new TextEncoder();
 function encodeJson(value: unknown): Bytes {
   // The declared type omits that functions, symbols and undefined give undefined.
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined) throw new TypeError(`JSON has no ${kindOf(value)}`);
+  if (text === undefined) throw new TypeError(`JSON cannot represent ${kindOf(value)}`);
   const encoded = utf8Encoder.encode(text);
-  if (isDeep(encoded)) throw new RangeError(`JSON is at most ${maxDepth} levels deep`);
+  if (isDeep(encoded)) throw new RangeError(`the JSON value is nested deeper than ${maxDepth} levels`);
   return encoded;
 }
 
 /** The value of JSON text. Throws a {@link MalformedError} for anything else, and for deep nesting. */
 function decodeJson(encoded: Bytes): unknown {
   // Validators recurse, so a deep value could exhaust the stack.
-  if (isDeep(encoded)) throw new MalformedError(`JSON is at most ${maxDepth} levels deep`, encoded);
+  if (isDeep(encoded))
+    throw new MalformedError(`the JSON value is nested deeper than ${maxDepth} levels`, encoded);
   let text: string;
   try {
     text = decodeUtf8(encoded);
   } catch {
-    throw new MalformedError('JSON is UTF-8', encoded);
+    throw new MalformedError('the JSON text is not UTF-8', encoded);
   }
   try {
     return JSON.parse(text);

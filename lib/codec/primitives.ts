@@ -145,7 +145,7 @@ export const nothing: Codec<void> = {
   minSize: 0,
   encode(_writer, value) {
     const given: unknown = value;
-    if (given !== undefined) throw new TypeError(`nothing is undefined, not ${kindOf(given)}`);
+    if (given !== undefined) throw new TypeError(`nothing must be undefined, not ${kindOf(given)}`);
   },
   decode: () => undefined,
 };
@@ -155,7 +155,7 @@ export const string: Codec<string> = {
   minSize: 4,
   encode(writer, value) {
     const given: unknown = value;
-    if (typeof given !== 'string') throw new TypeError(`a string is a string, not ${kindOf(given)}`);
+    if (typeof given !== 'string') throw new TypeError(`a string must be a string, not ${kindOf(given)}`);
     const encoded = utf8.encode(given);
     writer.writeUint32(encoded.length);
     writer.write(encoded);
@@ -165,7 +165,7 @@ export const string: Codec<string> = {
     const from = reader.tell();
     const text = utf8.decode(reader.read(length));
     if (typeof text === 'string') return text;
-    throw malformed(reader, from, 'a string is UTF-8');
+    throw malformed(reader, from, 'a string is not UTF-8');
   },
 };
 
@@ -187,15 +187,15 @@ export const bytes: Codec<Uint8Array> = {
  */
 export function fixedBytes(size: number): Codec<Uint8Array> {
   if (typeof size !== 'number')
-    throw new TypeError(`the size of fixedBytes is a number, not ${kindOf(size)}`);
+    throw new TypeError(`the size of fixedBytes must be a number, not ${kindOf(size)}`);
   if (!Number.isInteger(size) || size < 0 || size > 0xffff_ffff) {
-    throw new RangeError(`the size of fixedBytes is a whole number from 0 to 4294967295, not ${size}`);
+    throw new RangeError(`the size of fixedBytes must be a whole number from 0 to 4294967295, not ${size}`);
   }
   return {
     minSize: size,
     encode(writer, value) {
       const { length } = checkBytes(value);
-      if (length !== size) throw new RangeError(`fixedBytes(${size}) got ${length} bytes`);
+      if (length !== size) throw new RangeError(`fixedBytes(${size}) must have ${size} bytes, not ${length}`);
       writer.write(value);
     },
     decode: (reader) => reader.read(size),
@@ -204,5 +204,5 @@ export function fixedBytes(size: number): Codec<Uint8Array> {
 
 function checkBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  throw new TypeError(`bytes are a Uint8Array, not ${kindOf(value)}`);
+  throw new TypeError(`bytes must be a Uint8Array, not ${kindOf(value)}`);
 }

@@ -95,7 +95,7 @@ export class FieldList {
   constructor(what: string, fields: Fields) {
     const given: unknown = fields;
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw new TypeError(`the fields of ${what} are an object, not ${kindOf(given)}`);
+      throw new TypeError(`the fields of ${what} must be an object, not ${kindOf(given)}`);
     }
     let minSize = 0;
     this.#fields = Object.entries(fields).map(([name, codec]) => {
@@ -110,7 +110,7 @@ export class FieldList {
 
   encode(writer: BinaryWriter, value: unknown): void {
     if (typeof value !== 'object' || value === null) {
-      throw new TypeError(`a struct is an object, not ${kindOf(value)}`);
+      throw new TypeError(`a struct must be an object, not ${kindOf(value)}`);
     }
     const properties = value as Readonly<Record<string, unknown>>;
     let step = '';
@@ -172,7 +172,8 @@ let depth = 0;
  * Values may be nested 64 levels deep. Deeper values fail to decode, and sending them is a RangeError.
  */
 export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
-  if (typeof get !== 'function') throw new TypeError(`lazy takes a function, not ${kindOf(get)}`);
+  if (typeof get !== 'function')
+    throw new TypeError(`the argument of lazy must be a function, not ${kindOf(get)}`);
   let known: Codec<I, O> | undefined;
   const target = (): Codec<I, O> => {
     if (known !== undefined) return known;
@@ -185,7 +186,7 @@ export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
     // The target may not exist yet. One byte is the minimum that it must have.
     minSize: 1,
     encode(writer, value) {
-      if (depth === maxDepth) throw new RangeError(`a value is at most ${maxDepth} levels deep`);
+      if (depth === maxDepth) throw new RangeError(`the value is nested deeper than ${maxDepth} levels`);
       depth += 1;
       try {
         target().encode(writer, value);
@@ -196,7 +197,7 @@ export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
     decode(reader) {
       if (depth === maxDepth) {
         throw new MalformedError(
-          `a value is at most ${maxDepth} levels deep`,
+          `the value is nested deeper than ${maxDepth} levels`,
           reader.data.subarray(reader.tell()),
         );
       }

@@ -41,11 +41,11 @@ export function union<const Tag extends string, const C extends Cases>(
   tag: Tag,
   cases: C,
 ): Codec<UnionInput<Tag, C>, UnionOutput<Tag, C>> {
-  if (typeof tag !== 'string') throw new TypeError(`the tag of a union is a string, not ${kindOf(tag)}`);
+  if (typeof tag !== 'string') throw new TypeError(`the tag of a union must be a string, not ${kindOf(tag)}`);
   if (tag === '__proto__') throw new TypeError("the tag of a union cannot be '__proto__'");
   const given: unknown = cases;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new TypeError(`the cases of a union are an object, not ${kindOf(given)}`);
+    throw new TypeError(`the cases of a union must be an object, not ${kindOf(given)}`);
   }
   const all = Object.entries(cases).map(([name, fields], index) => {
     const layout = new FieldList(`the case '${name}'`, fields);
@@ -59,7 +59,7 @@ export function union<const Tag extends string, const C extends Cases>(
     encode(writer, value) {
       const whole: unknown = value;
       if (typeof whole !== 'object' || whole === null) {
-        throw new TypeError(`a union is an object, not ${kindOf(whole)}`);
+        throw new TypeError(`a union must be an object, not ${kindOf(whole)}`);
       }
       const name = (whole as Readonly<Record<string, unknown>>)[tag];
       const found = byName.get(name);
@@ -87,7 +87,7 @@ export function enumeration<const Names extends readonly string[]>(...names: Nam
   for (const [index, name] of names.entries()) {
     const given: unknown = name;
     if (typeof given !== 'string') {
-      throw new TypeError(`an enumeration is made of strings, not of ${kindOf(given)}`);
+      throw new TypeError(`an enumeration must be made of strings, not of ${kindOf(given)}`);
     }
     if (numbers.has(given)) throw new TypeError(`an enumeration has the string '${given}' twice`);
     numbers.set(given, index);
@@ -106,11 +106,11 @@ export function enumeration<const Names extends readonly string[]>(...names: Nam
 
 function checkNumber(what: string, count: number): void {
   if (count >= 1 && count <= maxCases) return;
-  throw new RangeError(`there are 1 to ${maxCases} ${what}, not ${count}`);
+  throw new RangeError(`there must be 1 to ${maxCases} ${what}, not ${count}`);
 }
 
 function unknownName(what: string, value: unknown, names: readonly unknown[]): Error {
-  if (typeof value !== 'string') return new TypeError(`${what} is a string, not ${kindOf(value)}`);
+  if (typeof value !== 'string') return new TypeError(`${what} must be a string, not ${kindOf(value)}`);
   const all = names.map((name) => `'${String(name)}'`).join(', ');
-  return new RangeError(`${what} is one of ${all}, not '${value.slice(0, 40)}'`);
+  return new RangeError(`${what} must be one of ${all}, not '${value.slice(0, 40)}'`);
 }

@@ -14,7 +14,7 @@ const choices: readonly string[] = ['auto', 'node', 'webcrypto'];
  */
 export function chooseBackend(choice: CipherChoice = 'auto'): Backend {
   if (!choices.includes(choice)) {
-    throw new TypeError(`cipher is 'auto', 'node' or 'webcrypto', not '${choice}'`);
+    throw new TypeError(`cipher must be 'auto', 'node' or 'webcrypto', not '${choice}'`);
   }
   if (choice === 'webcrypto') return webBackend;
   const node = findNodeBackend();

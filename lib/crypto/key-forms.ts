@@ -60,7 +60,7 @@ export function checkRsaSpki(spki: Bytes): number {
   const bits = Math.max(0, digits.length * 8 + 24 - Math.clz32(digits[0] ?? 0));
   checkRsaNumbers(bits, exponent.content);
   if (((digits.at(-1) ?? 0) & 1) === 0) {
-    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key is even');
+    throw new K4netError('K4NET_MALFORMED', 'the modulus of an RSA key must be odd');
   }
   // Several encodings import as the same key. Only one is accepted, so that a key has one
   // fingerprint.
@@ -79,10 +79,10 @@ export function checkRsaSpki(spki: Bytes): number {
  */
 export function checkRsaNumbers(bits: number, exponent: Bytes): void {
   if (!(bits >= 2048 && bits <= 4096)) {
-    throw new K4netError('K4NET_MALFORMED', `an RSA key has 2048 to 4096 bits, not ${bits}`);
+    throw new K4netError('K4NET_MALFORMED', `an RSA key must have 2048 to 4096 bits, not ${bits}`);
   }
   if (!equalBytes(withoutZeros(exponent), rsaExponent)) {
-    throw new K4netError('K4NET_MALFORMED', 'an RSA key has the public exponent 65537');
+    throw new K4netError('K4NET_MALFORMED', 'the public exponent of an RSA key must be 65537');
   }
 }
 

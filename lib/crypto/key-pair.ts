@@ -193,7 +193,8 @@ async function checkPair(pair: KeyPair): Promise<KeyPair> {
 export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
     const { canDecrypt, canSign } = abilities(source as KeyPairSource);
-    if (name === 'key' && !canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
+    if (name === 'key' && !canDecrypt)
+      throw new TypeError('the key of a server must be an RSA key that can decrypt');
     if (name === 'clientKey' && !canSign) throw new TypeError('the key of a client must be able to sign');
   } catch (cause) {
     const hint = name === 'key' ? pathHint(source) : '';
@@ -236,7 +237,7 @@ function privatePurpose(key: unknown): PrivatePurpose {
   const purpose = isCryptoKey(key, 'private') ? purposeOf(key) : undefined;
   if (purpose === 'decrypt' || purpose === 'pss-sign' || purpose === 'ecdsa-sign') return purpose;
   throw new TypeError(
-    'a private CryptoKey is for RSA-OAEP (decrypt) with SHA-256, RSA-PSS (sign) with SHA-256 or ECDSA (sign) over P-256',
+    'a private CryptoKey must be for RSA-OAEP (decrypt) with SHA-256, RSA-PSS (sign) with SHA-256 or ECDSA (sign) over P-256',
   );
 }
 
@@ -256,7 +257,7 @@ export async function importKeyPair(source: KeyPairSource): Promise<KeyPair> {
 
 function checkCryptoKeyPair(source: unknown): void {
   if (typeof source !== 'object' || source === null || !('privateKey' in source)) {
-    throw new TypeError(`a key pair is private PEM or DER or a CryptoKeyPair, not ${kindOf(source)}`);
+    throw new TypeError(`a key pair must be private PEM or DER or a CryptoKeyPair, not ${kindOf(source)}`);
   }
 }
 

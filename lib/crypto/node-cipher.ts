@@ -119,7 +119,7 @@ const keyScratch = new Uint8Array(keyLength);
 
 function scratchOf(key: Bytes): Bytes {
   if (key.length !== keyLength) {
-    throw new RangeError(`a traffic key has ${keyLength} bytes, not ${key.length}`);
+    throw new RangeError(`a traffic key must have ${keyLength} bytes, not ${key.length}`);
   }
   keyScratch.set(key);
   return keyScratch;

@@ -15,7 +15,8 @@ const maxPemLength = 65_536;
  * may be a secret.
  */
 export function decodePem(text: string): PemBlock[] {
-  if (text.length > maxPemLength) throw new TooLargeError(text.length, maxPemLength, 'a PEM text');
+  if (text.length > maxPemLength)
+    throw new TooLargeError(text.length, maxPemLength, 'a PEM text', 'the limit');
   return Array.from(text.matchAll(blockPattern), ([, label = '', body = '']) => ({
     label,
     der: decodeBody(label, body),

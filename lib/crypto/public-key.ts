@@ -153,7 +153,7 @@ export function fingerprintOf(id: Bytes): string {
  */
 export function parseFingerprint(text: string): string {
   if (typeof text === 'string' && /^sha256:[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
-  throw new TypeError("a fingerprint is 'sha256:' and 64 hexadecimal digits");
+  throw new TypeError("a fingerprint must be 'sha256:' and 64 hexadecimal digits");
 }
 
 /**
@@ -169,9 +169,9 @@ export function checkServerKeySource(name: string, source: unknown): void {
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const hint = name === 'key' ? pathHint(source) : '';
-    throw new TypeError(`${name} is the public RSA key of a server: ${why}${hint}`, { cause });
+    throw new TypeError(`${name} must be the public RSA key of a server: ${why}${hint}`, { cause });
   }
-  throw new TypeError(`${name} is the public RSA key of a server: this one is a P-256 key`);
+  throw new TypeError(`${name} must be the public RSA key of a server: this one is a P-256 key`);
 }
 
 /** A hint for an error message: a text without PEM may be the path of a key file. */
@@ -219,7 +219,7 @@ function publicDer(source: string | Bytes): Bytes {
  */
 export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
   if (!isCryptoKey(source, 'public')) {
-    throw new TypeError(`a public key is PEM, DER or a public CryptoKey, not ${kindOf(source)}`);
+    throw new TypeError(`a public key must be PEM, DER or a public CryptoKey, not ${kindOf(source)}`);
   }
   if (!source.extractable) throw new TypeError('a public CryptoKey must be extractable');
   const { name, namedCurve, modulusLength, publicExponent } = source.algorithm as {
@@ -230,7 +230,7 @@ export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
   };
   if (namedCurve === 'P-256') return 'p256';
   if (!name.startsWith('RSA') || !modulusLength || !publicExponent) {
-    throw new TypeError('a public CryptoKey is an RSA or P-256 key');
+    throw new TypeError('a public CryptoKey must be an RSA or P-256 key');
   }
   checkRsaNumbers(modulusLength, publicExponent);
   return 'rsa';

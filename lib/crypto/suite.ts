@@ -64,10 +64,7 @@ function webCrypto(): WebCrypto {
 function subtle(): Subtle {
   const { subtle: found } = webCrypto();
   if (found) return found;
-  throw new K4netError(
-    'K4NET_UNSUPPORTED',
-    'WebCrypto is not available: a page needs https, or localhost, to use it',
-  );
+  throw new K4netError('K4NET_UNSUPPORTED', 'WebCrypto is not available: a page needs https or localhost');
 }
 
 /** Returns cryptographically secure random bytes. */
@@ -109,7 +106,7 @@ async function hkdfAll(ikm: Bytes, salt: Bytes, wanted: readonly KeyInfo[]): Pro
 }
 
 async function gcm(raw: Bytes): Promise<AsyncGcm> {
-  if (raw.length !== 32) throw new RangeError(`a traffic key is 32 bytes long, not ${raw.length}`);
+  if (raw.length !== 32) throw new RangeError(`a traffic key must have 32 bytes, not ${raw.length}`);
   const key = await subtle().importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
   return {
     async seal(nonce, aad, plaintext) {

@@ -74,5 +74,5 @@ export class DecryptQueue {
 }
 
 function busy(): K4netError {
-  return new K4netError('K4NET_BUSY', 'too many handshakes wait for their RSA decryption');
+  return new K4netError('K4NET_BUSY', `refused a handshake: ${maxWaiting} RSA decryptions wait already`);
 }

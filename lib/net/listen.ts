@@ -161,7 +161,7 @@ async function encryptedParts(
 function checkKeySource({ key, keyPath, ephemeralKey }: OrUndefined<EncryptedListenOptions>): void {
   if (ephemeralKey === true && (key !== undefined || keyPath !== undefined)) {
     throw new TypeError(
-      `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' exclude each other: give only one of them`,
+      `'ephemeralKey' and '${key === undefined ? 'keyPath' : 'key'}' exclude each other: set one of them`,
     );
   }
   if (ephemeralKey !== true && key === undefined && keyPath === undefined) {

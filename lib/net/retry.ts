@@ -121,7 +121,7 @@ function withLastError(reason: unknown, name: string, last: unknown): unknown {
 
 /** The begin of the message of a timeout. */
 export function noConnectionTo(name: string): string {
-  return `there was no connection to ${name}`;
+  return `no connection to ${name}`;
 }
 
 function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {

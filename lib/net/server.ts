@@ -174,7 +174,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (!slot) {
       this.#reportRefused(
         stream,
-        full ? 'maxPending connections wait' : 'the limit of handshakes is reached',
+        full ? 'maxPending connections wait' : 'maxHandshakes or maxHandshakesPerAddress is reached',
       );
       limits.refuse(stream);
       return;
@@ -183,7 +183,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
     if (!socket) return;
     slot.onDrop = () => {
       limits.dismiss(stream, () => {
-        socket[fail](refused('it had sent nothing, and a newer connection took its handshake slot'));
+        socket[fail](refused('it had sent no first message, and all maxHandshakes slots were taken'));
       });
     };
     void run(socket).then(
@@ -237,7 +237,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
       for (const socket of this.#open) cut(socket);
     };
     const wait = { timeout, signal: undefined };
-    await withDeadline(stopped, wait, new AbortHub(), cutAll, 'the connections did not end');
+    await withDeadline(stopped, wait, new AbortHub(), cutAll, 'open connections did not end');
   }
 
   #reportRefused(stream: ConnectionLike, why: string): void {

@@ -16,7 +16,7 @@ export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 /** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
 const smallPayload = 64;
 
-const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller has given up');
+const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller cancelled the request');
 
 /** Calls callbacks, sends their answers and failures, and knows the requests without an answer. */
 export class CallbackRunner {

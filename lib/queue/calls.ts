@@ -155,7 +155,7 @@ export class Calls {
     if (!call) return;
     const { name } = call.calls;
     const suffix = code === '' ? '' : ` ${code}`;
-    this.#trace?.(`Call ${id} of ${name} failed at the other end: "${text}"${suffix}`);
+    this.#trace?.(`Call ${id} of ${name} failed at the peer: "${text}"${suffix}`);
     rejectCallLater(call, () => new RemoteError(name, code, text));
   }
 

@@ -64,15 +64,15 @@ export function encodeRegistered(name: string, payload: Bytes): Bytes {
 
 /** Checks the name of a message to send or of a callback. */
 export function checkName(name: string): string {
-  if (typeof name !== 'string') throw new TypeError(`a name is a string, not ${kindOf(name)}`);
+  if (typeof name !== 'string') throw new TypeError(`a name must be a string, not ${kindOf(name)}`);
   if (name.length === 0 || name.length > maxName) {
-    throw new RangeError(`a name has 1 to ${maxName} characters, not ${name.length}`);
+    throw new RangeError(`a name must have 1 to ${maxName} characters, not ${name.length}`);
   }
   for (let i = 0; i < name.length; i += 1) {
     const unit = name.charCodeAt(i);
     if (unit < lowestName || unit > highestName) {
       throw new RangeError(
-        `a name has printable ASCII characters only, but ${JSON.stringify(name)} has another at ${i}`,
+        `a name must be printable ASCII, but ${JSON.stringify(name)} has another character at index ${i}`,
       );
     }
   }
@@ -194,7 +194,7 @@ function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
   if (isPromiseLike(result)) {
     // The rejection would have no other handler.
     result.then(undefined, () => undefined);
-    throw new TypeError('a payload constructor writes synchronously: it cannot be an async function');
+    throw new TypeError('a payload constructor must not be an async function');
   }
   return writer.data;
 }

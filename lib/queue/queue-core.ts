@@ -136,7 +136,7 @@ export class QueueCore {
             if (this.#socket.bufferedAmount === 0) void owned.sendCopy(noHead, encodeKeepalive());
           },
           onDead: () => {
-            owned.fail(new TimeoutError('the peer gave no sign of life', timeout));
+            owned.fail(new TimeoutError('the peer sent nothing (heartbeat.timeout)', timeout));
           },
         }),
       );
@@ -168,7 +168,7 @@ export class QueueCore {
   #onIdle(timeout: number): void {
     this.hooks.run(() => this.#options.onTimeout?.(this.#owner), 'onTimeout');
     if (this.#closing) return;
-    this.#cause = new TimeoutError('the peer sent no message', timeout);
+    this.#cause = new TimeoutError('the peer sent no message (idleTimeout)', timeout);
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
   }
 
@@ -296,9 +296,7 @@ export class QueueCore {
 
 function takeOver(socket: MessageSocket, onChange: () => void): OwnedSocket {
   if (isAcquirable(socket)) return socket[acquire](onChange);
-  throw new TypeError(
-    `a QueueSocket is made over a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`,
-  );
+  throw new TypeError(`a QueueSocket needs a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`);
 }
 
 function isAcquirable(socket: MessageSocket): socket is Acquirable {

@@ -204,7 +204,7 @@ export class QueueSocket implements QueueSocketLike {
       checkName(name);
       const bytes = payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
-        throw new RangeError(`a payload of ${bytes.length} bytes exceeds 4 GiB - 1 KiB`);
+        throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decode);
       if (this.#options.manual) router.onCall();

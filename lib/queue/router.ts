@@ -256,7 +256,7 @@ export class Router {
     const payload = this.#cut(size, controlHead + length + 1);
     if (this.#draining) this.#refuse(id, name);
     else if (!this.#dispatcher.request(id, name, registration, payload))
-      this.#onMalformed('a request has the id of one without an answer', run.subarray(start, start + size));
+      this.#onMalformed('a request has the id of an unanswered request', run.subarray(start, start + size));
     return undefined;
   }
 

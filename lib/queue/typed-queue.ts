@@ -147,7 +147,8 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     options?: CallbackOptions,
   ): void {
     const given: unknown = callback;
-    if (typeof given !== 'function') throw new TypeError(`a callback is a function, not ${kindOf(given)}`);
+    if (typeof given !== 'function')
+      throw new TypeError(`a callback must be a function, not ${kindOf(given)}`);
     const { argument, answer } = this.#route(name);
     const run = callback as (value: unknown, context: Context) => unknown;
     const use = answer === undefined ? unanswered(run) : answered(run, answer);
@@ -163,7 +164,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   /** Registers a task: `performTasks` sends the value that `make` returns then. */
   registerTask<N extends MessageName<M>>(name: N, make: () => Input<M[N]>): void {
     const given: unknown = make;
-    if (typeof given !== 'function') throw new TypeError(`a task is a function, not ${kindOf(given)}`);
+    if (typeof given !== 'function') throw new TypeError(`a task must be a function, not ${kindOf(given)}`);
     const { argument } = this.#messageRoute(name);
     this.#queue.registerTask(name, (writer) => {
       argument.write(writer, make());
@@ -225,7 +226,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   #route(name: string): Route {
     const route = this.#routes.get(name);
     if (route !== undefined) return route;
-    throw new TypeError(`there is no message '${name}' among the typed ones`);
+    throw new TypeError(`unknown message '${name}': it is not in the messages object`);
   }
 
   #messageRoute(name: string): Route {

@@ -91,8 +91,9 @@ const shortestUnit = 4 + 6;
  * @param received - bytes that were received so far.
  */
 export function closeError(cause: K4netError | undefined, received: number): K4netError {
-  if (received >= shortestUnit) return cause ?? new K4netError('K4NET_CONNECTION', 'the connection is gone');
+  if (received >= shortestUnit)
+    return cause ?? new K4netError('K4NET_CONNECTION', 'the connection is closed');
   const text =
-    'the connection broke before the peer said anything: it may be a plain socket (plain: true), or not k4net at all';
+    'the connection broke before the peer sent a byte: the peer may be a plain socket (plain: true), or not k4net';
   return new K4netError('K4NET_CONNECTION', text, { cause: cause?.cause ?? cause });
 }

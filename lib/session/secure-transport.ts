@@ -75,7 +75,7 @@ export class SecureTransport implements Transport {
     this.#state = 'handshake';
     debug?.(`handshake with ${nameOf(this)} begun`);
     this.#below.setTimer(this.#plan.timeout, () => {
-      this.#fail(new TimeoutError('the handshake did not succeed', this.#plan.timeout));
+      this.#fail(new TimeoutError('the handshake did not succeed (handshakeTimeout)', this.#plan.timeout));
     });
     this.#below.attach(this.#sink);
     this.#driver = new HandshakeDriver(this.#below);
@@ -118,7 +118,7 @@ export class SecureTransport implements Transport {
   }
 
   abort(cause?: K4netError): void {
-    const error = cause ?? new K4netError('K4NET_CONNECTION', 'the connection was cut by this side');
+    const error = cause ?? new K4netError('K4NET_CONNECTION', 'this side cut the connection');
     const state = this.#state;
     this.#finish(error);
     this.#gate.cut(error);

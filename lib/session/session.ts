@@ -90,10 +90,12 @@ export class Session {
    */
   async export(label: string, context: Bytes, length: number): Promise<Bytes> {
     if (typeof label !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(label)) {
-      throw new TypeError('the label of an export is 1 to 255 printable ASCII characters');
+      throw new TypeError('the label of an export must be 1 to 255 printable ASCII characters');
     }
     if (!Number.isInteger(length) || length < 1 || length > maxExport) {
-      throw new RangeError(`the length of an export is a whole number from 1 to ${maxExport}, not ${length}`);
+      throw new RangeError(
+        `the length of an export must be a whole number from 1 to ${maxExport}, not ${length}`,
+      );
     }
     const hash = await this.#backend.sha256(context);
     return expand(this.#backend, this.#values.slice(32), label, hash, length);

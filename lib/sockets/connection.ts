@@ -135,7 +135,7 @@ export class Connection implements Sink, OwnedSocket {
   end(): void {
     if (this.#state !== 'open') return;
     if (this.messages.midMessage) {
-      this.fail(new K4netError('K4NET_TRUNCATED', 'the peer ended inside a message'));
+      this.fail(new K4netError('K4NET_TRUNCATED', 'the connection ended inside a message'));
     } else {
       this.messages.end(closedError('the peer has ended'));
       if (this.messages.over) this.#onEmptyEnd?.();
@@ -255,7 +255,7 @@ export class Connection implements Sink, OwnedSocket {
 }
 
 function endedError(): K4netError {
-  return new K4netError('K4NET_STATE', 'this side has ended its direction: nothing more can be sent');
+  return new K4netError('K4NET_STATE', 'this side has ended (end or close): nothing more can be sent');
 }
 
 function describeStats({ messagesSent, bytesSent, messagesReceived, bytesReceived }: SocketStats): string {

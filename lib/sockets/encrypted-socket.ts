@@ -157,7 +157,7 @@ export class EncryptedSocket extends LockedSocket {
    */
   async export(label: string, context: Bytes, length: number): Promise<Uint8Array> {
     if (!(context instanceof Uint8Array))
-      throw new TypeError(`context is a Uint8Array, not ${kindOf(context)}`);
+      throw new TypeError(`context must be a Uint8Array, not ${kindOf(context)}`);
     await this.handshake();
     const session = await this.#secure.ready;
     return session.export(label, context, length);

@@ -87,7 +87,7 @@ export class Inbox implements OwnedMessages, RunSink {
     if (!this.#receivers.isEmpty) {
       throw new K4netError(
         'K4NET_STATE',
-        'a recv() of this socket still waits for a message: a QueueSocket cannot take the socket over now',
+        'a QueueSocket cannot take over a socket while recv() or a loop waits on it',
       );
     }
     this.#onChange = onChange;

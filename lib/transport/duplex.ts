@@ -302,7 +302,7 @@ export class DuplexTransport implements Transport {
 export function toTransport(stream: DuplexLike | Transport): Transport {
   if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
   if (isDuplex(stream)) return new DuplexTransport(stream);
-  throw new TypeError(`a socket is made over a duplex stream or a transport, not ${kindOf(stream)}`);
+  throw new TypeError(`a socket needs a duplex stream or a transport, not ${kindOf(stream)}`);
 }
 
 function ignore(): void {

@@ -8,7 +8,7 @@ import { isDuplex } from './duplex-like.js';
 /** @throws K4netError `K4NET_UNSUPPORTED` for a duplex stream. */
 export const toTransport: typeof node.toTransport = (stream) => {
   if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
-  if (!isDuplex(stream)) throw new TypeError(`a socket is made over a transport, not ${kindOf(stream)}`);
+  if (!isDuplex(stream)) throw new TypeError(`a socket needs a transport, not ${kindOf(stream)}`);
   throw new K4netError(
     'K4NET_UNSUPPORTED',
     'the build for browsers has no transport over Node streams: pass a Transport instead',

@@ -22,11 +22,11 @@ type KeySize = NonNullable<GenerateKeyPairOptions['keySize']>;
  * so that no private key gets into a `.pk` file.
  */
 export function keyFile(keyPath: string, suffix: '.sk' | '.pk'): string {
-  if (typeof keyPath !== 'string') throw new TypeError(`keyPath is a string, not ${kindOf(keyPath)}`);
+  if (typeof keyPath !== 'string') throw new TypeError(`keyPath must be a string, not ${kindOf(keyPath)}`);
   const stem = keyPath.replace(/\.[sp]k$/, '');
   // '' and 'folder/' would make a file whose whole name is the suffix.
   if (/(^|[/\\])$/.test(stem) || stem.includes('\0')) {
-    throw new TypeError(`keyPath is the path of a file, not ${JSON.stringify(keyPath)}`);
+    throw new TypeError(`keyPath must be the path of a file, not ${JSON.stringify(keyPath)}`);
   }
   return stem + suffix;
 }
@@ -124,7 +124,7 @@ function reasonOf(error: unknown): string {
 }
 
 function notServerKey(path: string): FileError {
-  return new FileError(path, 'holds no key for a server, which must be an RSA key');
+  return new FileError(path, 'holds a P-256 key, but the key of a server must be RSA');
 }
 
 function neitherReadNorMade(path: string): FileError {

@@ -64,7 +64,7 @@ function homeFolder(need: string): string {
  */
 export function fileKnownHosts(path: string = defaultKnownHostsPath()): Required<KnownHosts> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw new TypeError('the path of a known-hosts file is a string that is not empty');
+    throw new TypeError('the path of a known-hosts file must be a string that is not empty');
   }
   return new FileKnownHosts(path);
 }
@@ -168,7 +168,7 @@ async function changeFile<T>(path: string, change: (lines: HostLines) => T): Pro
       const bytes = lines.toBytes();
       // A file over the limit could not be read again.
       if (bytes.length > maxFileSize) {
-        throw new FileError(path, `would grow over the limit of ${maxFileSize} bytes`);
+        throw new FileError(path, `would exceed the limit of ${maxFileSize} bytes`);
       }
       return (await replaceFile(target, bytes, 0o600, held)) ? { value } : undefined;
     });

@@ -65,7 +65,7 @@ export function checkKnownHost(known: KnownHost, actual: string = known.fingerpr
 export function checkState(state: unknown): void {
   if (state === 'pinned' || state === 'revoked') return;
   const given = typeof state === 'string' ? JSON.stringify(state) : kindOf(state);
-  throw new TypeError(`the state of a known host is 'pinned' or 'revoked', not ${given}`);
+  throw new TypeError(`the state of a known host must be 'pinned' or 'revoked', not ${given}`);
 }
 
 /**
@@ -105,12 +105,13 @@ const maxNameLength = 512;
  * @throws TypeError for an invalid name.
  */
 export function hostName(name: string): string {
-  if (typeof name !== 'string') throw new TypeError(`the name of a server is a string, not ${kindOf(name)}`);
+  if (typeof name !== 'string')
+    throw new TypeError(`the name of a server must be a string, not ${kindOf(name)}`);
   // A line of the file that begins with '#' is a comment.
   if (name.length <= maxNameLength && /^[!-~]+$/.test(name) && !name.startsWith('#'))
     return normalizeHostName(name);
   throw new TypeError(
-    `the name of a server is 1 to ${maxNameLength} visible ASCII characters, no '#' first, not ${JSON.stringify(name.slice(0, 80))}`,
+    `the name of a server must be 1 to ${maxNameLength} visible ASCII characters, no '#' first, not ${JSON.stringify(name.slice(0, 80))}`,
   );
 }
 

@@ -67,7 +67,7 @@ export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | und
     if (names && serverName !== undefined && !names.has(normalizeHostName(serverName))) {
       throw new K4netError(
         'K4NET_UNKNOWN_SERVER_KEY',
-        `the client asks for the server '${serverName}', which is not among the serverNames of this server`,
+        `the client asks for the server '${serverName}', which is not in serverNames`,
       );
     }
     return keyId ? keys.find(({ publicKey }) => equalBytes(publicKey.id, keyId)) : keys[0];
@@ -82,7 +82,7 @@ export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | und
 export function checkServerKeys(options: OrUndefined<ServerKeyOptions>): void {
   const { key, keyPath, serverNames } = options;
   if (key !== undefined && keyPath !== undefined) {
-    throw new TypeError("'key' and 'keyPath' exclude each other: give only one of them");
+    throw new TypeError("'key' and 'keyPath' exclude each other: set one of them");
   }
   if (key !== undefined) for (const each of nonEmptyList('key', key)) checkKeyPairSource('key', each);
   if (keyPath !== undefined) for (const each of nonEmptyList('keyPath', keyPath)) keyFile(each, '.sk');
@@ -90,13 +90,13 @@ export function checkServerKeys(options: OrUndefined<ServerKeyOptions>): void {
 }
 
 function checkServerNames(names: unknown): void {
-  if (!Array.isArray(names)) throw new TypeError(`serverNames is a list of names, not ${kindOf(names)}`);
+  if (!Array.isArray(names)) throw new TypeError(`serverNames must be a list of names, not ${kindOf(names)}`);
   if (names.length === 0) {
-    throw new TypeError('serverNames is an empty list: leave it out to accept every name');
+    throw new TypeError('serverNames must not be an empty list: leave it out to accept every name');
   }
   for (const name of names as readonly unknown[]) {
     if (typeof name !== 'string') {
-      throw new TypeError(`serverNames is a list of strings, not of ${kindOf(name)}`);
+      throw new TypeError(`serverNames must be a list of strings, not of ${kindOf(name)}`);
     }
     checkServerName(name);
   }
@@ -104,6 +104,7 @@ function checkServerNames(names: unknown): void {
 
 function nonEmptyList<T>(name: string, value: T | readonly T[]): readonly [T, ...T[]] {
   const [first, ...others] = Array.isArray(value) ? (value as readonly T[]) : [value as T];
-  if (first === undefined) throw new TypeError(`${name} is one key or a list of keys, not an empty list`);
+  if (first === undefined)
+    throw new TypeError(`${name} must be one key or a list of keys, not an empty list`);
   return [first, ...others];
 }

@@ -125,7 +125,7 @@ async function trustKnownHosts(store: KnownHosts, name: string): Promise<TrustDe
     verified: async ({ fingerprint }) => {
       const stored = await fromStore(() => store.addIfAbsent(name, fingerprint));
       if (!stored)
-        throw new K4netError('K4NET_STORE', 'addIfAbsent of the known-hosts store returned no entry');
+        throw new K4netError('K4NET_STORE', 'the known-hosts store has no key after addIfAbsent stored one');
       // Another process may have stored another key in the meantime.
       checkKnownHost(stored, fingerprint);
     },
@@ -161,8 +161,7 @@ export function checkServerTrust(
   const given = Object.entries({ key, keyPath, pin, knownHosts: known, insecureAcceptAnyKey: insecure })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => `'${name}'`);
-  if (given.length > 1)
-    throw new TypeError(`${given.join(' and ')} exclude each other: give only one of them`);
+  if (given.length > 1) throw new TypeError(`${given.join(' and ')} exclude each other: set one of them`);
   if (key !== undefined) checkServerKeySource('key', key);
   if (keyPath !== undefined) keyFile(keyPath, '.pk');
   if (pin !== undefined) checkPins(pinList(pin));
@@ -174,7 +173,7 @@ export function checkServerTrust(
 
 function checkPins(pins: readonly PublicKeySource[]): void {
   if (pins.length === 0) {
-    throw new TypeError('pin is a fingerprint or a public key, or a list of some, not an empty list');
+    throw new TypeError('pin must be a fingerprint or a public key, or a list of some, not an empty list');
   }
   for (const pin of pins) {
     if (isFingerprint(pin)) parseFingerprint(pin);
@@ -185,7 +184,7 @@ function checkPins(pins: readonly PublicKeySource[]): void {
 
 /** The message does not quote the text, which may be a secret in the wrong option. */
 function invalidPin(text: string): TypeError {
-  if (text === '') return new TypeError('pin is an empty string');
+  if (text === '') return new TypeError('pin must not be an empty string');
   return new TypeError(
     "pin is neither a fingerprint ('sha256:' and 64 hexadecimal digits) nor a public key in PEM",
   );
@@ -197,7 +196,7 @@ function checkStore(store: unknown): void {
     typeof store === 'object' && store !== null ? store : {}
   ) as Partial<KnownHosts>;
   if (typeof get === 'function' && typeof addIfAbsent === 'function') return;
-  throw new TypeError(`knownHosts is true, a path or a store, not ${kindOf(store)}`);
+  throw new TypeError(`knownHosts must be true, a path or a store, not ${kindOf(store)}`);
 }
 
 function openStore(store: true | string | KnownHosts): KnownHosts {

@@ -66,10 +66,10 @@ export async function readSmallFile(
       const status = await handle.stat();
       if (!status.isFile()) throw new FileError(path, 'is not a file');
       if (status.size > limit) {
-        throw new FileError(path, `is ${status.size} bytes long, over the limit of ${limit}`);
+        throw new FileError(path, `has ${status.size} bytes, which exceeds the limit of ${limit} bytes`);
       }
       const bytes = await readUpTo(handle, limit + 1);
-      if (bytes.length > limit) throw new FileError(path, `grew over the limit of ${limit} bytes`);
+      if (bytes.length > limit) throw new FileError(path, `exceeds the limit of ${limit} bytes`);
       return { bytes, mode: status.mode & 0o777, uid: status.uid };
     } finally {
       await handle.close();

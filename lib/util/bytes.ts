@@ -11,7 +11,7 @@ const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function toBytes(data: Bytes | string): Bytes {
   if (typeof data === 'string') return utf8Encoder.encode(data);
   if (data instanceof Uint8Array) return data;
-  throw new TypeError(`a message is a Uint8Array or a string, not ${kindOf(data)}`);
+  throw new TypeError(`a message must be a Uint8Array or a string, not ${kindOf(data)}`);
 }
 
 /** Text from strict UTF-8; keeps a byte order mark. Throws a TypeError for other bytes. */

@@ -81,7 +81,7 @@ export function checkSignal(signal: AbortSignalLike | undefined): void {
     typeof signal !== 'object' ||
     typeof (signal as Partial<AbortSignalLike>).addEventListener !== 'function'
   ) {
-    throw new TypeError(`signal is an AbortSignal, not ${kindOf(signal)}`);
+    throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
   }
 }
 

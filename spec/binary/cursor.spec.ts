@@ -73,7 +73,7 @@ describe.each([
       expect(() => target.seek(bad, SEEK_CUR)).toThrow(RangeError);
     }
     expect(() => target.seek(0, 3 as never)).toThrow(
-      'whence is SEEK_SET (0), SEEK_CUR (1) or SEEK_END (2), not 3',
+      'whence must be SEEK_SET (0), SEEK_CUR (1) or SEEK_END (2), not 3',
     );
     expect(() => target.seek('1' as never)).toThrow(TypeError);
     for (const bad of [0, -4, 1.5, NaN, Infinity]) expect(() => target.align(bad)).toThrow(RangeError);

@@ -215,9 +215,9 @@ describe('text', () => {
     expect(attempt({ size: 1.5 })).toThrow(RangeError);
     expect(attempt({ size: '4' })).toThrow(TypeError);
     expect(attempt({ size: 3, encoding: 'utf-16le' })).toThrow('an even number of bytes, not 3');
-    expect(attempt({ pad: 0x80 })).toThrow('the pad of utf-8 strings is from 0 to 127, not 128');
+    expect(attempt({ pad: 0x80 })).toThrow('the pad of utf-8 strings must be from 0 to 127, not 128');
     expect(attempt({ pad: 0x40, encoding: 'shift_jis' })).toThrow('from 0 to 63, not 64');
-    expect(attempt({ pad: new Uint8Array(2) })).toThrow('a pad is one byte, not 2 bytes');
+    expect(attempt({ pad: new Uint8Array(2) })).toThrow('a pad must be one byte, not 2 bytes');
     expect(attempt({ pad: ' ' })).toThrow(TypeError);
     expect(() => {
       writer.writeString(new Uint8Array(1) as never);

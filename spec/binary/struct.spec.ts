@@ -169,7 +169,7 @@ describe('a struct', () => {
       }).toThrow(TypeError);
       expect(() => {
         writer.writeStruct('2h', 1, '2');
-      }).toThrow('a short is a number, not string');
+      }).toThrow('a short must be a number, not string');
       expect(() => {
         writer.writeStruct('2h', 1, 2n);
       }).toThrow(TypeError);
@@ -190,7 +190,7 @@ describe('a struct', () => {
       }).toThrow(RangeError);
       expect(() => {
         writer.writeStruct('he', 1, 65520);
-      }).toThrow('a half float is a number from -65504 to 65504, not 65520');
+      }).toThrow('a half float must be a number from -65504 to 65504, not 65520');
       expect(() => {
         writer.writeStruct('hn', 1, 1);
       }).toThrow(RangeError);

@@ -89,19 +89,19 @@ describe('a value of fixed size', () => {
     const writer = new BinaryWriter();
     expect(() => {
       writer.writeShort(40000);
-    }).toThrow('a short is a whole number from -32768 to 32767, not 40000');
+    }).toThrow('a short must be a whole number from -32768 to 32767, not 40000');
     expect(() => {
       writer.writeUint24(-1);
-    }).toThrow('an uint24 is a whole number from 0 to 16777215, not -1');
+    }).toThrow('an uint24 must be a whole number from 0 to 16777215, not -1');
     expect(() => {
       writer.writeUint64(-1n);
     }).toThrow('from 0 to 18446744073709551615, not -1');
     expect(() => {
       writer.writeInt64(2 ** 60);
-    }).toThrow('a longlong is a bigint or a safe whole number, not 1152921504606847000');
+    }).toThrow('a longlong must be a bigint or a safe whole number, not 1152921504606847000');
     expect(() => {
       writer.writeFloat(1e39);
-    }).toThrow('a float is a number from -3.4028234663852886e+38 to 3.4028234663852886e+38, not 1e+39');
+    }).toThrow('a float must be a number from -3.4028234663852886e+38 to 3.4028234663852886e+38, not 1e+39');
     expect(() => {
       writer.writeChar('\u3042');
     }).toThrow('not U+3042');

@@ -83,7 +83,7 @@ describe('k4net', () => {
     [['trust', 'constructor'], "trust has no 'constructor'"],
     [['trust', 'list', 'a:1'], "'a:1' is one argument too many"],
     [['trust', 'add', 'a:1'], 'FINGERPRINT is missing'],
-    [['trust', 'add', 'a:1', 'sha256:12'], "a fingerprint is 'sha256:' and 64 hexadecimal digits"],
+    [['trust', 'add', 'a:1', 'sha256:12'], "a fingerprint must be 'sha256:' and 64 hexadecimal digits"],
     [['trust', 'add', '#a', one], 'the name of a server'],
     [['trust', 'revoke', 'a:1', one, 'b'], 'one argument too many'],
     [['trust', 'revoke'], 'NAME is missing'],

@@ -35,13 +35,21 @@ describe('decode, given invalid bytes', () => {
     typeof EndOfDataError | typeof MalformedError | undefined,
     RegExp,
   ][] = [
-    ['a number that is cut off', codec.uint32, '01 02 03', 0, '', EndOfDataError, /read of 4 bytes/],
-    ['bytes that are left over', codec.uint8, '01 02 03', 1, '', undefined, /: 2 bytes are left over$/],
-    ['anything for nothing', codec.nothing, '00', 0, '', undefined, /: 1 bytes are left over$/],
-    ['a bool of 2', codec.bool, '02', 0, '', MalformedError, /a bool is 0 or 1$/],
+    ['a number that is cut off', codec.uint32, '01 02 03', 0, '', EndOfDataError, /read 4 bytes/],
+    [
+      'bytes that are left over',
+      codec.uint8,
+      '01 02 03',
+      1,
+      '',
+      undefined,
+      /: 2 bytes are left after the value$/,
+    ],
+    ['anything for nothing', codec.nothing, '00', 0, '', undefined, /: 1 bytes are left after the value$/],
+    ['a bool of 2', codec.bool, '02', 0, '', MalformedError, /a bool must be 0 or 1$/],
     ['a mark of optional that is 2', codec.optional(codec.bool), '02 00', 0, '', MalformedError, /0 or 1$/],
     ['a mark of nullable that is 255', codec.nullable(codec.bool), 'ff 00', 0, '', MalformedError, /0 or 1$/],
-    ['an unknown case of a union', shape, '02 00', 0, '', MalformedError, /is from 0 to 1$/],
+    ['an unknown case of a union', shape, '02 00', 0, '', MalformedError, /must be from 0 to 1$/],
     [
       'an unknown value of an enumeration',
       codec.enumeration('a'),
@@ -51,7 +59,15 @@ describe('decode, given invalid bytes', () => {
       MalformedError,
       /from 0 to 0$/,
     ],
-    ['text longer than the data', codec.string, '03 00 00 00 61 62', 4, '', EndOfDataError, /only 2$/],
+    [
+      'text longer than the data',
+      codec.string,
+      '03 00 00 00 61 62',
+      4,
+      '',
+      EndOfDataError,
+      /only 2 are left$/,
+    ],
     [
       'text that is not UTF-8',
       codec.string,
@@ -59,12 +75,12 @@ describe('decode, given invalid bytes', () => {
       4,
       '',
       MalformedError,
-      /a string is UTF-8$/,
+      /a string is not UTF-8$/,
     ],
     ['text with an overlong form', codec.string, '02 00 00 00 c0 80', 4, '', MalformedError, /UTF-8$/],
     ['half a surrogate pair', codec.string, '03 00 00 00 ed a0 80', 4, '', MalformedError, /UTF-8$/],
-    ['more bytes than there are', codec.bytes, 'ff ff ff ff 00', 4, '', EndOfDataError, /only 1$/],
-    ['too few fixed bytes', codec.fixedBytes(4), '01 02 03', 0, '', EndOfDataError, /only 3$/],
+    ['more bytes than there are', codec.bytes, 'ff ff ff ff 00', 4, '', EndOfDataError, /only 1 are left$/],
+    ['too few fixed bytes', codec.fixedBytes(4), '01 02 03', 0, '', EndOfDataError, /only 3 are left$/],
     [
       'a count over the data',
       codec.array(codec.uint32),
@@ -72,7 +88,7 @@ describe('decode, given invalid bytes', () => {
       4,
       '',
       EndOfDataError,
-      /only 7$/,
+      /only 7 are left$/,
     ],
     [
       'a count of maps over the data',
@@ -81,7 +97,7 @@ describe('decode, given invalid bytes', () => {
       4,
       '',
       EndOfDataError,
-      /read of 4/,
+      /read 4 bytes/,
     ],
     [
       'a count of records over the data',
@@ -90,7 +106,7 @@ describe('decode, given invalid bytes', () => {
       4,
       '',
       EndOfDataError,
-      /of 4/,
+      /read 4 /,
     ],
     [
       'a key of a map that comes twice',
@@ -99,7 +115,7 @@ describe('decode, given invalid bytes', () => {
       6,
       '[1]',
       MalformedError,
-      /each key once$/,
+      /has a key twice$/,
     ],
     [
       'both zeros as keys of a map',
@@ -108,7 +124,7 @@ describe('decode, given invalid bytes', () => {
       6,
       '[1]',
       MalformedError,
-      /each key once$/,
+      /has a key twice$/,
     ],
     [
       'a key of a record that comes twice',
@@ -117,7 +133,7 @@ describe('decode, given invalid bytes', () => {
       9,
       '[1]',
       MalformedError,
-      /each key once$/,
+      /has a key twice$/,
     ],
     [
       'a place of a tuple',
@@ -185,7 +201,7 @@ describe('nested values', () => {
     const bytes = Uint8Array.from(Buffer.from(nested(64), 'hex'));
     expect(codec.encode(tree, codec.decode(tree, bytes))).toEqual(bytes);
     const error = refusal(tree, nested(65));
-    expect(error.message).toMatch(/a value is at most 64 levels deep$/);
+    expect(error.message).toMatch(/the value is nested deeper than 64 levels$/);
     expect(error.offset).toBe(65 * 4);
     expect(error.path).toBe('children[0]' + '.children[0]'.repeat(64));
   });
@@ -210,6 +226,6 @@ describe('nested values', () => {
     expect(() => codec.encode(tree, deep(65))).toThrow(RangeError);
     const circle: { children: Tree[] } = { children: [] };
     circle.children.push(circle);
-    expect(() => codec.encode(tree, circle)).toThrow(/at most 64 levels/);
+    expect(() => codec.encode(tree, circle)).toThrow(/deeper than 64 levels/);
   });
 });

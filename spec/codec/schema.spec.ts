@@ -149,8 +149,12 @@ describe('a value that a schema rejects', () => {
       new Error('mine'),
     ],
     ['rejects', () => Promise.reject(new Error('mine')), new Error('mine')],
-    ['answers with no result', () => undefined, new TypeError('the schema returned undefined')],
-    ['resolves with no result', () => Promise.resolve(null), new TypeError('the schema returned null')],
+    ['answers with no result', () => undefined, new TypeError('the schema returned undefined, not a result')],
+    [
+      'resolves with no result',
+      () => Promise.resolve(null),
+      new TypeError('the schema returned null, not a result'),
+    ],
   ])('includes all for which it %s', async (_name, validate, cause) => {
     const of = { '~standard': { version: 1, vendor: 'test', validate } } as unknown as StandardSchema;
     const error = await refusal(of, '1');
@@ -169,7 +173,7 @@ describe('a payload that is not JSON', () => {
     ['a byte order mark', '\ufeff1', /the text is not JSON/],
     ['a bracket too many', '[]]', /the text is not JSON/],
     ['text that does not end', '"abc\\', /the text is not JSON/],
-    ['bytes that are not UTF-8', Uint8Array.of(0x22, 0xff, 0x22), /JSON is UTF-8/],
+    ['bytes that are not UTF-8', Uint8Array.of(0x22, 0xff, 0x22), /the JSON text is not UTF-8/],
   ])('%s', async (_name, json, message) => {
     const error = await refusal(any, json);
     expect(error.cause).toBeInstanceOf(MalformedError);
@@ -191,9 +195,9 @@ describe('a payload that is not JSON', () => {
     expect(right.errors).toEqual([]);
     expect(heard).toHaveLength(3);
     expect((await refusal(any, '['.repeat(65) + ']'.repeat(65))).message).toMatch(
-      /JSON is at most 64 levels deep$/,
+      /the JSON value is nested deeper than 64 levels$/,
     );
-    expect((await refusal(any, '{"a":'.repeat(20_000))).message).toMatch(/64 levels deep$/);
+    expect((await refusal(any, '{"a":'.repeat(20_000))).message).toMatch(/deeper than 64 levels$/);
   });
 
   it('is a TypeError or RangeError when sent', async () => {
@@ -203,8 +207,10 @@ describe('a payload that is not JSON', () => {
     let deep: unknown = 1;
     for (let level = 0; level < 65; level += 1) deep = [deep];
     const send = (value: unknown): Promise<void> => from.sendRegistered('m', value);
-    await expect(send(undefined)).rejects.toThrow(new TypeError("the payload of 'm': JSON has no undefined"));
-    await expect(send(() => 1)).rejects.toThrow(/JSON has no function/);
+    await expect(send(undefined)).rejects.toThrow(
+      new TypeError("the payload of 'm': JSON cannot represent undefined"),
+    );
+    await expect(send(() => 1)).rejects.toThrow(/JSON cannot represent function/);
     await expect(send(1n)).rejects.toThrow(TypeError);
     await expect(send(circle)).rejects.toThrow(TypeError);
     await expect(send(deep)).rejects.toThrow(RangeError);

@@ -56,9 +56,9 @@ describe('QueueSocket: debug', () => {
       `Dropping a message for misspelt, which has no callback ${peer}`,
       `Callback fails failed for a message: Error: it fails ${peer}`,
       `Callback fails failed for request 1: Error: it fails ${peer}`,
-      `Call 1 of fails failed at the other end: "it fails" ${peer}`,
+      `Call 1 of fails failed at the peer: "it fails" ${peer}`,
       `Refusing request 2: there is no callback missing ${peer}`,
-      `Call 2 of missing failed at the other end: "there is no callback 'missing'" K4NET_NO_CALLBACK ${peer}`,
+      `Call 2 of missing failed at the peer: "there is no callback 'missing'" K4NET_NO_CALLBACK ${peer}`,
     ]);
     expect(lines.join()).not.toContain('secret');
   });
@@ -75,7 +75,7 @@ describe('QueueSocket: debug', () => {
     await peer.send(encodeFailure(1, 'CODE', 'one\n\u009b2J\u202etwo'));
     await call;
     expect(lines.at(-1)).toBe(
-      'Call 1 of ask failed at the other end: "one\\n\\u{9b}2J\\u{202e}two" CODE (peer without an address)',
+      'Call 1 of ask failed at the peer: "one\\n\\u{9b}2J\\u{202e}two" CODE (peer without an address)',
     );
   });
 

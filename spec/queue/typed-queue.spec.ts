@@ -120,8 +120,10 @@ describe('typed requests', () => {
     to.registerCallback('now', () => Promise.resolve('soon' as never));
     await expect(from.call('now')).rejects.toThrow('the callback failed');
     expect(right.errors).toEqual([
-      new RangeError("the answer of 'add': an int is a whole number from -2147483648 to 2147483647, not 1.5"),
-      new TypeError("the answer of 'now': a longlong is a bigint or a number, not string"),
+      new RangeError(
+        "the answer of 'add': an int must be a whole number from -2147483648 to 2147483647, not 1.5",
+      ),
+      new TypeError("the answer of 'now': a longlong must be a bigint or a number, not string"),
     ]);
   });
 });
@@ -139,7 +141,7 @@ describe('a payload that does not decode', () => {
     const [error] = right.errors as DecodeError[];
     expect(error).toBeInstanceOf(DecodeError);
     expect(error!.message).toBe(
-      "the payload of 'said' does not decode at offset 9 (text): a read of 9 bytes at offset 9 finds only 1",
+      "the payload of 'said' does not decode at offset 9 (text): cannot read 9 bytes at offset 9: only 1 are left",
     );
     expect([error!.code, error!.messageName, error!.offset, error!.path]).toEqual([
       'K4NET_DECODE',
@@ -176,7 +178,7 @@ describe('wrong use of a typed queue', () => {
     const { right, from } = sides();
     const said = from.sendRegistered('said', { who: 'a', text: 5 as never });
     await expect(said).rejects.toThrow(
-      new TypeError("the payload of 'said', text: a string is a string, not number"),
+      new TypeError("the payload of 'said', text: a string must be a string, not number"),
     );
     const add = from.call('add', { a: 2 ** 40, b: 1 });
     await expect(add).rejects.toThrow(RangeError);
@@ -191,7 +193,7 @@ describe('wrong use of a typed queue', () => {
       // Casts to existing names. Two are needed because no name is both a message and a request.
       const wrong = name as 'ping';
       const asked = name as 'now';
-      const message = `there is no message '${name}' among the typed ones`;
+      const message = `unknown message '${name}': it is not in the messages object`;
       expect(await reason(from.sendRegistered(wrong))).toEqual(new TypeError(message));
       expect(await reason(from.call(asked))).toEqual(new TypeError(message));
       expect(() => {
@@ -223,27 +225,31 @@ describe('wrong use of a typed queue', () => {
     expect(await reason(from.call('ping' as string as 'now'))).toEqual(message);
     expect(() => {
       from.registerCallback('ping', 1 as never);
-    }).toThrow(/a callback is a function, not number/);
+    }).toThrow(/a callback must be a function, not number/);
     expect(() => {
       from.registerTask('ping', null as never);
-    }).toThrow(/a task is a function, not null/);
+    }).toThrow(/a task must be a function, not null/);
     expect(right.received).toEqual([]);
   });
 
   it.each([
-    ['no object', undefined, /messages are an object of codecs, not undefined/],
+    ['no object', undefined, /messages must be an object of codecs, not undefined/],
     ['an array', [codec.bool], /not an array/],
-    ['a number', { a: 1 }, /the payload of 'a' is a codec or a schema, not number/],
+    ['a number', { a: 1 }, /the payload of 'a' must be a codec or a schema, not number/],
     [
       'half a codec',
       { a: { encode: () => undefined } },
-      /the payload of 'a' is a codec or a schema, not Object/,
+      /the payload of 'a' must be a codec or a schema, not Object/,
     ],
-    ['half a schema', { a: { '~standard': { version: 1 } } }, /the payload of 'a' is a codec or a schema/],
+    [
+      'half a schema',
+      { a: { '~standard': { version: 1 } } },
+      /the payload of 'a' must be a codec or a schema/,
+    ],
     [
       'half a request',
       { a: { argument: codec.bool, answer: 1 } },
-      /the answer of 'a' is a codec or a schema/,
+      /the answer of 'a' must be a codec or a schema/,
     ],
     [
       'a request without argument',

@@ -258,7 +258,7 @@ describe('a server with several keys', () => {
   it('throws for a key that no server can have', () => {
     const make = (): unknown =>
       new EncryptedSocket(memoryPair()[0], { isServer: true, key: [keys.server, keys.ec] });
-    expect(make).toThrow("key: a server's key is an RSA key that can decrypt");
+    expect(make).toThrow('key: the key of a server must be an RSA key that can decrypt');
   });
 });
 

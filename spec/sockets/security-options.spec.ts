@@ -122,26 +122,26 @@ describe('a key or a name that no handshake can use', () => {
   };
 
   it.each<[string, object, string | RegExp]>([
-    ['a text as appProtocols', { appProtocols: 'x/1' }, 'appProtocols is a list of strings, not string'],
+    ['a text as appProtocols', { appProtocols: 'x/1' }, 'appProtocols must be a list of strings, not string'],
     [
       'a list of numbers as appProtocols',
       { appProtocols: [5] },
-      'appProtocols is a list of strings, not of number',
+      'appProtocols must be a list of strings, not of number',
     ],
-    ['a number as serverName', { serverName: 5 }, 'serverName is a string, not number'],
+    ['a number as serverName', { serverName: 5 }, 'serverName must be a string, not number'],
     [
       'a number as serverName for a store',
       { serverName: 5, knownHosts: true },
-      'serverName is a string, not number',
+      'serverName must be a string, not number',
     ],
-    ['an empty pin', { pin: '' }, /^pin is an empty string$/],
+    ['an empty pin', { pin: '' }, /^pin must not be an empty string$/],
     [
       'a pin of other text',
       { pin: 'abc' },
       /^pin is neither a fingerprint \('sha256:' .*\) nor a public key in PEM$/,
     ],
-    ['an exponent of 3 as pin', { pin: der(exponentThree) }, 'exponent 65537'],
-    ['an even modulus as pin', { pin: even }, 'modulus of an RSA key is even'],
+    ['an exponent of 3 as pin', { pin: der(exponentThree) }, 'exponent of an RSA key must be 65537'],
+    ['an even modulus as pin', { pin: even }, 'modulus of an RSA key must be odd'],
     ['another DER form as key', { key: longer }, 'not in its canonical DER form'],
     ['1024 bits as key', { key: der(publicKey) }, '2048 to 4096 bits, not 1024'],
     ['a path as key', { key: './server' }, /\(a path\? use keyPath\)$/],
@@ -159,7 +159,11 @@ describe('a key or a name that no handshake can use', () => {
       { clientKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) },
       '2048 to 4096 bits, not 1024',
     ],
-    ['numbers as clientKey', { clientKey: { privateKey: 1, publicKey: 2 } }, 'a private CryptoKey is for'],
+    [
+      'numbers as clientKey',
+      { clientKey: { privateKey: 1, publicKey: 2 } },
+      'a private CryptoKey must be for',
+    ],
   ])('is a TypeError of the constructor, which names the reason: %s', (_, options, message) => {
     expect(make(options)).toThrow(TypeError);
     expect(make(options)).toThrow(message);

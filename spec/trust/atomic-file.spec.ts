@@ -249,7 +249,7 @@ describe('readSmallFile', () => {
     const file = await readSmallFile(path, 3);
     expect(new TextDecoder().decode(file?.bytes)).toBe('abc');
     if (onPosix) expect(file).toMatchObject({ mode: 0o600, uid: process.getuid?.() });
-    await expect(readSmallFile(path, 2)).rejects.toThrow(/is 3 bytes long, over the limit of 2/);
+    await expect(readSmallFile(path, 2)).rejects.toThrow(/has 3 bytes, which exceeds the limit of 2/);
   });
 
   it('refuses a path that is not a file', async () => {
@@ -275,7 +275,7 @@ describe('readSmallFile', () => {
   it('reads at most the limit of a file that grows', async () => {
     if (!existsSync('/proc/self/maps')) return;
     // The system reports a size of 0.
-    await expect(readSmallFile('/proc/self/maps', 9)).rejects.toThrow(/over the limit of 9/);
+    await expect(readSmallFile('/proc/self/maps', 9)).rejects.toThrow(/exceeds the limit of 9/);
   });
 
   it('fails if a folder in the path is a file, unlike for a missing file', async () => {

@@ -227,13 +227,13 @@ describe("a server's key", () => {
     ['a PKCS#8 that is encrypted', () => encrypted('pkcs8'), /is encrypted with a passphrase/],
     ['a PKCS#1 that is encrypted', () => encrypted('pkcs1'), /is encrypted with a passphrase/],
     ['a key of 1024 bits', () => der(1024), /2048 to 4096 bits, not 1024/],
-    ['a key with exponent 3', () => der(2048, 3), /public exponent 65537/],
+    ['a key with exponent 3', () => der(2048, 3), /public exponent of an RSA key must be 65537/],
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).toPem(),
-      /holds no key for a server/,
+      /holds a P-256 key, but the key of a server must be RSA/,
     ],
-    ['a file over the limit', () => `${first.toPem()}${'\n'.repeat(65_536)}`, /over the limit of 65536/],
+    ['a file over the limit', () => `${first.toPem()}${'\n'.repeat(65_536)}`, /exceeds the limit of 65536/],
   ])('is a FileError for a file that is %s', async (_, make, what) => {
     const content = await make();
     writeFileSync(`${keyPath}.sk`, content, { mode: 0o600 });
@@ -304,7 +304,7 @@ describe("a client's pin", () => {
     [
       'a P-256 key',
       async () => (await generateKeyPair({ type: 'p256' })).publicKey.toPem(),
-      /holds no key for a server/,
+      /holds a P-256 key, but the key of a server must be RSA/,
     ],
     [
       'a key of 1024 bits',

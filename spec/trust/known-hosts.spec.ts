@@ -332,9 +332,9 @@ describe('the known-hosts file', () => {
     write(Buffer.from(line, 'utf16le').toString('latin1'));
     await expect(store.get(name)).rejects.toThrow(/not text/);
     write(`${'#'.repeat(1_048_576)}\n`);
-    await expect(store.get(name)).rejects.toThrow(/over the limit of 1048576/);
+    await expect(store.get(name)).rejects.toThrow(/exceeds the limit of 1048576/);
     write(`${'#'.repeat(1_048_500)}\n`);
-    await expect(store.addIfAbsent(name, one)).rejects.toThrow(/would grow over the limit/);
+    await expect(store.addIfAbsent(name, one)).rejects.toThrow(/would exceed the limit/);
     expect(readdirSync(join(folder.path, 'k4net'))).toEqual(['known_hosts']);
   });
 

@@ -103,7 +103,7 @@ export class ClientHandshake extends Handshake {
   }
 
   protected override readonly closedMessage: string =
-    'the server closed the connection in the handshake: perhaps it does not speak k4net/1, as the Python library';
+    'the server closed the connection during the handshake: it may not speak k4net/1 (the Python library does not)';
 
   #checkPin(key: PublicKey): void {
     const [expected] = this.#pins;
@@ -258,8 +258,8 @@ export class ClientHandshake extends Handshake {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REQUIRED',
         identity
-          ? "the server requires the client's key, and the client shows it only to a server that it knew before (identifyToUnknownServer)"
-          : 'the server requires a client key (clientKey)',
+          ? 'the server requires a client key, but clientKey is not shown to an unknown server (identifyToUnknownServer: false)'
+          : 'the server requires a client key: set clientKey',
       );
     }
     return { identity: shown, appProtocol };
@@ -292,6 +292,6 @@ export class ClientHandshake extends Handshake {
 function notTheServer(): K4netError {
   return new K4netError(
     'K4NET_SERVER_AUTH',
-    'the server has not shown that it has its private key, or a message was changed on the way',
+    'the server did not prove that it has its private key, or the handshake was changed on the path',
   );
 }

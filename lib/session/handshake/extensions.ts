@@ -59,7 +59,7 @@ export function readExtensions(found: readonly RawExtension[], known: readonly n
   if (unknown) {
     throw new K4netError(
       'K4NET_UNSUPPORTED',
-      `the peer requires extension ${unknown.number}, which is unknown`,
+      `the peer sent the unknown critical extension ${unknown.number}`,
     );
   }
   const data = (number: number) =>
@@ -82,13 +82,13 @@ export function isServerName(text: string): boolean {
 function readServerName(data: Bytes): string {
   const text = String.fromCharCode(...data.subarray(0, 256));
   if (isServerName(text)) return text;
-  throw new K4netError('K4NET_MALFORMED', 'a server name is 1 to 255 printable ASCII characters');
+  throw new K4netError('K4NET_MALFORMED', 'a server name must be 1 to 255 printable ASCII characters');
 }
 
 function readRecordLimit(data: Bytes): number {
   const limit = data.length === 4 ? readU32(data, 0) : 0;
   if (limit >= recordLimitBounds.minimum && limit <= recordLimitBounds.maximum) return limit;
-  throw new K4netError('K4NET_MALFORMED', 'a record limit is a number from 2^14 to 2^20');
+  throw new K4netError('K4NET_MALFORMED', 'a record limit must be a number from 2^14 to 2^20');
 }
 
 function readAppProtocols(data: Bytes): string[] {

@@ -60,8 +60,10 @@ export abstract class Handshake {
     if (this.#units === 1 && length > handshakeUnitLimit) {
       return new K4netError('K4NET_NOT_K4NET', 'the peer does not speak k4net/1');
     }
-    if (length > handshakeUnitLimit) return new TooLargeError(length, handshakeUnitLimit, 'a handshake unit');
-    if (this.#bytes > handshakeLimit) return new TooLargeError(this.#bytes, handshakeLimit, 'a handshake');
+    if (length > handshakeUnitLimit)
+      return new TooLargeError(length, handshakeUnitLimit, 'a handshake unit', 'the limit');
+    if (this.#bytes > handshakeLimit)
+      return new TooLargeError(this.#bytes, handshakeLimit, 'a handshake', 'the limit');
     if (this.awaitsRecord && length < minimumRecord) {
       return new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }
@@ -84,7 +86,7 @@ export abstract class Handshake {
     return this.fail(new K4netError('K4NET_PEER_CLOSED', this.closedMessage));
   }
 
-  protected readonly closedMessage: string = 'the peer closed the connection in the handshake';
+  protected readonly closedMessage: string = 'the peer closed the connection during the handshake';
 
   /** Adds units to be sent, unless the handshake has failed. */
   protected send(...units: readonly Bytes[]): void {

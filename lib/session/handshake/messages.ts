@@ -42,7 +42,7 @@ function foreign(body: Bytes, first: boolean): K4netError {
   if (first && (start === legacyKey || (start === legacyRequest && body.length === legacyRequest.length))) {
     return new K4netError(
       'K4NET_LEGACY_PEER',
-      'the peer is a client of the Python library, whose encryption is not spoken here',
+      'the peer is an encrypting client of the Python library, which is not supported: use plain: true at both sides',
     );
   }
   return new K4netError('K4NET_NOT_K4NET', 'the peer does not speak k4net/1');

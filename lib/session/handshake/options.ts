@@ -25,7 +25,9 @@ export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher
     recordLimit !== undefined &&
     !(Number.isInteger(recordLimit) && recordLimit >= minimum && recordLimit <= maximum)
   ) {
-    throw new RangeError(`recordLimit is a whole number from ${minimum} to ${maximum}, not ${recordLimit}`);
+    throw new RangeError(
+      `recordLimit must be a whole number from ${minimum} to ${maximum}, not ${recordLimit}`,
+    );
   }
   checkAppProtocols(appProtocols ?? []);
   createPadding(padding);
@@ -33,29 +35,31 @@ export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher
 
 function checkAppProtocols(names: unknown): void {
   if (!Array.isArray(names)) {
-    throw new TypeError(`appProtocols is a list of strings, not ${kindOf(names)}`);
+    throw new TypeError(`appProtocols must be a list of strings, not ${kindOf(names)}`);
   }
   let total = 0;
   for (const name of names as readonly unknown[]) {
     if (typeof name !== 'string') {
-      throw new TypeError(`appProtocols is a list of strings, not of ${kindOf(name)}`);
+      throw new TypeError(`appProtocols must be a list of strings, not of ${kindOf(name)}`);
     }
     const { length } = new TextEncoder().encode(name);
     if (length < 1 || length > 255) {
-      throw new TypeError(`an application protocol is a text of 1 to 255 bytes, not '${name}'`);
+      throw new TypeError(`an application protocol must be a text of 1 to 255 bytes, not '${name}'`);
     }
     total += length + 1;
   }
   if (total > 1024)
-    throw new RangeError(`appProtocols has ${total} bytes with one byte of length a name; the limit is 1024`);
+    throw new RangeError(
+      `appProtocols of ${total} bytes, each name with one byte of length, exceeds the limit of 1024 bytes`,
+    );
 }
 
 /** @throws TypeError for a server name that has no form on the wire. */
 export function checkServerName(name: unknown): void {
   if (name === undefined) return;
-  if (typeof name !== 'string') throw new TypeError(`serverName is a string, not ${kindOf(name)}`);
+  if (typeof name !== 'string') throw new TypeError(`serverName must be a string, not ${kindOf(name)}`);
   if (!isServerName(name)) {
-    throw new TypeError(`serverName is 1 to 255 printable ASCII characters, not '${name}'`);
+    throw new TypeError(`serverName must be 1 to 255 printable ASCII characters, not '${name}'`);
   }
 }
 
@@ -79,8 +83,8 @@ export function checkClientOptions(options: ClientHandshakeOptions): void {
   checkServerName(options.serverName);
   const { serverKey, identity, pin } = options;
   // An empty list would pin nothing.
-  if (pin?.length === 0) throw new TypeError('pin is a fingerprint or a list of some, not empty');
-  if (serverKey && serverKey.type !== 'rsa') throw new TypeError("a server's key is an RSA key");
+  if (pin?.length === 0) throw new TypeError('pin must be a fingerprint or a list of some, not empty');
+  if (serverKey && serverKey.type !== 'rsa') throw new TypeError('the key of a server must be an RSA key');
   if (identity && !identity.canSign) throw new TypeError('the key of a client must be able to sign');
 }
 
@@ -127,12 +131,12 @@ export function checkServerOptions(options: ServerHandshakeOptions): void {
   const { key, clientAuth = 'none' } = options;
   if (key instanceof KeyPair) checkServerKey(key);
   if (!Object.hasOwn(flagsOf, clientAuth)) {
-    throw new TypeError(`clientAuth is 'none', 'wanted' or 'required', not '${clientAuth}'`);
+    throw new TypeError(`clientAuth must be 'none', 'wanted' or 'required', not '${clientAuth}'`);
   }
 }
 
 export function checkServerKey(key: KeyPair): void {
-  if (!key.canDecrypt) throw new TypeError("a server's key is an RSA key that can decrypt");
+  if (!key.canDecrypt) throw new TypeError('the key of a server must be an RSA key that can decrypt');
 }
 
 /** Extensions that only tests send, by message type. */

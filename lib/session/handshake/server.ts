@@ -128,7 +128,7 @@ export class ServerHandshake extends Handshake {
     if (!chosen || (keyId && !equalBytes(chosen.publicKey.id, keyId))) {
       throw new K4netError(
         'K4NET_UNKNOWN_SERVER_KEY',
-        'the client asks for a key that this server does not have',
+        'the client expects a server key that this server does not have',
       );
     }
     checkServerKey(chosen);
@@ -209,7 +209,7 @@ export class ServerHandshake extends Handshake {
     if (!progress) throw new K4netError('K4NET_STATE', 'the handshake has no secrets');
     const { secrets, epochOne } = progress;
     const record = await openEpochZero(this.#backend, secrets.traffic.client, body);
-    if (!record) throw new K4netError('K4NET_DECRYPT', 'the tag of ClientFinished is wrong');
+    if (!record) throw new K4netError('K4NET_DECRYPT', 'ClientFinished does not decrypt');
     if (record.type === recordType.alert) throw peerAlert(decodeAlert(record.content));
     if (record.type !== recordType.handshake) {
       throw new K4netError('K4NET_UNEXPECTED', `a record of type ${record.type} is out of place`);
@@ -220,7 +220,7 @@ export class ServerHandshake extends Handshake {
     const hash = await this.#transcript.hash({ length, part: finished.covered });
     const expected = await this.#backend.hmac(secrets.clientFinished, hash);
     if (!equalBytes(expected, finished.verify)) {
-      throw new K4netError('K4NET_HANDSHAKE_FAILED', 'the client has seen another transcript than this side');
+      throw new K4netError('K4NET_HANDSHAKE_FAILED', 'client and server have different transcripts');
     }
     readExtensions(finished.extensions, []);
     const clientKey = await this.#clientKey(finished, length, progress);
@@ -260,14 +260,14 @@ export class ServerHandshake extends Handshake {
       if (this.#flags !== flagsOf.required) return undefined;
       throw new K4netError(
         'K4NET_CLIENT_KEY_REQUIRED',
-        'the client has no key, and this server requires one (clientAuth)',
+        "the client has no key, but clientAuth is 'required'",
       );
     }
     if (algorithm !== sigalg.ecdsa && algorithm !== sigalg.pss) {
       throw new K4netError('K4NET_UNSUPPORTED', `the client's signature algorithm ${algorithm} is unknown`);
     }
     if (this.#flags === flagsOf.none) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the client shows a key, and this server wants none');
+      throw new K4netError('K4NET_UNEXPECTED', "the client shows a key, but clientAuth is 'none'");
     }
     const clientKey = await PublicKey.fromSpki(spki);
     if ((clientKey.type === 'rsa') !== (algorithm === sigalg.pss)) {
@@ -275,7 +275,7 @@ export class ServerHandshake extends Handshake {
     }
     const content = signedContent(await this.#transcript.hash({ length, part: signed }));
     if (!(await clientKey.verify(signature, content))) {
-      throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "the client's signature is wrong");
+      throw new K4netError('K4NET_CLIENT_KEY_REFUSED', "the client's signature does not match its key");
     }
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
     const { authorize } = this.#options;
@@ -284,7 +284,7 @@ export class ServerHandshake extends Handshake {
     if (accepted !== true) {
       throw new K4netError(
         'K4NET_CLIENT_KEY_REFUSED',
-        `the client's key ${clientKey.fingerprint} is not accepted`,
+        `authorize refused the client key ${clientKey.fingerprint}`,
       );
     }
     return clientKey;
@@ -313,6 +313,6 @@ function checkSuites(suites: readonly number[]): void {
     throw new K4netError('K4NET_MALFORMED', `a client offers 1 to ${maxSuites} suites, not ${suites.length}`);
   }
   if (!suites.includes(suiteId)) {
-    throw new K4netError('K4NET_UNSUPPORTED', 'the client offers no suite that is known here');
+    throw new K4netError('K4NET_UNSUPPORTED', 'the client offers no suite that this server knows');
   }
 }

@@ -16,7 +16,9 @@ export function createPadding(policy: PaddingPolicy = 'none'): Padding {
   const size =
     typeof policy === 'string' && /^block:[1-9][0-9]{0,6}$/.test(policy) ? Number(policy.slice(6)) : 0;
   if (size < 1 || size > maxBlock) {
-    throw new TypeError(`padding is 'none', 'padme' or 'block:n' with n from 1 to 2^20, not '${policy}'`);
+    throw new TypeError(
+      `padding must be 'none', 'padme' or 'block:n' with n from 1 to 2^20, not '${policy}'`,
+    );
   }
   return (plaintext, limit) => capped(plaintext, Math.ceil(plaintext / size) * size, limit);
 }

@@ -111,7 +111,7 @@ export class RecordParser {
       return undefined;
     }
     const longest = this.#limit + recordOverhead;
-    if (length > longest) throw new TooLargeError(length, longest, 'a record');
+    if (length > longest) throw new TooLargeError(length, longest, 'a record', 'recordLimit');
     if (length < minimumRecord) {
       throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }
@@ -121,7 +121,7 @@ export class RecordParser {
     }
     const seq = this.#seq;
     if (seq >= sequenceLimit) {
-      throw new K4netError('K4NET_UNEXPECTED', 'the peer has sent too many records under one key');
+      throw new K4netError('K4NET_UNEXPECTED', 'the peer sent more than 2^24 records under one key');
     }
     const pieces = this.#queue.take(4 + length);
     const head = byteAt(pieces, 4);
@@ -140,7 +140,10 @@ export class RecordParser {
    */
   accept(plaintext: readonly Bytes[] | undefined, final: boolean): RecordEvent | undefined {
     if (!plaintext)
-      throw new K4netError('K4NET_DECRYPT', 'a record was changed on the way, or is not the next one');
+      throw new K4netError(
+        'K4NET_DECRYPT',
+        'a record does not decrypt: it was changed on the path or is not the next one',
+      );
     const type = plaintext[0]?.[0] ?? 0;
     const content = unpad(plaintext);
     this.#checkType(type);
@@ -170,7 +173,7 @@ export class RecordParser {
     if (this.#awaitingConfirm) {
       throw new K4netError(
         'K4NET_PEER_CLOSED',
-        'the server ended the connection instead of accepting the key',
+        'the server closed the connection before it accepted the client key',
       );
     }
     throw new K4netError('K4NET_TRUNCATED', 'the connection ended without the end of the session');
@@ -304,7 +307,8 @@ export function unpad(plaintext: readonly Bytes[]): readonly Bytes[] {
   const content = [first.subarray(plaintextHead), ...plaintext.slice(1)].filter(({ length }) => length > 0);
   while (pad > 0) {
     const last = content.pop();
-    if (!last) throw new K4netError('K4NET_MALFORMED', 'a record has more padding than room for it');
+    if (!last)
+      throw new K4netError('K4NET_MALFORMED', 'the padding of a record is longer than its plaintext');
     const kept = Math.max(0, last.length - pad);
     for (let index = kept; index < last.length; index += 1) {
       if (last[index] !== 0) throw new K4netError('K4NET_MALFORMED', 'the padding of a record is not zero');
