@@ -22,6 +22,7 @@ import {
   rejected,
   rejectHandled,
   rejectUnhandled,
+  type AbortSignalLike,
   type WaitOptions,
 } from '../util/wait.js';
 import type { AnswerDecoder } from './call.js';
@@ -181,7 +182,7 @@ export class QueueSocket implements QueueSocketLike {
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
       checkName(name);
-      const bytes = payloadBytes(payload);
+      const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
       const { closing } = this.#core;
@@ -200,21 +201,25 @@ export class QueueSocket implements QueueSocketLike {
     name: string,
     payload: Payload | undefined,
     options: CallOptions | undefined,
-    decode?: AnswerDecoder,
+    decoder?: AnswerDecoder,
   ): Promise<unknown> {
     try {
-      const { timeout, signal } = ownOptions('call', options, ['timeout', 'signal']);
-      checkSignal(signal);
-      const limit = milliseconds('timeout', timeout, this.#options.callTimeout);
-      const { calls, router } = this.#core;
+      let timeout = this.#options.callTimeout;
+      let signal: AbortSignalLike | undefined;
+      if (options !== undefined) {
+        const given = ownOptions('call', options, ['timeout', 'signal']);
+        ({ signal } = given);
+        checkSignal(signal);
+        timeout = milliseconds('timeout', given.timeout, timeout);
+      }
       this.#core.checkStarted();
       checkName(name);
-      const bytes = payloadBytes(payload);
+      const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
-      const answer = calls.call(name, bytes, limit, signal, decode);
-      if (this.#options.manual) router.onCall();
+      const answer = this.#core.calls.call(name, bytes, timeout, signal, decoder);
+      if (this.#options.manual) this.#core.router.onCall();
       return answer;
     } catch (error) {
       return rejectUnhandled(error);

@@ -173,7 +173,8 @@ export class Router {
 
   #route(size: number): FlowWindow | undefined {
     const { run, start } = this.#messages;
-    if (isControl(run, start, size)) return this.#control(run, start, size);
+    // No name begins with a zero.
+    if (run[start] === 0 && isControl(run, start, size)) return this.#control(run, start, size);
     if (matches(this.#lastMessage, run, start, size)) return this.#message(this.#lastMessage, size);
     const length = nameLength(run, start, size);
     if (length < 0) return this.#receive(size);
@@ -222,7 +223,8 @@ export class Router {
       const type = run[start + controlHead - 5];
       const id = readU32(run, start + controlHead - 4);
       if (type === controlType.answer) {
-        this.#calls.answer(id, this.#cut(size, controlHead));
+        this.#arrived += 1;
+        this.#calls.answer(id, this.#messages.cut(size, controlHead));
         return undefined;
       }
       if (type === controlType.request) {
