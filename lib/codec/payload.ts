@@ -33,24 +33,24 @@ const spareSize = 1024;
 
 /** A writer that encodes one payload after another: a new buffer for each would cost more. */
 export class PayloadWriter extends BinaryWriter {
-  static #spare: PayloadWriter | undefined;
-
   /** An empty writer for one payload. A codec that sends a message itself gets another one. */
   static take(): PayloadWriter {
-    const writer = PayloadWriter.#spare;
+    const writer = spare;
     if (writer === undefined) return new PayloadWriter();
-    PayloadWriter.#spare = undefined;
+    spare = undefined;
     writer.bytes.fill(0, 0, writer.end);
     writer.end = 0;
     writer.position = 0;
     return writer;
   }
 
-  /** Makes the writer available again. Its bytes are valid until the next payload is encoded. */
-  give(): void {
-    if (this.end <= spareSize) PayloadWriter.#spare = this;
+  /** Makes a writer available again. Its bytes are valid until the next payload is encoded. */
+  static give(writer: PayloadWriter): void {
+    if (writer.end <= spareSize) spare = writer;
   }
 }
+
+let spare: PayloadWriter | undefined;
 
 /** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {

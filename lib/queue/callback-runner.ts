@@ -184,7 +184,8 @@ export class CallbackRunner {
         : payloadBytes(answer as Exclude<CallbackAnswer, void> | undefined);
     if (request.dropped) return this.fail(request, undefined);
     if (!this.#requests.delete(request.id)) return undefined;
-    return this.#untilSent(this.#outlet.sendCopy(answerHead(request.id), payload));
+    const sent = this.#outlet.sendCopy(answerHead(request.id), payload);
+    return sent === accepted ? undefined : this.#untilSent(sent);
   }
 
   #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
@@ -194,6 +195,6 @@ export class CallbackRunner {
 
   #untilSent(sent: Promise<void>): Promise<void> | undefined {
     // `closed` of the socket has the error.
-    return sent !== accepted && this.#outlet.congested ? sent.catch(() => undefined) : undefined;
+    return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
 }

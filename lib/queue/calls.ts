@@ -123,7 +123,8 @@ export class Calls {
       });
     }
     if (calls.waiting.length === 0 && calls.window.fits(call.size)) {
-      this.#send(call, payload);
+      calls.window.reserve(call.size);
+      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     } else {
       call.payload = new Uint8Array(payload);
       calls.waiting.push(call);
@@ -207,15 +208,9 @@ export class Calls {
       this.#byName.delete(calls.name);
   }
 
-  #send(call: Call, payload: Bytes): void {
-    const { window, name } = call.calls;
-    window.reserve(call.size);
-    void this.#outlet.sendCopy(requestHead(call.id, name), payload);
-  }
-
   /** Sends waiting calls within the flow window. */
   #sendWaiting(calls: NamedCalls): void {
-    const { window, waiting } = calls;
+    const { name, window, waiting } = calls;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
       const { payload } = call;
       if (payload && !window.fits(call.size)) return;
@@ -224,7 +219,8 @@ export class Calls {
       if (!payload) continue;
       call.payload = undefined;
       call.sentAt = performance.now();
-      this.#send(call, payload);
+      window.reserve(call.size);
+      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     }
     this.#forgetIdle(calls);
   }

@@ -185,17 +185,16 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   sendRegistered<N extends MessageName<M>>(
     name: N,
     ...rest: Arguments<M[N], Pick<WaitOptions, 'signal'>>
-  ): Promise<void> {
+  ): Promise<void>;
+  sendRegistered(name: string, value?: unknown, options?: Pick<WaitOptions, 'signal'>): Promise<void> {
     try {
       const { argument } = this.#messageRoute(name);
-      const value: unknown = rest[0];
-      const options = rest[1];
       if (!this.#encoded) return this.#queue.sendRegistered(name, writes(argument, value), options);
       const writer = PayloadWriter.take();
       argument.write(writer, value);
       const sent = this.#encoded.sendRegistered(name, writer.data, options);
       // Otherwise the socket may still need the bytes.
-      if (sent === accepted) writer.give();
+      if (sent === accepted) PayloadWriter.give(writer);
       return sent;
     } catch (error) {
       return rejectUnhandled(error);
@@ -211,23 +210,21 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   call<N extends RequestName<M>>(
     name: N,
     ...rest: Arguments<M[N], WaitOptions>
-  ): Promise<Output<AnswerOf<M[N]>>> {
-    type Answer = Output<AnswerOf<M[N]>>;
+  ): Promise<Output<AnswerOf<M[N]>>>;
+  call(name: string, value?: unknown, options?: WaitOptions): Promise<unknown> {
     try {
       const { argument, answer } = this.#route(name);
       if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
-      const value: unknown = rest[0];
-      const options = rest[1];
       if (!this.#encoded) {
         const answered = this.#queue.call(name, writes(argument, value), options);
         const decoded = answered.then((reader) => answer.read(reader));
-        return markHandledByClass(decoded, options?.signal) as Promise<Answer>;
+        return markHandledByClass(decoded, options?.signal);
       }
       const writer = PayloadWriter.take();
       argument.write(writer, value);
       const called = this.#encoded[callEncoded](name, writer.data, options, answer);
-      writer.give();
-      return called as Promise<Answer>;
+      PayloadWriter.give(writer);
+      return called;
     } catch (error) {
       return rejectUnhandled(error);
     }
@@ -282,7 +279,7 @@ function answered<Context>(callback: Use<Context>, answer: Payload, sentAtOnce: 
     if (isPromiseLike(result)) return result.then(encodeLater);
     const writer = PayloadWriter.take();
     answer.write(writer, result);
-    if (sentAtOnce) writer.give();
+    if (sentAtOnce) PayloadWriter.give(writer);
     return writer.data;
   };
 }
