@@ -1,9 +1,9 @@
+import { readU32 } from '../util/bytes.js';
 import { EndOfDataError } from '../errors.js';
 import { BinaryCursor } from './cursor.js';
 import * as kinds from './kinds.js';
-import { readU32 } from '../util/bytes.js';
 
-// Each method calls DataView itself. A shared body would be megamorphic, and the compiler could not inline it.
+// Each method reads by itself. A shared body would be megamorphic, and the compiler could not inline it.
 
 /** Reads single values of a fixed size. */
 export abstract class ScalarReader extends BinaryCursor {

@@ -1,8 +1,11 @@
+import { writeU32 } from '../util/bytes.js';
 import { BinaryCursor, maxLength } from './cursor.js';
 import * as kinds from './kinds.js';
-import { writeU32 } from '../util/bytes.js';
 
-// Each method calls DataView itself. A shared body would be megamorphic, and the compiler could not inline it.
+// Each method writes by itself. A shared body would be megamorphic, and the compiler could not inline it.
+
+/** Longest text that `putShortAscii` accepts. */
+const shortText = 48;
 
 /** Writes single values of a fixed size. A rejected value changes neither the data nor the position. */
 export abstract class ScalarWriter extends BinaryCursor {
@@ -23,6 +26,22 @@ export abstract class ScalarWriter extends BinaryCursor {
   protected extend(length: number): void {
     if (length > this.bytes.length) this.grow(length);
     this.end = length;
+  }
+
+  /**
+   * Writes a short ASCII text behind its length: such texts are frequent, and need no array of
+   * their own. Returns false, and writes nothing, for another text.
+   *
+   * @internal
+   */
+  putShortAscii(text: string): boolean {
+    const { length } = text;
+    if (length > shortText) return false;
+    for (let i = 0; i < length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+    const at = this.room(4 + length);
+    writeU32(this.bytes, at, length);
+    for (let i = 0; i < length; i += 1) this.bytes[at + 4 + i] = text.charCodeAt(i);
+    return true;
   }
 
   private grow(wanted: number): void {

@@ -156,6 +156,7 @@ export const string: Codec<string> = {
   encode(writer, value) {
     const given: unknown = value;
     if (typeof given !== 'string') throw new TypeError(`a string is a string, not ${kindOf(given)}`);
+    if (writer.putShortAscii(given)) return;
     const encoded = utf8.encode(given);
     writer.writeUint(encoded.length);
     writer.write(encoded);

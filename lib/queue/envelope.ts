@@ -34,16 +34,16 @@ export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepa
 
 interface NamedHead extends MessageHead {
   length: number;
-  /** The name that the bytes end with: the next message often has the same one. */
-  name: string | undefined;
+  /** The name that the bytes end with, empty at first: the next message often has the same one. */
+  name: string;
 }
 
 // One buffer for all heads of a kind: the socket copies a head before the call that sends it returns.
-const registered: NamedHead = { bytes: new Uint8Array(maxName + 1), length: 0, name: undefined };
+const registered: NamedHead = { bytes: new Uint8Array(maxName + 1), length: 0, name: '' };
 const request: NamedHead = {
   bytes: /* @__PURE__ */ putMark(new Uint8Array(controlHead + maxName + 1), controlType.request),
   length: 0,
-  name: undefined,
+  name: '',
 };
 const answer: MessageHead = {
   bytes: /* @__PURE__ */ putMark(new Uint8Array(controlHead), controlType.answer),
@@ -79,12 +79,12 @@ export function encodeRegistered(name: string, payload: Bytes): Bytes {
 
 /** Checks the name of a message to send or of a callback. */
 export function checkName(name: string): string {
-  // The names of heads were checked before.
-  if (name === request.name || name === registered.name) return name;
   if (typeof name !== 'string') throw new TypeError(`a name is a string, not ${kindOf(name)}`);
   if (name.length === 0 || name.length > maxName) {
     throw new RangeError(`a name has 1 to ${maxName} characters, not ${name.length}`);
   }
+  // The names of heads were checked before.
+  if (name === request.name || name === registered.name) return name;
   for (let i = 0; i < name.length; i += 1) {
     const unit = name.charCodeAt(i);
     if (unit < lowestName || unit > highestName) {
