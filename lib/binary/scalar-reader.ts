@@ -1,8 +1,9 @@
+import { readU32 } from '../util/bytes.js';
 import { EndOfDataError } from '../errors.js';
 import { BinaryCursor } from './cursor.js';
 import * as kinds from './kinds.js';
 
-// Each method calls DataView itself. A shared body would be megamorphic, and the compiler could not inline it.
+// Each method reads by itself. A shared body would be megamorphic, and the compiler could not inline it.
 
 /** Reads single values of a fixed size. */
 export abstract class ScalarReader extends BinaryCursor {
@@ -26,19 +27,19 @@ export abstract class ScalarReader extends BinaryCursor {
   /** A boolean: any byte but 0 is true; 1 byte. Throws {@link EndOfDataError} if fewer are left. */
   readBool(): boolean {
     const at = this.take(1);
-    return kinds.bool.get(this.view, at);
+    return this.bytes[at] !== 0;
   }
 
   /** A signed 8-bit integer, -128 to 127; 1 byte. Throws {@link EndOfDataError} if fewer are left. */
   readByte(): number {
     const at = this.take(1);
-    return this.view.getInt8(at);
+    return ((this.bytes[at] ?? 0) << 24) >> 24;
   }
 
   /** An unsigned 8-bit integer, 0 to 255; 1 byte. Throws {@link EndOfDataError} if fewer are left. */
   readUbyte(): number {
     const at = this.take(1);
-    return this.view.getUint8(at);
+    return this.bytes[at] ?? 0;
   }
 
   /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws {@link EndOfDataError} if fewer are left. */
@@ -68,25 +69,25 @@ export abstract class ScalarReader extends BinaryCursor {
   /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws {@link EndOfDataError} if fewer are left. */
   readInt(): number {
     const at = this.take(4);
-    return this.view.getInt32(at, true);
+    return readU32(this.bytes, at) | 0;
   }
 
   /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws {@link EndOfDataError} if fewer are left. */
   readUint(): number {
     const at = this.take(4);
-    return this.view.getUint32(at, true);
+    return readU32(this.bytes, at);
   }
 
   /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws {@link EndOfDataError} if fewer are left. */
   readLong(): number {
     const at = this.take(4);
-    return this.view.getInt32(at, true);
+    return readU32(this.bytes, at) | 0;
   }
 
   /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws {@link EndOfDataError} if fewer are left. */
   readUlong(): number {
     const at = this.take(4);
-    return this.view.getUint32(at, true);
+    return readU32(this.bytes, at);
   }
 
   /** A signed 64-bit integer, -2^63 to 2^63 - 1; 8 bytes. Throws {@link EndOfDataError} if fewer are left. */

@@ -1,17 +1,23 @@
+import { writeU32 } from '../util/bytes.js';
 import { BinaryCursor, maxLength } from './cursor.js';
 import * as kinds from './kinds.js';
 
-// Each method calls DataView itself. A shared body would be megamorphic, and the compiler could not inline it.
+// Each method writes by itself. A shared body would be megamorphic, and the compiler could not inline it.
+
+/** Longest text that `putShortAscii` accepts. */
+const shortText = 48;
 
 /** Writes single values of a fixed size. A rejected value changes neither the data nor the position. */
 export abstract class ScalarWriter extends BinaryCursor {
   /** Moves past `wanted` bytes, growing the data if needed, and returns their offset. */
   protected room(wanted: number): number {
     const at = this.position;
-    // As in a file, an empty write does not fill the gap before it.
-    if (wanted === 0) return at;
     const after = at + wanted;
-    if (after > this.end) this.extend(after);
+    // As in a file, an empty write does not fill the gap before it.
+    if (after > this.end && wanted > 0) {
+      if (after > this.bytes.length) this.grow(after);
+      this.end = after;
+    }
     this.position = after;
     return at;
   }
@@ -20,6 +26,22 @@ export abstract class ScalarWriter extends BinaryCursor {
   protected extend(length: number): void {
     if (length > this.bytes.length) this.grow(length);
     this.end = length;
+  }
+
+  /**
+   * Writes a short ASCII text behind its length: such texts are frequent, and need no array of
+   * their own. Returns false, and writes nothing, for another text.
+   *
+   * @internal
+   */
+  putShortAscii(text: string): boolean {
+    const { length } = text;
+    if (length > shortText) return false;
+    for (let i = 0; i < length; i += 1) if (text.charCodeAt(i) > 0x7f) return false;
+    const at = this.room(4 + length);
+    writeU32(this.bytes, at, length);
+    for (let i = 0; i < length; i += 1) this.bytes[at + 4 + i] = text.charCodeAt(i);
+    return true;
   }
 
   private grow(wanted: number): void {
@@ -45,21 +67,21 @@ export abstract class ScalarWriter extends BinaryCursor {
   writeBool(value: boolean): void {
     const checked = kinds.bool.check(value);
     const at = this.room(1);
-    kinds.bool.set(this.view, at, checked);
+    this.bytes[at] = checked ? 1 : 0;
   }
 
   /** A signed 8-bit integer, -128 to 127; 1 byte. Throws a RangeError for a value out of range. */
   writeByte(value: number): void {
     const checked = kinds.byte.check(value);
     const at = this.room(1);
-    this.view.setInt8(at, checked);
+    this.bytes[at] = checked;
   }
 
   /** An unsigned 8-bit integer, 0 to 255; 1 byte. Throws a RangeError for a value out of range. */
   writeUbyte(value: number): void {
     const checked = kinds.ubyte.check(value);
     const at = this.room(1);
-    this.view.setUint8(at, checked);
+    this.bytes[at] = checked;
   }
 
   /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value out of range. */
@@ -94,28 +116,28 @@ export abstract class ScalarWriter extends BinaryCursor {
   writeInt(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
-    this.view.setInt32(at, checked, true);
+    writeU32(this.bytes, at, checked);
   }
 
   /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
   writeUint(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);
-    this.view.setUint32(at, checked, true);
+    writeU32(this.bytes, at, checked);
   }
 
   /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value out of range. */
   writeLong(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
-    this.view.setInt32(at, checked, true);
+    writeU32(this.bytes, at, checked);
   }
 
   /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
   writeUlong(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);
-    this.view.setUint32(at, checked, true);
+    writeU32(this.bytes, at, checked);
   }
 
   /**

@@ -2,7 +2,7 @@ import { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { type Bytes, decodeUtf8, kindOf } from '../util/bytes.js';
 import { DecodeError, K4netError, MalformedError, type SchemaIssue } from '../errors.js';
-import type { Codec, StandardSchema } from './codec.js';
+import { type Codec, erase, type StandardSchema } from './codec.js';
 import { isPromiseLike } from '../util/wait.js';
 import { formatPath, maxDepth, pathOf, type Step } from './helpers.js';
 
@@ -18,47 +18,39 @@ export interface Payload {
   /** Throws a TypeError or a RangeError that names the part of the value that is wrong. */
   write(writer: BinaryWriter, value: unknown): void;
   /**
-   * Reads to the end and calls `use` with the value and `context`. Returns the result of `use`, or a promise
-   * of it if the schema is asynchronous. Throws a {@link DecodeError}, or rejects with it.
+   * Reads to the end. Returns the value, or a promise of it if the schema is asynchronous. Throws a
+   * {@link DecodeError}, or rejects with it.
    */
-  read<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown;
+  read(reader: BinaryReader): unknown;
+  /** Reads like `read`. Calls `use` with the value, and returns its result or a promise of it. */
+  use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown;
 }
 
 type Use<Context> = (value: unknown, context: Context) => unknown;
 
-/** Writes a whole payload. */
-export function writePayload<I>(
-  codec: Codec<I, unknown>,
-  writer: BinaryWriter,
-  value: I,
-  what: string,
-): void {
-  try {
-    codec.encode(writer, value);
-  } catch (error) {
-    throw unencodable(error, what, pathOf(writer, error)) as Error;
+/** The longest payload whose writer encodes another one. */
+const spareSize = 1024;
+
+/** A writer that encodes one payload after another: a new buffer for each would cost more. */
+export class PayloadWriter extends BinaryWriter {
+  /** An empty writer for one payload. A codec that sends a message itself gets another one. */
+  static take(): PayloadWriter {
+    const writer = spare;
+    if (writer === undefined) return new PayloadWriter();
+    spare = undefined;
+    writer.bytes.fill(0, 0, writer.end);
+    writer.end = 0;
+    writer.position = 0;
+    return writer;
+  }
+
+  /** Makes a writer available again. Its bytes are valid until the next payload is encoded. */
+  static give(writer: PayloadWriter): void {
+    if (writer.end <= spareSize) spare = writer;
   }
 }
 
-/** Reads a whole payload. Bytes left over are an error. */
-export function readPayload<O>(codec: Codec<never, O>, reader: BinaryReader, subject: Subject): O {
-  const start = reader.tell();
-  let value: O;
-  try {
-    value = codec.decode(reader);
-  } catch (error) {
-    throw undecodable(error, subject, Math.max(0, reader.tell() - start), pathOf(reader, error));
-  }
-  const { remaining } = reader;
-  if (remaining === 0) return value;
-  const { what, messageName } = subject;
-  const offset = reader.tell() - start;
-  throw new DecodeError(what, `${remaining} bytes are left after the value`, {
-    messageName,
-    offset,
-    path: '',
-  });
-}
+let spare: PayloadWriter | undefined;
 
 /** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {
@@ -71,11 +63,33 @@ export class CodecPayload implements Payload {
   }
 
   write(writer: BinaryWriter, value: unknown): void {
-    writePayload(this.#codec, writer, value, this.#subject.what);
+    try {
+      this.#codec.encode(writer, value);
+    } catch (error) {
+      throw unencodable(error, this.#subject.what, pathOf(writer, error)) as Error;
+    }
   }
 
-  read<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown {
-    return use(readPayload(this.#codec, reader, this.#subject), context);
+  read(reader: BinaryReader): unknown {
+    let value: unknown;
+    try {
+      value = this.#codec.decode(reader);
+    } catch (error) {
+      throw undecodable(error, this.#subject, reader.tell(), pathOf(reader, error));
+    }
+    const { remaining } = reader;
+    if (remaining === 0) return value;
+    const { what, messageName } = this.#subject;
+    const offset = reader.tell();
+    throw new DecodeError(what, `${remaining} bytes are left after the value`, {
+      messageName,
+      offset,
+      path: '',
+    });
+  }
+
+  use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown {
+    return use(this.read(reader), context);
   }
 }
 
@@ -97,7 +111,11 @@ export class SchemaPayload implements Payload {
     }
   }
 
-  read<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown {
+  read(reader: BinaryReader): unknown {
+    return this.use(reader, itself, undefined);
+  }
+
+  use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown {
     let result: unknown;
     try {
       result = this.#schema['~standard'].validate(decodeJson(reader.read()));
@@ -162,7 +180,7 @@ function unencodable(error: unknown, what: string, path: string): unknown {
  */
 export function encode<I>(codec: Codec<I, unknown>, value: I): Uint8Array {
   const writer = new BinaryWriter();
-  writePayload(codec, writer, value, 'the value');
+  new CodecPayload(erase(codec), { what: 'the value', messageName: undefined }).write(writer, value);
   return writer.data;
 }
 
@@ -172,7 +190,12 @@ export function encode<I>(codec: Codec<I, unknown>, value: I): Uint8Array {
  * @throws DecodeError for bytes that the codec rejects, and for bytes left over.
  */
 export function decode<O>(codec: Codec<never, O>, data: Uint8Array | ArrayBuffer): O {
-  return readPayload(codec, new BinaryReader(data), { what: 'the payload', messageName: undefined });
+  const payload = new CodecPayload(erase(codec), { what: 'the payload', messageName: undefined });
+  return payload.read(new BinaryReader(data)) as O;
+}
+
+function itself(value: unknown): unknown {
+  return value;
 }
 
 const utf8Encoder = new TextEncoder();

@@ -18,18 +18,18 @@ function scalar<T>(
 export const int8: Codec<number> = /* @__PURE__ */ scalar(
   1,
   (writer, value) => {
-    writer.writeInt8(value);
+    writer.writeByte(value);
   },
-  (reader) => reader.readInt8(),
+  (reader) => reader.readByte(),
 );
 
 /** A whole number from -32768 to 32767; 2 bytes. */
 export const int16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {
-    writer.writeInt16(value);
+    writer.writeShort(value);
   },
-  (reader) => reader.readInt16(),
+  (reader) => reader.readShort(),
 );
 
 /** A whole number from -8388608 to 8388607; 3 bytes. */
@@ -45,36 +45,36 @@ export const int24: Codec<number> = /* @__PURE__ */ scalar(
 export const int32: Codec<number> = /* @__PURE__ */ scalar(
   4,
   (writer, value) => {
-    writer.writeInt32(value);
+    writer.writeInt(value);
   },
-  (reader) => reader.readInt32(),
+  (reader) => reader.readInt(),
 );
 
 /** A bigint from -2^63 to 2^63 - 1; 8 bytes. */
 export const int64: Codec<bigint> = /* @__PURE__ */ scalar(
   8,
   (writer, value) => {
-    writer.writeInt64(value);
+    writer.writeLonglong(value);
   },
-  (reader) => reader.readInt64(),
+  (reader) => reader.readLonglong(),
 );
 
 /** A whole number from 0 to 255; 1 byte. */
 export const uint8: Codec<number> = /* @__PURE__ */ scalar(
   1,
   (writer, value) => {
-    writer.writeUint8(value);
+    writer.writeUbyte(value);
   },
-  (reader) => reader.readUint8(),
+  (reader) => reader.readUbyte(),
 );
 
 /** A whole number from 0 to 65535; 2 bytes. */
 export const uint16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {
-    writer.writeUint16(value);
+    writer.writeUshort(value);
   },
-  (reader) => reader.readUint16(),
+  (reader) => reader.readUshort(),
 );
 
 /** A whole number from 0 to 16777215; 3 bytes. */
@@ -90,18 +90,18 @@ export const uint24: Codec<number> = /* @__PURE__ */ scalar(
 export const uint32: Codec<number> = /* @__PURE__ */ scalar(
   4,
   (writer, value) => {
-    writer.writeUint32(value);
+    writer.writeUint(value);
   },
-  (reader) => reader.readUint32(),
+  (reader) => reader.readUint(),
 );
 
 /** A bigint from 0 to 2^64 - 1; 8 bytes. */
 export const uint64: Codec<bigint> = /* @__PURE__ */ scalar(
   8,
   (writer, value) => {
-    writer.writeUint64(value);
+    writer.writeUlonglong(value);
   },
-  (reader) => reader.readUint64(),
+  (reader) => reader.readUlonglong(),
 );
 
 /** A number, sent as the nearest 32-bit float; 4 bytes. A finite number out of its range is a RangeError. */
@@ -126,9 +126,9 @@ export const float64: Codec<number> = /* @__PURE__ */ scalar(
 export const float16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {
-    writer.writeUint16(kinds.toHalf(kinds.half.check(value)));
+    writer.writeUshort(kinds.toHalf(kinds.half.check(value)));
   },
-  (reader) => kinds.fromHalf(reader.readUint16()),
+  (reader) => kinds.fromHalf(reader.readUshort()),
 );
 
 /** A boolean as the byte 0 or 1. Any other byte fails to decode. */
@@ -156,12 +156,13 @@ export const string: Codec<string> = {
   encode(writer, value) {
     const given: unknown = value;
     if (typeof given !== 'string') throw new TypeError(`a string must be a string, not ${kindOf(given)}`);
+    if (writer.putShortAscii(given)) return;
     const encoded = utf8.encode(given);
-    writer.writeUint32(encoded.length);
+    writer.writeUint(encoded.length);
     writer.write(encoded);
   },
   decode(reader) {
-    const length = reader.readUint32();
+    const length = reader.readUint();
     const from = reader.tell();
     const text = utf8.decode(reader.read(length));
     if (typeof text === 'string') return text;
@@ -174,10 +175,10 @@ export const bytes: Codec<Uint8Array> = {
   minSize: 4,
   encode(writer, value) {
     const { length } = checkBytes(value);
-    writer.writeUint32(length);
+    writer.writeUint(length);
     writer.write(value);
   },
-  decode: (reader) => reader.read(reader.readUint32()),
+  decode: (reader) => reader.read(reader.readUint()),
 };
 
 /**

@@ -64,19 +64,8 @@ export interface StructCodec<F extends Fields> extends Codec<StructInput<F>, Str
  * ```
  */
 export function struct<const F extends Fields>(fields: F): StructCodec<F> {
-  const layout = new FieldList('a struct', fields);
-  return {
-    fields,
-    minSize: layout.minSize,
-    encode(writer, value) {
-      layout.encode(writer, value);
-    },
-    decode(reader) {
-      const value = {};
-      layout.decode(reader, value);
-      return value as StructOutput<F>;
-    },
-  };
+  const { minSize, encode, decode } = fieldList('a struct', fields);
+  return { fields, minSize, encode, decode: decode as () => StructOutput<F> };
 }
 
 interface Field {
@@ -87,58 +76,65 @@ interface Field {
   readonly inherited: boolean;
 }
 
-/** Encodes named values one after the other, for structs and for the cases of unions. */
-export class FieldList {
+/** The encoding of some fields. */
+export interface FieldList {
   readonly minSize: number;
-  readonly #fields: readonly Field[];
+  readonly encode: (writer: BinaryWriter, value: unknown) => void;
+  readonly decode: (reader: BinaryReader) => unknown;
+}
 
-  constructor(what: string, fields: Fields) {
-    const given: unknown = fields;
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw new TypeError(`the fields of ${what} must be an object, not ${kindOf(given)}`);
-    }
-    let minSize = 0;
-    this.#fields = Object.entries(fields).map(([name, codec]) => {
-      // Assigning it would change the prototype of the decoded object.
-      if (name === '__proto__') throw new TypeError(`${what} cannot have a field '__proto__'`);
-      minSize += minSizeOf(`the field '${name}' of ${what}`, codec);
-      const optional = 'optional' in codec && codec.optional === true;
-      return { name, codec: erase(codec), optional, inherited: name in Object.prototype };
-    });
-    this.minSize = minSize;
+/**
+ * Encodes named values one after the other, for structs and for the cases of unions.
+ *
+ * @param tag - a property that decoded objects get in addition, with its value.
+ */
+export function fieldList(what: string, fields: Fields, tag?: readonly [string, string]): FieldList {
+  const given: unknown = fields;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TypeError(`the fields of ${what} must be an object, not ${kindOf(given)}`);
   }
-
-  encode(writer: BinaryWriter, value: unknown): void {
-    if (typeof value !== 'object' || value === null) {
-      throw new TypeError(`a struct must be an object, not ${kindOf(value)}`);
-    }
-    const properties = value as Readonly<Record<string, unknown>>;
-    let step = '';
-    try {
-      for (const { name, codec, inherited } of this.#fields) {
-        step = name;
-        codec.encode(writer, inherited && !Object.hasOwn(value, name) ? undefined : properties[name]);
+  let minSize = 0;
+  const list = Object.entries(fields).map(([name, codec]): Field => {
+    // Assigning it would change the prototype of the decoded object.
+    if (name === '__proto__') throw new TypeError(`${what} cannot have a field '__proto__'`);
+    minSize += minSizeOf(`the field '${name}' of ${what}`, codec);
+    const optional = 'optional' in codec && codec.optional === true;
+    return { name, codec: erase(codec), optional, inherited: name in Object.prototype };
+  });
+  return {
+    minSize,
+    encode(writer, value) {
+      if (typeof value !== 'object' || value === null) {
+        throw new TypeError(`a struct must be an object, not ${kindOf(value)}`);
       }
-    } catch (error) {
-      addPathStep(writer, error, step);
-      throw error;
-    }
-  }
-
-  /** Reads the fields into an object that has none of them. */
-  decode(reader: BinaryReader, value: Record<string, unknown>): void {
-    let step = '';
-    try {
-      for (const { name, codec, optional } of this.#fields) {
-        step = name;
-        const part = codec.decode(reader);
-        if (part !== undefined || !optional) value[name] = part;
+      const properties = value as Readonly<Record<string, unknown>>;
+      let step = '';
+      try {
+        for (const { name, codec, inherited } of list) {
+          step = name;
+          codec.encode(writer, inherited && !Object.hasOwn(value, name) ? undefined : properties[name]);
+        }
+      } catch (error) {
+        addPathStep(writer, error, step);
+        throw error;
       }
-    } catch (error) {
-      addPathStep(reader, error, step);
-      throw error;
-    }
-  }
+    },
+    decode(reader) {
+      const value: Record<string, unknown> = tag === undefined ? {} : { [tag[0]]: tag[1] };
+      let step = '';
+      try {
+        for (const { name, codec, optional } of list) {
+          step = name;
+          const part = codec.decode(reader);
+          if (part !== undefined || !optional) value[name] = part;
+        }
+      } catch (error) {
+        addPathStep(reader, error, step);
+        throw error;
+      }
+      return value;
+    },
+  };
 }
 
 /** A value or `undefined`: the byte 1 and the value, or the byte 0. A struct may lack such a field. */

@@ -1,6 +1,6 @@
 import { kindOf } from '../util/bytes.js';
 import type { Codec, Flat } from './codec.js';
-import { FieldList, type Fields, type StructInput, type StructOutput } from './struct.js';
+import { fieldList, type Fields, type StructInput, type StructOutput } from './struct.js';
 import { readOneOf } from './helpers.js';
 
 /** The cases of a union: a name and the fields of each. */
@@ -48,7 +48,7 @@ export function union<const Tag extends string, const C extends Cases>(
     throw new TypeError(`the cases of a union must be an object, not ${kindOf(given)}`);
   }
   const all = Object.entries(cases).map(([name, fields], index) => {
-    const layout = new FieldList(`the case '${name}'`, fields);
+    const layout = fieldList(`the case '${name}'`, fields, [tag, name]);
     if (!Object.hasOwn(fields, tag)) return { name, index, layout };
     throw new TypeError(`the case '${name}' has a field '${tag}', which is the tag`);
   });
@@ -68,10 +68,8 @@ export function union<const Tag extends string, const C extends Cases>(
       found.layout.encode(writer, whole);
     },
     decode(reader) {
-      const { name, layout } = readOneOf(reader, all, 'the case of a union');
-      const value: Record<string, unknown> = { [tag]: name };
-      layout.decode(reader, value);
-      return value as UnionOutput<Tag, C>;
+      const { layout } = readOneOf(reader, all, 'the case of a union');
+      return layout.decode(reader) as UnionOutput<Tag, C>;
     },
   };
 }

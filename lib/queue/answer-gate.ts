@@ -46,12 +46,19 @@ export class AnswerGate {
     return true;
   }
 
+  /** An asynchronous callback has started. */
   begin(): void {
     this.#running += 1;
     this.#granted = false;
   }
 
-  /** The answer was sent. Returns whether a waiting callback may start now. */
+  /** A callback has started, and its answer was sent at once. */
+  beginAndFinish(): void {
+    this.#granted = false;
+    this.#limit = Math.min(this.#limit, this.#running + few);
+  }
+
+  /** The answer of an asynchronous callback was sent. Returns whether a waiting callback may start now. */
   finish(): boolean {
     this.#running -= 1;
     this.#limit = Math.min(this.#limit, this.#running + few);

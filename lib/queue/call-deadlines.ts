@@ -41,8 +41,15 @@ export class CallDeadlines<T extends Timed> {
   /** @param now - the time, if it is known. */
   add(item: T, now: number = performance.now()): void {
     const last = this.#last;
-    if (!last || (item.timeout === last.timeout && item.deadline >= last.deadline)) this.#append(item);
-    else this.#push(item);
+    if (!last || (item.timeout === last.timeout && item.deadline >= last.deadline)) {
+      item.place = inList;
+      item.previous = last;
+      if (last) last.next = item;
+      else this.#first = item;
+      this.#last = item;
+    } else {
+      this.#push(item);
+    }
     this.#count += 1;
     if (item.deadline < this.#timerAt) this.#arm(item.deadline, now);
     else if (this.#count === 1) this.#timer?.keepAlive(true);
@@ -50,8 +57,17 @@ export class CallDeadlines<T extends Timed> {
 
   /** Removes an item, which must be here. */
   remove(item: T): void {
-    if (item.place === inList) this.#unlink(item);
-    else this.#take(item);
+    if (item.place === inList) {
+      const { previous, next } = item;
+      if (previous) previous.next = next;
+      else this.#first = next;
+      if (next) next.previous = previous;
+      else this.#last = previous;
+      item.previous = undefined;
+      item.next = undefined;
+    } else {
+      this.#take(item);
+    }
     item.place = nowhere;
     this.#count -= 1;
     if (this.#count === 0) this.#timer?.keepAlive(false);
@@ -91,24 +107,6 @@ export class CallDeadlines<T extends Timed> {
     const [top] = this.#heap;
     const first = this.#first;
     return !top || (first && first.deadline <= top.deadline) ? first : top;
-  }
-
-  #append(item: T): void {
-    item.place = inList;
-    item.previous = this.#last;
-    if (this.#last) this.#last.next = item;
-    else this.#first = item;
-    this.#last = item;
-  }
-
-  #unlink(item: T): void {
-    const { previous, next } = item;
-    if (previous) previous.next = next;
-    else this.#first = next;
-    if (next) next.previous = previous;
-    else this.#last = previous;
-    item.previous = undefined;
-    item.next = undefined;
   }
 
   #push(item: T): void {

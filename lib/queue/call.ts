@@ -1,4 +1,4 @@
-import type { BinaryReader } from '../binary/reader.js';
+import type { Payload } from '../codec/payload.js';
 import type { K4netError } from '../errors.js';
 import type { Bytes } from '../util/bytes.js';
 import type { Fifo } from '../util/fifo.js';
@@ -14,7 +14,7 @@ export interface NamedCalls {
 }
 
 /** Makes the value of a call from its answer. */
-export type AnswerDecoder = (reader: BinaryReader) => unknown;
+export type AnswerDecoder = Pick<Payload, 'read'>;
 
 type Resolve = (value: never) => void;
 type Reject = (reason: unknown) => void;
@@ -27,47 +27,54 @@ function executor(resolve: Resolve, reject: Reject): void {
   rejectLast = reject;
 }
 
-function makePromise(): Promise<unknown> {
-  return new Promise<unknown>(executor);
-}
-
 /** A call in flight, or one that waits to be sent. */
 export class Call implements Timed {
-  readonly promise: Promise<unknown> = makePromise();
-  readonly resolve: (value: unknown) => void = resolveLast as (value: unknown) => void;
-  readonly reject: Reject = rejectLast;
-  readonly id: number;
-  readonly calls: NamedCalls;
+  // Declared only, because class fields cost one more call for each instance.
+  declare readonly promise: Promise<unknown>;
+  declare readonly resolve: (value: unknown) => void;
+  declare readonly reject: Reject;
+  declare readonly id: number;
+  declare readonly calls: NamedCalls;
   /** Bytes that the call counts in the flow window. */
-  readonly size: number;
-  readonly timeout: number;
-  readonly decode: AnswerDecoder | undefined;
-  deadline: number;
-  place: number = -1;
-  previous: this | undefined;
-  next: this | undefined;
+  declare readonly size: number;
+  declare readonly timeout: number;
+  declare readonly decoder: AnswerDecoder | undefined;
+  declare deadline: number;
+  declare place: number;
+  declare previous: this | undefined;
+  declare next: this | undefined;
   /** The time of its request on the clock of `performance.now()`. */
-  sentAt: number = 0;
+  declare sentAt: number;
   /** The payload, until it is sent. */
-  payload: Bytes | undefined;
+  declare payload: Bytes | undefined;
   /** Whether the call was cancelled. It keeps its id and its room until the peer has replied. */
-  abandoned: boolean = false;
-  unwatch: (() => void) | undefined;
+  declare abandoned: boolean;
+  declare unwatch: (() => void) | undefined;
 
   constructor(
     id: number,
     calls: NamedCalls,
     size: number,
     timeout: number,
-    deadline: number,
-    decode: AnswerDecoder | undefined,
+    now: number,
+    decoder: AnswerDecoder | undefined,
   ) {
+    this.promise = new Promise<unknown>(executor);
+    this.resolve = resolveLast as (value: unknown) => void;
+    this.reject = rejectLast;
     this.id = id;
     this.calls = calls;
     this.size = size;
     this.timeout = timeout;
-    this.deadline = deadline;
-    this.decode = decode;
+    this.decoder = decoder;
+    this.deadline = now + timeout;
+    this.place = -1;
+    this.previous = undefined;
+    this.next = undefined;
+    this.sentAt = now;
+    this.payload = undefined;
+    this.abandoned = false;
+    this.unwatch = undefined;
   }
 }
 

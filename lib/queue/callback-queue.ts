@@ -68,7 +68,10 @@ export class CallbackQueue<T extends Task> {
 
   /** Whether a task may run on arrival: no other task waits, and the concurrency has room. */
   get open(): boolean {
-    return this.#waiting === 0 && !this.#entered && this.#inFlight < this.#concurrency && this.#noJobs;
+    if (this.#waiting > 0 || this.#entered) return false;
+    // Most queues have no task in flight and never had a job.
+    if (this.#running && this.#running.size >= this.#concurrency) return false;
+    return this.#queue === undefined || this.#noJobs;
   }
 
   /** A task runs now, without an entry. The queue must be open, and `leave` must follow. */

@@ -33,14 +33,13 @@ export class CallbackRegistry {
     return registration;
   }
 
-  /** The callback whose name these bytes are. */
+  /** The callback whose name these bytes are. A NUL follows them. */
   find(bytes: Bytes, start: number, length: number): Registration | undefined {
     let hash = 0;
     for (let i = 0; i < length; i += 1) hash = mix(hash, bytes[start + i] ?? 0);
     const chain = this.#byHash.get(hash);
     if (!chain) return undefined;
-    for (const each of chain) if (isName(each.name, bytes, start, length)) return each;
-    return undefined;
+    return chain.find((each) => matches(each, bytes, start, length + 1));
   }
 }
 
@@ -55,8 +54,10 @@ export function matches(
   size: number,
 ): registration is Registration {
   if (!registration?.callback) return false;
-  const { length } = registration.name;
-  return size > length && bytes[start + length] === 0 && isName(registration.name, bytes, start, length);
+  const { name } = registration;
+  if (size <= name.length || bytes[start + name.length] !== 0) return false;
+  for (let i = 0; i < name.length; i += 1) if (name.charCodeAt(i) !== bytes[start + i]) return false;
+  return true;
 }
 
 function mix(hash: number, byte: number): number {
@@ -67,10 +68,4 @@ function hashOf(name: string): number {
   let hash = 0;
   for (let i = 0; i < name.length; i += 1) hash = mix(hash, name.charCodeAt(i));
   return hash;
-}
-
-function isName(name: string, bytes: Bytes, start: number, length: number): boolean {
-  if (name.length !== length) return false;
-  for (let i = 0; i < length; i += 1) if (name.charCodeAt(i) !== bytes[start + i]) return false;
-  return true;
 }

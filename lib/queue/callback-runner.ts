@@ -1,8 +1,9 @@
 import { BinaryReader } from '../binary/reader.js';
 import { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
+import { accepted } from '../sockets/outbox.js';
 import { noHead } from '../transport/framing/encoder.js';
-import { compact, noBytes, type Bytes } from '../util/bytes.js';
+import { compact, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
@@ -52,16 +53,13 @@ export class CallbackRunner {
     return this.#requests.size;
   }
 
-  /** Whether the request with this id has no answer yet. */
-  has(id: number): boolean {
-    return this.#requests.has(id);
-  }
-
-  /** Notes a new request, whose id no other request without an answer has. */
-  add(request: IncomingCall): void {
+  /** Notes a new request. Returns false if another one with its id has no answer yet. */
+  add(request: IncomingCall): boolean {
+    if (this.#requests.has(request.id)) return false;
     const over = this.#over;
     if (over) request.abort(() => over.reason, over.keepHeld);
     else this.#requests.set(request.id, request);
+    return true;
   }
 
   /**
@@ -95,7 +93,8 @@ export class CallbackRunner {
 
   /** Calls the callback of a message. Never throws; its promise never rejects. */
   message(callback: Callback, context: CallbackContext, payload: Bytes): Promise<void> | undefined {
-    this.#begin(context.name);
+    this.#started += 1;
+    this.#hooks.log?.(`Performing callback ${context.name}`);
     try {
       const result = callback(new BinaryReader(payload), context);
       return isPromiseLike(result) ? this.#settled(result, context.name) : undefined;
@@ -120,14 +119,18 @@ export class CallbackRunner {
    */
   request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     if (request.dropped) return this.fail(request, undefined);
-    const callback = this.callbackOf(request);
+    const callback = request.registration?.callback ?? this.callbackOf(request);
     if (!callback) {
       this.#hooks.trace?.(`Refusing request ${request.id}: there is no callback ${request.name}`);
       return this.refuse(request);
     }
-    this.#begin(request.name);
+    this.#started += 1;
+    this.#hooks.log?.(`Performing callback ${request.name}`);
     try {
-      const result = callback(new BinaryReader(ownPayload(payload)), request);
+      // A callback can take long: a small payload must not keep the whole buffer of received bytes
+      // in memory. A copy of a large payload would slow callbacks that answer at once.
+      const own = payload.length > smallPayload ? payload : compact(payload);
+      const result = callback(new BinaryReader(own), request);
       return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
     } catch (error) {
       return this.#onThrown(request, error);
@@ -161,11 +164,6 @@ export class CallbackRunner {
     return this.#sendFailure(request, 'K4NET_NO_CALLBACK', `there is no callback '${request.name}'`);
   }
 
-  #begin(name: string): void {
-    this.#started += 1;
-    this.#hooks.log?.(`Performing callback ${name}`);
-  }
-
   #onThrown(request: IncomingCall, error: unknown): Promise<void> | undefined {
     // A callback that stops because its caller has given up has not failed.
     if (!request.dropped) this.#report(error, request.name, request);
@@ -180,10 +178,14 @@ export class CallbackRunner {
   }
 
   #answer(request: IncomingCall, answer: CallbackAnswer): Promise<void> | undefined {
-    const payload = payloadBytes(answer as Exclude<CallbackAnswer, void> | undefined);
+    const payload =
+      answer instanceof Uint8Array
+        ? answer
+        : payloadBytes(answer as Exclude<CallbackAnswer, void> | undefined);
     if (request.dropped) return this.fail(request, undefined);
     if (!this.#requests.delete(request.id)) return undefined;
-    return this.#untilSent(this.#outlet.sendCopy(answerHead(request.id), payload));
+    const sent = this.#outlet.sendCopy(answerHead(request.id), payload);
+    return sent === accepted ? undefined : this.#untilSent(sent);
   }
 
   #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
@@ -195,13 +197,4 @@ export class CallbackRunner {
     // `closed` of the socket has the error.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
-}
-
-/**
- * A callback can take long: a small payload must not keep the whole buffer of received bytes in
- * memory. A copy of a large payload would slow callbacks that answer at once.
- */
-function ownPayload(payload: Bytes): Bytes {
-  if (payload.length === 0) return noBytes;
-  return payload.length > smallPayload ? payload : compact(payload);
 }

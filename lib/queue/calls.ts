@@ -6,7 +6,6 @@ import type { Bytes } from '../util/bytes.js';
 import { Fifo } from '../util/fifo.js';
 import {
   Deferred,
-  isPromiseLike,
   markHandled,
   rejectHandled,
   rejected,
@@ -90,7 +89,7 @@ export class Calls {
    * Sends a request, or queues it while the flow window of its name is full.
    *
    * @param payload - belongs to the caller again when this returns.
-   * @param decode - makes the value that the promise resolves with. Default: the reader itself.
+   * @param decoder - makes the value that the promise resolves with. Default: the reader itself.
    */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader>;
   call(
@@ -98,21 +97,23 @@ export class Calls {
     payload: Bytes,
     timeout: number,
     signal: AbortSignalLike | undefined,
-    decode: AnswerDecoder | undefined,
+    decoder: AnswerDecoder | undefined,
   ): Promise<unknown>;
   call(
     name: string,
     payload: Bytes,
     timeout: number,
     signal?: AbortSignalLike,
-    decode?: AnswerDecoder,
+    decoder?: AnswerDecoder,
   ): Promise<unknown> {
     if (this.#over) return rejected(this.#over);
     if (signal?.aborted) return rejectHandled(signal.reason);
     if (timeout === 0) return rejected(new TimeoutError(`'${name}' was not answered`, 0));
     const now = performance.now();
     const calls = this.#last?.name === name ? this.#last : this.#callsOf(name);
-    const call = new Call(this.#freeId(), calls, requestSize(name, payload), timeout, now + timeout, decode);
+    do this.#nextId = this.#nextId === this.#maxId ? 1 : this.#nextId + 1;
+    while (this.#calls.has(this.#nextId));
+    const call = new Call(this.#nextId, calls, requestSize(name, payload), timeout, now, decoder);
     this.#calls.set(call.id, call);
     this.#pending += 1;
     if (timeout !== Infinity) this.#deadlines.add(call, now);
@@ -122,7 +123,8 @@ export class Calls {
       });
     }
     if (calls.waiting.length === 0 && calls.window.fits(call.size)) {
-      this.#send(call, payload, now);
+      calls.window.reserve(call.size);
+      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     } else {
       call.payload = new Uint8Array(payload);
       calls.waiting.push(call);
@@ -135,14 +137,14 @@ export class Calls {
     const call = this.#replied(id);
     if (!call) return;
     const reader = new BinaryReader(payload);
-    if (!call.decode) {
+    if (!call.decoder) {
       call.resolve(reader);
       return;
     }
     try {
-      const value = call.decode(reader);
+      const value = call.decoder.read(reader);
       // A failure to decode is an error of the connection: quiet if the program forgets the call.
-      if (isPromiseLike(value)) void markHandled(call.promise);
+      if (value instanceof Promise) void markHandled(call.promise);
       call.resolve(value);
     } catch (error) {
       rejectCall(call, error);
@@ -188,13 +190,6 @@ export class Calls {
     this.#deadlines.stop();
   }
 
-  /** An id that no call has. */
-  #freeId(): number {
-    do this.#nextId = this.#nextId === this.#maxId ? 1 : this.#nextId + 1;
-    while (this.#calls.has(this.#nextId));
-    return this.#nextId;
-  }
-
   #callsOf(name: string): NamedCalls {
     let calls = this.#byName.get(name);
     if (!calls) {
@@ -213,16 +208,9 @@ export class Calls {
       this.#byName.delete(calls.name);
   }
 
-  #send(call: Call, payload: Bytes, now: number): void {
-    const { window, name } = call.calls;
-    window.reserve(call.size);
-    call.sentAt = now;
-    void this.#outlet.sendCopy(requestHead(call.id, name), payload);
-  }
-
   /** Sends waiting calls within the flow window. */
   #sendWaiting(calls: NamedCalls): void {
-    const { window, waiting } = calls;
+    const { name, window, waiting } = calls;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
       const { payload } = call;
       if (payload && !window.fits(call.size)) return;
@@ -230,7 +218,9 @@ export class Calls {
       // A call without a payload was cancelled while it waited.
       if (!payload) continue;
       call.payload = undefined;
-      this.#send(call, payload, performance.now());
+      call.sentAt = performance.now();
+      window.reserve(call.size);
+      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
     }
     this.#forgetIdle(calls);
   }

@@ -97,7 +97,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     if (priority !== 0) this.#runsDirectly = false;
     const requests = this.registry.get(name)?.requests ?? this.#newWindow();
     this.remove(name);
-    const context = new IncomingCall(this.#socket, name, undefined, -1, this.#life);
+    const context = new IncomingCall(this.#socket, name, undefined, -1, 0, this.#life);
     this.registry.set({ name, priority, queue, requests, callback, context });
   }
 
@@ -131,7 +131,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       queue.leave(this.runner.message(callback, context, payload));
       return;
     }
-    this.#enqueue(new IncomingCall(this.#socket, name, registration, -1, this.#life), payload, this.messages);
+    const { length } = payload;
+    const call = new IncomingCall(this.#socket, name, registration, -1, length, this.#life);
+    this.messages.reserve(length);
+    this.#enqueue(call, payload);
   }
 
   /**
@@ -141,23 +144,23 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    * @returns false if a request with this id has no answer yet.
    */
   request(id: number, name: string, registration: Registration | undefined, payload: Bytes): boolean {
-    if (this.runner.has(id)) return false;
-    const request = new IncomingCall(this.#socket, name, registration, id, undefined);
-    this.runner.add(request);
-    const window = this.#windowOf(request);
+    const size = requestSize(name, payload);
+    const request = new IncomingCall(this.#socket, name, registration, id, size, undefined);
+    if (!this.runner.add(request)) return false;
+    const window = registration?.requests ?? this.#unknownNames;
     // The peer has a window for each name, so all unknown names together can be over the limit.
     if (!registration && window.full) {
       void this.runner.refuse(request);
       return true;
     }
+    window.reserve(size);
     const queue = registration?.queue ?? this.#requestQueue;
     if (this.#runsDirectly && queue.open && !this.#gate.closed) {
-      window.reserve(requestSize(name, payload));
       fairTurns.step();
       queue.enter();
       queue.leave(this.#runRequest(request, payload));
     } else {
-      this.#enqueue(request, payload, window);
+      this.#enqueue(request, payload);
     }
     return true;
   }
@@ -172,9 +175,9 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#hooks.trace?.(`The caller of ${request.name} has cancelled request ${id}`);
     if (request.begun || this.#outlet.congested) return;
     if (this.#limits.manual && !request.batch) return;
-    const payload = request.takePayload();
+    request.takePayload();
     void this.runner.fail(request, undefined);
-    this.#finish(request, requestSize(request.name, payload));
+    this.#finish(request);
     this.#queueOf(request).skip(request);
   }
 
@@ -221,7 +224,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   run(call: IncomingCall): PromiseLike<void> | undefined {
     const payload = call.takePayload();
     if (call.isRequest) return this.#runRequest(call, payload);
-    this.messages.release(payload.length);
+    this.messages.release(call.size);
     const { batch, name } = call;
     const callback = this.runner.callbackOf(call);
     let pending: PromiseLike<void> | undefined;
@@ -253,32 +256,32 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
 
   #runRequest(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     request.begun = true;
-    this.#gate.begin();
     const pending = this.runner.request(request, payload);
-    const size = requestSize(request.name, payload);
-    if (pending) return this.#finishLater(request, pending, size);
-    this.#finish(request, size);
+    if (pending) return this.#finishLater(request, pending);
+    this.#finish(request);
     // Needs no start of others: the queue that ran this request continues by itself.
-    this.#gate.finish();
+    this.#gate.beginAndFinish();
     return undefined;
   }
 
-  async #finishLater(request: IncomingCall, pending: Promise<void>, size: number): Promise<void> {
+  async #finishLater(request: IncomingCall, pending: Promise<void>): Promise<void> {
+    this.#gate.begin();
     await pending;
-    this.#finish(request, size);
+    this.#finish(request);
     if (this.#gate.finish()) this.#queues.start();
     this.#events.onRoom();
   }
 
   /** A request reserves its window until its answer is sent, at this end and at the peer. */
-  #finish(request: IncomingCall, size: number): void {
-    if (!this.#stopped) this.#windowOf(request).release(size);
+  #finish(request: IncomingCall): void {
+    const window = request.registration?.requests ?? this.#unknownNames;
+    if (!this.#stopped) window.release(request.size);
     if (request.batch) this.manual.finish(request.batch);
   }
 
-  #enqueue(call: IncomingCall, payload: Bytes, window: FlowWindow): void {
+  /** Queues a call that its window counts already. */
+  #enqueue(call: IncomingCall, payload: Bytes): void {
     call.payload = payload;
-    window.reserve(call.isRequest ? requestSize(call.name, payload) : payload.length);
     this.#fresh.push(call);
     if (this.#limits.manual) this.manual.hold(call);
     else this.#queueOf(call).push(call);
@@ -310,9 +313,5 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
 
   #queueOf({ registration, isRequest }: IncomingCall): CallbackQueue<IncomingCall> {
     return registration?.queue ?? (isRequest ? this.#requestQueue : this.#messageQueue);
-  }
-
-  #windowOf({ registration }: IncomingCall): FlowWindow {
-    return registration?.requests ?? this.#unknownNames;
   }
 }

@@ -33,27 +33,43 @@ export const controlHead: number = headLength + idLength;
 /** The types of control messages. */
 export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
 
-/** One buffer for all heads: the socket copies a head before the call that sends it returns. */
-const head = { bytes: new Uint8Array(controlHead + maxName + 1), length: 0 };
+interface NamedHead extends MessageHead {
+  length: number;
+  /** The name that the bytes end with, empty at first: the next message often has the same one. */
+  name: string;
+}
+
+// One buffer for all heads of a kind: the socket copies a head before the call that sends it returns.
+const registered: NamedHead = { bytes: new Uint8Array(maxName + 1), length: 0, name: '' };
+const request: NamedHead = {
+  bytes: /* @__PURE__ */ putMark(new Uint8Array(controlHead + maxName + 1), controlType.request),
+  length: 0,
+  name: '',
+};
+const answer: MessageHead = {
+  bytes: /* @__PURE__ */ putMark(new Uint8Array(controlHead), controlType.answer),
+  length: controlHead,
+};
 
 /** The head of a registered message, `name | 00`. Valid until the next head is made. */
 export function registeredHead(name: string): MessageHead {
-  return putName(0, name);
+  if (name !== registered.name) putName(registered, 0, name);
+  return registered;
 }
 
 /**
  * The head of a request, `00 4B 51 | 1 | u32 id | name | 00`. Valid until the next head is made.
  */
 export function requestHead(id: number, name: string): MessageHead {
-  putHead(head.bytes, controlType.request, id);
-  return putName(controlHead, name);
+  if (name !== request.name) putName(request, controlHead, name);
+  writeU32(request.bytes, headLength, id);
+  return request;
 }
 
 /** The head of an answer, `00 4B 51 | 2 | u32 id`. Valid until the next head is made. */
 export function answerHead(id: number): MessageHead {
-  putHead(head.bytes, controlType.answer, id);
-  head.length = controlHead;
-  return head;
+  writeU32(answer.bytes, headLength, id);
+  return answer;
 }
 
 /** A whole registered message, `name | 00 | payload`. */
@@ -68,6 +84,8 @@ export function checkName(name: string): string {
   if (name.length === 0 || name.length > maxName) {
     throw new RangeError(`a name must have 1 to ${maxName} characters, not ${name.length}`);
   }
+  // The names of heads were checked before.
+  if (name === request.name || name === registered.name) return name;
   for (let i = 0; i < name.length; i += 1) {
     const unit = name.charCodeAt(i);
     if (unit < lowestName || unit > highestName) {
@@ -199,11 +217,11 @@ function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
   return writer.data;
 }
 
-function putName(at: number, name: string): MessageHead {
+function putName(head: NamedHead, at: number, name: string): void {
   putAscii(head.bytes, at, name);
   head.length = at + name.length + 1;
   head.bytes[head.length - 1] = 0;
-  return head;
+  head.name = name;
 }
 
 function putHead(bytes: Bytes, type: number, id: number): Bytes {

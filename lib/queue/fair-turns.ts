@@ -23,18 +23,14 @@ export class FairTurns {
   #metered = false;
   #turnEnd = 0;
   #limit = 0;
-  #exhausted = false;
-
-  /** Whether this turn has no time left. */
-  get exhausted(): boolean {
-    return this.#exhausted;
-  }
+  /** Whether this turn has no time left. Only this class changes it. */
+  exhausted: boolean = false;
 
   /** Counts one step. Returns true when the caller must stop and call `wait`. */
   step(): boolean {
     this.#steps += 1;
     if (this.#steps >= stepsPerLook) this.#look();
-    return this.#exhausted;
+    return this.exhausted;
   }
 
   /** Runs a task in a later turn, after the tasks that wait already. */
@@ -47,7 +43,7 @@ export class FairTurns {
     this.#steps = 0;
     const now = performance.now();
     this.#meter(now);
-    this.#exhausted = now >= this.#limit;
+    this.exhausted = now >= this.#limit;
   }
 
   #meter(now: number): void {
@@ -62,7 +58,7 @@ export class FairTurns {
 
   #nextTurn(): void {
     this.#metered = false;
-    this.#exhausted = false;
+    this.exhausted = false;
     this.#steps = 0;
     if (this.#waiting.length === 0) return;
     let now = performance.now();
@@ -71,12 +67,12 @@ export class FairTurns {
       const task = this.#waiting.shift();
       if (!task) break;
       this.#limit = Math.min(now + visitTime, this.#turnEnd);
-      this.#exhausted = false;
+      this.exhausted = false;
       task();
       now = performance.now();
     }
     this.#limit = this.#turnEnd;
-    this.#exhausted = now >= this.#turnEnd;
+    this.exhausted = now >= this.#turnEnd;
   }
 }
 

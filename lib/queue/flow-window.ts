@@ -28,7 +28,7 @@ export class FlowWindow {
 
   /**
    * @param overhead - bytes that each message counts beside its size.
-   * @param total - a window with the same overhead that counts the messages of this one too.
+   * @param total - a window without a total that counts the messages of this one too.
    */
   constructor(maxBytes: number, maxMessages: number, overhead: number = messageOverhead, total?: FlowWindow) {
     this.#maxBytes = maxBytes;
@@ -58,16 +58,24 @@ export class FlowWindow {
 
   /** Counts a message that enters the queue. */
   reserve(size: number): void {
-    this.#bytes += size + this.#overhead;
+    const bytes = size + this.#overhead;
+    this.#bytes += bytes;
     this.#messages += 1;
-    this.#total?.reserve(size);
+    const total = this.#total;
+    if (!total) return;
+    total.#bytes += bytes;
+    total.#messages += 1;
   }
 
   /** Counts a message that has left the queue. */
   release(size: number): void {
-    this.#bytes -= size + this.#overhead;
+    const bytes = size + this.#overhead;
+    this.#bytes -= bytes;
     this.#messages -= 1;
-    this.#total?.release(size);
+    const total = this.#total;
+    if (!total) return;
+    total.#bytes -= bytes;
+    total.#messages -= 1;
   }
 
   /** All messages have left the queue. */

@@ -176,7 +176,7 @@ export class QueueSocket implements QueueSocketLike {
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void> {
     try {
       checkName(name);
-      const bytes = payloadBytes(payload);
+      const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
       const { closing } = this.#core;
@@ -195,18 +195,18 @@ export class QueueSocket implements QueueSocketLike {
     name: string,
     payload: Payload | undefined,
     options: CallOptions | undefined,
-    decode?: AnswerDecoder,
+    decoder?: AnswerDecoder,
   ): Promise<unknown> {
     try {
       const { timeout = this.#options.callTimeout, signal } = checkedCall(options);
       const { calls, router } = this.#core;
       this.#core.checkStarted();
       checkName(name);
-      const bytes = payloadBytes(payload);
+      const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
       this.#options.log?.(`Calling ${name}`);
-      const answer = calls.call(name, bytes, timeout, signal, decode);
+      const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
       return answer;
     } catch (error) {

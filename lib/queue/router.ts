@@ -173,7 +173,16 @@ export class Router {
 
   #route(size: number): FlowWindow | undefined {
     const { run, start } = this.#messages;
-    if (isControl(run, start, size)) return this.#control(run, start, size);
+    // No name begins with a zero.
+    if (run[start] === 0 && isControl(run, start, size)) {
+      if (size >= controlHead && run[start + controlHead - 5] === controlType.answer) {
+        const id = readU32(run, start + controlHead - 4);
+        this.#arrived += 1;
+        this.#calls.answer(id, this.#messages.cut(size, controlHead));
+        return undefined;
+      }
+      return this.#control(run, start, size);
+    }
     if (matches(this.#lastMessage, run, start, size)) return this.#message(this.#lastMessage, size);
     const length = nameLength(run, start, size);
     if (length < 0) return this.#receive(size);
@@ -217,23 +226,17 @@ export class Router {
     return this.#messages.cut(size, skip);
   }
 
+  /** Takes a control message that is not an answer. */
   #control(run: Bytes, start: number, size: number): FlowWindow | undefined {
-    if (size >= controlHead) {
-      const type = run[start + controlHead - 5];
+    if (size >= controlHead && run[start + controlHead - 5] === controlType.request) {
       const id = readU32(run, start + controlHead - 4);
-      if (type === controlType.answer) {
-        this.#calls.answer(id, this.#cut(size, controlHead));
-        return undefined;
-      }
-      if (type === controlType.request) {
-        const name = start + controlHead;
-        if (matches(this.#lastRequest, run, name, size - controlHead))
-          return this.#request(id, size, this.#lastRequest.name.length, this.#lastRequest);
-        const length = nameLength(run, name, size - controlHead);
-        if (length >= 0) {
-          this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
-          return this.#request(id, size, length, this.#lastRequest);
-        }
+      const name = start + controlHead;
+      if (matches(this.#lastRequest, run, name, size - controlHead))
+        return this.#request(id, size, this.#lastRequest.name.length, this.#lastRequest);
+      const length = nameLength(run, name, size - controlHead);
+      if (length >= 0) {
+        this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
+        return this.#request(id, size, length, this.#lastRequest);
       }
     }
     this.#otherControl(this.#messages.cut(size));

@@ -1,7 +1,9 @@
 import type { BinaryReader } from '../binary/reader.js';
-import { BinaryWriter } from '../binary/writer.js';
+import type { BinaryWriter } from '../binary/writer.js';
 import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
-import type { Payload } from '../codec/payload.js';
+import { PayloadWriter, type Payload } from '../codec/payload.js';
+import type { AnswerDecoder } from './call.js';
+import { accepted } from '../sockets/outbox.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { isPromiseLike, markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
@@ -39,7 +41,7 @@ export interface EncodedQueue {
     name: string,
     payload: Bytes,
     options: WaitOptions | undefined,
-    decode: (reader: BinaryReader) => unknown,
+    decoder: AnswerDecoder,
   ): Promise<unknown>;
 }
 
@@ -151,8 +153,8 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
       throw new TypeError(`a callback must be a function, not ${kindOf(given)}`);
     const { argument, answer } = this.#route(name);
     const run = callback as (value: unknown, context: Context) => unknown;
-    const use = answer === undefined ? unanswered(run) : answered(run, answer);
-    this.#queue.registerCallback(name, (reader, context) => argument.read(reader, use, context), options);
+    const use = answer === undefined ? unanswered(run) : answered(run, answer, this.#encoded !== undefined);
+    this.#queue.registerCallback(name, (reader, context) => argument.use(reader, use, context), options);
   }
 
   /** Removes a callback. */
@@ -184,12 +186,17 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   sendRegistered<N extends MessageName<M>>(
     name: N,
     ...rest: Arguments<M[N], Pick<WaitOptions, 'signal'>>
-  ): Promise<void> {
+  ): Promise<void>;
+  sendRegistered(name: string, value?: unknown, options?: Pick<WaitOptions, 'signal'>): Promise<void> {
     try {
       const { argument } = this.#messageRoute(name);
-      const [value, options] = rest;
-      if (this.#encoded) return this.#encoded.sendRegistered(name, encoded(argument, value), options);
-      return this.#queue.sendRegistered(name, writes(argument, value), options);
+      if (!this.#encoded) return this.#queue.sendRegistered(name, writes(argument, value), options);
+      const writer = PayloadWriter.take();
+      argument.write(writer, value);
+      const sent = this.#encoded.sendRegistered(name, writer.data, options);
+      // Otherwise the socket may still need the bytes.
+      if (sent === accepted) PayloadWriter.give(writer);
+      return sent;
     } catch (error) {
       return rejectUnhandled(error);
     }
@@ -204,20 +211,21 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   call<N extends RequestName<M>>(
     name: N,
     ...rest: Arguments<M[N], WaitOptions>
-  ): Promise<Output<AnswerOf<M[N]>>> {
-    type Answer = Output<AnswerOf<M[N]>>;
+  ): Promise<Output<AnswerOf<M[N]>>>;
+  call(name: string, value?: unknown, options?: WaitOptions): Promise<unknown> {
     try {
       const { argument, answer } = this.#route(name);
       if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
-      const [value, options] = rest;
-      const payload = encoded(argument, value);
-      const decode = (reader: BinaryReader): unknown => answer.read(reader, itself, undefined);
-      if (this.#encoded) return this.#encoded[callEncoded](name, payload, options, decode) as Promise<Answer>;
-      const write = (writer: BinaryWriter): void => {
-        writer.write(payload);
-      };
-      const answered = this.#queue.call(name, write, options).then(decode);
-      return markHandledByClass(answered, options?.signal) as Promise<Answer>;
+      if (!this.#encoded) {
+        const answered = this.#queue.call(name, writes(argument, value), options);
+        const decoded = answered.then((reader) => answer.read(reader));
+        return markHandledByClass(decoded, options?.signal);
+      }
+      const writer = PayloadWriter.take();
+      argument.write(writer, value);
+      const called = this.#encoded[callEncoded](name, writer.data, options, answer);
+      PayloadWriter.give(writer);
+      return called;
     } catch (error) {
       return rejectUnhandled(error);
     }
@@ -230,7 +238,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   }
 
   #messageRoute(name: string): Route {
-    const route = this.#route(name);
+    const route = this.#routes.get(name) ?? this.#route(name);
     if (route.answer === undefined) return route;
     throw new TypeError(`'${name}' is a request, which only call can send`);
   }
@@ -242,16 +250,6 @@ function writes(payload: Payload, value: unknown): (writer: BinaryWriter) => voi
   return (writer) => {
     payload.write(writer, value);
   };
-}
-
-function encoded(payload: Payload, value: unknown): Bytes {
-  const writer = new BinaryWriter();
-  payload.write(writer, value);
-  return writer.data;
-}
-
-function itself(value: unknown): unknown {
-  return value;
 }
 
 function silence(): undefined {
@@ -266,11 +264,23 @@ function unanswered<Context>(callback: Use<Context>): Use<Context> {
   };
 }
 
-/** Encodes the result as the answer. An encoding error is an error of the callback. */
-function answered<Context>(callback: Use<Context>, answer: Payload): Use<Context> {
-  const encode = (result: unknown): Bytes => encoded(answer, result);
+/**
+ * Encodes the result as the answer. An encoding error is an error of the callback.
+ *
+ * @param sentAtOnce - whether the queue sends the bytes before another payload is encoded.
+ */
+function answered<Context>(callback: Use<Context>, answer: Payload, sentAtOnce: boolean): Use<Context> {
+  const encodeLater = (result: unknown): Bytes => {
+    const writer = PayloadWriter.take();
+    answer.write(writer, result);
+    return writer.data;
+  };
   return (value, context) => {
     const result = callback(value, context);
-    return isPromiseLike(result) ? result.then(encode) : encode(result);
+    if (isPromiseLike(result)) return result.then(encodeLater);
+    const writer = PayloadWriter.take();
+    answer.write(writer, result);
+    if (sentAtOnce) PayloadWriter.give(writer);
+    return writer.data;
   };
 }

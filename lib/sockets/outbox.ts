@@ -39,7 +39,8 @@ interface Mark {
   readonly deferred: Deferred<void>;
 }
 
-const sent: Promise<void> = Promise.resolve();
+/** The promise of a message that was copied at once. */
+export const accepted: Promise<void> = Promise.resolve();
 
 /**
  * The send queue. It applies backpressure: below the high-water mark a message goes to the {@link
@@ -98,7 +99,7 @@ export class Outbox {
       this.#resolveLater(data, deferred);
       return deferred.promise;
     }
-    if (this.#writer.accepted - this.#turnStart < bytesPerTurn) return sent;
+    if (this.#writer.accepted - this.#turnStart < bytesPerTurn) return accepted;
     this.#turnStart = this.#writer.accepted;
     return new Promise(nextTurn);
   }

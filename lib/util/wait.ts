@@ -169,28 +169,26 @@ export interface Timer {
  * @param keepsAlive - whether the timer keeps the process alive, if the platform has a choice.
  */
 export function startTimer(callback: () => void, milliseconds: number, keepsAlive: boolean = true): Timer {
-  let handle: ReturnType<typeof setTimeout>;
+  // The timers of browsers are numbers.
+  let handle: { ref?(): unknown; unref?(): unknown };
   let alive = keepsAlive;
-  const refer = (): void => {
-    const { ref, unref } = handle as { ref?: () => unknown; unref?: () => unknown };
-    (alive ? ref : unref)?.call(handle);
-  };
   const arm = (left: number): void => {
     const part = Math.min(left, longestTimer);
     handle = setTimeout(() => {
       if (left > part) arm(left - part);
       else callback();
     }, part);
-    if (!alive) refer();
+    if (!alive) handle.unref?.();
   };
   arm(milliseconds);
   return {
     stop: () => {
-      clearTimeout(handle);
+      clearTimeout(handle as ReturnType<typeof setTimeout>);
     },
     keepAlive: (value) => {
       alive = value;
-      refer();
+      if (alive) handle.ref?.();
+      else handle.unref?.();
     },
   };
 }

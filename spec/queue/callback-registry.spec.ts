@@ -11,7 +11,7 @@ const entry = (name: string): Registration => ({
   queue: undefined,
   requests: new FlowWindow(1, 1),
   callback: () => undefined,
-  context: new IncomingCall({} as QueueSocketLike, name, undefined, -1, undefined),
+  context: new IncomingCall({} as QueueSocketLike, name, undefined, -1, 0, undefined),
 });
 
 function find(registry: CallbackRegistry, name: string, before: string = ''): Registration | undefined {
