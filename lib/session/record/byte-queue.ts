@@ -16,6 +16,7 @@ export class ByteQueue {
   #spare: Bytes | undefined;
   #size = 0;
 
+  /** Bytes that wait. */
   get size(): number {
     return this.#size;
   }
