@@ -67,7 +67,8 @@ export class RecordParser {
   #seq: number;
   #emptyRecords = 0;
   #awaitingConfirm: boolean;
-  #stopped = false;
+  /** Set by `stop` only. */
+  stopped = false;
   /** Content of the last stream record, if it has several pieces, and how many of them were read. */
   #content = noContent;
   #contentRead = 0;
@@ -90,20 +91,16 @@ export class RecordParser {
     return this.#awaitingConfirm;
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
-  }
-
   /** Nothing more is read: received bytes are dropped. */
   stop(): void {
-    this.#stopped = true;
+    this.stopped = true;
     this.#content = noContent;
     this.#queue.drain();
   }
 
   /** Received bytes. The parser keeps the chunk. */
   add(chunk: Bytes): void {
-    if (!this.#stopped) this.#queue.push(chunk);
+    if (!this.stopped) this.#queue.push(chunk);
   }
 
   /**
@@ -115,17 +112,20 @@ export class RecordParser {
     const queue = this.#queue;
     if (chunk === undefined) {
       if (queue.size === 0) return undefined;
-    } else if (this.#stopped) {
+    } else if (this.stopped) {
       return undefined;
-    } else if (queue.size === 0 && chunk.length >= 4 && readU32(chunk, 0) === chunk.length - 4) {
+    } else if (
+      queue.size === 0 &&
+      chunk.length >= 4 + minimumRecord &&
+      chunk.length <= 4 + recordOverhead + this.#limit &&
+      chunk.length === 4 + readU32(chunk, 0)
+    ) {
       // A lone record in a chunk of its own needs no queue.
-      this.#checkLength(chunk.length - 4);
       return this.#number(chunk, noContent, chunk.length, chunk[4]);
     } else {
       queue.push(chunk);
     }
-    const length = queue.peekLength();
-    if (length !== undefined) this.#checkLength(length);
+    const length = this.#nextLength();
     if (length === undefined || queue.size < 4 + length) {
       queue.settle();
       return undefined;
@@ -134,12 +134,15 @@ export class RecordParser {
     return this.#number(first, more, 4 + length, first[4] ?? byteAt(more, 4 - first.length));
   }
 
-  #checkLength(length: number): void {
+  #nextLength(): number | undefined {
+    const length = this.#queue.peekLength();
+    if (length === undefined) return undefined;
     const longest = this.#limit + recordOverhead;
     if (length > longest) throw new TooLargeError(length, longest, 'a record');
     if (length < minimumRecord) {
       throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }
+    return length;
   }
 
   /** Gives a record its sequence number. */
@@ -202,7 +205,7 @@ export class RecordParser {
 
   /** The end of the stream is an error unless the peer ended its direction before: "Closing" in docs/protocol.md. */
   end(): void {
-    if (this.#stopped) return;
+    if (this.stopped) return;
     this.stop();
     if (this.#awaitingConfirm) {
       throw new K4netError(
