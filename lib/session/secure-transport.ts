@@ -230,13 +230,6 @@ export class SecureTransport implements Transport {
     return this.#state === 'over';
   }
 
-  #onData(chunk: Bytes): boolean {
-    this.#received += chunk.length;
-    if (this.#state === 'over') return true;
-    const more = this.#channel ? this.#channel.push(chunk) : (this.#driver?.push(chunk) ?? true);
-    return more || this.#isOver();
-  }
-
   #onEnd(): void {
     this.#innerEnded = true;
     if (this.#isOver()) return;
@@ -293,7 +286,11 @@ export class SecureTransport implements Transport {
     }
 
     data(chunk: Bytes): boolean {
-      return this.#above.#onData(chunk);
+      const above = this.#above;
+      above.#received += chunk.length;
+      if (above.#state === 'over') return true;
+      const more = above.#channel ? above.#channel.push(chunk) : (above.#driver?.push(chunk) ?? true);
+      return more || above.#isOver();
     }
 
     drain(): void {

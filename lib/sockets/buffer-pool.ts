@@ -20,13 +20,13 @@ let inUse = 0;
 export function takeBuffer(wanted: number): Bytes {
   if (wanted > pooledSize) return allocateUnsafe(wanted);
   const buffer = pool.pop() ?? allocateUnsafe(inUse < maxPooled ? pooledSize : wanted);
-  if (isPooled(buffer)) inUse += 1;
+  if (buffer.length === pooledSize) inUse += 1;
   return buffer;
 }
 
 /** Returns a buffer that nobody reads or writes any more. */
 export function returnBuffer(buffer: Bytes): void {
-  if (!isPooled(buffer)) return;
+  if (buffer.length !== pooledSize) return;
   inUse -= 1;
   if (pool.length < maxPooled) pool.push(buffer);
 }
@@ -34,9 +34,4 @@ export function returnBuffer(buffer: Bytes): void {
 /** Gives up pooled buffers: a destroyed stream may never report that it is done with them. */
 export function forgetBuffers(count: number): void {
   inUse -= count;
-}
-
-/** Whether the buffer has the length of a pooled one. */
-export function isPooled(buffer: Bytes): boolean {
-  return buffer.length === pooledSize;
 }

@@ -119,12 +119,21 @@ export class Connection implements Sink, OwnedSocket {
 
   // Events of the transport
 
-  data(chunk: Bytes): boolean {
-    return this.#receive(chunk, false);
+  /** @param exclusive - nobody else uses the buffer of the chunk. */
+  data(chunk: Bytes, exclusive: boolean = false): boolean {
+    this.#bytesReceived += chunk.length;
+    // A closing socket reads and drops: unread data would turn the close into a reset.
+    if (this.#state !== 'open') return true;
+    try {
+      return this.messages.push(chunk, exclusive);
+    } catch (error) {
+      this.fail(toK4netError(error, 'K4NET_INTERNAL', 'reading failed'));
+      return false;
+    }
   }
 
   own(chunk: Bytes): boolean {
-    return this.#receive(chunk, true);
+    return this.data(chunk, true);
   }
 
   drain(): void {
@@ -156,18 +165,6 @@ export class Connection implements Sink, OwnedSocket {
   onEmptyEnd(callback: (() => void) | undefined): void {
     this.#onEmptyEnd = callback;
     if (this.messages.over) callback?.();
-  }
-
-  #receive(chunk: Bytes, exclusive: boolean): boolean {
-    this.#bytesReceived += chunk.length;
-    // A closing socket reads and drops: unread data would turn the close into a reset.
-    if (this.#state !== 'open') return true;
-    try {
-      return this.messages.push(chunk, exclusive);
-    } catch (error) {
-      this.fail(toK4netError(error, 'K4NET_INTERNAL', 'reading failed'));
-      return false;
-    }
   }
 
   // Closing

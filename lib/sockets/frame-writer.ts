@@ -1,15 +1,8 @@
-import { noBytes, writeU32, type Bytes } from '../util/bytes.js';
+import { noBytes, viewOf, writeU32, type Bytes } from '../util/bytes.js';
 import { headerLength, type MessageHead } from '../transport/framing/encoder.js';
 import { afterTick } from '../platform/runtime.js';
 import type { Transport } from '../transport/transport.js';
-import {
-  pooledSize,
-  returnBuffer,
-  isPooled,
-  forgetBuffers,
-  smallestBuffer,
-  takeBuffer,
-} from './buffer-pool.js';
+import { pooledSize, returnBuffer, forgetBuffers, smallestBuffer, takeBuffer } from './buffer-pool.js';
 
 /**
  * Longer messages go to the transport without a copy; shorter ones are copied into a buffer
@@ -34,6 +27,13 @@ export type Outlet = Pick<Transport, 'write' | 'end'>;
  * messages are copied into buffers of the buffer pool, behind their length prefix.
  */
 export class FrameWriter {
+  // Only this class changes these three. They are fields because every message reads them.
+  /** Accepted messages. */
+  messages = 0;
+  /** Accepted bytes, including length prefixes. */
+  accepted = 0;
+  /** Bytes that the layer below has finished with. */
+  written = 0;
   readonly #outlet: Outlet;
   readonly #onWritten: () => void;
   /** The buffer that is being filled. Bytes from `#start` to `#end` are not yet among the parts. */
@@ -47,11 +47,8 @@ export class FrameWriter {
   #fullBuffers: Bytes[] = noBuffers;
   /** Buffers of the pool that this writer or its transport still uses. */
   #pooledBuffers = 0;
-  /** Totals in bytes: accepted from senders, passed to the outlet, written by the outlet. */
-  #accepted = 0;
+  /** Bytes that were passed to the outlet. */
   #passedOn = 0;
-  #written = 0;
-  #messages = 0;
   #tickStart = 0;
   #batch = smallestBatch;
   /** The outlet asked to wait for `drain`. */
@@ -68,26 +65,6 @@ export class FrameWriter {
     this.#onWritten = onWritten;
   }
 
-  /** Accepted messages. */
-  get messages(): number {
-    return this.#messages;
-  }
-
-  /** Accepted bytes, including length prefixes. */
-  get accepted(): number {
-    return this.#accepted;
-  }
-
-  /** Bytes that the layer below has finished with. */
-  get written(): number {
-    return this.#written;
-  }
-
-  /** Bytes that were accepted and are not written yet. */
-  get queued(): number {
-    return this.#accepted - this.#written;
-  }
-
   /** Accepts one message. One over `copyLimit` is borrowed until it is written. */
   put(data: Bytes, head: MessageHead): void {
     const borrow = data.length > copyLimit;
@@ -102,13 +79,13 @@ export class FrameWriter {
     for (let i = 0; i < head.length; i += 1) buffer[at + i] = head.bytes[i] ?? 0;
     if (borrow) {
       this.#seal();
-      this.#addPart(data);
+      this.#parts.push(data);
     } else {
       buffer.set(data, at + head.length);
     }
-    this.#messages += 1;
-    this.#accepted += prefix + data.length;
-    if (this.#accepted - this.#passedOn >= this.#batch) {
+    this.messages += 1;
+    this.accepted += prefix + data.length;
+    if (this.accepted - this.#passedOn >= this.#batch) {
       this.write();
       this.#batch = Math.min(2 * this.#batch, largestBatch);
     }
@@ -123,10 +100,10 @@ export class FrameWriter {
   write(): void {
     if (this.#blocked || this.#failed) return;
     this.#seal();
-    if (this.#parts.length > 0) {
+    if (this.#parts !== noBuffers) {
       const parts = this.#parts;
       const buffers = this.#fullBuffers;
-      const upTo = this.#accepted;
+      const upTo = this.accepted;
       this.#parts = noBuffers;
       this.#fullBuffers = noBuffers;
       this.#passedOn = upTo;
@@ -169,10 +146,12 @@ export class FrameWriter {
   /** Drops what is not written. Buffers that the outlet has do not come back. */
   fail(): void {
     this.#failed = true;
-    this.#written = this.#accepted;
+    this.written = this.accepted;
     this.#parts = noBuffers;
     this.#fullBuffers = noBuffers;
-    this.#dropBuffer();
+    this.#buffer = noBytes;
+    this.#start = 0;
+    this.#end = 0;
     forgetBuffers(this.#pooledBuffers);
   }
 
@@ -181,23 +160,28 @@ export class FrameWriter {
    * no buffer.
    */
   release(): void {
-    if (this.#buffer === noBytes || this.#accepted > this.#written) return;
-    this.#returnBuffer(this.#buffer);
-    this.#dropBuffer();
+    const buffer = this.#buffer;
+    if (buffer === noBytes || this.accepted > this.written) return;
+    if (buffer.length === pooledSize) this.#pooledBuffers -= 1;
+    returnBuffer(buffer);
+    this.#buffer = noBytes;
+    this.#start = 0;
+    this.#end = 0;
   }
 
   #onDone(upTo: number, buffers: readonly Bytes[]): void {
     // A stream that was destroyed can still report a write as done.
     if (this.#failed) return;
-    this.#written = upTo;
-    for (const buffer of buffers) this.#returnBuffer(buffer);
+    this.written = upTo;
+    this.#pooledBuffers -= buffers.length;
+    for (const buffer of buffers) returnBuffer(buffer);
     this.#onWritten();
   }
 
   #flushTick(): void {
     this.#scheduled = false;
-    const volume = this.#accepted - this.#tickStart;
-    this.#tickStart = this.#accepted;
+    const volume = this.accepted - this.#tickStart;
+    this.#tickStart = this.accepted;
     this.#isFresh = false;
     // The peer can process the first half while this side makes the second. A steady stream gets
     // the largest batches.
@@ -211,15 +195,17 @@ export class FrameWriter {
    */
   #newBuffer(size: number): void {
     this.#seal();
-    if (this.#buffer.length >= pooledSize) {
+    if (this.#buffer.length === pooledSize) {
       if (this.#fullBuffers === noBuffers) this.#fullBuffers = [this.#buffer];
       else this.#fullBuffers.push(this.#buffer);
-      this.#dropBuffer();
+      this.#buffer = noBytes;
+      this.#start = 0;
+      this.#end = 0;
       // Write before the next buffer has its first byte: fewer parts are cheaper to write.
       if (this.#fullBuffers.length >= buffersPerWrite) this.write();
     }
     this.#buffer = takeBuffer(Math.max(this.#isFresh ? pooledSize : smallestBuffer, size));
-    if (isPooled(this.#buffer)) this.#pooledBuffers += 1;
+    if (this.#buffer.length === pooledSize) this.#pooledBuffers += 1;
     this.#start = 0;
     this.#end = 0;
     this.#isFresh = true;
@@ -228,23 +214,9 @@ export class FrameWriter {
   /** Makes the unsealed bytes of the buffer the next part. */
   #seal(): void {
     if (this.#end === this.#start) return;
-    this.#addPart(this.#buffer.subarray(this.#start, this.#end));
-    this.#start = this.#end;
-  }
-
-  #addPart(part: Bytes): void {
+    const part = viewOf(this.#buffer, this.#start, this.#end);
     if (this.#parts === noBuffers) this.#parts = [part];
     else this.#parts.push(part);
-  }
-
-  #returnBuffer(buffer: Bytes): void {
-    if (isPooled(buffer)) this.#pooledBuffers -= 1;
-    returnBuffer(buffer);
-  }
-
-  #dropBuffer(): void {
-    this.#buffer = noBytes;
-    this.#start = 0;
-    this.#end = 0;
+    this.#start = this.#end;
   }
 }

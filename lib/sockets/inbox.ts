@@ -224,7 +224,8 @@ export class Inbox implements OwnedMessages, RunSink {
 
   #release(bytes: number): void {
     this.#held -= bytes;
-    this.#begin(this.#runs.shift() ?? noBytes);
+    // Every run counts, so at zero there is none.
+    this.#begin((this.#held > 0 ? this.#runs.shift() : undefined) ?? noBytes);
     if (this.#full && this.#held * 2 <= this.#limit) {
       this.#full = false;
       this.#source.resume();

@@ -52,8 +52,8 @@ export class Outbox {
   readonly #highWaterMark: number;
   readonly #hub: AbortHub;
   /** Calls that wait, in their order. */
-  readonly #waiting = new Fifo<Entry>();
-  readonly #marks = new Fifo<Mark>();
+  #waiting: Fifo<Entry> | undefined;
+  #marks: Fifo<Mark> | undefined;
   /** Senders of accepted messages that wait until the queue is below the high-water mark. */
   #room: Deferred<void>[] = [];
   #waitingBytes = 0;
@@ -81,12 +81,12 @@ export class Outbox {
 
   /** Bytes that are not written yet, including those of waiting senders. */
   get bufferedAmount(): number {
-    return this.#writer.queued + this.#waitingBytes;
+    return this.#writer.accepted - this.#writer.written + this.#waitingBytes;
   }
 
   /** Whether a sender has to wait. */
   get congested(): boolean {
-    return this.#waiting.length > 0 || this.#isFull();
+    return this.#isFull() || (this.#waiting !== undefined && this.#waiting.length > 0);
   }
 
   /** Sends one message. */
@@ -166,14 +166,14 @@ export class Outbox {
     this.#writer.fail();
     for (const deferred of this.#room) deferred.rejectHandled(error);
     this.#room = [];
-    for (let mark = this.#marks.shift(); mark; mark = this.#marks.shift()) mark.deferred.rejectHandled(error);
-    for (let entry = this.#waiting.shift(); entry; entry = this.#waiting.shift())
-      entry.deferred.rejectHandled(error);
+    const [marks, waiting] = [this.#marks, this.#waiting];
+    for (let mark = marks?.shift(); mark; mark = marks?.shift()) mark.deferred.rejectHandled(error);
+    for (let entry = waiting?.shift(); entry; entry = waiting?.shift()) entry.deferred.rejectHandled(error);
     this.#waitingBytes = 0;
   }
 
   #isFull(): boolean {
-    return this.#writer.queued >= this.#highWaterMark;
+    return this.#writer.accepted - this.#writer.written >= this.#highWaterMark;
   }
 
   #waitInOrder(
@@ -188,7 +188,7 @@ export class Outbox {
     this.#acceptWaiting();
     if (timeout === Infinity && signal === undefined) return entry.deferred.promise;
     const cancel = (reason: unknown): void => {
-      if (this.#waiting.remove(entry)) this.#waitingBytes -= costOf(entry);
+      if (this.#waiting?.remove(entry)) this.#waitingBytes -= costOf(entry);
       entry.deferred.rejectHandled(reason);
     };
     return markHandled(withDeadline(entry.deferred.promise, { timeout, signal }, this.#hub, cancel, what));
@@ -196,6 +196,7 @@ export class Outbox {
 
   #enqueue(kind: Entry['kind'], data: Bytes, head: MessageHead): Entry {
     const entry = { kind, head, data, deferred: new Deferred<void>() };
+    this.#waiting ??= new Fifo();
     this.#waiting.push(entry);
     this.#waitingBytes += costOf(entry);
     return entry;
@@ -203,10 +204,11 @@ export class Outbox {
 
   /** Serves waiting calls in order until a message has to wait for room. */
   #acceptWaiting(): void {
-    for (let entry = this.#waiting.peek(); entry; entry = this.#waiting.peek()) {
+    const waiting = this.#waiting;
+    for (let entry = waiting?.peek(); entry; entry = waiting?.peek()) {
       const needsRoom = entry.kind === 'message' || entry.kind === 'room';
       if (needsRoom && this.#isFull()) return;
-      this.#waiting.shift();
+      waiting?.shift();
       this.#waitingBytes -= costOf(entry);
       if (entry.kind === 'message') {
         this.#writer.put(entry.data, entry.head);
@@ -214,7 +216,7 @@ export class Outbox {
       } else if (entry.kind === 'room') {
         entry.deferred.resolve();
       } else {
-        this.#marks.push({ upTo: this.#writer.accepted, borrowed: false, deferred: entry.deferred });
+        this.#addMark(false, entry.deferred);
         if (entry.kind === 'end') this.#writer.end();
         else this.#writer.write();
         this.#settle();
@@ -224,18 +226,24 @@ export class Outbox {
 
   #resolveLater(data: Bytes, deferred: Deferred<void>): void {
     // An outlet that finishes before its write returns does not call back again.
-    if (data.length > copyLimit && this.#writer.queued > 0)
-      this.#marks.push({ upTo: this.#writer.accepted, borrowed: true, deferred });
+    if (data.length > copyLimit && this.#writer.accepted > this.#writer.written)
+      this.#addMark(true, deferred);
     else if (this.#isFull()) this.#room.push(deferred);
     else deferred.resolve();
+  }
+
+  #addMark(borrowed: boolean, deferred: Deferred<void>): void {
+    this.#marks ??= new Fifo();
+    this.#marks.push({ upTo: this.#writer.accepted, borrowed, deferred });
   }
 
   /** Resolves the calls whose wait is over, and accepts more messages when there is room. */
   #settle(): void {
     if (this.#failed) return;
+    const marks = this.#marks;
     const { written } = this.#writer;
-    for (let mark = this.#marks.peek(); mark && mark.upTo <= written; mark = this.#marks.peek()) {
-      this.#marks.shift();
+    for (let mark = marks?.peek(); mark && mark.upTo <= written; mark = marks?.peek()) {
+      marks?.shift();
       if (mark.borrowed) this.#room.push(mark.deferred);
       else mark.deferred.resolve();
     }
@@ -244,7 +252,7 @@ export class Outbox {
       for (const deferred of this.#room) deferred.resolve();
       this.#room = [];
     }
-    if (this.#waiting.length > 0) this.#acceptWaiting();
+    if (this.#waiting !== undefined && this.#waiting.length > 0) this.#acceptWaiting();
     else this.#writer.release();
   }
 }

@@ -88,7 +88,7 @@ export class PendingReceives {
       if (size > maxSize) return rejected(new TooLargeError(size, maxSize));
       if (size >= 0) return Promise.resolve(this.#source.cut(size));
       if (this.#source.over) return rejected(this.#source.over);
-      const coming = this.#source.comingSize();
+      const coming = maxSize < Infinity ? this.#source.comingSize() : -1;
       if (coming > maxSize) return rejected(new TooLargeError(coming, maxSize));
     }
     if (timeout === 0) {

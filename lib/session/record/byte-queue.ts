@@ -14,16 +14,13 @@ export class ByteQueue {
   #items: Bytes[] = none;
   /** The buffer of the last item, if this queue allocated it. It has room behind the item. */
   #spare: Bytes | undefined;
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
+  /** Bytes that wait. Only this class changes it. */
+  size = 0;
 
   /** The queue keeps the chunk until it is taken or {@link settle} has copied it. */
   push(chunk: Bytes): void {
     if (chunk.length === 0) return;
-    if (this.#size > 0 && chunk.length < short) {
+    if (this.size > 0 && chunk.length < short) {
       this.#append(chunk);
     } else {
       // V8 reserves room for 17 items at the first push to an empty array, and most queues hold one chunk.
@@ -31,7 +28,7 @@ export class ByteQueue {
       else this.#items.push(chunk);
       this.#spare = undefined;
     }
-    this.#size += chunk.length;
+    this.size += chunk.length;
   }
 
   /** Copies a short rest out of its chunk. To be called when all whole units are taken. */
@@ -44,7 +41,7 @@ export class ByteQueue {
 
   /** The next four bytes as a length; undefined if there are fewer. */
   peekLength(): number | undefined {
-    if (this.#size < 4) return undefined;
+    if (this.size < 4) return undefined;
     const [first] = this.#items;
     if (first && first.length >= 4) return readU32(first, 0);
     return readU32(concatBytes(this.#items.slice(0, 4)).subarray(0, 4), 0);
@@ -67,7 +64,7 @@ export class ByteQueue {
         wanted -= first.length;
       }
     }
-    this.#size -= length;
+    this.size -= length;
     if (this.#items.length === 0) {
       this.#items = none;
       this.#spare = undefined;
@@ -77,7 +74,7 @@ export class ByteQueue {
 
   /** Takes all bytes. */
   drain(): Bytes[] {
-    return this.take(this.#size);
+    return this.take(this.size);
   }
 
   #append(chunk: Bytes): void {

@@ -92,13 +92,13 @@ export class RecordChannel {
   get #wantsMore(): boolean {
     // A confirm may come in several chunks, and the gate is closed until it has come.
     const flowing = this.#gate.flowing || this.awaitingConfirm;
-    return flowing && this.#reader.pending < this.#maxPending;
+    // A synchronous reader leaves less than one record.
+    return flowing && (this.#reader.sync || this.#reader.pending < this.#maxPending);
   }
 
   /** Received bytes. False if no more should be read until `resume`. */
   push(chunk: Bytes): boolean {
-    this.#reader.add(chunk);
-    this.#read();
+    this.#read(chunk);
     return this.#wantsMore;
   }
 
@@ -179,15 +179,16 @@ export class RecordChannel {
   }
 
   /** Delivers all whole records. */
-  #read(): void {
+  #read(chunk?: Bytes): void {
     const reader = this.#reader;
     if (!reader.sync) {
+      if (chunk) reader.add(chunk);
       this.#readAgain = true;
       this.#reading ??= this.#readAsync(reader);
       return;
     }
     try {
-      for (let event = reader.read(); event !== undefined; event = reader.read()) this.#deliver(event);
+      for (let event = reader.read(chunk); event !== undefined; event = reader.read()) this.#deliver(event);
       if (this.#streamEnded) reader.end();
     } catch (error) {
       this.#owner.failed(error);
@@ -214,14 +215,14 @@ export class RecordChannel {
   }
 
   #deliver(event: RecordEvent): void {
-    if (event === 'confirmed') {
+    if (typeof event === 'object') {
+      this.#gate.push(event);
+    } else if (event === 'confirmed') {
       this.#confirmed?.resolve();
-    } else if (event === 'closed') {
+    } else {
       this.#peerEnded = true;
       this.#gate.end();
       this.#owner.ended();
-    } else {
-      this.#gate.push(event);
     }
   }
 
@@ -230,7 +231,9 @@ export class RecordChannel {
     if (Array.isArray(sealed)) {
       this.#innerFull = !this.#writeInner(sealed, done);
       this.#needDrain = this.#innerFull;
-      this.#prepare();
+      // The record is on its way, so the time until the peer answers is free: create the next ciphers.
+      this.#sealer.prepare();
+      if (this.#reader.sync) this.#reader.prepare();
       return !this.#innerFull;
     }
     this.#sealing += 1;
@@ -249,16 +252,11 @@ export class RecordChannel {
     return false;
   }
 
-  /** The record is on its way, so the time until the peer answers is free: creates the next cipher and decipher. */
-  #prepare(): void {
-    if (!this.#flows) return;
-    this.#sealer.prepare();
-    if (this.#reader.sync) this.#reader.prepare();
-  }
-
   #writeInner(records: readonly Bytes[], done?: () => void): boolean {
     if (this.#gone || records.length === 0) return true;
-    if (!records.some(isLarge)) return this.#inner.write(records, done);
+    let hasLarge = false;
+    for (const record of records) hasLarge ||= record.length >= minFreedBytes && isLarge(record);
+    if (!hasLarge) return this.#inner.write(records, done);
     return this.#inner.write(records, () => {
       for (const record of records) if (isLarge(record)) freeBuffer(record.buffer);
       done?.();

@@ -46,8 +46,9 @@ export class FlowGate {
   }
 
   push(chunk: Bytes): void {
-    if (this.flowing && this.#sink && this.#close === 'open') {
-      this.#give(this.#sink, chunk);
+    const sink = this.#sink;
+    if (sink && this.flowing && this.#close === 'open') {
+      this.#give(sink, chunk);
     } else {
       this.#queue.push(chunk);
       this.#flow();

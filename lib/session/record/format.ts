@@ -66,19 +66,14 @@ export function writePlaintext(
   target: Bytes,
   { type, content, pad }: Pick<PlannedRecord, 'type' | 'content' | 'pad'>,
 ): void {
-  writePlaintextHead(target, type, pad);
+  target[0] = type;
+  target[1] = pad;
+  target[2] = pad >>> 8;
+  target[3] = pad >>> 16;
   let offset = plaintextHead;
   for (const part of content) {
     target.set(part, offset);
     offset += part.length;
   }
   if (pad > 0) target.fill(0, offset);
-}
-
-/** Writes the first bytes of a plaintext. */
-export function writePlaintextHead(target: Bytes, type: number, pad: number): void {
-  target[0] = type;
-  target[1] = pad;
-  target[2] = pad >>> 8;
-  target[3] = pad >>> 16;
 }

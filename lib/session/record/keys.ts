@@ -32,6 +32,8 @@ export class SyncEpoch<C> implements CipherHolder {
   #nextSeq = 0;
   #prepared: C | undefined;
   #preparedSeq = 0;
+  hasPlace = false;
+  lastUse = 0;
 
   /** @param secret - is overwritten. */
   constructor(backend: SyncBackend, secret: Bytes, create: CreateCipher<C>) {
@@ -48,13 +50,9 @@ export class SyncEpoch<C> implements CipherHolder {
   /** The cipher for the record with this sequence number. To seal, ask for each number once. */
   cipherFor(seq: number): C {
     const prepared = this.#prepared;
-    const fits = this.#preparedSeq === seq;
-    if (prepared !== undefined) {
-      this.#prepared = undefined;
-      releasePlace(this);
-    }
+    this.#prepared = undefined;
     this.#nextSeq = seq + 1;
-    return prepared !== undefined && fits ? prepared : this.#createFor(seq);
+    return prepared !== undefined && this.#preparedSeq === seq ? prepared : this.#createFor(seq);
   }
 
   /** Creates the cipher for the next record, if the connection is in use and the process has a place for it. */
@@ -65,9 +63,8 @@ export class SyncEpoch<C> implements CipherHolder {
   }
 
   discard(): void {
-    if (this.#prepared === undefined) return;
     this.#prepared = undefined;
-    releasePlace(this);
+    if (this.hasPlace) releasePlace(this);
   }
 
   next(): SyncEpoch<C> {

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, readU32, viewOf } from '../../util/bytes.js';
+import { type Bytes, concatBytes, noBytes, readU32, viewOf } from '../../util/bytes.js';
 import { K4netError, TooLargeError } from '../../errors.js';
 import { noOptions, withOptions } from '../../util/options.js';
 import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
@@ -12,6 +12,7 @@ import {
   recordOverhead,
   recordType,
 } from './format.js';
+import { MessageBoundary } from './message-boundary.js';
 
 /**
  * One thing that the peer's records say: stream content, authenticated and in the order it was sent, in a buffer of its
@@ -35,8 +36,10 @@ export interface ReaderOptions {
 
 /** A whole record whose length, sequence number and head are valid. */
 export interface ReceivedRecord {
-  /** The record with its length, in the pieces it was received in. */
-  readonly pieces: Bytes[];
+  /** The record with its length, or the first piece of it. */
+  readonly first: Bytes;
+  /** Further pieces of a record that was received in several chunks. */
+  readonly more: readonly Bytes[];
   readonly length: number;
   readonly seq: number;
   readonly final: boolean;
@@ -64,8 +67,9 @@ export class RecordParser {
   #seq: number;
   #emptyRecords = 0;
   #awaitingConfirm: boolean;
-  #stopped = false;
-  /** Content of the last stream record, and how many of its pieces were read. */
+  /** Set by `stop` only. */
+  stopped = false;
+  /** Content of the last stream record, if it has several pieces, and how many of them were read. */
   #content = noContent;
   #contentRead = 0;
 
@@ -87,63 +91,98 @@ export class RecordParser {
     return this.#awaitingConfirm;
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
-  }
-
   /** Nothing more is read: received bytes are dropped. */
   stop(): void {
-    this.#stopped = true;
+    this.stopped = true;
     this.#content = noContent;
     this.#queue.drain();
   }
 
   /** Received bytes. The parser keeps the chunk. */
   add(chunk: Bytes): void {
-    if (!this.#stopped) this.#queue.push(chunk);
+    if (!this.stopped) this.#queue.push(chunk);
   }
 
-  /** The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is needed. */
-  take(): ReceivedRecord | undefined {
-    const length = this.#queue.peekLength();
-    if (length === undefined) {
-      this.#queue.settle();
+  /**
+   * The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is needed.
+   *
+   * @param chunk - received bytes behind the earlier ones. The parser keeps the chunk.
+   */
+  take(chunk?: Bytes): ReceivedRecord | undefined {
+    const queue = this.#queue;
+    if (chunk === undefined) {
+      if (queue.size === 0) return undefined;
+    } else if (this.stopped) {
+      return undefined;
+    } else if (
+      queue.size === 0 &&
+      chunk.length >= 4 + minimumRecord &&
+      chunk.length <= 4 + recordOverhead + this.#limit &&
+      chunk.length === 4 + readU32(chunk, 0)
+    ) {
+      // A lone record in a chunk of its own needs no queue.
+      return this.#number(chunk, noContent, chunk.length, chunk[4]);
+    } else {
+      queue.push(chunk);
+    }
+    const length = this.#nextLength();
+    if (length === undefined || queue.size < 4 + length) {
+      queue.settle();
       return undefined;
     }
+    const [first = noBytes, ...more] = queue.take(4 + length);
+    return this.#number(first, more, 4 + length, first[4] ?? byteAt(more, 4 - first.length));
+  }
+
+  #nextLength(): number | undefined {
+    const length = this.#queue.peekLength();
+    if (length === undefined) return undefined;
     const longest = this.#limit + recordOverhead;
     if (length > longest) throw new TooLargeError(length, longest, 'a record', 'recordLimit');
     if (length < minimumRecord) {
       throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
     }
-    if (this.#queue.size < 4 + length) {
-      this.#queue.settle();
-      return undefined;
-    }
+    return length;
+  }
+
+  /** Gives a record its sequence number. */
+  #number(first: Bytes, more: readonly Bytes[], length: number, head: number | undefined): ReceivedRecord {
     const seq = this.#seq;
     if (seq >= sequenceLimit) {
       throw new K4netError('K4NET_UNEXPECTED', 'the peer sent more than 2^24 records under one key');
     }
-    const pieces = this.#queue.take(4 + length);
-    const head = byteAt(pieces, 4);
     if (head !== recordHead && head !== finalHead) {
       throw new K4netError('K4NET_UNEXPECTED', 'a record has an unknown head');
     }
     const final = head === finalHead;
     this.#seq = final ? 0 : seq + 1;
-    return { pieces, length: 4 + length, seq, final };
+    return { first, more, length, seq, final };
   }
 
   /**
    * The rest of step 2 of "Errors" in docs/protocol.md, and the event of the record, if it has one.
    *
-   * @param plaintext - in pieces; undefined if the tag was wrong.
+   * @param plaintext - undefined if the tag was wrong.
    */
-  accept(plaintext: readonly Bytes[] | undefined, final: boolean): RecordEvent | undefined {
+  accept(plaintext: Bytes | undefined, final: boolean): RecordEvent | undefined {
     if (!plaintext)
       throw new K4netError(
         'K4NET_DECRYPT',
         'a record does not decrypt: it was changed on the path or is not the next one',
       );
+    // The head of a stream record without padding is the number 2.
+    const isPlain = readU32(plaintext, 0) === recordType.stream && plaintext.length > plaintextHead;
+    if (!isPlain || final || this.#awaitingConfirm) {
+      return this.acceptPieces([viewOf(plaintext, 0, plaintext.length)], final);
+    }
+    this.#emptyRecords = 0;
+    const content = viewOf(plaintext, plaintextHead, plaintext.length);
+    this.#boundary.track(content);
+    return content;
+  }
+
+  /** The same for a plaintext in several pieces. */
+  acceptPieces(plaintext: readonly Bytes[], final: boolean): RecordEvent | undefined {
     const type = plaintext[0]?.[0] ?? 0;
     const content = unpad(plaintext);
     this.#checkType(type);
@@ -159,6 +198,7 @@ export class RecordParser {
 
   /** The next piece of the stream record that was accepted last. */
   content(): Bytes | undefined {
+    if (this.#content === noContent) return undefined;
     const piece = this.#content[this.#contentRead];
     this.#contentRead += 1;
     if (piece === undefined) this.#content = noContent;
@@ -168,7 +208,7 @@ export class RecordParser {
 
   /** The end of the stream is an error unless the peer ended its direction before: "Closing" in docs/protocol.md. */
   end(): void {
-    if (this.#stopped) return;
+    if (this.stopped) return;
     this.stop();
     if (this.#awaitingConfirm) {
       throw new K4netError(
@@ -230,57 +270,6 @@ export class RecordParser {
     if (content.length > 0) throw new K4netError('K4NET_MALFORMED', 'a confirm has no content');
     this.#awaitingConfirm = false;
     return 'confirmed';
-  }
-}
-
-/**
- * Follows the framing `u32 length, message` of the stream, to know whether it stands between two messages: only there
- * may alert 0 come ("Closing" in docs/protocol.md).
- *
- * The socket above parses the same length prefixes, but it may be behind: while it applies backpressure, content waits
- * in the flow gate. The peer gets its alert for a wrong end at once, so the session follows the lengths itself. It reads
- * one length a message and skips the body.
- */
-export class MessageBoundary {
-  /** Bytes of the current message that are still to come. */
-  #body = 0;
-  /** Bytes of the current length prefix that have come, and their value. */
-  #prefix = 0;
-  #length = 0;
-
-  get isBetween(): boolean {
-    return this.#body === 0 && this.#prefix === 0;
-  }
-
-  track(bytes: Bytes): void {
-    const { length } = bytes;
-    // Local variables: this loop runs once a message, and a record may hold thousands of small messages.
-    let offset = Math.min(this.#body, length);
-    let body = this.#body - offset;
-    while (offset < length) {
-      if (this.#prefix === 0 && length - offset >= 4) {
-        body = readU32(bytes, offset);
-        offset += 4;
-      } else {
-        body = this.#addPrefixByte(bytes[offset] ?? 0);
-        offset += 1;
-      }
-      const skipped = Math.min(body, length - offset);
-      offset += skipped;
-      body -= skipped;
-    }
-    this.#body = body;
-  }
-
-  /** One byte of a length prefix that is split between chunks. Returns the length once it is whole, else 0. */
-  #addPrefixByte(byte: number): number {
-    this.#length += byte * 2 ** (8 * this.#prefix);
-    this.#prefix += 1;
-    if (this.#prefix < 4) return 0;
-    const length = this.#length;
-    this.#prefix = 0;
-    this.#length = 0;
-    return length;
   }
 }
 

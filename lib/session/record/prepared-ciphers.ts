@@ -1,40 +1,67 @@
-/** Ciphers that the process keeps prepared at a time, both directions counted. Each takes about 2 KiB. */
+/** Directions of connections that may keep a prepared cipher at a time. Each cipher takes about 2 KiB. */
 export const maxPrepared = 256;
-/** A prepared cipher gives way to that of another direction once it is unused for this time, in milliseconds. */
-const minAge = 1_000;
+/** A direction loses its place to another one after a time without a record: one to two of these, in milliseconds. */
+const periodLength = 1_000;
 
 /** One direction of a connection that may hold one prepared cipher. */
 export interface CipherHolder {
+  hasPlace: boolean;
+  /** The period in which it prepared its last cipher. */
+  lastUse: number;
   /** Drops the prepared cipher. */
   discard(): void;
 }
 
-/** The directions with a prepared cipher, least recently prepared first, with the time of the preparation. */
-const holders = new Map<CipherHolder, number>();
+const holders = new Set<CipherHolder>();
+let period = 0;
+let periodStart = -Infinity;
 
 /**
- * Asks for the place of a prepared cipher: a limit for the whole process, so that idle connections take no memory.
+ * Asks for a place to prepare a cipher: a limit for the whole process, so that idle connections take no memory. A
+ * direction keeps its place from one record to the next.
  *
- * If all places are taken, the least recently used cipher is dropped, unless even that one is in recent use. With more
- * active connections than places, dropping one cipher to create another would double the work and save nothing.
+ * If all places are taken, the call looks at one of them, and takes it over unless it is in recent use. With more active
+ * connections than places, dropping one cipher to create another would double the work and save nothing.
  */
-export function acquirePlace(holder: CipherHolder, now: number = performance.now()): boolean {
-  if (holders.size >= maxPrepared) {
-    const [oldest] = holders;
-    if (!oldest || now - oldest[1] < minAge) return false;
-    holders.delete(oldest[0]);
-    oldest[0].discard();
+export function acquirePlace(holder: CipherHolder, clock: () => number = now): boolean {
+  if (!holder.hasPlace) {
+    if (holders.size >= maxPrepared && !freePlace(clock())) return false;
+    holders.add(holder);
+    holder.hasPlace = true;
   }
-  holders.set(holder, now);
+  holder.lastUse = period;
   return true;
 }
 
-/** The prepared cipher is in use or dropped. */
+/** The holder drops its cipher and needs no place for now. */
 export function releasePlace(holder: CipherHolder): void {
   holders.delete(holder);
+  holder.hasPlace = false;
 }
 
 /** Places in use, for tests. @internal */
 export function placesInUse(): number {
   return holders.size;
+}
+
+function freePlace(time: number): boolean {
+  if (time - periodStart >= periodLength) {
+    period += 1;
+    periodStart = time;
+  }
+  const [first] = holders;
+  if (!first) return true;
+  holders.delete(first);
+  if (period - first.lastUse < 2) {
+    // The next call looks at another one.
+    holders.add(first);
+    return false;
+  }
+  first.hasPlace = false;
+  first.discard();
+  return true;
+}
+
+function now(): number {
+  return performance.now();
 }

@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes, viewOf } from '../../util/bytes.js';
 import type { AsyncBackend, Backend, GcmDecipher, SyncBackend } from '../../crypto/backend.js';
 import { K4netError } from '../../errors.js';
-import { headerLength, ivLength, tagLength, writeNonce } from './format.js';
+import { headerLength, ivLength, plaintextHead, tagLength, writeNonce } from './format.js';
 import { AsyncEpoch, type CreateCipher, SyncEpoch } from './keys.js';
 import { type ReaderOptions, type ReceivedRecord, type RecordEvent, RecordParser } from './parser.js';
 
@@ -25,8 +25,12 @@ interface ReaderBase {
 /** A reader over a synchronous cipher. */
 export interface SyncRecordReader extends ReaderBase {
   readonly sync: true;
-  /** The next event; undefined if no whole record is left. */
-  read(): RecordEvent | undefined;
+  /**
+   * The next event; undefined if no whole record is left.
+   *
+   * @param chunk - received bytes. The reader keeps them. All earlier events must have been read.
+   */
+  read(chunk?: Bytes): RecordEvent | undefined;
   /** Creates the next decipher ahead. */
   prepare(): void;
 }
@@ -76,14 +80,16 @@ class SyncReader implements SyncRecordReader {
     this.#parser.add(chunk);
   }
 
-  read(): RecordEvent | undefined {
+  read(chunk?: Bytes): RecordEvent | undefined {
     const parser = this.#parser;
     try {
-      let event: RecordEvent | undefined = parser.content();
+      let event: RecordEvent | undefined = chunk ? undefined : parser.content();
+      let added = chunk;
       while (event === undefined) {
-        const record = parser.take();
+        const record = parser.take(added);
         if (!record) return undefined;
-        event = parser.accept(this.#open(record), record.final);
+        added = undefined;
+        event = this.#open(record);
       }
       return event;
     } catch (error) {
@@ -105,42 +111,49 @@ class SyncReader implements SyncRecordReader {
     if (!this.#parser.stopped) this.#epoch.prepare();
   }
 
-  /** The plaintext, in pieces; undefined if the tag is wrong. */
-  #open({ pieces, length, seq, final }: ReceivedRecord): Bytes[] | undefined {
-    const parts = joinShort(pieces, length);
-    const last = parts.length - 1;
-    const [first, end] = [parts[0], parts[last]];
-    if (!first || !end) return undefined;
-    const tagStart = end.length - tagLength;
+  /** Opens a record. Returns its event, if it has one. */
+  #open(record: ReceivedRecord): RecordEvent | undefined {
+    const { seq, final } = record;
+    const isJoined = record.more.length > 0 && mustJoin(record);
+    const first = isJoined ? concatBytes([record.first, ...record.more]) : record.first;
+    const more = isJoined ? noPieces : record.more;
+    const last = more[more.length - 1] ?? first;
+    const tagStart = last.length - tagLength;
     // Copying so few bytes costs less than creating views of them.
     for (let index = 0; index < headerLength; index += 1) header[index] = first[index] ?? 0;
-    for (let index = 0; index < tagLength; index += 1) tag[index] = end[tagStart + index] ?? 0;
-    parts[0] = viewOf(first, headerLength, last === 0 ? tagStart : first.length);
-    if (last > 0) parts[last] = viewOf(end, 0, tagStart);
+    for (let index = 0; index < tagLength; index += 1) tag[index] = last[tagStart + index] ?? 0;
     const decipher = this.#epoch.cipherFor(seq);
     decipher.setAAD(header);
     decipher.setAuthTag(tag);
-    for (let index = 0; index <= last; index += 1) {
-      const opened = decipher.update(parts[index] ?? header);
-      // The application gets plain arrays, not objects of Node's class.
-      parts[index] = viewOf(opened, 0, opened.length);
+    const opened = decipher.update(viewOf(first, headerLength, last === first ? tagStart : first.length));
+    const pieces = more.length === 0 ? noPieces : [opened];
+    for (const piece of more) {
+      pieces.push(decipher.update(piece === last ? viewOf(piece, 0, tagStart) : piece));
     }
     try {
       decipher.final();
     } catch {
-      return undefined;
+      return this.#parser.accept(undefined, final);
     }
     if (final) this.#epoch = this.#epoch.next();
-    return parts;
+    return more.length === 0
+      ? this.#parser.accept(opened, final)
+      : this.#parser.acceptPieces(pieces.map(toPlain), final);
   }
 }
 
-/** The pieces of a record, joined if it is short or if its header or its tag is split between pieces. */
-function joinShort(pieces: Bytes[], length: number): Bytes[] {
-  if (pieces.length === 1) return pieces;
-  const [first, last] = [pieces[0], pieces.at(-1)];
-  const isSplit = (first?.length ?? 0) < headerLength + 4 || (last?.length ?? 0) < tagLength;
-  return isSplit || length < minInPieces ? [concatBytes(pieces)] : pieces;
+// Shared by all records, therefore frozen.
+const noPieces = Object.freeze<Bytes[]>([]) as Bytes[];
+
+/** The application gets plain arrays, not objects of Node's class. */
+function toPlain(bytes: Bytes): Bytes {
+  return viewOf(bytes, 0, bytes.length);
+}
+
+/** Whether a record in pieces is short, or its header or its tag is split between pieces. */
+function mustJoin({ first, more, length }: ReceivedRecord): boolean {
+  const last = more[more.length - 1] ?? first;
+  return length < minInPieces || first.length < headerLength + plaintextHead || last.length < tagLength;
 }
 
 /** Records and bytes that are decrypted at a time. */
@@ -149,7 +162,7 @@ const maxBatchBytes = 256 * 1024;
 
 interface OpenedRecord {
   /** Undefined if the tag was wrong. */
-  readonly plaintext: readonly Bytes[] | undefined;
+  readonly plaintext: Bytes | undefined;
   readonly final: boolean;
 }
 
@@ -233,10 +246,10 @@ class AsyncReader implements AsyncRecordReader {
     return opening.length > 0 || this.#failure !== undefined;
   }
 
-  #open({ pieces, seq, final }: ReceivedRecord): Promise<OpenedRecord> {
+  #open({ first, more, seq, final }: ReceivedRecord): Promise<OpenedRecord> {
     const epoch = this.#epoch;
     if (final) this.#epoch = epoch.next();
-    return openOne(epoch, concatBytes(pieces), seq, final);
+    return openOne(epoch, more.length > 0 ? concatBytes([first, ...more]) : first, seq, final);
   }
 }
 
@@ -244,6 +257,6 @@ async function openOne(epoch: AsyncEpoch, record: Bytes, seq: number, final: boo
   const { gcm, iv } = await epoch.keys;
   const nonce = new Uint8Array(ivLength);
   writeNonce(nonce, iv, 0, seq);
-  const opened = await gcm.open(nonce, record.subarray(0, headerLength), record.subarray(headerLength));
-  return { plaintext: opened && [opened], final };
+  const plaintext = await gcm.open(nonce, record.subarray(0, headerLength), record.subarray(headerLength));
+  return { plaintext, final };
 }

@@ -64,7 +64,7 @@ export class RecordSealer {
 
   /** Stream records with all parts joined, cut at the limit. Without content there is no record. */
   stream(parts: readonly Bytes[]): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
+    if (this.#ended) throw endedError();
     const room = this.#limit - plaintextHead;
     let total = 0;
     for (const part of parts) total += part.length;
@@ -75,19 +75,19 @@ export class RecordSealer {
 
   /** Changes the key now, with an empty keepalive as the last record under the old key. */
   rekey(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
+    if (this.#ended) throw endedError();
     return this.#writer.write([this.#plan(recordType.keepalive, noContent, 0, true)]);
   }
 
   /** Tells a client that its key is accepted: "Confirm" in docs/protocol.md. */
   confirm(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
+    if (this.#ended) throw endedError();
     return this.#writer.write([this.#plan(recordType.confirm, noContent, 0)]);
   }
 
   /** Ends this direction with alert 0, which may stand between two messages only: "Closing" in docs/protocol.md. */
   close(): Bytes[] | Promise<Bytes[]> {
-    this.#checkOpen();
+    if (this.#ended) throw endedError();
     return this.#alert(alertNumber.close, '');
   }
 
@@ -144,7 +144,7 @@ export class RecordSealer {
     rekey: boolean = false,
   ): PlannedRecord {
     const bare = plaintextHead + contentLength;
-    const pad = this.#padding(bare, this.#limit);
+    const pad = this.#padding === noPadding ? 0 : this.#padding(bare, this.#limit);
     const seq = this.#seq;
     this.#seq += 1;
     this.#bytes += bare + pad;
@@ -155,8 +155,8 @@ export class RecordSealer {
     }
     return { type, content, contentLength, pad, seq, final };
   }
+}
 
-  #checkOpen(): void {
-    if (this.#ended) throw new K4netError('K4NET_CLOSED', 'this direction of the session has ended');
-  }
+function endedError(): K4netError {
+  return new K4netError('K4NET_CLOSED', 'this direction of the session has ended');
 }

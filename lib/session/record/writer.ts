@@ -10,7 +10,6 @@ import {
   tagLength,
   writeNonce,
   writePlaintext,
-  writePlaintextHead,
   writeRecordHeader,
 } from './format.js';
 import { AsyncEpoch, type CreateCipher, SyncEpoch } from './keys.js';
@@ -28,6 +27,13 @@ const minPart = 2048;
 // Sealing is synchronous, so all connections share these buffers.
 const header = new Uint8Array(headerLength);
 const scratch = new Uint8Array(maxJoined + minPart);
+/** The view of `scratch` that was used last. Messages in a row often have the same length. */
+let lastView: Bytes = scratch;
+
+function scratchView(length: number): Bytes {
+  if (lastView.length !== length) lastView = new Uint8Array(scratch.buffer, 0, length);
+  return lastView;
+}
 
 /** A buffer pool for short records: each takes the next bytes of a large buffer, and no bytes are used twice. */
 const poolLength = 32 * 1024;
@@ -45,6 +51,8 @@ function allocate(length: number): Bytes {
   poolUsed += length;
   return taken;
 }
+
+const noContent: readonly Bytes[] = [];
 
 const createCipher: CreateCipher<GcmCipher> = (backend, key, nonce) => backend.cipher(key, nonce);
 
@@ -89,7 +97,7 @@ export class SyncWriter implements RecordWriter {
 /** The whole record in one buffer, behind the tag of the record before. */
 function sealShort(cipher: GcmCipher, record: PlannedRecord, out: Bytes[], before: Bytes | undefined): void {
   const length = plaintextHead + record.contentLength + record.pad;
-  const plaintext = new Uint8Array(scratch.buffer, 0, length);
+  const plaintext = scratchView(length);
   writePlaintext(plaintext, record);
   const start = before?.length ?? 0;
   const buffer = allocate(start + headerLength + length + tagLength);
@@ -111,15 +119,14 @@ function sealLong(cipher: GcmCipher, record: PlannedRecord, out: Bytes[], before
   buffer.set(header, start);
   out.push(buffer);
   if (inParts) {
-    const head = new Uint8Array(scratch.buffer, 0, plaintextHead);
-    writePlaintextHead(head, type, pad);
+    const head = scratchView(plaintextHead);
+    writePlaintext(head, { type, content: noContent, pad });
     buffer.set(cipher.update(head), start + headerLength);
     for (const part of content) out.push(cipher.update(part));
     if (pad > 0) out.push(cipher.update(new Uint8Array(pad)));
   } else {
     const length = plaintextHead + contentLength + pad;
-    const plaintext =
-      length <= scratch.length ? new Uint8Array(scratch.buffer, 0, length) : new Uint8Array(length);
+    const plaintext = length <= scratch.length ? scratchView(length) : new Uint8Array(length);
     writePlaintext(plaintext, record);
     out.push(cipher.update(plaintext));
   }

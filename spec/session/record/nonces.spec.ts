@@ -8,6 +8,7 @@ import { ServerHandshake } from '../../../lib/session/handshake/server.js';
 import { createPadding } from '../../../lib/session/record/padding.js';
 import {
   acquirePlace,
+  type CipherHolder,
   maxPrepared,
   placesInUse,
   releasePlace,
@@ -251,8 +252,7 @@ describe('a connection that ends', () => {
       ends.server.write([framed('pong')]);
       await sinks.client.untilReceived(8 * count);
     }
-    // The decipher of the client has opened the last pong.
-    expect(placesInUse()).toBe(3);
+    expect(placesInUse()).toBe(4);
     return {
       client: { end: ends.client, sink: sinks.client },
       server: { end: ends.server, sink: sinks.server },
@@ -291,20 +291,25 @@ describe('the places for prepared ciphers', () => {
     expect(ways.every(({ nonces, received }) => nonces.used.size === 3 && received.length === 3)).toBe(true);
   });
 
-  it('go from the least recently used cipher to the next one when that is unused for a second', () => {
+  it('go from a direction that has prepared nothing for a while to the next one that asks', () => {
     const dropped: number[] = [];
-    const holders = Array.from({ length: maxPrepared + 2 }, (_, index) => ({
+    const holders = Array.from({ length: maxPrepared + 3 }, (_, index) => ({
+      hasPlace: false,
+      lastUse: 0,
       discard: () => void dropped.push(index),
     }));
-    const [first, second] = holders;
-    const last = holders.at(-1);
-    const before = holders.at(-2);
-    if (!first || !second || !before || !last) throw new Error('unreachable');
-    for (const holder of holders.slice(0, maxPrepared)) expect(acquirePlace(holder, 1000)).toBe(true);
-    expect(acquirePlace(before, 1999)).toBe(false);
-    expect(acquirePlace(before, 2000)).toBe(true);
-    expect(acquirePlace(last, 2000)).toBe(true);
-    expect(dropped).toEqual([0, 1]);
+    const [first, second, third] = holders;
+    const [one, two, three] = holders.slice(maxPrepared);
+    if (!first || !second || !third || !one || !two || !three) throw new Error('unreachable');
+    let time = 1e9;
+    const acquire = (holder: CipherHolder): boolean => acquirePlace(holder, () => time);
+    for (const holder of holders.slice(0, maxPrepared)) expect(acquire(holder)).toBe(true);
+    for (let count = 0; count < maxPrepared; count += 1) expect(acquire(one)).toBe(false);
+    expect(acquire(second)).toBe(true);
+    time += 1000;
+    expect([one, two, three].map(acquire)).toEqual([true, false, true]);
+    expect(dropped).toEqual([0, 2]);
+    expect([first.hasPlace, second.hasPlace, third.hasPlace]).toEqual([false, true, false]);
     expect(placesInUse()).toBe(maxPrepared);
     for (const holder of holders) releasePlace(holder);
   });
