@@ -1,6 +1,6 @@
 import { type Bytes, ascii, equalBytes, kindOf } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
-import { choiceRule, checkOptions, type OptionRule, type OptionTable } from '../util/options.js';
+import { choiceRule, checkOptions, oneOfRule, type OptionTable } from '../util/options.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { Backend, SyncBackend } from './backend.js';
 import { checkRsaSpki, isP256Spki, publicHalf, storedPublicHalf, toPkcs8 } from './key-forms.js';
@@ -33,18 +33,9 @@ export interface GenerateKeyPairOptions {
   readonly keySize?: 2048 | 3072 | 4096;
 }
 
-/** The size of an RSA key. */
-export const keySizeRule: OptionRule<2048 | 3072 | 4096 | undefined> = {
-  fallback: undefined,
-  check: (name, value: 2048 | 3072 | 4096) => {
-    if ([2048, 3072, 4096].includes(value)) return value;
-    throw new RangeError(`${name} must be 2048, 3072 or 4096, not ${String(value)}`);
-  },
-};
-
 const generateTable: OptionTable<GenerateKeyPairOptions, 'keySize'> = {
   type: choiceRule(['rsa', 'p256']),
-  keySize: keySizeRule,
+  keySize: oneOfRule([2048, 3072, 4096]),
 };
 
 type PrivatePurpose = Extract<KeyPurpose, 'decrypt' | 'pss-sign' | 'ecdsa-sign'>;

@@ -1,4 +1,4 @@
-import { keySizeRule, type KeyPairSource } from '../crypto/key-pair.js';
+import type { KeyPairSource } from '../crypto/key-pair.js';
 import type { PublicKey } from '../crypto/public-key.js';
 import type { CipherChoice } from '../crypto/choose-backend.js';
 import type { PaddingPolicy } from '../session/record/padding.js';
@@ -9,6 +9,7 @@ import {
   flagRule,
   functionRule,
   millisecondsRule,
+  oneOfRule,
   security,
   uncheckedRule,
   type Checked,
@@ -162,7 +163,7 @@ export const clientTable: OptionTable<ClientChoices, UnsetClient> = {
 export const serverTable: OptionTable<ServerChoices, UnsetServer> = {
   key: security(uncheckedRule()),
   keyPath: security(uncheckedRule()),
-  keySize: keySizeRule,
+  keySize: oneOfRule([2048, 3072, 4096]),
   serverNames: security(uncheckedRule()),
   clientAuth: security(choiceRule(['none', 'wanted', 'required'])),
   authorize: security(functionRule()),

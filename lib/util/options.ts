@@ -216,6 +216,17 @@ export function choiceRule<T extends string>(words: readonly [T, ...T[]]): Optio
   };
 }
 
+/** One of a few numbers. */
+export function oneOfRule<T extends number>(numbers: readonly T[]): OptionRule<T | undefined> {
+  return {
+    fallback: undefined,
+    check: (name, value: T) => {
+      if (numbers.includes(value)) return value;
+      throw new RangeError(`${name} must be one of ${numbers.join(', ')}, not ${String(value)}`);
+    },
+  };
+}
+
 /** A function of the program. */
 export function functionRule<T>(): OptionRule<T | undefined> {
   return {

@@ -76,7 +76,7 @@ describe('k4net', () => {
     [['keygen', 'a', '--size', '1024'], "--size is 2048, 3072 or 4096, not '1024'"],
     [['keygen', 'a', '--size'], '--size'],
     [['keygen', 'a', '--bits', '2048'], '--bits'],
-    [['keygen', 'folder/'], 'keyPath is the path of a file'],
+    [['keygen', 'folder/'], 'keyPath must be the path of a file'],
     [['fingerprint'], 'FILE is missing'],
     [['trust'], 'trust needs one of list, add, replace, revoke, remove'],
     [['trust', 'forget'], "trust has no 'forget'"],

@@ -261,7 +261,7 @@ describe('LockedSocket: memory when nobody reads', () => {
 describe('new LockedSocket', () => {
   it('rejects anything but a duplex stream or a transport', () => {
     for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
-      expect(() => new LockedSocket(wrong as never)).toThrow(/made over a duplex stream or a transport/);
+      expect(() => new LockedSocket(wrong as never)).toThrow(/needs a duplex stream or a transport/);
     }
   });
 
