@@ -40,8 +40,8 @@ export type K4netErrorCode =
   | 'K4NET_DECODE';
 
 /**
- * The codes whose errors always have a class of their own. `K4NET_MALFORMED` is not among them: only where there are bytes
- * to show is it a {@link MalformedError}.
+ * The codes whose errors always have a class of their own. `K4NET_MALFORMED` is not among them:
+ * only where there are bytes to show is it a {@link MalformedError}.
  */
 interface ErrorClasses {
   readonly K4NET_TOO_LARGE: TooLargeError;
@@ -70,7 +70,7 @@ export interface K4netErrorOptions {
 /**
  * The base class of every error that k4net makes itself. Branch on `code`, never on the message.
  *
- * Wrong arguments are the exception: they are `TypeError` and `RangeError`, as in the language itself.
+ * Wrong arguments are a `TypeError` or a `RangeError` instead, as in the language itself.
  */
 export class K4netError extends Error {
   /** The stable word for what went wrong. */
@@ -182,18 +182,18 @@ export interface PeerAlert {
   /** The number that the peer's application gave, 0 where it gave none. */
   readonly app: number;
   /**
-   * The peer's text, as it was sent: for people, never to be acted upon. In the `message` of the error it is escaped;
-   * here it may hold any character.
+   * The peer's text as it was sent: for people, not for programs. It may hold any character; in the
+   * `message` of the error it is escaped.
    */
   readonly text: string;
-  /** Whether the alert came inside a record. One in the clear is a hint that anybody may have written. */
+  /** Whether the alert came inside a record. Anybody can write an alert in the clear. */
   readonly authenticated: boolean;
 }
 
 /** The peer ended the session with an alert (`K4NET_PEER_ALERT`). */
 export class PeerAlertError extends K4netError implements PeerAlert {
   readonly alert: number;
-  /** The name of the number, such as `busy` or `client-key-refused`; `alert 77` for an unknown one. */
+  /** The name of the number, such as `busy`; `alert 77` for an unknown number. */
   readonly reason: string;
   readonly app: number;
   readonly text: string;
@@ -214,8 +214,8 @@ export class PeerAlertError extends K4netError implements PeerAlert {
 }
 
 /**
- * A file of keys that cannot be read or written, or that is not what it should be (`K4NET_FILE`). What is in the file is
- * never part of the error.
+ * A key file that cannot be read or written, or has invalid content (`K4NET_FILE`). The error never
+ * contains content of the file.
  */
 export class FileError extends K4netError {
   /** The file in question. */
@@ -231,11 +231,11 @@ export class FileError extends K4netError {
 export class RemoteError extends K4netError {
   /** The name that was called. */
   readonly callback: string;
-  /** The `code` of what the callback threw, such as `ENOENT` or `K4NET_NO_CALLBACK`; empty where it had none. */
+  /** The `code` of the thrown value, such as `ENOENT`; empty if it has none. */
   readonly remoteCode: string;
   /**
-   * The message of what the callback threw, as the peer sent it: for people, never to be acted upon. In `message` it is
-   * escaped; here it may hold any character.
+   * The message of the thrown value as the peer sent it: for people, not for programs. It may hold
+   * any character; in `message` it is escaped.
    */
   readonly remoteMessage: string;
 
@@ -265,15 +265,15 @@ export interface DecodeErrorOptions extends K4netErrorOptions {
 }
 
 /**
- * A payload that is not what its codec or schema says (`K4NET_DECODE`). `cause` is the error behind it, if there is one.
- * What is in the payload is never part of the message.
+ * A payload that does not match its codec or schema (`K4NET_DECODE`). `cause` is the error behind
+ * it, if there is one. The message never contains content of the payload.
  */
 export class DecodeError extends K4netError {
-  /** The name under which the message or the request was registered; undefined for bytes that had none. */
+  /** The name of the message or request; undefined for bytes without a name. */
   readonly messageName: string | undefined;
-  /** Where the part that does not decode begins, in bytes from the start of the payload; 0 for JSON. */
+  /** The offset of the part that does not decode, in bytes; 0 for JSON. */
   readonly offset: number;
-  /** That part, such as `items[3].who`; empty for the payload itself. Of JSON it has keys as the peer chose them. */
+  /** That part, such as `items[3].who`; empty for the whole payload. In JSON the peer picks keys. */
   readonly path: string;
   /** What the schema said; empty where no schema was asked. */
   readonly issues: readonly SchemaIssue[];
@@ -285,7 +285,7 @@ export class DecodeError extends K4netError {
     this.messageName = messageName;
     this.offset = offset;
     this.path = path;
-    // Not enumerable, so that printing the error does not print what a peer sent: some schemas quote it.
+    // Not enumerable: some schemas quote what the peer sent, and printing must not show it.
     this.issues = issues ?? [];
     Object.defineProperty(this, 'issues', { enumerable: false });
   }
@@ -297,7 +297,7 @@ export function closedError(message: string): K4netError {
 }
 
 /**
- * A k4net error from whatever was thrown: one stays what it is, anything else becomes the cause of a new one.
+ * A k4net error from any thrown value: a k4net error stays as it is, another becomes a cause.
  */
 export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
   if (K4netError.is(thrown)) return thrown;

@@ -3,8 +3,8 @@ import * as kinds from './kinds.js';
 import { ScalarWriter } from './scalar-writer.js';
 
 /**
- * Writes arrays of values of a fixed size, without a count. Accepts arrays and typed arrays. If one value is
- * rejected, nothing is written.
+ * Writes arrays of values of a fixed size, without a count. Accepts arrays and typed arrays. If one
+ * value is rejected, nothing is written.
  */
 export abstract class ArrayWriter extends ScalarWriter {
   private putArray<T>(kind: kinds.Kind<T>, values: ArrayLike<unknown>): void {
@@ -20,8 +20,8 @@ export abstract class ArrayWriter extends ScalarWriter {
   }
 
   /**
-   * Chars, 1 byte each: an array of values for {@link ScalarWriter.writeChar | writeChar}, or a `Uint8Array` with
-   * one char in each byte. Rejects values like `writeChar` does.
+   * Chars, 1 byte each: an array of values for {@link ScalarWriter.writeChar | writeChar}, or a
+   * `Uint8Array` with one char in each byte. Rejects values like `writeChar` does.
    */
   writeCharArray(values: Uint8Array | readonly (Uint8Array | string)[]): void {
     if (values instanceof Uint8Array) this.putArray(kinds.ubyte, values);
@@ -33,72 +33,114 @@ export abstract class ArrayWriter extends ScalarWriter {
     this.putArray(kinds.bool, values);
   }
 
-  /** Signed 8-bit integers, -128 to 127 each; 1 byte each. Rejects values like {@link ScalarWriter.writeByte | writeByte} does. */
+  /**
+   * Signed 8-bit integers, -128 to 127 each; 1 byte each. Rejects values like
+   * {@link ScalarWriter.writeByte | writeByte} does.
+   */
   writeByteArray(values: ArrayLike<number>): void {
     this.putArray(kinds.byte, values);
   }
 
-  /** Unsigned 8-bit integers, 0 to 255 each; 1 byte each. Rejects values like {@link ScalarWriter.writeUbyte | writeUbyte} does. */
+  /**
+   * Unsigned 8-bit integers, 0 to 255 each; 1 byte each. Rejects values like
+   * {@link ScalarWriter.writeUbyte | writeUbyte} does.
+   */
   writeUbyteArray(values: ArrayLike<number>): void {
     this.putArray(kinds.ubyte, values);
   }
 
-  /** Signed 16-bit integers, -32768 to 32767 each; 2 bytes each. Rejects values like {@link ScalarWriter.writeShort | writeShort} does. */
+  /**
+   * Signed 16-bit integers, -32768 to 32767 each; 2 bytes each. Rejects values like
+   * {@link ScalarWriter.writeShort | writeShort} does.
+   */
   writeShortArray(values: ArrayLike<number>): void {
     this.putArray(kinds.short, values);
   }
 
-  /** Unsigned 16-bit integers, 0 to 65535 each; 2 bytes each. Rejects values like {@link ScalarWriter.writeUshort | writeUshort} does. */
+  /**
+   * Unsigned 16-bit integers, 0 to 65535 each; 2 bytes each. Rejects values like
+   * {@link ScalarWriter.writeUshort | writeUshort} does.
+   */
   writeUshortArray(values: ArrayLike<number>): void {
     this.putArray(kinds.ushort, values);
   }
 
-  /** Signed 24-bit integers, -8388608 to 8388607 each; 3 bytes each. Rejects values like {@link ScalarWriter.writeInt24 | writeInt24} does. */
+  /**
+   * Signed 24-bit integers, -8388608 to 8388607 each; 3 bytes each. Rejects values like
+   * {@link ScalarWriter.writeInt24 | writeInt24} does.
+   */
   writeInt24Array(values: ArrayLike<number>): void {
     this.putArray(kinds.int24, values);
   }
 
-  /** Unsigned 24-bit integers, 0 to 16777215 each; 3 bytes each. Rejects values like {@link ScalarWriter.writeUint24 | writeUint24} does. */
+  /**
+   * Unsigned 24-bit integers, 0 to 16777215 each; 3 bytes each. Rejects values like
+   * {@link ScalarWriter.writeUint24 | writeUint24} does.
+   */
   writeUint24Array(values: ArrayLike<number>): void {
     this.putArray(kinds.uint24, values);
   }
 
-  /** Signed 32-bit integers, -2147483648 to 2147483647 each; 4 bytes each. Rejects values like {@link ScalarWriter.writeInt | writeInt} does. */
+  /**
+   * Signed 32-bit integers, -2147483648 to 2147483647 each; 4 bytes each. Rejects values like
+   * {@link ScalarWriter.writeInt | writeInt} does.
+   */
   writeIntArray(values: ArrayLike<number>): void {
     this.putArray(kinds.int, values);
   }
 
-  /** Unsigned 32-bit integers, 0 to 4294967295 each; 4 bytes each. Rejects values like {@link ScalarWriter.writeUint | writeUint} does. */
+  /**
+   * Unsigned 32-bit integers, 0 to 4294967295 each; 4 bytes each. Rejects values like
+   * {@link ScalarWriter.writeUint | writeUint} does.
+   */
   writeUintArray(values: ArrayLike<number>): void {
     this.putArray(kinds.uint, values);
   }
 
-  /** Signed 32-bit integers, -2147483648 to 2147483647 each; 4 bytes each. Rejects values like {@link ScalarWriter.writeLong | writeLong} does. */
+  /**
+   * Signed 32-bit integers, -2147483648 to 2147483647 each; 4 bytes each. Rejects values like
+   * {@link ScalarWriter.writeLong | writeLong} does.
+   */
   writeLongArray(values: ArrayLike<number>): void {
     this.putArray(kinds.int, values);
   }
 
-  /** Unsigned 32-bit integers, 0 to 4294967295 each; 4 bytes each. Rejects values like {@link ScalarWriter.writeUlong | writeUlong} does. */
+  /**
+   * Unsigned 32-bit integers, 0 to 4294967295 each; 4 bytes each. Rejects values like
+   * {@link ScalarWriter.writeUlong | writeUlong} does.
+   */
   writeUlongArray(values: ArrayLike<number>): void {
     this.putArray(kinds.uint, values);
   }
 
-  /** Signed 64-bit integers, -2^63 to 2^63 - 1 each; 8 bytes each. Rejects values like {@link ScalarWriter.writeLonglong | writeLonglong} does. */
+  /**
+   * Signed 64-bit integers, -2^63 to 2^63 - 1 each; 8 bytes each. Rejects values like
+   * {@link ScalarWriter.writeLonglong | writeLonglong} does.
+   */
   writeLonglongArray(values: ArrayLike<bigint | number>): void {
     this.putArray(kinds.longlong, values);
   }
 
-  /** Unsigned 64-bit integers, 0 to 2^64 - 1 each; 8 bytes each. Rejects values like {@link ScalarWriter.writeUlonglong | writeUlonglong} does. */
+  /**
+   * Unsigned 64-bit integers, 0 to 2^64 - 1 each; 8 bytes each. Rejects values like
+   * {@link ScalarWriter.writeUlonglong | writeUlonglong} does.
+   */
   writeUlonglongArray(values: ArrayLike<bigint | number>): void {
     this.putArray(kinds.ulonglong, values);
   }
 
-  /** 32-bit floats; 4 bytes each. Rejects values like {@link ScalarWriter.writeFloat | writeFloat} does. */
+  /**
+   * 32-bit floats; 4 bytes each. Rejects values like {@link ScalarWriter.writeFloat | writeFloat}
+   * does.
+   */
   writeFloatArray(values: ArrayLike<number>): void {
     this.putArray(kinds.float, values);
   }
 
-  /** 64-bit floats; 8 bytes each. Rejects values like {@link ScalarWriter.writeDouble | writeDouble} does. */
+  /**
+   * 64-bit floats; 8 bytes each. Rejects values like {@link ScalarWriter.writeDouble | writeDouble}
+   * does.
+   */
   writeDoubleArray(values: ArrayLike<number>): void {
     this.putArray(kinds.double, values);
   }

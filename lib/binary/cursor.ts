@@ -26,8 +26,8 @@ export abstract class BinaryCursor {
     this.lazyView = undefined;
   }
 
-  // Created on first use: it costs as much as reading a short message. Integers of 8 and 32 bits and
-  // booleans, the most frequent values, do without it.
+  // Created on first use: it costs as much as reading a short message. Integers of 8 and 32 bits
+  // and booleans, the most frequent values, do without it.
   protected get view(): DataView {
     this.lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
     return this.lazyView;
@@ -41,8 +41,8 @@ export abstract class BinaryCursor {
   /**
    * All bytes, independent of the position. A view, not a copy.
    *
-   * Later writes of a writer or an editor change the view until the buffer grows; then the view keeps the old
-   * bytes. Use `data.slice()` for a copy.
+   * Later writes of a writer or an editor change the view until the buffer grows; then the view
+   * keeps the old bytes. Use `data.slice()` for a copy.
    */
   get data(): Uint8Array {
     return this.bytes.subarray(0, this.end);
@@ -88,7 +88,9 @@ export abstract class BinaryCursor {
   }
 }
 
-/** Largest size of a writer or an editor: the longest message that the length prefix can express. */
+/**
+ * Largest size of a writer or an editor: the longest message that the length prefix can express.
+ */
 export const maxLength: number = 0xffff_ffff;
 
 /** A number for an error message. A bigint may have a million digits, so long ones are cut. */

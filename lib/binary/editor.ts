@@ -3,8 +3,9 @@ import { BinaryReader } from './reader.js';
 import { BinaryWriter } from './writer.js';
 
 /**
- * Reads and writes over one growing buffer with one position: every method of {@link BinaryReader} and of
- * {@link BinaryWriter}. A write overwrites the bytes at the position and extends the data at its end.
+ * Reads and writes over one growing buffer with one position: every method of {@link BinaryReader}
+ * and of {@link BinaryWriter}. A write overwrites the bytes at the position and extends the data at
+ * its end.
  *
  * @example
  * ```ts
@@ -18,15 +19,16 @@ import { BinaryWriter } from './writer.js';
  */
 export interface BinaryEditor extends BinaryReader, BinaryWriter {
   /**
-   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new position.
+   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new
+   * position.
    *
-   * A position past the end is allowed: reads there fail, and a write fills the gap with zeros first. Throws a
-   * RangeError before the start.
+   * A position past the end is allowed: reads there fail, and a write fills the gap with zeros
+   * first. Throws a RangeError before the start.
    */
   seek(offset: number, whence?: SeekWhence): number;
   /**
-   * Moves to the next multiple of `alignment` bytes from the start and returns the new position. Does not move if
-   * the position is a multiple already.
+   * Moves to the next multiple of `alignment` bytes from the start and returns the new position.
+   * Does not move if the position is a multiple already.
    *
    * If that is past the end, zeros extend the data up to it at once. Existing bytes do not change.
    */
@@ -49,8 +51,8 @@ function define(): BinaryEditorConstructor {
       super(initial === undefined ? new Uint8Array(0) : plainBytes('a BinaryEditor', initial).slice());
     }
   };
-  // A class has one base class, so the methods of the writer are copied from its prototypes. They work on
-  // any cursor, because reader and writer have no state besides that of the cursor.
+  // A class has one base class, so the methods of the writer are copied from its prototypes. They
+  // work on any cursor, because reader and writer have no state besides that of the cursor.
   for (const methods of writerLayers()) {
     for (const [name, method] of Object.entries(Object.getOwnPropertyDescriptors(methods))) {
       if (name !== 'constructor') Object.defineProperty(Editor.prototype, name, method);

@@ -15,8 +15,8 @@ import { structLayout, unpack, type StructValue } from './struct-format.js';
 /**
  * Reads little-endian values, strings and structs from bytes.
  *
- * A read that throws does not move the position. A read past the end is an {@link EndOfDataError} with the
- * offset, the number of bytes wanted and the number available.
+ * A read that throws does not move the position. A read past the end is an {@link EndOfDataError}
+ * with the offset, the number of bytes wanted and the number available.
  *
  * @example
  * ```ts
@@ -30,7 +30,9 @@ import { structLayout, unpack, type StructValue } from './struct-format.js';
  * ```
  */
 export class BinaryReader extends ArrayReader {
-  /** The bytes are not copied: later changes to them affect later reads. The position starts at 0. */
+  /**
+   * The bytes are not copied: later changes to them affect later reads. The position starts at 0.
+   */
   constructor(data: Uint8Array | ArrayBuffer) {
     const bytes = plainBytes('a BinaryReader', data);
     super(bytes, bytes.length, 0);
@@ -42,17 +44,19 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new position.
+   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new
+   * position.
    *
-   * Throws a RangeError before the start and an {@link EndOfDataError} past the end. The end itself is allowed.
+   * Throws a RangeError before the start and an {@link EndOfDataError} past the end. The end itself
+   * is allowed.
    */
   seek(offset: number, whence: SeekWhence = 0): number {
     return this.moveTo(this.target(offset, whence));
   }
 
   /**
-   * Moves to the next multiple of `alignment` bytes from the start and returns the new position. Does not move if
-   * the position is a multiple already.
+   * Moves to the next multiple of `alignment` bytes from the start and returns the new position.
+   * Does not move if the position is a multiple already.
    *
    * Throws an {@link EndOfDataError} if that is past the end.
    */
@@ -69,7 +73,8 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * `n` bytes, by default all remaining ones. A view of the data, not a copy: use `slice()` for a copy.
+   * `n` bytes, by default all remaining ones. A view of the data, not a copy: use `slice()` for a
+   * copy.
    *
    * Throws {@link EndOfDataError} if fewer are left.
    */
@@ -80,10 +85,12 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * Text up to its terminator, which is consumed; with a `size`, that many bytes without the pads at their end.
+   * Text up to its terminator, which is consumed; with a `size`, that many bytes without the pads
+   * at their end.
    *
-   * Throws {@link EndOfDataError} if the terminator or a part of the size is missing, {@link MalformedError} for bytes
-   * that are invalid in the encoding, and a `K4NET_UNSUPPORTED` error for `'shift_jis'` in a runtime without it.
+   * Throws {@link EndOfDataError} if the terminator or a part of the size is missing,
+   * {@link MalformedError} for bytes that are invalid in the encoding, and a `K4NET_UNSUPPORTED`
+   * error for `'shift_jis'` in a runtime without it.
    */
   readString(options?: StringOptions): string;
   /** The bytes of a string with `encoding: null`, delimited like text: a view of the data. */
@@ -133,17 +140,21 @@ export class BinaryReader extends ArrayReader {
   }
 
   /**
-   * The values of one struct. The format is that of Python's `struct` in `<` mode, such as `'3h I 8s'`;
-   * `docs/binary.md` lists the letters. `c`, `s` and `p` give views of the data, `q` and `Q` give bigints.
+   * The values of one struct. The format is that of Python's `struct` in `<` mode, such as `'3h I
+   * 8s'`; `docs/binary.md` lists the letters. `c`, `s` and `p` give views of the data, `q` and `Q`
+   * give bigints.
    *
-   * Throws {@link EndOfDataError} if fewer bytes are left than the format needs, and a RangeError for a wrong format.
+   * Throws {@link EndOfDataError} if fewer bytes are left than the format needs, and a RangeError
+   * for a wrong format.
    */
   readStruct(format: string): StructValue[] {
     const layout = structLayout(format);
     return unpack(layout, this.bytes, this.view, this.take(layout.size));
   }
 
-  /** `n` structs of one format, all or none. Throws as {@link BinaryReader.readStruct | readStruct}. */
+  /**
+   * `n` structs of one format, all or none. Throws as {@link BinaryReader.readStruct | readStruct}.
+   */
   readStructArray(n: number, format: string): StructValue[][] {
     const layout = structLayout(format);
     if (layout.size === 0)

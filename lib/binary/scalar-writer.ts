@@ -2,12 +2,15 @@ import { writeU32 } from '../util/bytes.js';
 import { BinaryCursor, maxLength } from './cursor.js';
 import * as kinds from './kinds.js';
 
-// Each method writes by itself. A shared body would be megamorphic, and the compiler could not inline it.
+// Each method writes by itself. A shared body would be megamorphic, and the compiler could not
+// inline it.
 
 /** Longest text that `putShortAscii` accepts. */
 const shortText = 48;
 
-/** Writes single values of a fixed size. A rejected value changes neither the data nor the position. */
+/**
+ * Writes single values of a fixed size. A rejected value changes neither the data nor the position.
+ */
 export abstract class ScalarWriter extends BinaryCursor {
   /** Moves past `wanted` bytes, growing the data if needed, and returns their offset. */
   protected room(wanted: number): number {
@@ -84,56 +87,79 @@ export abstract class ScalarWriter extends BinaryCursor {
     this.bytes[at] = checked;
   }
 
-  /** A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * A signed 16-bit integer, -32768 to 32767; 2 bytes. Throws a RangeError for a value out of
+   * range.
+   */
   writeShort(value: number): void {
     const checked = kinds.short.check(value);
     const at = this.room(2);
     this.view.setInt16(at, checked, true);
   }
 
-  /** An unsigned 16-bit integer, 0 to 65535; 2 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * An unsigned 16-bit integer, 0 to 65535; 2 bytes. Throws a RangeError for a value out of range.
+   */
   writeUshort(value: number): void {
     const checked = kinds.ushort.check(value);
     const at = this.room(2);
     this.view.setUint16(at, checked, true);
   }
 
-  /** A signed 24-bit integer, -8388608 to 8388607; 3 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * A signed 24-bit integer, -8388608 to 8388607; 3 bytes. Throws a RangeError for a value out of
+   * range.
+   */
   writeInt24(value: number): void {
     const checked = kinds.int24.check(value);
     const at = this.room(3);
     kinds.int24.set(this.view, at, checked);
   }
 
-  /** An unsigned 24-bit integer, 0 to 16777215; 3 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * An unsigned 24-bit integer, 0 to 16777215; 3 bytes. Throws a RangeError for a value out of
+   * range.
+   */
   writeUint24(value: number): void {
     const checked = kinds.uint24.check(value);
     const at = this.room(3);
     kinds.uint24.set(this.view, at, checked);
   }
 
-  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value
+   * out of range.
+   */
   writeInt(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
     writeU32(this.bytes, at, checked);
   }
 
-  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of
+   * range.
+   */
   writeUint(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);
     writeU32(this.bytes, at, checked);
   }
 
-  /** A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * A signed 32-bit integer, -2147483648 to 2147483647; 4 bytes. Throws a RangeError for a value
+   * out of range.
+   */
   writeLong(value: number): void {
     const checked = kinds.int.check(value);
     const at = this.room(4);
     writeU32(this.bytes, at, checked);
   }
 
-  /** An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of range. */
+  /**
+   * An unsigned 32-bit integer, 0 to 4294967295; 4 bytes. Throws a RangeError for a value out of
+   * range.
+   */
   writeUlong(value: number): void {
     const checked = kinds.uint.check(value);
     const at = this.room(4);

@@ -1,6 +1,7 @@
 import { K4netError } from '../errors.js';
 
-// A pair is a lead byte (81..9F, E0..FC) and a trail byte (40..7E, 80..FC); its index counts them in order.
+// A pair is a lead byte (81..9F, E0..FC) and a trail byte (40..7E, 80..FC); its index counts them
+// in order.
 const trails = 188;
 const pairs = 60 * trails;
 // NEC's selection of IBM extensions: each of these characters occurs again later.

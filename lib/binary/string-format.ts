@@ -10,13 +10,15 @@ export interface StringOptions {
   /** Default `'utf-8'`. */
   readonly encoding?: StringEncoding | undefined;
   /**
-   * The byte that fills a field up to its size, or terminates a string without one: a number or a `Uint8Array` of
-   * length 1. With `'utf-16le'` it is the 16-bit unit of that value. Default 0.
+   * The byte that fills a field up to its size, or terminates a string without one: a number or a
+   * `Uint8Array` of length 1. With `'utf-16le'` it is the 16-bit unit of that value. Default 0.
    */
   readonly pad?: number | Uint8Array | undefined;
 }
 
-/** The encoding of a string of raw bytes: with a size or a terminator like text, but not decoded. */
+/**
+ * The encoding of a string of raw bytes: with a size or a terminator like text, but not decoded.
+ */
 export interface RawStringOptions {
   /** Length of the field in bytes. Default: none, so the string ends with a terminator. */
   readonly size?: number | undefined;

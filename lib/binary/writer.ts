@@ -39,10 +39,11 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new position.
+   * Moves to `offset` bytes from the start, from the position or from the end, and returns the new
+   * position.
    *
-   * A position past the end is allowed: a write there fills the gap with zeros first. Throws a RangeError before the
-   * start.
+   * A position past the end is allowed: a write there fills the gap with zeros first. Throws a
+   * RangeError before the start.
    */
   seek(offset: number, whence: SeekWhence = 0): number {
     this.position = this.target(offset, whence);
@@ -50,8 +51,8 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * Moves to the next multiple of `alignment` bytes from the start and returns the new position. Does not move if
-   * the position is a multiple already.
+   * Moves to the next multiple of `alignment` bytes from the start and returns the new position.
+   * Does not move if the position is a multiple already.
    *
    * If that is past the end, zeros extend the data up to it at once. Existing bytes do not change.
    */
@@ -81,11 +82,12 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * Text and a terminator; with a `size`, exactly that many bytes: cut after the last whole character that fits, and
-   * filled with the pad.
+   * Text and a terminator; with a `size`, exactly that many bytes: cut after the last whole
+   * character that fits, and filled with the pad.
    *
-   * Throws a RangeError for a character that the encoding lacks, and for text without a size that contains the
-   * terminator; throws a `K4NET_UNSUPPORTED` error for `'shift_jis'` in a runtime without it.
+   * Throws a RangeError for a character that the encoding lacks, and for text without a size that
+   * contains the terminator; throws a `K4NET_UNSUPPORTED` error for `'shift_jis'` in a runtime
+   * without it.
    */
   writeString(text: string, options?: StringOptions): void;
   /** The bytes of a string with `encoding: null`, terminated or filled like text. */
@@ -95,7 +97,10 @@ export class BinaryWriter extends ArrayWriter {
     this.putString(format, encodeString(format, value));
   }
 
-  /** Strings one after the other, each as {@link BinaryWriter.writeString | writeString} writes it, all or none. */
+  /**
+   * Strings one after the other, each as {@link BinaryWriter.writeString | writeString} writes it,
+   * all or none.
+   */
   writeStringArray(texts: readonly string[], options?: StringOptions): void;
   /** Strings of raw bytes, all or none. */
   writeStringArray(values: readonly Uint8Array[], options: RawStringOptions): void;
@@ -120,11 +125,12 @@ export class BinaryWriter extends ArrayWriter {
   }
 
   /**
-   * One struct. The format is that of Python's `struct` in `<` mode, such as `'3h I 8s'`; `docs/binary.md` lists the
-   * letters. `s` and `p` cut longer values and fill shorter ones with zeros.
+   * One struct. The format is that of Python's `struct` in `<` mode, such as `'3h I 8s'`;
+   * `docs/binary.md` lists the letters. `s` and `p` cut longer values and fill shorter ones with
+   * zeros.
    *
-   * Throws a TypeError for a wrong number of values or a wrong type, and a RangeError for a value out of range or a
-   * wrong format.
+   * Throws a TypeError for a wrong number of values or a wrong type, and a RangeError for a value
+   * out of range or a wrong format.
    */
   writeStruct(format: string, ...values: StructValue[]): void {
     const layout = structLayout(format);
@@ -132,7 +138,10 @@ export class BinaryWriter extends ArrayWriter {
     this.putStruct(layout, values);
   }
 
-  /** Structs of one format, each an array of its values, all or none. Throws as {@link BinaryWriter.writeStruct | writeStruct}. */
+  /**
+   * Structs of one format, each an array of its values, all or none. Throws as
+   * {@link BinaryWriter.writeStruct | writeStruct}.
+   */
   writeStructArray(rows: readonly (readonly StructValue[])[], format: string): void {
     const layout = structLayout(format);
     if (layout.size === 0)

@@ -14,7 +14,8 @@ export interface Arguments {
 /**
  * Reads the arguments of a command.
  *
- * @param names - names of the positional arguments. The last one may be missing if it is in square brackets.
+ * @param names - names of the positional arguments. The last one may be missing if it is in square
+ * brackets.
  * @param options - names of options, which take a value and may be missing.
  * @throws UsageError for missing, extra or unknown arguments.
  */

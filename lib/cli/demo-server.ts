@@ -14,8 +14,8 @@ export interface Greeting {
 }
 
 /**
- * The server process of the demo. It receives one file from one client and sends every chunk back. The first run
- * creates its key in the user's configuration folder.
+ * The server process of the demo. It receives one file from one client and sends every chunk back.
+ * The first run creates its key in the user's configuration folder.
  */
 export async function demoServer(): Promise<number> {
   const folder = path.dirname(defaultKnownHostsPath());

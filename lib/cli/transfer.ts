@@ -18,8 +18,8 @@ export interface Sent {
 }
 
 /**
- * Sends a file by calls of `begin`, `chunk` and `end`. The number of chunks in flight is limited, so a file of any
- * length takes the same memory.
+ * Sends a file by calls of `begin`, `chunk` and `end`. The number of chunks in flight is limited,
+ * so a file of any length takes the same memory.
  *
  * @param onProgress - called with the number of bytes that the receiver has confirmed.
  */

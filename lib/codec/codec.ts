@@ -4,11 +4,11 @@ import type { SchemaIssue } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
 
 /**
- * The binary layout of the values of one type. The functions of `codec` return codecs; any other object
- * with these members is one too.
+ * The binary layout of the values of one type. The functions of `codec` return codecs; any other
+ * object with these members is one too.
  *
- * A codec of your own must read exactly the bytes that it wrote. It must not depend on `remaining` and
- * must keep no state.
+ * A codec of your own must read exactly the bytes that it wrote. It must not depend on `remaining`
+ * and must keep no state.
  *
  * @typeParam Input - the values that can be sent.
  * @typeParam Output - the values that are received.
@@ -61,7 +61,8 @@ export type SchemaResult<Output = unknown> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
 /**
- * A schema with the interface of Standard Schema, version 1, which many validation libraries implement.
+ * A schema with the interface of Standard Schema, version 1, which many validation libraries
+ * implement.
  *
  * @typeParam Input - the values that can be sent.
  * @typeParam Output - the values that are received, as the schema returns them.
@@ -127,8 +128,8 @@ export function minSizeOf(what: string, part: unknown): number {
 }
 
 /**
- * The smallest size of a repeated element. It must be at least one byte: otherwise a short message could
- * announce billions of elements.
+ * The smallest size of a repeated element. It must be at least one byte: otherwise a short message
+ * could announce billions of elements.
  */
 export function elementSize(what: string, ...parts: readonly unknown[]): number {
   const size = parts.reduce<number>((sum, part) => sum + minSizeOf(what, part), 0);

@@ -104,7 +104,8 @@ function checkArray(what: string, values: readonly unknown[]): void {
 export type MapKey = string | number | bigint | boolean;
 
 /**
- * A `Map`: the count of entries as a uint32, then each key and its value. A repeated key fails to decode.
+ * A `Map`: the count of entries as a uint32, then each key and its value. A repeated key fails to
+ * decode.
  *
  * @throws RangeError if an entry may take no bytes.
  */
@@ -154,11 +155,11 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
 }
 
 /**
- * An object with any string keys and values of one codec, encoded as a map with string keys. A repeated
- * key fails to decode.
+ * An object with any string keys and values of one codec, encoded as a map with string keys. A
+ * repeated key fails to decode.
  *
- * A decoded record has no prototype: a key from the peer such as `toString` cannot be confused with an
- * inherited property.
+ * A decoded record has no prototype: a key from the peer such as `toString` cannot be confused with
+ * an inherited property.
  */
 export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, I>>, Record<string, O>> {
   const minSize = elementSize('an entry of a record', string, value);
@@ -194,7 +195,8 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
           entries[k] = value.decode(reader);
         }
       } catch (error) {
-        // The index, because the key comes from the peer and the path becomes part of an error message.
+        // The index, because the key comes from the peer and the path becomes part of an error
+        // message.
         addPathStep(reader, error, index);
         throw error;
       }
@@ -203,15 +205,17 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
   };
 }
 
-/** Rejects arrays and maps too: they have no such keys, so they would be sent as an empty record. */
+/**
+ * Rejects arrays and maps too: they have no such keys, so they would be sent as an empty record.
+ */
 function checkRecord(value: unknown): void {
   if (typeof value === 'object' && value !== null && !(Symbol.iterator in value)) return;
   throw new TypeError(`a record must be an object, not ${kindOf(value)}`);
 }
 
 /**
- * Checks the encoded elements against the count before them, which the peer would reject if it were wrong:
- * a getter or a codec can change a collection while it is encoded.
+ * Checks the encoded elements against the count before them, which the peer would reject if it were
+ * wrong: a getter or a codec can change a collection while it is encoded.
  */
 function checkWritten(what: string, count: number, written: number, size: number, minSize: number): void {
   if (written !== count) throw new TypeError(`the ${what} was changed while it was encoded`);

@@ -47,7 +47,10 @@ export function formatPath(steps: readonly Step[]): string {
   return path;
 }
 
-/** An error about the bytes since `from`. Moves the reader back to `from`, which is the offset of the error. */
+/**
+ * An error about the bytes since `from`. Moves the reader back to `from`, which is the offset of
+ * the error.
+ */
 export function malformed(reader: BinaryReader, from: number, what: string): MalformedError {
   const data = reader.data.subarray(from, reader.tell());
   reader.seek(from);
@@ -57,8 +60,8 @@ export function malformed(reader: BinaryReader, from: number, what: string): Mal
 /**
  * Reads a count of elements.
  *
- * @param minSize - smallest size of an element. A count that cannot fit the remaining bytes throws before
- * any memory is allocated for it.
+ * @param minSize - smallest size of an element. A count that cannot fit the remaining bytes throws
+ * before any memory is allocated for it.
  */
 export function readCount(reader: BinaryReader, minSize: number): number {
   const count = reader.readUint32();
@@ -78,7 +81,9 @@ export function readOneOf<T extends string | object>(
   throw malformed(reader, reader.tell() - 1, `${what} must be from 0 to ${choices.length - 1}`);
 }
 
-/** Reads a byte that is 0 or 1. Other values are rejected, so that a value has only one encoding. */
+/**
+ * Reads a byte that is 0 or 1. Other values are rejected, so that a value has only one encoding.
+ */
 export function readFlag(reader: BinaryReader, what: string): boolean {
   const flag = reader.readUint8();
   if (flag <= 1) return flag === 1;

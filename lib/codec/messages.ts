@@ -14,7 +14,9 @@ export interface RequestType<
   readonly answer: Answer;
 }
 
-/** The names of messages and requests with the description of each. Both sides need the same ones. */
+/**
+ * The names of messages and requests with the description of each. Both sides need the same ones.
+ */
 export type Messages = Readonly<Record<string, PayloadType | RequestType>>;
 
 /** Describes a request by its argument and its answer, each a codec or a schema. */
@@ -33,7 +35,10 @@ export interface Route {
   readonly answer: Payload | undefined;
 }
 
-/** Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong definition. */
+/**
+ * Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong
+ * definition.
+ */
 export function compile(messages: Messages): ReadonlyMap<string, Route> {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {

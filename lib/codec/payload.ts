@@ -165,7 +165,10 @@ function undecodable(cause: unknown, subject: Subject, offset: number, path: str
   return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
 }
 
-/** The error of a wrong value, with its path. Other errors, such as that of a getter, stay unchanged. */
+/**
+ * The error of a wrong value, with its path. Other errors, such as that of a getter, stay
+ * unchanged.
+ */
 function unencodable(error: unknown, what: string, path: string): unknown {
   if (!(error instanceof TypeError || error instanceof RangeError)) return error;
   const message = `${what}${path === '' ? '' : `, ${path}`}: ${error.message}`;
@@ -185,7 +188,8 @@ export function encode<I>(codec: Codec<I, unknown>, value: I): Uint8Array {
 }
 
 /**
- * Decodes the bytes that `encode` made with the same codec. Parts that are bytes are views of `data`.
+ * Decodes the bytes that `encode` made with the same codec. Parts that are bytes are views of
+ * `data`.
  *
  * @throws DecodeError for bytes that the codec rejects, and for bytes left over.
  */
@@ -200,7 +204,10 @@ function itself(value: unknown): unknown {
 
 const utf8Encoder = new TextEncoder();
 
-/** A value as JSON text. Throws a TypeError for a value without a JSON form, a RangeError for deep nesting. */
+/**
+ * A value as JSON text. Throws a TypeError for a value without a JSON form, a RangeError for deep
+ * nesting.
+ */
 function encodeJson(value: unknown): Bytes {
   // The declared type omits that functions, symbols and undefined give undefined.
   const text = JSON.stringify(value) as string | undefined;
@@ -210,7 +217,9 @@ function encodeJson(value: unknown): Bytes {
   return encoded;
 }
 
-/** The value of JSON text. Throws a {@link MalformedError} for anything else, and for deep nesting. */
+/**
+ * The value of JSON text. Throws a {@link MalformedError} for anything else, and for deep nesting.
+ */
 function decodeJson(encoded: Bytes): unknown {
   // Validators recurse, so a deep value could exhaust the stack.
   if (isDeep(encoded))
@@ -236,7 +245,10 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-/** Whether arrays and objects are nested too deep. Only correct for JSON; the parser rejects other text. */
+/**
+ * Whether arrays and objects are nested too deep. Only correct for JSON; the parser rejects other
+ * text.
+ */
 function isDeep(text: Bytes): boolean {
   let depth = 0;
   let quoted = false;

@@ -104,7 +104,10 @@ export const uint64: Codec<bigint> = /* @__PURE__ */ scalar(
   (reader) => reader.readUlonglong(),
 );
 
-/** A number, sent as the nearest 32-bit float; 4 bytes. A finite number out of its range is a RangeError. */
+/**
+ * A number, sent as the nearest 32-bit float; 4 bytes. A finite number out of its range is a
+ * RangeError.
+ */
 export const float32: Codec<number> = /* @__PURE__ */ scalar(
   4,
   (writer, value) => {
@@ -122,7 +125,10 @@ export const float64: Codec<number> = /* @__PURE__ */ scalar(
   (reader) => reader.readDouble(),
 );
 
-/** A number, sent as the nearest half-precision float; 2 bytes. A finite number out of its range is a RangeError. */
+/**
+ * A number, sent as the nearest half-precision float; 2 bytes. A finite number out of its range is
+ * a RangeError.
+ */
 export const float16: Codec<number> = /* @__PURE__ */ scalar(
   2,
   (writer, value) => {

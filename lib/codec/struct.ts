@@ -39,7 +39,9 @@ export type StructOutput<F extends Fields> = Flat<
 /** The codec of a struct. */
 export interface StructCodec<F extends Fields> extends Codec<StructInput<F>, StructOutput<F>> {
   readonly minSize: number;
-  /** The fields as they were passed, to extend a struct: `struct({ ...point.fields, z: float64 })`. */
+  /**
+   * The fields as they were passed, to extend a struct: `struct({ ...point.fields, z: float64 })`.
+   */
   readonly fields: F;
 }
 
@@ -137,7 +139,9 @@ export function fieldList(what: string, fields: Fields, tag?: readonly [string, 
   };
 }
 
-/** A value or `undefined`: the byte 1 and the value, or the byte 0. A struct may lack such a field. */
+/**
+ * A value or `undefined`: the byte 1 and the value, or the byte 0. A struct may lack such a field.
+ */
 export function optional<I, O>(codec: Codec<I, O>): OptionalCodec<I, O> {
   return { ...oneOrNone('optional', codec, undefined), optional: true };
 }
@@ -163,9 +167,11 @@ function oneOrNone<I, O, N>(what: string, codec: Codec<I, O>, none: N): Codec<I 
 let depth = 0;
 
 /**
- * A codec that is created on first use, so that a type can contain itself. It must take at least one byte.
+ * A codec that is created on first use, so that a type can contain itself. It must take at least
+ * one byte.
  *
- * Values may be nested 64 levels deep. Deeper values fail to decode, and sending them is a RangeError.
+ * Values may be nested 64 levels deep. Deeper values fail to decode, and sending them is a
+ * RangeError.
  */
 export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
   if (typeof get !== 'function')

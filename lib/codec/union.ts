@@ -19,7 +19,8 @@ export type UnionOutput<Tag extends string, C extends Cases> = {
 const maxCases = 256;
 
 /**
- * One of several structs, chosen by the property `tag`: a byte with the index of the case, then its fields.
+ * One of several structs, chosen by the property `tag`: a byte with the index of the case, then its
+ * fields.
  *
  * The index follows the order of declaration, so add new cases at the end.
  *

@@ -1,8 +1,8 @@
 import type { Bytes } from '../util/bytes.js';
 
 /**
- * AES-256-GCM for one record, under one key and one nonce. The methods are those of the ciphers of `node:crypto`, in
- * the order of the calls: `setAAD` once, `update` for each part, `final` once.
+ * AES-256-GCM for one record, under one key and one nonce. The methods are those of the ciphers of
+ * `node:crypto`, in the order of the calls: `setAAD` once, `update` for each part, `final` once.
  */
 interface GcmOperation {
   setAAD(aad: Bytes): unknown;
@@ -36,7 +36,10 @@ export interface AsyncGcm {
 export interface EphemeralShare {
   /** The public point, uncompressed: 04, X, Y. */
   readonly share: Bytes;
-  /** The 32 bytes of the ECDH with the peer's point. Undefined unless that is an uncompressed point of the curve. */
+  /**
+   * The 32 bytes of the ECDH with the peer's point. Undefined unless that is an uncompressed point
+   * of the curve.
+   */
   agree(point: Bytes): Bytes | undefined | Promise<Bytes | undefined>;
 }
 
@@ -61,7 +64,10 @@ export interface SyncBackend {
   newShare(scalar?: Bytes): EphemeralShare;
   /** RSA-OAEP with SHA-256 for both hashes. */
   oaepEncrypter(spki: Bytes): (label: Bytes, secret: Bytes) => Bytes;
-  /** Decrypts RSA-OAEP. Every kind of invalid ciphertext gives undefined, so that a caller cannot tell them apart. */
+  /**
+   * Decrypts RSA-OAEP. Every kind of invalid ciphertext gives undefined, so that a caller cannot
+   * tell them apart.
+   */
   oaepDecrypter(pkcs8: Bytes): (label: Bytes, ciphertext: Bytes) => Bytes | undefined;
 }
 

@@ -112,8 +112,8 @@ function newShare(crypto: NodeCrypto, scalar: Bytes | undefined): EphemeralShare
 }
 
 /**
- * The key is copied here for each call. Native code moves the memory of a small typed array out of the heap: that would
- * cost each connection a buffer if the cipher read its key directly.
+ * The key is copied here for each call. Native code moves the memory of a small typed array out of
+ * the heap: that would cost each connection a buffer if the cipher read its key directly.
  */
 const keyScratch = new Uint8Array(keyLength);
 
@@ -131,8 +131,8 @@ function plain(bytes: Bytes): Bytes {
 }
 
 /**
- * A copy in the JavaScript heap; the source is overwritten. Secrets live as long as their connection, and a small array
- * in the heap takes less memory than a buffer outside of it.
+ * A copy in the JavaScript heap; the source is overwritten. Secrets live as long as their
+ * connection, and a small array in the heap takes less memory than a buffer outside of it.
  */
 function onHeap(bytes: Bytes): Bytes {
   const copy = new Uint8Array(bytes);

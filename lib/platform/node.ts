@@ -16,7 +16,8 @@ import {
 
 export { minFreedBytes, print } from './portable.js';
 
-// The form of `#platform` for Node, Bun, Deno and workers. It checks at run time for every API that it uses.
+// The form of `#platform` for Node, Bun, Deno and workers. It checks at run time for every API that
+// it uses.
 
 /** The built-in modules of Node that the library uses where the runtime has them. */
 export interface Builtins {
@@ -97,7 +98,10 @@ export function debugLog(section: string): ((line: string) => void) | undefined 
     : undefined;
 }
 
-/** A buffer with arbitrary content where the runtime has those: write every byte before you read any. */
+/**
+ * A buffer with arbitrary content where the runtime has those: write every byte before you read
+ * any.
+ */
 export function allocateUnsafe(length: number): Uint8Array {
   const unsafe = host.Buffer?.allocUnsafeSlow(length);
   return unsafe ? new Uint8Array(unsafe.buffer, 0, length) : new Uint8Array(length);
@@ -118,8 +122,8 @@ function findDetach(): Detach {
 }
 
 /**
- * Frees the memory of a buffer now; every view of it becomes empty. Garbage collection would free it
- * later, but until then each new buffer is memory outside the processor caches.
+ * Frees the memory of a buffer now; every view of it becomes empty. Garbage collection would free
+ * it later, but until then each new buffer is memory outside the processor caches.
  */
 export function freeBuffer(buffer: ArrayBufferLike): void {
   if (!detach) {

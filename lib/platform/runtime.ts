@@ -1,8 +1,8 @@
 import { type Builtins, findBuiltin } from '#platform';
 import { K4netError } from '../errors.js';
 
-// `#platform` is the only seam to the runtime. The "imports" of package.json choose its form: `./web.ts` for
-// bundles with the condition "browser", `./node.ts` for everything else.
+// `#platform` is the only seam to the runtime. The "imports" of package.json choose its form:
+// `./web.ts` for bundles with the condition "browser", `./node.ts` for everything else.
 export {
   afterTick,
   allocateUnsafe,

@@ -58,7 +58,10 @@ export class AnswerGate {
     this.#limit = Math.min(this.#limit, this.#running + few);
   }
 
-  /** The answer of an asynchronous callback was sent. Returns whether a waiting callback may start now. */
+  /**
+   * The answer of an asynchronous callback was sent. Returns whether a waiting callback may start
+   * now.
+   */
   finish(): boolean {
     this.#running -= 1;
     this.#limit = Math.min(this.#limit, this.#running + few);

@@ -39,7 +39,8 @@ interface NamedHead extends MessageHead {
   name: string;
 }
 
-// One buffer for all heads of a kind: the socket copies a head before the call that sends it returns.
+// One buffer for all heads of a kind: the socket copies a head before the call that sends it
+// returns.
 const registered: NamedHead = { bytes: new Uint8Array(maxName + 1), length: 0, name: '' };
 const request: NamedHead = {
   bytes: /* @__PURE__ */ putMark(new Uint8Array(controlHead + maxName + 1), controlType.request),

@@ -3,12 +3,16 @@ import type { Sink, Transport } from '../transport/transport.js';
 import type { Bytes } from '../util/bytes.js';
 import { startTimer } from '../util/wait.js';
 
-/** How long a side that has ended lets the peer read the last record before it closes, in milliseconds. */
+/**
+ * How long a side that has ended lets the peer read the last record before it closes, in
+ * milliseconds.
+ */
 const lingerTime = 1_000;
 
 /**
- * The transport below a session, with the one timer of the session: first the deadline of the handshake, later the time
- * until the connection is closed. Nothing is written to a transport that is gone.
+ * The transport below a session, with the one timer of the session: first the deadline of the
+ * handshake, later the time until the connection is closed. Nothing is written to a transport that
+ * is gone.
  */
 export class TransportBelow {
   readonly inner: Transport;
@@ -52,8 +56,8 @@ export class TransportBelow {
   }
 
   /**
-   * Ends, then reads and drops what the peer still sends, and closes after a second at the latest: "Errors" in
-   * docs/protocol.md. A reset at once could overtake the last record.
+   * Ends, then reads and drops what the peer still sends, and closes after a second at the latest:
+   * "Errors" in docs/protocol.md. A reset at once could overtake the last record.
    */
   linger(): void {
     if (!this.#gone) this.inner.end();
@@ -84,8 +88,8 @@ export class TransportBelow {
 const shortestUnit = 4 + 6;
 
 /**
- * The error for a transport that closed too early. A plain socket resets the connection when it has read the first unit,
- * so a close before any unit has an error that says so.
+ * The error for a transport that closed too early. A plain socket resets the connection when it has
+ * read the first unit, so a close before any unit has an error that says so.
  *
  * @param cause - the error of the transport, if there is one.
  * @param received - bytes that were received so far.

@@ -57,7 +57,10 @@ export function expandSync(backend: SyncBackend, secret: Bytes, label: string, l
   return backend.hkdf(secret, zeroSalt, info(label, noBytes, length), length);
 }
 
-/** The transcript of the handshake: `T` of "Key schedule" in docs/protocol.md, over the bodies so far. */
+/**
+ * The transcript of the handshake: `T` of "Key schedule" in docs/protocol.md, over the bodies so
+ * far.
+ */
 export class Transcript {
   readonly #parts: Bytes[] = [];
   readonly #backend: Backend;

@@ -10,14 +10,14 @@ import { FlowGate } from './record/flow-gate.js';
 import type { Session } from './session.js';
 
 /**
- * A transport over another one that encrypts everything: first the handshake, then records. See "Units", "Records" and
- * "Closing" in docs/protocol.md.
+ * A transport over another one that encrypts everything: first the handshake, then records. See
+ * "Units", "Records" and "Closing" in docs/protocol.md.
  *
  * The handshake begins with `start` or the first `write`.
  */
 export class SecureTransport implements Transport {
   readonly encrypted = true;
-  /** Resolves when the handshake has succeeded, the server's confirm included. Rejects when it has failed. */
+  /** Resolves when the handshake, the server's confirm included, has succeeded. Rejects else. */
   readonly ready: Promise<Session>;
   #ready: Deferred<Session> | undefined;
   readonly #below: TransportBelow;
@@ -186,7 +186,7 @@ export class SecureTransport implements Transport {
     else channel.drain();
   }
 
-  /** Content that was received before the failure is still delivered, unless the handshake has not succeeded. */
+  /** After the handshake, content that was received before the failure is still delivered. */
   #fail(error: K4netError): void {
     if (this.#isOver()) return;
     const state = this.#state;
@@ -209,7 +209,7 @@ export class SecureTransport implements Transport {
     this.#driver?.stop();
   }
 
-  /** Sends the alert for an error and ends. Without an alert, `reset` cuts the connection at once. */
+  /** Sends the alert for an error and ends. Without an alert, `reset` cuts at once. */
   async #sendAlert(error: K4netError, reset: boolean): Promise<void> {
     let units: readonly Bytes[] = [];
     try {
@@ -263,7 +263,7 @@ export class SecureTransport implements Transport {
     this.#below.stopTimer();
   }
 
-  /** One direction has ended. A peer that keeps the connection open after both ends gets a second. */
+  /** One direction has ended. After both ends, the peer has a second to close the connection. */
   #onDirectionEnd(): void {
     if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) this.#below.abortLater();
   }
@@ -275,8 +275,8 @@ export class SecureTransport implements Transport {
   }
 
   /**
-   * The calls of the transport below and of the record channel. Every connection keeps this one object instead of a
-   * closure for each call.
+   * The calls of the transport below and of the record channel. Every connection keeps this one
+   * object instead of a closure for each call.
    */
   static readonly #TransportSink = class implements Sink, ChannelOwner {
     readonly #above: SecureTransport;

@@ -63,7 +63,10 @@ export class Session {
     return this.#values.slice(0, 32);
   }
 
-  /** Whether this side is a client that waits for the confirm of its key: `connect()` resolves only then. */
+  /**
+   * Whether this side is a client that waits for the confirm of its key: `connect()` resolves only
+   * then.
+   */
   get confirmPending(): boolean {
     return this.facts.role === 'client' && this.facts.clientKey !== undefined;
   }
@@ -83,7 +86,8 @@ export class Session {
   }
 
   /**
-   * Key material for the application, the same on both sides: `export` of "Key schedule" in docs/protocol.md.
+   * Key material for the application, the same on both sides: `export` of "Key schedule" in
+   * docs/protocol.md.
    *
    * @param label - its purpose, 1 to 255 printable ASCII characters.
    * @param length - bytes wanted, 1 to 8160.
@@ -102,7 +106,9 @@ export class Session {
   }
 }
 
-/** The secrets of epoch 1, which ServerFinished makes possible, and the sending half that uses them. */
+/**
+ * The secrets of epoch 1, which ServerFinished makes possible, and the sending half that uses them.
+ */
 export interface EpochOne {
   readonly backend: Backend;
   readonly master: Bytes;

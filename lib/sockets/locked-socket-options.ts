@@ -38,8 +38,8 @@ export interface LockedSocketOptions {
 /** Options of {@link LockedSocket.recv}. */
 export interface RecvOptions extends WaitOptions {
   /**
-   * The longest message that this call takes, in bytes. A longer one rejects the call with a {@link
-   * TooLargeError} and stays in the inbox for the next call.
+   * The longest message that this call takes, in bytes. A longer one rejects the call with a
+   * {@link TooLargeError} and stays in the inbox for the next call.
    */
   readonly maxSize?: number | undefined;
 }

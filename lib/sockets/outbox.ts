@@ -43,9 +43,9 @@ interface Mark {
 export const accepted: Promise<void> = Promise.resolve();
 
 /**
- * The send queue. It applies backpressure: below the high-water mark a message goes to the {@link
- * FrameWriter} at once; above it the sender waits, and its message stays in the memory of the
- * caller.
+ * The send queue. It applies backpressure: below the high-water mark a message goes to the
+ * {@link FrameWriter} at once; above it the sender waits, and its message stays in the memory of
+ * the caller.
  */
 export class Outbox {
   readonly #writer: FrameWriter;

@@ -227,14 +227,18 @@ export class ClientHandshake extends Handshake {
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
     if (this.error) return { state: 'failed', error: this.error };
-    // From here on an alert belongs to epoch 1. In epoch 0 it would use the nonce of this record again.
+    // From here on an alert belongs to epoch 1. In epoch 0 it would use the nonce of this record
+    // again.
     this.#epochOne = epochOne;
     await this.sendSealed(this.#sealRecord(secrets, recordType.handshake, reply));
     this.#awaits = 'nothing';
     return { state: 'done', session };
   }
 
-  /** Step 7 of "Errors" in docs/protocol.md for ServerFinished, and whether the client shows its key. */
+  /**
+   * Step 7 of "Errors" in docs/protocol.md for ServerFinished, and whether the client shows its
+   * key.
+   */
   #settle(
     flags: number,
     { appProtocols }: Extensions,

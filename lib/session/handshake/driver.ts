@@ -25,7 +25,9 @@ export interface HandshakeCarrier {
   resume(): void;
 }
 
-/** Runs a handshake over a carrier: passes received units to the state machine, and sends its units. */
+/**
+ * Runs a handshake over a carrier: passes received units to the state machine, and sends its units.
+ */
 export class HandshakeDriver {
   readonly #carrier: HandshakeCarrier;
   readonly #units = new UnitReader();
@@ -39,8 +41,8 @@ export class HandshakeDriver {
   }
 
   /**
-   * Runs the handshake. Resolves with undefined if it was stopped. Rejects with the error that ended it, once the alert
-   * is written.
+   * Runs the handshake. Resolves with undefined if it was stopped. Rejects with the error that
+   * ended it, once the alert is written.
    *
    * @param begin - gets the keys and makes the state machine.
    */
@@ -121,7 +123,10 @@ function joined(units: readonly Bytes[]): readonly Bytes[] {
   return units.length > 1 ? [concatBytes(units)] : units;
 }
 
-/** Cuts received bytes into the units of a handshake. The bytes behind the last unit belong to the record layer. */
+/**
+ * Cuts received bytes into the units of a handshake. The bytes behind the last unit belong to the
+ * record layer.
+ */
 export class UnitReader {
   readonly #queue = new ByteQueue();
   #length: number | undefined;

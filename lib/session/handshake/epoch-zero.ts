@@ -26,8 +26,9 @@ async function epochKeys(backend: Backend, secret: Bytes): Promise<[key: Bytes, 
 }
 
 /**
- * The one record that a side sends in epoch 0, with its length: "Epoch 0" in docs/protocol.md. Its sequence number is 0,
- * so its nonce is the iv. The secret is overwritten: it must never seal a second record.
+ * The one record that a side sends in epoch 0, with its length: "Epoch 0" in docs/protocol.md. Its
+ * sequence number is 0, so its nonce is the iv. The secret is overwritten: it must never seal a
+ * second record.
  */
 export async function sealEpochZero(
   backend: Backend,
@@ -57,7 +58,10 @@ export async function sealEpochZero(
   return concatBytes(sealed);
 }
 
-/** The type and the content of the record that the peer sends in epoch 0; undefined if its tag is wrong. */
+/**
+ * The type and the content of the record that the peer sends in epoch 0; undefined if its tag is
+ * wrong.
+ */
 export async function openEpochZero(
   backend: Backend,
   secret: Bytes,
@@ -103,13 +107,14 @@ export type ScheduleDecryption = <T>(job: () => Promise<T>) => Promise<T>;
 const runNow: ScheduleDecryption = (job) => job();
 
 /**
- * Decrypts the premaster secret of a ClientHello, with implicit rejection ("Key schedule" in docs/protocol.md): if the
- * ciphertext is invalid, a random replacement that was drawn before takes its place, and the handshake fails later, in
- * one way only. So the server is no oracle for Bleichenbacher's or Manger's attack.
+ * Decrypts the premaster secret of a ClientHello, with implicit rejection ("Key schedule" in
+ * docs/protocol.md): if the ciphertext is invalid, a random replacement that was drawn before takes
+ * its place, and the handshake fails later, in one way only. So the server is no oracle for
+ * Bleichenbacher's or Manger's attack.
  *
- * The choice between the two is made with masks, in constant time. The RSA decryption itself is that of OpenSSL or
- * WebCrypto. Measured, valid and invalid ciphertexts differ by 15 to 35 µs, and the classes of invalid ciphertexts that
- * Manger's attack tells apart take equal time.
+ * The choice between the two is made with masks, in constant time. The RSA decryption itself is
+ * that of OpenSSL or WebCrypto. Measured, valid and invalid ciphertexts differ by 15 to 35 µs, and
+ * the classes of invalid ciphertexts that Manger's attack tells apart take equal time.
  *
  * @param replacement - 32 random bytes, which are overwritten.
  */

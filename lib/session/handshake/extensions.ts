@@ -36,7 +36,10 @@ export interface Extensions {
   readonly appProtocols?: readonly string[];
 }
 
-/** Reads the structure of an extension block, without the values: step 4 of "Errors" in docs/protocol.md. */
+/**
+ * Reads the structure of an extension block, without the values: step 4 of "Errors" in
+ * docs/protocol.md.
+ */
 export function scanExtensions(reader: FieldReader, what: string): RawExtension[] {
   const block = new FieldReader(reader.take(reader.u16()), 0, `the extension block of ${what}`);
   const found: RawExtension[] = [];
@@ -53,7 +56,9 @@ export function scanExtensions(reader: FieldReader, what: string): RawExtension[
   return found;
 }
 
-/** Reads the values of the extensions that a message knows: step 6 of "Errors" in docs/protocol.md. */
+/**
+ * Reads the values of the extensions that a message knows: step 6 of "Errors" in docs/protocol.md.
+ */
 export function readExtensions(found: readonly RawExtension[], known: readonly number[]): Extensions {
   const unknown = found.find((extension) => extension.critical && !known.includes(extension.number));
   if (unknown) {
@@ -103,7 +108,8 @@ function readAppProtocols(data: Bytes): string[] {
   return protocols;
 }
 
-// A name is any bytes on the wire. If it is not UTF-8, it equals no name of this side, and is not malformed either.
+// A name is any bytes on the wire. If it is not UTF-8, it equals no name of this side, and is not
+// malformed either.
 function protocolText(name: Bytes): string {
   try {
     return decodeUtf8(name);
@@ -112,7 +118,9 @@ function protocolText(name: Bytes): string {
   }
 }
 
-/** An extension block. Only tests send further extensions, which replace those with the same number. */
+/**
+ * An extension block. Only tests send further extensions, which replace those with the same number.
+ */
 export function encodeExtensions(
   extensions: Extensions,
   further: readonly { readonly id: number; readonly data: Bytes }[] = [],

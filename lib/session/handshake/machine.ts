@@ -5,15 +5,18 @@ import { encodeClearAlert } from './messages.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
 import type { Session } from '../session.js';
 
-/** The result of a step of a handshake. After each step, send the units of {@link Handshake.take}. */
+/**
+ * The result of a step of a handshake. After each step, send the units of {@link Handshake.take}.
+ */
 export type HandshakeStep =
   | { readonly state: 'continue' }
   | { readonly state: 'done'; readonly session: Session }
   | { readonly state: 'failed'; readonly error: K4netError };
 
 /**
- * The common part of the client's and the server's side of a handshake: a state machine without sockets and timers. Its
- * driver passes received units one at a time and sends what the steps produce. No method rejects.
+ * The common part of the client's and the server's side of a handshake: a state machine without
+ * sockets and timers. Its driver passes received units one at a time and sends what the steps
+ * produce. No method rejects.
  */
 export abstract class Handshake {
   #units = 0;
@@ -37,8 +40,8 @@ export abstract class Handshake {
   protected abstract tell(error: K4netError): Promise<readonly Bytes[]>;
 
   /**
-   * The units to be sent, with their lengths, in order. An error may come at any moment. Its alert follows every record
-   * that has a sequence number.
+   * The units to be sent, with their lengths, in order. An error may come at any moment. Its alert
+   * follows every record that has a sequence number.
    */
   take(): Bytes[] {
     return this.#made.splice(0);
@@ -75,7 +78,9 @@ export abstract class Handshake {
     return this.#run(() => this.handle(body));
   }
 
-  /** Ends the handshake with an error from outside, such as a timeout. Only the first error counts. */
+  /**
+   * Ends the handshake with an error from outside, such as a timeout. Only the first error counts.
+   */
   fail(error: K4netError): Promise<HandshakeStep> {
     this.#failing ??= this.#fail(error);
     return this.#failing;
@@ -93,7 +98,10 @@ export abstract class Handshake {
     if (!this.#error) this.#made.push(...units);
   }
 
-  /** Adds records that have their sequence numbers. They are sent even if the handshake fails meanwhile. */
+  /**
+   * Adds records that have their sequence numbers. They are sent even if the handshake fails
+   * meanwhile.
+   */
   protected async sendSealed(records: Bytes[] | Promise<Bytes[]>): Promise<void> {
     const sealing = async (): Promise<void> => {
       this.#made.push(...(await records));

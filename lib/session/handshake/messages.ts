@@ -15,11 +15,12 @@ const legacyRequest = 'get_key';
 const legacyKey = 'session_k';
 
 /**
- * Checks the header of a handshake body and returns its type: step 3 of "Errors" in docs/protocol.md.
+ * Checks the header of a handshake body and returns its type: step 3 of "Errors" in
+ * docs/protocol.md.
  *
  * @param allowed - the types that may come now.
- * @param first - whether it is the first unit that a server receives: only there can a client of the Python library be
- * recognized.
+ * @param first - whether it is the first unit that a server receives: only there can a client of
+ * the Python library be recognized.
  */
 export function checkHeader(body: Bytes, allowed: readonly number[], first: boolean = false): number {
   if (body[0] !== 0x4b || body[1] !== 0x34 || body[2] !== 0x4e) throw foreign(body, first);
@@ -142,7 +143,9 @@ export function decodeServerHello(body: Bytes): ServerHello {
   return { random, share, suite, extensions };
 }
 
-/** The fields of both Finished messages: the part of the body that `verify` covers, and `verify`. */
+/**
+ * The fields of both Finished messages: the part of the body that `verify` covers, and `verify`.
+ */
 interface Finished {
   readonly covered: Bytes;
   readonly verify: Bytes;

@@ -9,9 +9,14 @@ import type { ScheduleDecryption } from './epoch-zero.js';
 
 /** Options of both sides. */
 export interface SessionOptions {
-  /** The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB, and no extension. */
+  /**
+   * The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB, and
+   * no extension.
+   */
   readonly recordLimit?: number | undefined;
-  /** Application protocols by name. A server takes the first of its own list that the client offers. */
+  /**
+   * Application protocols by name. A server takes the first of its own list that the client offers.
+   */
   readonly appProtocols?: readonly string[] | undefined;
   readonly padding?: PaddingPolicy | undefined;
   readonly cipher?: CipherChoice | undefined;
@@ -69,7 +74,10 @@ export interface ClientHandshakeOptions extends SessionOptions {
   readonly serverKey?: PublicKey | undefined;
   /** The server's key must have one of these fingerprints. */
   readonly pin?: string | readonly string[] | undefined;
-  /** The client's own key. It is shown to a server that wants it, and that `serverKey` or `pin` names. */
+  /**
+   * The client's own key. It is shown to a server that wants it, and that `serverKey` or `pin`
+   * names.
+   */
   readonly identity?: KeyPair | undefined;
   /** Shows it to any other server, too. */
   readonly identifyToUnknownServer?: boolean | undefined;
@@ -97,8 +105,9 @@ export interface ClientClaim {
 }
 
 /**
- * Chooses a server's key by the server name. The key id is SHA-256 of the key that a ClientHello was made for; a
- * KeyRequest has none. Without a key the handshake fails with `K4NET_UNKNOWN_SERVER_KEY`.
+ * Chooses a server's key by the server name. The key id is SHA-256 of the key that a ClientHello
+ * was made for; a KeyRequest has none. Without a key the handshake fails with
+ * `K4NET_UNKNOWN_SERVER_KEY`.
  */
 export type ServerKeyChoice = (
   serverName: string | undefined,
@@ -110,7 +119,9 @@ export interface ServerHandshakeOptions extends SessionOptions {
   readonly key: KeyPair | ServerKeyChoice;
   /** Whether clients show a key: `none` must not, `wanted` may, `required` must. */
   readonly clientAuth?: 'none' | 'wanted' | 'required' | undefined;
-  /** Accepts or refuses a client's key, once its signature has verified. Default: accepts every key. */
+  /**
+   * Accepts or refuses a client's key, once its signature has verified. Default: accepts every key.
+   */
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
   /** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
   readonly scheduleDecryption?: ScheduleDecryption | undefined;

@@ -236,7 +236,8 @@ export class ServerHandshake extends Handshake {
       receiveLimit: limitOf(this.#options.recordLimit),
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
-    // The handshake may have failed meanwhile. Then the sealer has sealed an alert, and nothing may follow it.
+    // The handshake may have failed meanwhile. Then the sealer has sealed an alert, and nothing may
+    // follow it.
     if (this.error) return { state: 'failed', error: this.error };
     this.#awaits = 'nothing';
     if (clientKey) await this.sendSealed(epochOne.sealer.confirm());

@@ -81,8 +81,8 @@ const withoutAlert: readonly K4netErrorCode[] = [
 ];
 
 /**
- * The alert for an error; undefined if the protocol has none. An impostor learns nothing about the client's keys, and no
- * alert answers an alert or an end of the peer.
+ * The alert for an error; undefined if the protocol has none. An impostor learns nothing about the
+ * client's keys, and no alert answers an alert or an end of the peer.
  */
 export function alertFor(code: K4netErrorCode): number | undefined {
   return withoutAlert.includes(code) ? undefined : (alertOfCode[code] ?? alertNumber.internal);

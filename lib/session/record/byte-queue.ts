@@ -1,14 +1,17 @@
 import { type Bytes, concatBytes, readU32 } from '../../util/bytes.js';
 
-/** Shorter chunks are copied instead of kept: a view of a few bytes keeps its whole buffer, often 64 KiB, alive. */
+/**
+ * Shorter chunks are copied instead of kept: a view of a few bytes keeps its whole buffer, often 64
+ * KiB, alive.
+ */
 const short = 4096;
 const firstSpare = 1024;
 // All empty queues share this array.
 const none = Object.freeze<Bytes[]>([]) as Bytes[];
 
 /**
- * Received bytes until they are whole units. Its memory grows with the bytes that have come, never with an announced
- * length. Many small chunks are joined into few larger ones.
+ * Received bytes until they are whole units. Its memory grows with the bytes that have come, never
+ * with an announced length. Many small chunks are joined into few larger ones.
  */
 export class ByteQueue {
   #items: Bytes[] = none;
@@ -23,7 +26,8 @@ export class ByteQueue {
     if (this.size > 0 && chunk.length < short) {
       this.#append(chunk);
     } else {
-      // V8 reserves room for 17 items at the first push to an empty array, and most queues hold one chunk.
+      // V8 reserves room for 17 items at the first push to an empty array, and most queues hold one
+      // chunk.
       if (this.#items.length === 0) this.#items = [chunk];
       else this.#items.push(chunk);
       this.#spare = undefined;

@@ -28,9 +28,9 @@ export interface ChannelSession {
 }
 
 /**
- * Both directions of a session over a transport. Received bytes go to the record reader, and what the reader returns
- * goes to the flow gate. Writes go to the sealer, and its records to the transport. Backpressure of either side stops
- * the other.
+ * Both directions of a session over a transport. Received bytes go to the record reader, and what
+ * the reader returns goes to the flow gate. Writes go to the sealer, and its records to the
+ * transport. Backpressure of either side stops the other.
  */
 export class RecordChannel {
   readonly #inner: Transport;
@@ -82,7 +82,10 @@ export class RecordChannel {
     return this.#reader.awaitingConfirm;
   }
 
-  /** Resolves when the server accepted the client's key, if it has to, or when the channel is stopped. */
+  /**
+   * Resolves when the server accepted the client's key, if it has to, or when the channel is
+   * stopped.
+   */
   async confirmed(): Promise<void> {
     if (!this.awaitingConfirm || this.#stopped) return;
     this.#confirmed ??= new Deferred();
@@ -226,12 +229,16 @@ export class RecordChannel {
     }
   }
 
-  /** With an asynchronous cipher, two writes may be sealed at a time: more of them would make records small. */
+  /**
+   * With an asynchronous cipher, two writes may be sealed at a time: more of them would make
+   * records small.
+   */
   #send(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
     if (Array.isArray(sealed)) {
       this.#innerFull = !this.#writeInner(sealed, done);
       this.#needDrain = this.#innerFull;
-      // The record is on its way, so the time until the peer answers is free: create the next ciphers.
+      // The record is on its way, so the time until the peer answers is free: create the next
+      // ciphers.
       this.#sealer.prepare();
       if (this.#reader.sync) this.#reader.prepare();
       return !this.#innerFull;

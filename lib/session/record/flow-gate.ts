@@ -5,8 +5,9 @@ import { nextTurn } from '../../platform/runtime.js';
 import type { Sink } from '../../transport/transport.js';
 
 /**
- * Delivers stream content to a sink, with backpressure: one record may hold more than the sink takes before its `data`
- * returns false. The rest waits here, and the end and the close wait behind it.
+ * Delivers stream content to a sink, with backpressure: one record may hold more than the sink
+ * takes before its `data` returns false. The rest waits here, and the end and the close wait behind
+ * it.
  */
 export class FlowGate {
   readonly #queue = new Fifo<Bytes>();
@@ -74,8 +75,9 @@ export class FlowGate {
   }
 
   /**
-   * Delivers a failure at once, even to a sink that applies backpressure: a waiting sender must not depend on a reader.
-   * Content that was opened before is delivered first. It is at most the records that the last chunk completed.
+   * Delivers a failure at once, even to a sink that applies backpressure: a waiting sender must not
+   * depend on a reader. Content that was opened before is delivered first. It is at most the
+   * records that the last chunk completed.
    */
   fail(cause: K4netError): void {
     if (this.#close === 'delivered') return;
@@ -89,7 +91,10 @@ export class FlowGate {
     this.resume();
   }
 
-  /** Drops the content that waits and delivers the close in a later turn, even to a sink that applies backpressure. */
+  /**
+   * Drops the content that waits and delivers the close in a later turn, even to a sink that
+   * applies backpressure.
+   */
   cut(cause?: K4netError): void {
     this.#queue.clear();
     this.#end = 'delivered';

@@ -7,7 +7,9 @@ export const recordType = { handshake: 1, stream: 2, alert: 3, confirm: 4, keepa
 export const recordHead = 0x40;
 export const finalHead = 0x41;
 
-/** Bytes before the ciphertext: the length and the head. They are the additional data of AES-GCM. */
+/**
+ * Bytes before the ciphertext: the length and the head. They are the additional data of AES-GCM.
+ */
 export const headerLength = 5;
 /** Bytes of a plaintext before its content: the type and the length of the padding. */
 export const plaintextHead = 4;
@@ -17,9 +19,15 @@ export const ivLength = 12;
 export const recordOverhead: number = 1 + tagLength;
 export const minimumRecord: number = plaintextHead + recordOverhead;
 
-/** The longest record plaintext for a receiver that sent no record_limit: "Limits" in docs/protocol.md. */
+/**
+ * The longest record plaintext for a receiver that sent no record_limit: "Limits" in
+ * docs/protocol.md.
+ */
 export const defaultRecordLimit = 65_536;
-/** The longest handshake unit, and the bytes of all handshake units of one direction with their lengths. */
+/**
+ * The longest handshake unit, and the bytes of all handshake units of one direction with their
+ * lengths.
+ */
 export const handshakeUnitLimit = 4096;
 export const handshakeLimit = 8192;
 
@@ -34,7 +42,9 @@ export interface PlannedRecord {
   readonly final: boolean;
 }
 
-/** Seals planned records in the order of the calls, with a synchronous or an asynchronous cipher. */
+/**
+ * Seals planned records in the order of the calls, with a synchronous or an asynchronous cipher.
+ */
 export interface RecordWriter {
   /** The contents belong to the caller again as soon as the call returns. */
   write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
@@ -61,7 +71,10 @@ export function writeRecordHeader(target: Bytes, offset: number, plaintext: numb
   target[offset + 4] = final ? finalHead : recordHead;
 }
 
-/** Writes a plaintext: its head, its content and its padding of zeros. The target may hold other bytes before. */
+/**
+ * Writes a plaintext: its head, its content and its padding of zeros. The target may hold other
+ * bytes before.
+ */
 export function writePlaintext(
   target: Bytes,
   { type, content, pad }: Pick<PlannedRecord, 'type' | 'content' | 'pad'>,

@@ -5,7 +5,10 @@ import { ivLength, writeNonce } from './format.js';
 import { type CipherHolder, acquirePlace, releasePlace } from './prepared-ciphers.js';
 
 const secretLength = 32;
-/** Records under a key before the next cipher is prepared: a connection of a few messages has no use for it. */
+/**
+ * Records under a key before the next cipher is prepared: a connection of a few messages has no use
+ * for it.
+ */
 const recordsBeforePreparing = 2;
 
 /** One for all connections: creating a cipher copies the nonce. */
@@ -15,12 +18,13 @@ const nonce = new Uint8Array(ivLength);
 export type CreateCipher<C> = (backend: SyncBackend, key: Bytes, nonce: Bytes) => C;
 
 /**
- * The traffic key of one direction for one epoch: "Key schedule" and "Rekeying" in docs/protocol.md. `next` makes the
- * key of the next epoch and overwrites this one.
+ * The traffic key of one direction for one epoch: "Key schedule" and "Rekeying" in
+ * docs/protocol.md. `next` makes the key of the next epoch and overwrites this one.
  *
- * Half the time of sealing or opening a short record goes into creating its cipher. {@link prepare} does that ahead. A
- * prepared cipher belongs to this key and to one sequence number. It serves the record with that number or none, so a
- * nonce is never used for two records; it is dropped with the key.
+ * Half the time of sealing or opening a short record goes into creating its cipher. {@link prepare}
+ * does that ahead. A prepared cipher belongs to this key and to one sequence number. It serves the
+ * record with that number or none, so a nonce is never used for two records; it is dropped with the
+ * key.
  */
 export class SyncEpoch<C> implements CipherHolder {
   readonly #backend: SyncBackend;
@@ -41,7 +45,8 @@ export class SyncEpoch<C> implements CipherHolder {
     this.#create = create;
     const [key, iv] = expandAllSync(backend, secret, [{ label: 'key' }, { label: 'iv', length: ivLength }]);
     this.#key = key;
-    // A copy: native code has read the secret, and so moved it out of the heap, which takes more memory.
+    // A copy: native code has read the secret, and so moved it out of the heap, which takes more
+    // memory.
     this.#secretAndIv.set(secret);
     this.#secretAndIv.set(iv, secretLength);
     secret.fill(0);
@@ -55,7 +60,10 @@ export class SyncEpoch<C> implements CipherHolder {
     return prepared !== undefined && this.#preparedSeq === seq ? prepared : this.#createFor(seq);
   }
 
-  /** Creates the cipher for the next record, if the connection is in use and the process has a place for it. */
+  /**
+   * Creates the cipher for the next record, if the connection is in use and the process has a place
+   * for it.
+   */
   prepare(): void {
     if (this.#prepared !== undefined || this.#nextSeq < recordsBeforePreparing || !acquirePlace(this)) return;
     this.#prepared = this.#createFor(this.#nextSeq);
@@ -87,7 +95,10 @@ export interface AsyncKeys {
   readonly iv: Bytes;
 }
 
-/** The same with an asynchronous backend: records get their sequence numbers before their key exists. */
+/**
+ * The same with an asynchronous backend: records get their sequence numbers before their key
+ * exists.
+ */
 export class AsyncEpoch {
   readonly keys: Promise<AsyncKeys>;
   readonly #backend: AsyncBackend;
@@ -97,7 +108,8 @@ export class AsyncEpoch {
     this.#backend = backend;
     this.#secret = secret;
     this.keys = this.#derive();
-    // Every record of the epoch reports this failure; the handler here only prevents an unhandled rejection.
+    // Every record of the epoch reports this failure; the handler here only prevents an unhandled
+    // rejection.
     this.keys.catch(() => undefined);
   }
 

@@ -1,12 +1,12 @@
 import { type Bytes, readU32 } from '../../util/bytes.js';
 
 /**
- * Follows the framing `u32 length, message` of the stream, to know whether it stands between two messages: only there
- * may alert 0 come ("Closing" in docs/protocol.md).
+ * Follows the framing `u32 length, message` of the stream, to know whether it stands between two
+ * messages: only there may alert 0 come ("Closing" in docs/protocol.md).
  *
- * The socket above parses the same length prefixes, but it may be behind: while it applies backpressure, content waits
- * in the flow gate. The peer gets its alert for a wrong end at once, so the session follows the lengths itself. It reads
- * one length a message and skips the body.
+ * The socket above parses the same length prefixes, but it may be behind: while it applies
+ * backpressure, content waits in the flow gate. The peer gets its alert for a wrong end at once, so
+ * the session follows the lengths itself. It reads one length a message and skips the body.
  */
 export class MessageBoundary {
   /** Bytes of the current message that are still to come. */
@@ -21,7 +21,8 @@ export class MessageBoundary {
 
   track(bytes: Bytes): void {
     const { length } = bytes;
-    // Local variables: this loop runs once a message, and a record may hold thousands of small messages.
+    // Local variables: this loop runs once a message, and a record may hold thousands of small
+    // messages.
     let offset = Math.min(this.#body, length);
     let body = this.#body - offset;
     while (offset < length) {
@@ -39,7 +40,10 @@ export class MessageBoundary {
     this.#body = body;
   }
 
-  /** One byte of a length prefix that is split between chunks. Returns the length once it is whole, else 0. */
+  /**
+   * One byte of a length prefix that is split between chunks. Returns the length once it is whole,
+   * else 0.
+   */
   #addPrefixByte(byte: number): number {
     this.#length += byte * 2 ** (8 * this.#prefix);
     this.#prefix += 1;

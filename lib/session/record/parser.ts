@@ -15,8 +15,9 @@ import {
 import { MessageBoundary } from './message-boundary.js';
 
 /**
- * One thing that the peer's records say: stream content, authenticated and in the order it was sent, in a buffer of its
- * own; the server accepted the client's key; or the peer ended its direction in good order.
+ * One thing that the peer's records say: stream content, authenticated and in the order it was
+ * sent, in a buffer of its own; the server accepted the client's key; or the peer ended its
+ * direction in good order.
  */
 export type RecordEvent = Bytes | 'confirmed' | 'closed';
 
@@ -54,8 +55,8 @@ const noContent: readonly Bytes[] = [];
 const clock = (): number => performance.now();
 
 /**
- * The checks of received records, in the order of "Errors" in docs/protocol.md, without the cipher: {@link take} gives
- * the next sealed record, {@link accept} gets its plaintext.
+ * The checks of received records, in the order of "Errors" in docs/protocol.md, without the cipher:
+ * {@link take} gives the next sealed record, {@link accept} gets its plaintext.
  */
 export class RecordParser {
   readonly #queue = new ByteQueue();
@@ -69,7 +70,9 @@ export class RecordParser {
   #awaitingConfirm: boolean;
   /** Set by `stop` only. */
   stopped = false;
-  /** Content of the last stream record, if it has several pieces, and how many of them were read. */
+  /**
+   * Content of the last stream record, if it has several pieces, and how many of them were read.
+   */
   #content = noContent;
   #contentRead = 0;
 
@@ -104,7 +107,8 @@ export class RecordParser {
   }
 
   /**
-   * The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is needed.
+   * The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is
+   * needed.
    *
    * @param chunk - received bytes behind the earlier ones. The parser keeps the chunk.
    */
@@ -206,7 +210,10 @@ export class RecordParser {
     return piece;
   }
 
-  /** The end of the stream is an error unless the peer ended its direction before: "Closing" in docs/protocol.md. */
+  /**
+   * The end of the stream is an error unless the peer ended its direction before: "Closing" in
+   * docs/protocol.md.
+   */
   end(): void {
     if (this.stopped) return;
     this.stop();
@@ -283,8 +290,9 @@ function byteAt(pieces: readonly Bytes[], index: number): number {
 }
 
 /**
- * The content of a plaintext, without empty pieces. Checks the padding: "Padding" in docs/protocol.md. The tag has shown
- * by then that the peer wrote it, so this check needs no constant time.
+ * The content of a plaintext, without empty pieces. Checks the padding: "Padding" in
+ * docs/protocol.md. The tag has shown by then that the peer wrote it, so this check needs no
+ * constant time.
  */
 export function unpad(plaintext: readonly Bytes[]): readonly Bytes[] {
   const [first] = plaintext;

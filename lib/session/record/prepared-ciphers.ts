@@ -1,6 +1,12 @@
-/** Directions of connections that may keep a prepared cipher at a time. Each cipher takes about 2 KiB. */
+/**
+ * Directions of connections that may keep a prepared cipher at a time. Each cipher takes about 2
+ * KiB.
+ */
 export const maxPrepared = 256;
-/** A direction loses its place to another one after a time without a record: one to two of these, in milliseconds. */
+/**
+ * A direction loses its place to another one after a time without a record: one to two of these, in
+ * milliseconds.
+ */
 const periodLength = 1_000;
 
 /** One direction of a connection that may hold one prepared cipher. */
@@ -17,11 +23,12 @@ let period = 0;
 let periodStart = -Infinity;
 
 /**
- * Asks for a place to prepare a cipher: a limit for the whole process, so that idle connections take no memory. A
- * direction keeps its place from one record to the next.
+ * Asks for a place to prepare a cipher: a limit for the whole process, so that idle connections
+ * take no memory. A direction keeps its place from one record to the next.
  *
- * If all places are taken, the call looks at one of them, and takes it over unless it is in recent use. With more active
- * connections than places, dropping one cipher to create another would double the work and save nothing.
+ * If all places are taken, the call looks at one of them, and takes it over unless it is in recent
+ * use. With more active connections than places, dropping one cipher to create another would double
+ * the work and save nothing.
  */
 export function acquirePlace(holder: CipherHolder, clock: () => number = now): boolean {
   if (!holder.hasPlace) {

@@ -6,8 +6,9 @@ import { AsyncEpoch, type CreateCipher, SyncEpoch } from './keys.js';
 import { type ReaderOptions, type ReceivedRecord, type RecordEvent, RecordParser } from './parser.js';
 
 /**
- * The receiving half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. Takes bytes in any
- * segmentation and returns what the records say. After an error, the peer's alert included, it reads nothing more.
+ * The receiving half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. Takes
+ * bytes in any segmentation and returns what the records say. After an error, the peer's alert
+ * included, it reads nothing more.
  */
 interface ReaderBase {
   /** Received bytes that are not opened yet. */

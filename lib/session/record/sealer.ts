@@ -13,7 +13,10 @@ import {
 import { type Padding, noPadding } from './padding.js';
 import { createWriter } from './writer.js';
 
-/** "Rekeying" in docs/protocol.md: a sender changes its key at the latest after so many records or plaintext bytes. */
+/**
+ * "Rekeying" in docs/protocol.md: a sender changes its key at the latest after so many records or
+ * plaintext bytes.
+ */
 const maxRecordsPerKey = 2 ** 20;
 const maxBytesPerKey = 2 ** 36;
 
@@ -22,10 +25,15 @@ export interface SealerOptions {
   /** The longest plaintext that the peer accepts, in bytes. Default: 64 KiB. */
   readonly limit?: number;
   readonly padding?: Padding;
-  /** Records and plaintext bytes under one key before a rekey. Larger values than those of the protocol are lowered. */
+  /**
+   * Records and plaintext bytes under one key before a rekey. Larger values than those of the
+   * protocol are lowered.
+   */
   readonly rekeyRecords?: number;
   readonly rekeyBytes?: number;
-  /** Sequence number of the first record and plaintext bytes before it, for tests only. @internal */
+  /**
+   * Sequence number of the first record and plaintext bytes before it, for tests only. @internal
+   */
   readonly firstSeq?: number;
   readonly firstBytes?: number;
 }
@@ -33,12 +41,14 @@ export interface SealerOptions {
 const noContent: readonly Bytes[] = [];
 
 /**
- * The sending half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. It cuts the stream into records
- * and decides sequence numbers, padding and rekeying; a {@link RecordWriter} seals them.
+ * The sending half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. It cuts the
+ * stream into records and decides sequence numbers, padding and rekeying; a {@link RecordWriter}
+ * seals them.
  *
- * Every call numbers its records before it returns, and uses a number once, whatever becomes of the record. With a
- * synchronous cipher the result is the bytes. Otherwise it is a promise, and the promises settle in the order of the
- * calls. The parts belong to the caller again as soon as a call returns.
+ * Every call numbers its records before it returns, and uses a number once, whatever becomes of the
+ * record. With a synchronous cipher the result is the bytes. Otherwise it is a promise, and the
+ * promises settle in the order of the calls. The parts belong to the caller again as soon as a call
+ * returns.
  */
 export class RecordSealer {
   readonly #writer: RecordWriter;
@@ -85,22 +95,28 @@ export class RecordSealer {
     return this.#writer.write([this.#plan(recordType.confirm, noContent, 0)]);
   }
 
-  /** Ends this direction with alert 0, which may stand between two messages only: "Closing" in docs/protocol.md. */
+  /**
+   * Ends this direction with alert 0, which may stand between two messages only: "Closing" in
+   * docs/protocol.md.
+   */
   close(): Bytes[] | Promise<Bytes[]> {
     if (this.#ended) throw endedError();
     return this.#alert(alertNumber.close, '');
   }
 
   /**
-   * Ends this direction with the alert for an error. No records if the protocol has no alert for it, or if the direction
-   * has ended: nothing follows an alert.
+   * Ends this direction with the alert for an error. No records if the protocol has no alert for
+   * it, or if the direction has ended: nothing follows an alert.
    */
   fail(error: K4netError): Bytes[] | Promise<Bytes[]> {
     const alert = alertFor(error.code);
     return alert === undefined || this.#ended ? [] : this.#alert(alert, alertName(alert));
   }
 
-  /** Creates the next cipher ahead. To be called when a write is done and the process may be about to wait. */
+  /**
+   * Creates the next cipher ahead. To be called when a write is done and the process may be about
+   * to wait.
+   */
   prepare(): void {
     if (!this.#ended) this.#writer.prepare();
   }

@@ -19,7 +19,10 @@ export function createWriter(backend: Backend, secret: Bytes): RecordWriter {
   return backend.sync ? new SyncWriter(backend, secret) : new AsyncWriter(backend, secret);
 }
 
-/** Plaintexts up to this length become one buffer. The ciphertext of a longer one is sent as the cipher gives it. */
+/**
+ * Plaintexts up to this length become one buffer. The ciphertext of a longer one is sent as the
+ * cipher gives it.
+ */
 const maxJoined = 8192;
 /** Copying a shorter part costs less than a call of the cipher for it. */
 const minPart = 2048;
@@ -35,7 +38,10 @@ function scratchView(length: number): Bytes {
   return lastView;
 }
 
-/** A buffer pool for short records: each takes the next bytes of a large buffer, and no bytes are used twice. */
+/**
+ * A buffer pool for short records: each takes the next bytes of a large buffer, and no bytes are
+ * used twice.
+ */
 const poolLength = 32 * 1024;
 const maxPooled = 10 * 1024;
 let pool: Bytes = noBytes;
@@ -142,7 +148,9 @@ interface Job {
   readonly plaintext: Bytes;
 }
 
-/** Seals records asynchronously, one after the other: on few cores, several at a time are slower. */
+/**
+ * Seals records asynchronously, one after the other: on few cores, several at a time are slower.
+ */
 export class AsyncWriter implements RecordWriter {
   #epoch: AsyncEpoch;
   #tail: Promise<unknown> = Promise.resolve();
