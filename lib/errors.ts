@@ -1,7 +1,7 @@
 import { escapeText, quoteText } from './util/escape.js';
 
 /**
- * What went wrong, as a stable word. Codes never change their meaning; new ones may be added.
+ * The stable codes of errors. A code never changes its meaning; new codes may be added.
  * `docs/errors.md` has a line on each.
  */
 export type K4netErrorCode =
@@ -63,7 +63,7 @@ const brand: unique symbol = Symbol.for('k4net.error') as never;
 
 /** Options of every {@link K4netError}. */
 export interface K4netErrorOptions {
-  /** What caused it: a system error, a rejection, another {@link K4netError}. */
+  /** The cause: a system error, a rejection, another {@link K4netError}. */
   readonly cause?: unknown;
 }
 
@@ -175,7 +175,7 @@ export class KeyMismatchError extends K4netError {
   }
 }
 
-/** What an alert of the peer says: see "Errors" in docs/protocol.md. */
+/** The content of an alert of the peer: see "Errors" in docs/protocol.md. */
 export interface PeerAlert {
   /** The number of the alert, as the peer sent it. */
   readonly alert: number;
@@ -186,7 +186,7 @@ export interface PeerAlert {
    * `message` of the error it is escaped.
    */
   readonly text: string;
-  /** Whether the alert came inside a record. Anybody can write an alert in the clear. */
+  /** Whether the alert came inside a record. An attacker can forge an alert in the clear. */
   readonly authenticated: boolean;
 }
 
@@ -248,7 +248,7 @@ export class RemoteError extends K4netError {
   }
 }
 
-/** What a schema has against a value: the part of the Standard Schema that says so. */
+/** A problem that a schema reports, in the form of the Standard Schema. */
 export interface SchemaIssue {
   /** In the words of the schema's library. */
   readonly message: string;
@@ -273,9 +273,9 @@ export class DecodeError extends K4netError {
   readonly messageName: string | undefined;
   /** The offset of the part that does not decode, in bytes; 0 for JSON. */
   readonly offset: number;
-  /** That part, such as `items[3].who`; empty for the whole payload. In JSON the peer picks keys. */
+  /** That part, such as `items[3].who`; empty for the whole payload. JSON keys are the peer's. */
   readonly path: string;
-  /** What the schema said; empty where no schema was asked. */
+  /** The problems that the schema reports; empty for a codec without a schema. */
   readonly issues: readonly SchemaIssue[];
 
   constructor(what: string, why: string, { messageName, offset, path, issues, cause }: DecodeErrorOptions) {

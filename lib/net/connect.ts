@@ -64,6 +64,7 @@ export interface PlainConnectOptions extends CommonOptions {
  * under the name `host:port` or `serverName`.
  */
 export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, ClientChoices {
+  /** Default false: encrypted. */
   readonly plain?: false | undefined;
 }
 

@@ -61,6 +61,7 @@ export interface PlainListenOptions extends CommonOptions {
  * required.
  */
 export interface EncryptedListenOptions extends CommonOptions, SessionChoices, ServerChoices {
+  /** Default false: encrypted. */
   readonly plain?: false | undefined;
   /**
    * Makes a key that is only in memory. After a restart, clients that have stored the old key

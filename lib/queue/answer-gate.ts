@@ -17,6 +17,8 @@ const few = 8;
  * `requestConcurrency` is their bound. A limit that grows as the peer reads would not help: a
  * hostile peer can read first and stop later.
  *
+ * A side with a closed gate still reads, so two full send queues do not deadlock.
+ *
  * Each time the queue has had room, one callback may start even if other senders have filled the
  * queue again: the peer reads. Otherwise a steady stream of messages would keep requests waiting
  * behind a few slow callbacks without end.

@@ -14,7 +14,7 @@ export interface Task {
   begun: boolean;
 }
 
-/** What a callback queue does with its tasks. */
+/** The functions that a callback queue calls for its tasks. */
 export interface TaskRunner<T> {
   /** Runs a task. It never throws. Its promise never rejects and belongs to no other task. */
   run(task: T): PromiseLike<void> | undefined;

@@ -19,7 +19,7 @@ const smallPayload = 64;
 
 const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller cancelled the request');
 
-/** Calls callbacks, sends their answers and failures, and knows the requests without an answer. */
+/** Calls callbacks, sends their answers and failures, and keeps the requests in flight. */
 export class CallbackRunner {
   readonly #outlet: AnswerOutlet;
   readonly #registry: CallbackRegistry;

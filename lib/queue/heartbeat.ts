@@ -11,7 +11,7 @@ export interface Vitals {
   readonly paused: boolean;
 }
 
-/** What a heartbeat watches, and its events. */
+/** The limits, counters and events of a heartbeat. */
 export interface HeartbeatSettings {
   /** Milliseconds after which `onQuiet` is called if nothing was sent. */
   readonly interval: number;

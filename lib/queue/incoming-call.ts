@@ -46,7 +46,7 @@ export class IncomingCall implements CallbackContext {
   declare payload: Bytes;
   /** Whether the callback has started or will not be called. */
   declare begun: boolean;
-  /** Whether the callback is not called any more, because nobody waits for the answer. */
+  /** Whether the callback must not start any more, because no caller waits for the answer. */
   declare dropped: boolean;
   declare batch: Batch | undefined;
   declare private life: LazySignal | undefined;

@@ -2,7 +2,7 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { Messages } from '../codec/messages.js';
 import type { RecvOptions, SendOptions } from '../sockets/locked-socket-options.js';
-import type { CloseInfo, CloseOptions, ReadyState, SocketStats } from '../sockets/message-socket.js';
+import type { CloseInfo, CloseOptions, MessageSocket, SocketStats } from '../sockets/message-socket.js';
 import type { Bytes } from '../util/bytes.js';
 import type { AbortSignalLike, GivenAbortSignal, WaitOptions } from '../util/wait.js';
 import type { TypedQueue } from './typed-queue.js';
@@ -25,8 +25,8 @@ export interface CallbackContext {
   /** The name of the message. */
   readonly name: string;
   /**
-   * Aborts when the socket closes. The signal of a request also aborts when the caller gives up:
-   * its timeout has passed or its signal has aborted.
+   * Aborts when the socket closes. The signal of a request also aborts when the caller
+   * cancels: its timeout has passed or its signal has aborted.
    */
   readonly signal: GivenAbortSignal;
 }
@@ -139,24 +139,12 @@ export interface QueueSocketStats extends SocketStats {
  *
  * A separate interface keeps the types of callbacks independent of the class.
  */
-export interface QueueSocketLike {
+export interface QueueSocketLike extends MessageSocket {
   /**
    * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or
    * when the peer was silent for the timeout of the heartbeat. Never rejects.
    */
   readonly closed: Promise<CloseInfo>;
-  /** The state of the socket. */
-  readonly readyState: ReadyState;
-  /** Bytes that wait to be taken by the operating system. */
-  readonly bufferedAmount: number;
-  /** The peer as `address:port`, or an empty string for a transport without addresses. */
-  readonly remoteAddress: string;
-  /** This end as `address:port`, or an empty string for a transport without addresses. */
-  readonly localAddress: string;
-  /** Keeps the process alive while this socket is open (the default). */
-  ref(): this;
-  /** Lets the process exit while this socket is open. */
-  unref(): this;
   /** Counters of this socket, and the fill levels of its queues. */
   stats(): QueueSocketStats;
   /**

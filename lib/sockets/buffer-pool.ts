@@ -24,7 +24,7 @@ export function takeBuffer(wanted: number): Bytes {
   return buffer;
 }
 
-/** Returns a buffer that nobody reads or writes any more. */
+/** Returns a buffer that is not in use any more. */
 export function returnBuffer(buffer: Bytes): void {
   if (buffer.length !== pooledSize) return;
   inUse -= 1;

@@ -119,7 +119,7 @@ export class Connection implements Sink, OwnedSocket {
 
   // Events of the transport
 
-  /** @param exclusive - nobody else uses the buffer of the chunk. */
+  /** @param exclusive - nothing else uses the buffer of the chunk. */
   data(chunk: Bytes, exclusive: boolean = false): boolean {
     this.#bytesReceived += chunk.length;
     // A closing socket reads and drops: unread data would turn the close into a reset.

@@ -52,8 +52,8 @@ export interface ClientChoices extends ServerTrustOptions {
    */
   readonly serverName?: string | undefined;
   /**
-   * The client's own private key (P-256 or RSA). It is shown to a server that wants it and was
-   * known before.
+   * The client's own private key (P-256 or RSA). The client shows it only to a server that
+   * asks for it and whose key the client knew before the handshake.
    */
   readonly clientKey?: KeyPairSource;
   /** Shows the client's key also to a server that was not known before. Default false. */
@@ -80,11 +80,13 @@ export interface ServerChoices extends ServerKeyOptions {
 
 /** Options of {@link EncryptedSocket} as a client. */
 export interface EncryptedClientOptions extends LockedSocketOptions, SessionChoices, ClientChoices {
+  /** The role. Default false: a client. */
   readonly isServer?: false | undefined;
 }
 
 /** Options of {@link EncryptedSocket} as a server. */
 export interface EncryptedServerOptions extends LockedSocketOptions, SessionChoices, ServerChoices {
+  /** The role: a server. */
   readonly isServer: true;
 }
 
@@ -95,6 +97,7 @@ export type EncryptedSocketOptions = EncryptedClientOptions | EncryptedServerOpt
 export interface ClientPeer {
   /** Fingerprint of the client's key. */
   readonly fingerprint: string;
+  /** The client's key. */
   readonly publicKey: PublicKey;
   /** The name of the server that the client asked for, if it sent one. */
   readonly serverName: string | undefined;

@@ -96,7 +96,7 @@ export class Inbox implements OwnedMessages, RunSink {
   /**
    * Takes bytes from the transport; returns false when the inbox is full.
    *
-   * @param exclusive - nobody else uses the buffer of the chunk.
+   * @param exclusive - nothing else uses the buffer of the chunk.
    * @throws TooLargeError when the peer announces a message over the limit; earlier messages can
    * still be taken. `K4NET_ENCRYPTED_PEER` or `K4NET_NOT_K4NET` when the first bytes of a plain
    * connection are of another protocol.

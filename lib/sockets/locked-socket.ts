@@ -30,19 +30,13 @@ import { iterateBatches, iterateMessages, toText } from './iteration.js';
  *
  * @example
  * ```ts
- * import net from 'node:net';
- * import { LockedSocket } from 'k4net';
+ * import { LockedSocket, memoryPair } from 'k4net';
  *
- * const server = net.createServer(async (stream) => {
- *   const socket = new LockedSocket(stream);
- *   for await (const message of socket) await socket.send(message);
- * });
- * server.listen(4000);
- * const socket = new LockedSocket(net.connect(4000));
- * await socket.send('hello');
- * console.log(await socket.recvText({ timeout: 1000 }));
- * await socket.close();
- * server.close();
+ * // Any Node duplex stream will do, such as a TCP socket.
+ * const [near, far] = memoryPair().map((end) => new LockedSocket(end));
+ * await near.send('hello');
+ * console.log(await far.recvText({ timeout: 1000 }));
+ * await Promise.all([near.close(), far.close()]);
  * ```
  */
 export class LockedSocket implements MessageSocket {

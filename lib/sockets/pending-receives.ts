@@ -62,7 +62,7 @@ class PendingReceive extends Deferred<Bytes> implements Receiver {
 
 /**
  * The receives that wait for a message, in the order of the calls: a linked list, so that the usual
- * one needs no array. While a receive waits, no message is there that it could take.
+ * one needs no array. While a receive waits, the inbox has no message for it.
  */
 export class PendingReceives {
   readonly #source: MessageSource;

@@ -128,7 +128,7 @@ export class ServerPlan implements PeerPlan {
     return {
       fingerprint: clientKey?.fingerprint,
       publicKey: clientKey,
-      // Anybody can make a key: without `authorize` nothing has checked whose it is.
+      // An attacker can make a key too: without `authorize` nothing has checked whose it is.
       authenticated: clientKey !== undefined && this.#choices.authorize !== undefined,
       how: clientKey ? 'client-key' : 'none',
       serverName,

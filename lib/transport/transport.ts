@@ -18,7 +18,7 @@ export interface Sink {
    */
   data(chunk: Bytes): boolean;
   /**
-   * Like `data`, for a chunk whose buffer nobody else uses: a sink that has copied every byte may
+   * Like `data`, for a chunk whose buffer nothing else uses: a sink that has copied every byte may
    * free the buffer.
    *
    * @internal

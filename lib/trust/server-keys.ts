@@ -58,7 +58,7 @@ export async function serverKeys(options: OrUndefined<ServerKeyOptions>): Promis
 
 /**
  * Returns the function that chooses a key for a client: the first key if the client asks for one,
- * otherwise the key that the client knows. It throws `K4NET_UNKNOWN_SERVER_KEY` for a name that is
+ * otherwise the key that the client names. It throws `K4NET_UNKNOWN_SERVER_KEY` for a name that is
  * not among `serverNames`.
  */
 export function keyChoice(keys: ServerKeys, serverNames: readonly string[] | undefined): ServerKeyChoice {

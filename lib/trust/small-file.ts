@@ -47,8 +47,8 @@ export interface SmallFile {
 /**
  * Reads a small file; undefined if there is none.
  *
- * All checks are made on the open file, so that nobody can replace it after a check. Opening does
- * not block on a pipe, and reading stops after `limit` bytes.
+ * All checks are made on the open file, so that a replacement after a check has no effect. Opening
+ * does not block on a pipe, and reading stops after `limit` bytes.
  *
  * @param limit - the longest file in bytes.
  * @param links - whether a symbolic link is followed (the default) or refused.

@@ -95,7 +95,7 @@ export function concatBytes(parts: readonly Bytes[]): Bytes {
   return joined;
 }
 
-/** Whether two byte strings are equal, in constant time: the time depends on their lengths only. */
+/** Constant-time comparison of byte strings: the time depends on their lengths only. */
 export function equalBytes(a: Bytes, b: Bytes): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

@@ -45,7 +45,7 @@ export class Fifo<T> {
 
   /**
    * Notes that an item became obsolete while it waits. Removes all obsolete items once they may be
-   * half of the queue, so that each one costs a constant time.
+   * half of the queue, so that the cost of each one is bounded.
    *
    * @returns how many items were removed.
    */

@@ -76,8 +76,8 @@ export interface OptionRule<T> {
   /** The value when the option is left out or undefined. */
   readonly fallback: T;
   /**
-   * Marks a security option, which must not be present but undefined: `pin: process.env.PIN`
-   * without that variable must not become trust on first use.
+   * Marks a security option, which is a TypeError if it is present but undefined: else
+   * `pin: process.env.PIN` without that variable would become trust on first use.
    */
   readonly security?: boolean;
   /** @throws TypeError for a value of another type, RangeError for a number out of range. */

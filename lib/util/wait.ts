@@ -6,9 +6,13 @@ import { allowListeners, nextTurn } from '../platform/runtime.js';
 
 /** The part of an `AbortSignal` that the library uses; both the DOM and Node have it. */
 export interface AbortSignalLike {
+  /** Whether the signal has aborted. */
   readonly aborted: boolean;
+  /** The value that the calls reject with after the abort. */
   readonly reason: unknown;
+  /** Adds a listener for the abort. */
   addEventListener(type: 'abort', listener: () => void): void;
+  /** Removes a listener. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
@@ -65,8 +69,8 @@ export class Deferred<T> {
   }
 
   /**
-   * Rejects with an error of the connection or an abort reason: no unhandled rejection if nobody
-   * awaits.
+   * Rejects with an error of the connection or an abort reason: no unhandled rejection if
+   * the program does not await it.
    */
   rejectHandled(reason: unknown): void {
     void markHandled(this.promise);

@@ -5,7 +5,7 @@ import { ByteQueue } from '../record/byte-queue.js';
 import type { Session } from '../session.js';
 import type { Handshake, HandshakeStep } from './machine.js';
 
-/** What a transport needs for its session. */
+/** The calls of a secure transport to set up its session. */
 export interface SessionPlan {
   /** Gets the keys and makes the state machine of the handshake. */
   begin(): Promise<Handshake>;
@@ -18,7 +18,7 @@ export interface SessionPlan {
 /** Received bytes that may wait: two units of the greatest length. */
 const maxPendingBytes = 2 * 4100;
 
-/** What a handshake is sent over. */
+/** The connection that carries a handshake. */
 export interface HandshakeCarrier {
   write(units: readonly Bytes[]): void;
   /** The next unit may be received. */

@@ -10,7 +10,7 @@ import {
 import { K4netError } from '../../errors.js';
 import { withOptions } from '../../util/options.js';
 
-/** The numbers of the extensions that this version knows: "Units" in docs/protocol.md. */
+/** The numbers of the extensions that this version supports: "Units" in docs/protocol.md. */
 export const extensionId = { serverName: 2, recordLimit: 3, appProtocol: 5 } as const;
 
 /** The bounds of the extension `record_limit`. */
@@ -57,7 +57,8 @@ export function scanExtensions(reader: FieldReader, what: string): RawExtension[
 }
 
 /**
- * Reads the values of the extensions that a message knows: step 6 of "Errors" in docs/protocol.md.
+ * Reads the values of the extensions that a message may contain: step 6 of "Errors" in
+ * docs/protocol.md.
  */
 export function readExtensions(found: readonly RawExtension[], known: readonly number[]): Extensions {
   const unknown = found.find((extension) => extension.critical && !known.includes(extension.number));

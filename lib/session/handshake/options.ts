@@ -75,8 +75,8 @@ export interface ClientHandshakeOptions extends SessionOptions {
   /** The server's key must have one of these fingerprints. */
   readonly pin?: string | readonly string[] | undefined;
   /**
-   * The client's own key. It is shown to a server that wants it, and that `serverKey` or `pin`
-   * names.
+   * The client's own key. The client shows it only to a server that asks for a client key and
+   * whose key `serverKey` or `pin` names.
    */
   readonly identity?: KeyPair | undefined;
   /** Shows it to any other server, too. */

@@ -11,7 +11,7 @@ import type { RecordSealer } from './sealer.js';
 /** Received bytes, beside one record, that may wait for an asynchronous cipher. */
 const maxPendingBytes = 256 * 1024;
 
-/** What a channel reports. */
+/** The events of a channel. */
 export interface ChannelOwner {
   /** A record was wrong, or the peer sent an alert. */
   failed(error: unknown): void;
@@ -19,7 +19,7 @@ export interface ChannelOwner {
   ended(): void;
 }
 
-/** What a channel needs of a session. */
+/** The part of a session that a channel uses. */
 export interface ChannelSession {
   readonly sealer: RecordSealer;
   /** The longest record plaintext that this side accepts, in bytes. */

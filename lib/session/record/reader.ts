@@ -10,21 +10,43 @@ import { type ReaderOptions, type ReceivedRecord, type RecordEvent, RecordParser
  * bytes in any segmentation and returns what the records say. After an error, the peer's alert
  * included, it reads nothing more.
  */
-interface ReaderBase {
+abstract class BaseReader {
+  protected readonly parser: RecordParser;
+
+  constructor(parser: RecordParser) {
+    this.parser = parser;
+  }
+
   /** Received bytes that are not opened yet. */
-  readonly pending: number;
+  get pending(): number {
+    return this.parser.pending;
+  }
+
   /** Whether the first record has yet to confirm that the client's key was accepted. */
-  readonly awaitingConfirm: boolean;
+  get awaitingConfirm(): boolean {
+    return this.parser.awaitingConfirm;
+  }
+
   /** Received bytes. The reader keeps the chunk. */
-  add(chunk: Bytes): void;
-  /** The stream ended after what was added. Throws unless the peer ended its direction before. */
-  end(): void;
+  add(chunk: Bytes): void {
+    this.parser.add(chunk);
+  }
+
+  /** The stream ended after the added bytes. Throws unless the peer ended its direction before. */
+  end(): void {
+    this.parser.end();
+  }
+
   /** Reads nothing more. */
-  stop(): void;
+  stop(): void {
+    this.parser.stop();
+  }
 }
 
+type PublicReader = Pick<BaseReader, 'pending' | 'awaitingConfirm' | 'add' | 'end' | 'stop'>;
+
 /** A reader over a synchronous cipher. */
-export interface SyncRecordReader extends ReaderBase {
+export interface SyncRecordReader extends PublicReader {
   readonly sync: true;
   /**
    * The next event; undefined if no whole record is left.
@@ -37,7 +59,7 @@ export interface SyncRecordReader extends ReaderBase {
 }
 
 /** A reader over an asynchronous cipher. One `read` at a time. */
-export interface AsyncRecordReader extends ReaderBase {
+export interface AsyncRecordReader extends PublicReader {
   readonly sync: false;
   read(): Promise<RecordEvent | undefined>;
 }
@@ -59,30 +81,17 @@ const tag = new Uint8Array(tagLength);
 
 const createDecipher: CreateCipher<GcmDecipher> = (backend, key, nonce) => backend.decipher(key, nonce);
 
-class SyncReader implements SyncRecordReader {
+class SyncReader extends BaseReader implements SyncRecordReader {
   readonly sync = true;
-  readonly #parser: RecordParser;
   #epoch: SyncEpoch<GcmDecipher>;
 
   constructor(backend: SyncBackend, secret: Bytes, parser: RecordParser) {
+    super(parser);
     this.#epoch = new SyncEpoch(backend, secret, createDecipher);
-    this.#parser = parser;
-  }
-
-  get pending(): number {
-    return this.#parser.pending;
-  }
-
-  get awaitingConfirm(): boolean {
-    return this.#parser.awaitingConfirm;
-  }
-
-  add(chunk: Bytes): void {
-    this.#parser.add(chunk);
   }
 
   read(chunk?: Bytes): RecordEvent | undefined {
-    const parser = this.#parser;
+    const parser = this.parser;
     try {
       let event: RecordEvent | undefined = chunk ? undefined : parser.content();
       let added = chunk;
@@ -99,17 +108,13 @@ class SyncReader implements SyncRecordReader {
     }
   }
 
-  end(): void {
-    this.#parser.end();
-  }
-
-  stop(): void {
-    this.#parser.stop();
+  override stop(): void {
+    super.stop();
     this.#epoch.discard();
   }
 
   prepare(): void {
-    if (!this.#parser.stopped) this.#epoch.prepare();
+    if (!this.parser.stopped) this.#epoch.prepare();
   }
 
   /** Opens a record. Returns its event, if it has one. */
@@ -134,12 +139,12 @@ class SyncReader implements SyncRecordReader {
     try {
       decipher.final();
     } catch {
-      return this.#parser.accept(undefined, final);
+      return this.parser.accept(undefined, final);
     }
     if (final) this.#epoch = this.#epoch.next();
     return more.length === 0
-      ? this.#parser.accept(opened, final)
-      : this.#parser.acceptPieces(pieces.map(toPlain), final);
+      ? this.parser.accept(opened, final)
+      : this.parser.acceptPieces(pieces.map(toPlain), final);
   }
 }
 
@@ -167,36 +172,23 @@ interface OpenedRecord {
   readonly final: boolean;
 }
 
-class AsyncReader implements AsyncRecordReader {
+class AsyncReader extends BaseReader implements AsyncRecordReader {
   readonly sync = false;
-  readonly #parser: RecordParser;
   #epoch: AsyncEpoch;
   #opened: OpenedRecord[] = [];
   /** Why the record after the opened ones is refused. The opened ones are read first. */
   #failure: K4netError | undefined;
 
   constructor(backend: AsyncBackend, secret: Bytes, parser: RecordParser) {
+    super(parser);
     this.#epoch = new AsyncEpoch(backend, Promise.resolve(secret));
-    this.#parser = parser;
-  }
-
-  get pending(): number {
-    return this.#parser.pending;
-  }
-
-  get awaitingConfirm(): boolean {
-    return this.#parser.awaitingConfirm;
-  }
-
-  add(chunk: Bytes): void {
-    this.#parser.add(chunk);
   }
 
   async read(): Promise<RecordEvent | undefined> {
     try {
       for (;;) {
         const event = this.#nextOpened();
-        if (event !== undefined || this.#parser.stopped) return event;
+        if (event !== undefined || this.parser.stopped) return event;
         if (this.#failure !== undefined) throw this.#failure;
         if (!(await this.#openBatch())) return undefined;
       }
@@ -206,18 +198,14 @@ class AsyncReader implements AsyncRecordReader {
     }
   }
 
-  end(): void {
-    this.#parser.end();
-  }
-
-  stop(): void {
-    this.#parser.stop();
+  override stop(): void {
+    super.stop();
     this.#opened = [];
   }
 
   /** The next event of the records that are opened. */
   #nextOpened(): RecordEvent | undefined {
-    const parser = this.#parser;
+    const parser = this.parser;
     let event: RecordEvent | undefined = parser.content();
     while (event === undefined && !parser.stopped) {
       const record = this.#opened.shift();
@@ -233,7 +221,7 @@ class AsyncReader implements AsyncRecordReader {
     let bytes = 0;
     try {
       while (opening.length < maxBatchRecords && bytes < maxBatchBytes) {
-        const record = this.#parser.take();
+        const record = this.parser.take();
         if (!record) break;
         opening.push(this.#open(record));
         bytes += record.length;
@@ -243,7 +231,7 @@ class AsyncReader implements AsyncRecordReader {
       this.#failure = error;
     }
     const opened = await Promise.all(opening);
-    if (!this.#parser.stopped) this.#opened = opened;
+    if (!this.parser.stopped) this.#opened = opened;
     return opening.length > 0 || this.#failure !== undefined;
   }
 

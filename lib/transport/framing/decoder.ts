@@ -52,7 +52,7 @@ export class FrameDecoder {
   /**
    * Takes the next bytes and gives the runs that they complete to the sink.
    *
-   * @param exclusive - nobody else uses the buffer of the chunk: it is freed at once if every byte
+   * @param exclusive - nothing else uses the buffer of the chunk: it is freed at once if every byte
    * was copied.
    * @throws TooLargeError at a length prefix over the limit, after the sink has every whole frame
    * before it.
