@@ -1,6 +1,6 @@
 import { busyUnit } from '../session/handshake/machine.js';
 import type { HandshakeHooks } from '../sockets/session-plan.js';
-import type { DuplexLike } from '../transport/duplex.js';
+import type { DuplexLike } from '../transport/duplex-like.js';
 import { startTimer } from '../util/wait.js';
 import { DecryptQueue } from './decrypt-queue.js';
 

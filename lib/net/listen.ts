@@ -15,7 +15,7 @@ import {
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
 import { checkServerChoices, ServerPlan } from '../sockets/session-plan.js';
-import type { DuplexLike } from '../transport/duplex.js';
+import type { DuplexLike } from '../transport/duplex-like.js';
 import { serverKeys } from '../trust/server-keys.js';
 import {
   checkOptions,

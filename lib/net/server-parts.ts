@@ -1,5 +1,5 @@
 import type { LockedSocket } from '../sockets/locked-socket.js';
-import type { DuplexLike } from '../transport/duplex.js';
+import type { DuplexLike } from '../transport/duplex-like.js';
 import type { HandshakeLimits, HandshakeSlot } from './handshake-limits.js';
 
 /**

@@ -2,10 +2,8 @@ import type { Bytes } from '../util/bytes.js';
 import { kindOf } from '../util/bytes.js';
 import { checkOptions, flagRule, noOptions, type OptionTable } from '../util/options.js';
 import { SecureTransport } from '../session/secure-transport.js';
-import { toTransport } from '#duplex';
 import { clientPlan, serverPlan } from '#plan';
-import type { DuplexLike } from '../transport/duplex-like.js';
-import type { Transport } from '../transport/transport.js';
+import { toTransport, type Carrier } from '../transport/to-transport.js';
 import {
   AbortHub,
   withDeadline,
@@ -65,17 +63,17 @@ export class EncryptedSocket extends LockedSocket {
   readonly #plan: PeerPlan;
 
   /**
-   * @param stream - a Node duplex stream or a {@link Transport}. The socket owns it from here on.
+   * @param carrier - a Node duplex stream or a {@link Transport}. The socket owns it from here on.
    * @throws TypeError for an option that is unknown, does not fit the role, or contradicts another;
    * RangeError for a value out of range. In the build for browsers, the contents of keys and
    * pins are checked when the handshake begins, and fail it with `K4NET_STATE`.
    */
-  constructor(stream: DuplexLike | Transport, options?: EncryptedSocketOptions);
+  constructor(carrier: Carrier, options?: EncryptedSocketOptions);
   /** @internal A plan replaces the options of the session. */
-  constructor(stream: DuplexLike | Transport, options: LockedSocketOptions, plan: PeerPlan);
-  constructor(stream: DuplexLike | Transport, given?: EncryptedSocketOptions, plan?: PeerPlan) {
+  constructor(carrier: Carrier, options: LockedSocketOptions, plan: PeerPlan);
+  constructor(carrier: Carrier, given?: EncryptedSocketOptions, plan?: PeerPlan) {
     const { options, chosen } = plan ? { options: given ?? {}, chosen: plan } : checkedPlan(given);
-    const secure = new SecureTransport(toTransport(stream), chosen);
+    const secure = new SecureTransport(toTransport(carrier), chosen);
     super(secure, lockedSocketOptions(options));
     this.#secure = secure;
     this.#plan = chosen;

@@ -2,9 +2,7 @@
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
-import { toTransport } from '#duplex';
-import type { DuplexLike } from '../transport/duplex-like.js';
-import type { Transport } from '../transport/transport.js';
+import { toTransport, type Carrier } from '../transport/to-transport.js';
 import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
 import { acquire, fail, onEmptyEnd, type OwnedSocket } from './acquire.js';
 import { Connection } from './connection.js';
@@ -47,14 +45,14 @@ export class LockedSocket implements MessageSocket {
   #owned = false;
 
   /**
-   * @param stream - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. The
+   * @param carrier - a Node duplex stream (TCP, TLS, Unix socket, pipe) or a {@link Transport}. The
    * socket owns it from here on.
    * @throws TypeError for an unknown option, RangeError for a value out of range.
    */
-  constructor(stream: DuplexLike | Transport, options?: LockedSocketOptions) {
+  constructor(carrier: Carrier, options?: LockedSocketOptions) {
     const checked = checkedOptions(options);
     this.#allowHalfOpen = checked.allowHalfOpen;
-    this.#connection = new Connection(toTransport(stream), checked);
+    this.#connection = new Connection(toTransport(carrier), checked);
     this.closed = this.#connection.closed;
   }
 

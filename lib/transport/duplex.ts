@@ -1,13 +1,7 @@
 import { kindOf, noBytes, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import {
-  formatAddress,
-  isDuplex,
-  isSystemSocket,
-  type DuplexLike,
-  type StreamExtras,
-} from './duplex-like.js';
+import { formatAddress, isSystemSocket, type DuplexLike, type StreamExtras } from './duplex-like.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
 export { isDuplex, type DuplexLike } from './duplex-like.js';
@@ -298,11 +292,9 @@ export class DuplexTransport implements Transport {
   }
 }
 
-/** The transport of a stream that a socket is made over. */
-export function toTransport(stream: DuplexLike | Transport): Transport {
-  if (typeof stream === 'object' && (stream as unknown) !== null && 'attach' in stream) return stream;
-  if (isDuplex(stream)) return new DuplexTransport(stream);
-  throw new TypeError(`a socket needs a duplex stream or a transport, not ${kindOf(stream)}`);
+/** Returns a transport over a Node duplex stream. */
+export function duplexTransport(stream: DuplexLike): Transport {
+  return new DuplexTransport(stream);
 }
 
 function ignore(): void {

@@ -18,7 +18,7 @@ import type {
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { DuplexLike } from '../../lib/transport/duplex.js';
+import type { DuplexLike } from '../../lib/transport/duplex-like.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import type { Transport } from '../../lib/transport/transport.js';
 import { keys } from './keys.js';

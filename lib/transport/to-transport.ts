@@ -1,0 +1,20 @@
+import { duplexTransport } from '#duplex';
+import { kindOf } from '../util/bytes.js';
+import { isDuplex, type DuplexLike } from './duplex-like.js';
+import type { Transport } from './transport.js';
+
+/** A connection that a socket can be made over. */
+export type Carrier = Transport | DuplexLike;
+
+/**
+ * Returns the transport over a carrier. The transport owns the carrier from here on. Carriers are
+ * told apart by their methods: an object of another realm or of a test double is as good.
+ *
+ * @throws TypeError for a value that is no carrier.
+ * @throws K4netError `K4NET_UNSUPPORTED` for a Node stream in the build for browsers.
+ */
+export function toTransport(carrier: Carrier): Transport {
+  if (typeof carrier === 'object' && (carrier as unknown) !== null && 'attach' in carrier) return carrier;
+  if (isDuplex(carrier)) return duplexTransport(carrier);
+  throw new TypeError(`a socket needs a duplex stream or a transport, not ${kindOf(carrier)}`);
+}
