@@ -136,7 +136,7 @@ export class QueueCore {
             if (this.#socket.bufferedAmount === 0) void owned.sendCopy(noHead, encodeKeepalive());
           },
           onDead: () => {
-            owned.fail(new TimeoutError('the peer sent nothing (heartbeat.timeout)', timeout));
+            owned.fail(new TimeoutError('the peer sent nothing', timeout, undefined, 'heartbeat.timeout'));
           },
         }),
       );
@@ -168,7 +168,7 @@ export class QueueCore {
   #onIdle(timeout: number): void {
     this.hooks.run(() => this.#options.onTimeout?.(this.#owner), 'onTimeout');
     if (this.#closing) return;
-    this.#cause = new TimeoutError('the peer sent no message (idleTimeout)', timeout);
+    this.#cause = new TimeoutError('the peer sent no message', timeout, undefined, 'idleTimeout');
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
   }
 

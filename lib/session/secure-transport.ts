@@ -75,7 +75,8 @@ export class SecureTransport implements Transport {
     this.#state = 'handshake';
     debug?.(`handshake with ${nameOf(this)} begun`);
     this.#below.setTimer(this.#plan.timeout, () => {
-      this.#fail(new TimeoutError('the handshake did not succeed (handshakeTimeout)', this.#plan.timeout));
+      const { timeout } = this.#plan;
+      this.#fail(new TimeoutError('the handshake did not succeed', timeout, undefined, 'handshakeTimeout'));
     });
     this.#below.attach(this.#sink);
     this.#driver = new HandshakeDriver(this.#below);

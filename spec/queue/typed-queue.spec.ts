@@ -178,7 +178,7 @@ describe('wrong use of a typed queue', () => {
     const { right, from } = sides();
     const said = from.sendRegistered('said', { who: 'a', text: 5 as never });
     await expect(said).rejects.toThrow(
-      new TypeError("the payload of 'said', text: a string must be a string, not number"),
+      new TypeError("the payload of 'said', text: text must be a string, not number"),
     );
     const add = from.call('add', { a: 2 ** 40, b: 1 });
     await expect(add).rejects.toThrow(RangeError);
