@@ -36,7 +36,7 @@ export type K4netErrorCode =
   | 'K4NET_REMOTE'
   | 'K4NET_DECODE';
 
-/** The codes whose errors always have a class of their own; `K4NET_MALFORMED` does only sometimes. */
+/** The codes whose errors always have their own class. `K4NET_MALFORMED` has one only sometimes. */
 interface ErrorClasses {
   readonly K4NET_TOO_LARGE: TooLargeError;
   readonly K4NET_TIMEOUT: TimeoutError;
@@ -278,7 +278,7 @@ export class DecodeError extends K4netError {
   readonly messageName: string | undefined;
   /** The offset of the part that does not decode, in bytes; 0 for JSON. */
   readonly offset: number;
-  /** That part, such as `items[3].who`; empty for the whole payload. Keys of JSON are the peer's. */
+  /** That part, such as `items[3].who`; empty for the whole payload. JSON keys are the peer's. */
   readonly path: string;
   /** The problems that the schema reports; empty for a codec without a schema. */
   readonly issues: readonly SchemaIssue[];

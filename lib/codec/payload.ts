@@ -33,7 +33,7 @@ const spareSize = 1024;
 
 /** A writer that encodes one payload after another. A new buffer for each payload costs more. */
 export class PayloadWriter extends BinaryWriter {
-  /** An empty writer for one payload. A codec that sends a message while it encodes gets another. */
+  /** An empty writer for one payload. A codec that sends a message as it encodes gets another. */
   static take(): PayloadWriter {
     const writer = spare;
     if (writer === undefined) return new PayloadWriter();

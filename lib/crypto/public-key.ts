@@ -31,7 +31,7 @@ const maxCachedSpki = 1024;
 
 /** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
 export class PublicKey {
-  /** Recent keys. Most connections use the same keys, and checking a key takes longer than using it. */
+  /** Recent keys. Most connections use the same keys, and the checks take longer than the use. */
   static readonly #cache = new Map<string, PublicKey>();
   readonly #checked: CheckedKey;
   #encrypting: Promise<CryptoKeyLike> | undefined;

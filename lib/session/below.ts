@@ -3,7 +3,7 @@ import type { Sink, Transport } from '../transport/transport.js';
 import type { Bytes } from '../util/bytes.js';
 import { startTimer } from '../util/wait.js';
 
-/** Milliseconds between the end of this side and its close, so that the peer reads the last record. */
+/** Milliseconds between the end of this side and its close: the peer reads the last record. */
 const lingerTime = 1_000;
 
 /**

@@ -73,7 +73,7 @@ export class Transcript {
     this.#parts.push(u32Bytes(body.length), body);
   }
 
-  /** The hash of the transcript. `last` adds the first part of one more body and its full length. */
+  /** The hash of the transcript. `last` adds the first part of one more body and its length. */
   async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
     const parts = last ? [...this.#parts, u32Bytes(last.length), last.part] : this.#parts;
     return this.#backend.sha256(concatBytes(parts));

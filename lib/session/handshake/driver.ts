@@ -9,7 +9,7 @@ import type { Handshake, HandshakeStep } from './machine.js';
 export interface SessionPlan {
   /** Gets the keys and makes the state machine of the handshake. */
   begin(): Promise<Handshake>;
-  /** Called when the handshake has succeeded: a key may be stored. A rejection fails the session. */
+  /** Called when the handshake has succeeded: it may store a key. A rejection fails the session. */
   succeeded(session: Session): Promise<void>;
   /** Milliseconds for the handshake, from its start. */
   readonly timeout: number;

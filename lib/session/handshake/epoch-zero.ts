@@ -113,7 +113,7 @@ const runNow: ScheduleDecryption = (job) => job();
  * oracle for Bleichenbacher's or Manger's attack.
  *
  * Masks choose between the two secrets in constant time. OpenSSL or WebCrypto does the RSA
- * decryption. In measurements, valid and invalid ciphertexts differ by 15 to 35 µs, and the classes
+ * decryption. As measured, valid and invalid ciphertexts differ by 15 to 35 µs, and the classes
  * of invalid ciphertexts that Manger's attack has to distinguish take equal time.
  *
  * @param replacement - 32 random bytes, which are overwritten.
