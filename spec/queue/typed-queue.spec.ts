@@ -193,7 +193,7 @@ describe('wrong use of a typed queue', () => {
       // Casts to existing names. Two are needed because no name is both a message and a request.
       const wrong = name as 'ping';
       const asked = name as 'now';
-      const message = `unknown message '${name}': it is not in the messages object`;
+      const message = `unknown message '${name}': the object that 'typed' got does not contain it`;
       expect(await reason(from.sendRegistered(wrong))).toEqual(new TypeError(message));
       expect(await reason(from.call(asked))).toEqual(new TypeError(message));
       expect(() => {
