@@ -147,7 +147,7 @@ export class MalformedError extends K4netError {
 
   constructor(message: string, data: Uint8Array, options?: K4netErrorOptions) {
     super('K4NET_MALFORMED', message, options);
-    // Not enumerable, so that printing the error does not print what a peer sent.
+    // Not enumerable, so that a print of the error does not contain data of the peer.
     this.data = data;
     Object.defineProperty(this, 'data', { enumerable: false });
   }
@@ -271,7 +271,7 @@ export interface DecodeErrorOptions extends K4netErrorOptions {
 
 /**
  * A payload does not match its codec or schema (`K4NET_DECODE`). `cause` is the underlying error.
- * The message quotes no text or bytes of the payload, only numbers such as an invalid length.
+ * The message quotes no text of the payload, only numbers such as an invalid length or flag.
  */
 export class DecodeError extends K4netError {
   /** The name of the message or request; undefined for bytes without a name. */
@@ -290,7 +290,7 @@ export class DecodeError extends K4netError {
     this.messageName = messageName;
     this.offset = offset;
     this.path = path;
-    // Not enumerable: some schemas quote what the peer sent, and printing must not show it.
+    // Not enumerable: some schemas quote data of the peer, which a print of the error must not show.
     this.issues = issues ?? [];
     Object.defineProperty(this, 'issues', { enumerable: false });
   }

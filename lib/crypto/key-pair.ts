@@ -180,7 +180,7 @@ async function checkPair(pair: KeyPair): Promise<KeyPair> {
  * @param name - the name of the option. The `key` of a server must decrypt, a `clientKey` must
  * sign.
  * @throws TypeError for a value that is not PEM with a private key, DER, a `CryptoKeyPair` or a
- * `KeyPair`, and for a key that cannot do what the option needs.
+ * `KeyPair`, and for a key that cannot do the operation that the option needs.
  */
 export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
@@ -195,7 +195,7 @@ export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): 
   }
 }
 
-/** Returns what a key pair can do, as far as that is known synchronously. */
+/** Returns the operations that a key pair can do, as far as they are known synchronously. */
 function abilities(source: KeyPairSource): Pick<KeyPair, 'canDecrypt' | 'canSign'> {
   if (source instanceof KeyPair) return source;
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return cryptoKeyAbilities(source);

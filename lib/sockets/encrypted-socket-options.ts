@@ -52,8 +52,8 @@ export interface ClientChoices extends ServerTrustOptions {
    */
   readonly serverName?: string | undefined;
   /**
-   * The client's own private key (P-256 or RSA). The client shows it only to a server that
-   * asks for it and whose key the client knew before the handshake.
+   * The client's own private key (P-256 or RSA). The client shows its public key only to a server
+   * that requests it and whose own key the client knew before the handshake.
    */
   readonly clientKey?: KeyPairSource;
   /** Shows the client's key also to a server that was not known before. Default false. */

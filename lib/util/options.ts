@@ -105,8 +105,8 @@ export type OptionTable<Options, Unset extends keyof Options = never> = {
 };
 
 /**
- * Checks the options of a caller and fills in the defaults; see `ownOptions` for what it reads and
- * refuses.
+ * Checks the options of a caller and fills in the defaults. Reads and rejects properties like
+ * `ownOptions`.
  *
  * @throws TypeError also for a security option that is present but undefined.
  */

@@ -209,7 +209,7 @@ const customTimers = {
  *
  * @param cancel - removes the waiting call from its queue and rejects `promise` with the given
  * reason.
- * @param what - the sentence of the timeout error, which "within 50 ms" follows.
+ * @param what - the sentence of the timeout error, which "within 50 ms (timeout)" follows.
  */
 export function withDeadline<T>(
   promise: Promise<T>,

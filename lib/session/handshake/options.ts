@@ -76,8 +76,8 @@ export interface ClientHandshakeOptions extends SessionOptions {
   /** The server's key must have one of these fingerprints. */
   readonly pin?: string | readonly string[] | undefined;
   /**
-   * The client's own key. The client shows it only to a server that asks for a client key and
-   * whose key `serverKey` or `pin` names.
+   * The client's own key. The client shows it only to a server that requests a client key and whose
+   * own key is known by `serverKey` or `pin`.
    */
   readonly identity?: KeyPair | undefined;
   /** Also shows that key to a server that was not known before. Default false. */

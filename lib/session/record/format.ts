@@ -46,7 +46,7 @@ export interface PlannedRecord {
  * Seals planned records in the order of the calls, with a synchronous or an asynchronous cipher.
  */
 export interface RecordWriter {
-  /** The contents belong to the caller again as soon as the call returns. */
+  /** The caller may reuse the contents as soon as the call returns. */
   write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
   /** Creates the next cipher ahead of time, if the cipher is synchronous. */
   prepare(): void;

@@ -52,7 +52,7 @@ export class SyncEpoch<C> implements CipherHolder {
     secret.fill(0);
   }
 
-  /** The cipher for the record with this sequence number. To seal, ask for each number once. */
+  /** The cipher for the record with this sequence number. To seal, use each number only once. */
   cipherFor(seq: number): C {
     const prepared = this.#prepared;
     this.#prepared = undefined;
