@@ -290,7 +290,7 @@ export class DecodeError extends K4netError {
     this.messageName = messageName;
     this.offset = offset;
     this.path = path;
-    // Not enumerable: some schemas quote data of the peer, which a print of the error must not show.
+    // Not enumerable: some schemas quote data of the peer, which a print must not show.
     this.issues = issues ?? [];
     Object.defineProperty(this, 'issues', { enumerable: false });
   }
