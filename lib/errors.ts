@@ -296,11 +296,13 @@ export function closedError(message: string): K4netError {
   return new K4netError('K4NET_CLOSED', message);
 }
 
-/**
- * A k4net error from any thrown value: a k4net error stays as it is, another becomes a cause.
- */
+/** A k4net error from any thrown value: a k4net error as it is, any other value as the cause. */
 export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
-  if (K4netError.is(thrown)) return thrown;
+  return K4netError.is(thrown) ? thrown : wrapError(thrown, code, what);
+}
+
+/** A k4net error whose cause is any thrown value, also a k4net error. */
+export function wrapError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
   return new K4netError(code, `${what}: ${describe(thrown)}`, { cause: thrown });
 }
 
