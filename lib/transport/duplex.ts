@@ -199,7 +199,8 @@ export class DuplexTransport implements Transport {
   }
 
   static #end(this: Owned): void {
-    this[owner].#onEnd();
+    // Bun emits `end` after `destroy()` too: that is not the end of the peer.
+    if (!this.destroyed) this[owner].#onEnd();
   }
 
   static #finish(this: Owned): void {

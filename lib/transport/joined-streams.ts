@@ -17,12 +17,19 @@ type Listener = (...args: never[]) => void;
 export class JoinedStreams implements DuplexLike {
   readonly #readable: NodeReadableLike & StreamExtras;
   readonly #writable: NodeWritableLike & StreamExtras;
+  /** The readable has ended, and was not destroyed before. */
+  #ended: boolean;
   /** `process.stdout` does not stay destroyed. */
-  #destroyed = false;
+  #destroyed: boolean;
 
   constructor({ readable, writable }: NodeStreamPair) {
     this.#readable = readable;
     this.#writable = writable;
+    this.#ended = readable.readableEnded;
+    this.#destroyed = this.#isOver();
+    readable.on('end', () => {
+      this.#ended = !readable.destroyed;
+    });
   }
 
   on(event: string, listener: Listener): this {
@@ -30,7 +37,8 @@ export class JoinedStreams implements DuplexLike {
     if (event === 'close') {
       // One direction that closes after its end is a half-close.
       const onClose = (): void => {
-        if (this.destroyed) (bound)();
+        this.#destroyed ||= this.#isOver();
+        if (this.destroyed) bound();
       };
       for (const name of ['end', 'close']) this.#readable.on(name, onClose);
       this.#writable.on('close', onClose);
@@ -86,10 +94,8 @@ export class JoinedStreams implements DuplexLike {
     this.#writable.unref?.();
   }
 
-  /** A writable that closed early does not count before the end of the readable. */
   get destroyed(): boolean {
-    const { destroyed, readableEnded } = this.#readable;
-    return this.#destroyed || (destroyed && !readableEnded) || (readableEnded && this.#writable.destroyed);
+    return this.#destroyed || (this.#readable.destroyed && !this.#ended);
   }
 
   get errored(): Error | null {
@@ -118,5 +124,10 @@ export class JoinedStreams implements DuplexLike {
 
   get writableFinished(): boolean {
     return this.#writable.writableFinished;
+  }
+
+  /** A writable that closed early does not count before the end of the readable. */
+  #isOver(): boolean {
+    return (this.#ended || this.#readable.destroyed) && this.#writable.destroyed;
   }
 }
