@@ -30,6 +30,7 @@ export class JoinedStreams implements DuplexLike {
     readable.on('end', () => {
       this.#ended = !readable.destroyed;
     });
+    if (this.destroyed) this.destroy();
   }
 
   on(event: string, listener: Listener): this {
@@ -38,7 +39,10 @@ export class JoinedStreams implements DuplexLike {
       // One direction that closes after its end is a half-close.
       const onClose = (): void => {
         this.#destroyed ||= this.#isOver();
-        if (this.destroyed) bound();
+        if (!this.destroyed) return;
+        // Only once: `process.stdout` emits `close` for each call.
+        if (!this.#destroyed) this.destroy();
+        bound();
       };
       for (const name of ['end', 'close']) this.#readable.on(name, onClose);
       this.#writable.on('close', onClose);
