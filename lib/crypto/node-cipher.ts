@@ -15,7 +15,7 @@ function nodeCrypto() {
 
 let found: SyncBackend | undefined;
 
-/** Whether WebCrypto is faster: on Deno, five times as fast for records of 64 KiB. */
+/** Whether WebCrypto is faster: on Deno it is, three to five times for bulk data. */
 export function prefersWebCrypto(): boolean {
   return 'Deno' in globalThis;
 }

@@ -64,7 +64,7 @@ export function streamPairTransport(pair: StreamPair): Transport {
     : duplexTransport(pair as NodeStreamPair);
 }
 
-/** Two Web Streams as a transport, which locks both. It has the half-close that they have. */
+/** Two Web Streams as a transport, which locks both. Its half-close is that of the streams. */
 export class WebStreamTransport implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';
@@ -89,7 +89,7 @@ export class WebStreamTransport implements Transport {
   /** `end` was called; `#finished`: the writable has closed. */
   #ending = false;
   #finished = false;
-  /** The sink has been told of the peer's end. */
+  /** The sink has been notified of the peer's end. */
   #ended = false;
   #gone = false;
   #closed = false;
@@ -210,7 +210,7 @@ export class WebStreamTransport implements Transport {
         this.#onWritten(taken);
       }, this.#onFailure);
     }
-    // The promise `closed` of the writer tells how it goes.
+    // The promise `closed` of the writer settles with the result.
     if (this.#ending && this.#queue.isEmpty) this.#writer.close().catch(ignore);
   }
 
@@ -223,7 +223,7 @@ export class WebStreamTransport implements Transport {
     this.#sink?.drain();
   }
 
-  /** An error of this library is wrapped too: it belongs to the other end of a pair in memory. */
+  /** Wraps errors of this library too: they may belong to the other end of a pair in memory. */
   readonly #onFailure = (thrown: unknown): void => {
     this.#drop(wrapError(thrown, 'K4NET_CONNECTION', 'the stream broke'));
   };

@@ -75,7 +75,7 @@ export async function webTcpPairs(): Promise<StreamPairs<WebStreamPair>> {
   return { near: webStreamsOf(near), far: webStreamsOf(far), dispose };
 }
 
-/** What `Duplex.toWeb` should do: on Node 20 and 22 it ends and fails only half the time. */
+/** The Web Streams of a socket. `Duplex.toWeb` of Node 20 and 22 loses ends and errors. */
 function webStreamsOf(socket: Socket): WebStreamPair {
   socket.allowHalfOpen = true;
   let reader: ReadableStreamDefaultController<Uint8Array> | undefined;
