@@ -1,40 +1,7 @@
+import type { K4netErrorCode } from './error-codes.js';
 import { escapeText, quoteText } from './util/escape.js';
 
-/** The stable codes of errors; see `docs/errors.md`. A code never changes its meaning. */
-export type K4netErrorCode =
-  | 'K4NET_CLOSED'
-  | 'K4NET_TRUNCATED'
-  | 'K4NET_TOO_LARGE'
-  | 'K4NET_MALFORMED'
-  | 'K4NET_TIMEOUT'
-  | 'K4NET_CONNECTION'
-  | 'K4NET_ABORTED'
-  | 'K4NET_CONNECT'
-  | 'K4NET_LISTEN'
-  | 'K4NET_BUSY'
-  | 'K4NET_STATE'
-  | 'K4NET_END_OF_DATA'
-  | 'K4NET_UNSUPPORTED'
-  | 'K4NET_INTERNAL'
-  | 'K4NET_UNEXPECTED'
-  | 'K4NET_DECRYPT'
-  | 'K4NET_UNKNOWN_SERVER_KEY'
-  | 'K4NET_HANDSHAKE_FAILED'
-  | 'K4NET_CLIENT_KEY_REQUIRED'
-  | 'K4NET_CLIENT_KEY_REFUSED'
-  | 'K4NET_NOT_K4NET'
-  | 'K4NET_ENCRYPTED_PEER'
-  | 'K4NET_LEGACY_PEER'
-  | 'K4NET_APPLICATION'
-  | 'K4NET_SERVER_AUTH'
-  | 'K4NET_KEY_MISMATCH'
-  | 'K4NET_PEER_CLOSED'
-  | 'K4NET_PEER_ALERT'
-  | 'K4NET_FILE'
-  | 'K4NET_STORE'
-  | 'K4NET_NO_CALLBACK'
-  | 'K4NET_REMOTE'
-  | 'K4NET_DECODE';
+export type { K4netErrorCode } from './error-codes.js';
 
 /** The codes whose errors always have their own class. `K4NET_MALFORMED` has one only sometimes. */
 interface ErrorClasses {
@@ -303,7 +270,11 @@ export function closedError(message: string): K4netError {
 
 /** Makes a k4net error from any thrown value. A k4net error stays unchanged. */
 export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
-  if (K4netError.is(thrown)) return thrown;
+  return K4netError.is(thrown) ? thrown : wrapError(thrown, code, what);
+}
+
+/** A k4net error whose cause is any thrown value, also a k4net error. */
+export function wrapError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
   return new K4netError(code, `${what}: ${describe(thrown)}`, { cause: thrown });
 }
 

@@ -20,8 +20,19 @@ export type {
 } from './errors.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
-export type { DuplexLike } from './transport/duplex-like.js';
+export type {
+  DuplexLike,
+  NodeReadableLike,
+  NodeStreamPair,
+  NodeWritableLike,
+} from './transport/duplex-like.js';
 export type { Carrier } from './transport/to-transport.js';
+export type {
+  ReadableStreamLike,
+  StreamPair,
+  WebStreamPair,
+  WritableStreamLike,
+} from './transport/web-streams.js';
 export { memoryPair } from './transport/memory.js';
 export { LockedSocket } from './sockets/locked-socket.js';
 export type { LockedSocketOptions, RecvOptions, SendOptions } from './sockets/locked-socket-options.js';

@@ -11,6 +11,7 @@ import { seamSources } from './support/seams.js';
  */
 const layers = [
   'lib/util/escape.ts',
+  'lib/error-codes.ts',
   'lib/errors.ts',
   'lib/platform/',
   'lib/util/',

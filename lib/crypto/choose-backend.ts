@@ -1,4 +1,4 @@
-import { findNodeBackend } from '#node-cipher';
+import { findNodeBackend, prefersWebCrypto } from '#node-cipher';
 import { K4netError } from '../errors.js';
 import type { Backend } from './backend.js';
 import { webBackend } from './suite.js';
@@ -9,14 +9,14 @@ export type CipherChoice = 'auto' | 'node' | 'webcrypto';
 const choices: readonly string[] = ['auto', 'node', 'webcrypto'];
 
 /**
- * Returns the primitives to use. `auto` is node:crypto, which is synchronous, if the runtime has
- * it, and WebCrypto otherwise.
+ * Returns the primitives to use. `auto` means node:crypto, which is synchronous, where the runtime
+ * has it and it is the faster one.
  */
 export function chooseBackend(choice: CipherChoice = 'auto'): Backend {
   if (!choices.includes(choice)) {
     throw new TypeError(`cipher must be 'auto', 'node' or 'webcrypto', not '${choice}'`);
   }
-  if (choice === 'webcrypto') return webBackend;
+  if (choice === 'webcrypto' || (choice === 'auto' && prefersWebCrypto())) return webBackend;
   const node = findNodeBackend();
   if (node) return node;
   if (choice === 'auto') return webBackend;

@@ -60,7 +60,8 @@ export function bind(listener: NodeServer, address: Address): Promise<void> {
   return bindOnce(listener, address);
 }
 
-function bindOnce(listener: NodeServer, address: Address): Promise<void> {
+async function bindOnce(listener: NodeServer, address: Address): Promise<void> {
+  await checkPermission(address);
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(address, () => {
@@ -68,6 +69,23 @@ function bindOnce(listener: NodeServer, address: Address): Promise<void> {
       resolve();
     });
   });
+}
+
+interface DenoHost {
+  readonly Deno?: {
+    readonly permissions: {
+      request(permission: { name: 'net'; host: string }): Promise<{ readonly state: string }>;
+    };
+  };
+}
+
+/** Without the permission, `listen` of Deno throws in a later turn, where nothing can catch it. */
+async function checkPermission(address: Address): Promise<void> {
+  const { Deno } = globalThis as DenoHost;
+  if (!Deno || 'path' in address) return;
+  const host = describeAddress(address);
+  const { state } = await Deno.permissions.request({ name: 'net', host });
+  if (state !== 'granted') throw new Error(`Deno does not permit it: run with --allow-net=${host}`);
 }
 
 /**

@@ -35,8 +35,8 @@ export interface SessionChoices {
   readonly padding?: PaddingPolicy | undefined;
   /**
    * The implementation of the cipher: `node` is node:crypto, which is synchronous; `webcrypto` is
-   * WebCrypto, which every runtime has. Default `auto`: node:crypto if the runtime has it, because
-   * it is about twice as fast. The bytes on the wire are the same.
+   * WebCrypto, which every runtime has. Default `auto`: the faster one, which is node:crypto in
+   * Node and Bun and WebCrypto in Deno. The bytes on the wire are the same.
    */
   readonly cipher?: CipherChoice | undefined;
 }

@@ -1,28 +1,44 @@
 import { findBuiltin } from '../platform/runtime.js';
 
-/**
- * The part of a Node `Duplex` that the library uses: TCP and TLS sockets, Unix sockets, pipes,
- * `Duplex.from(...)`.
- */
-export interface DuplexLike {
+/** The part of a Node `Readable` that the library uses. */
+export interface NodeReadableLike {
   on(event: string, listener: (...args: never[]) => void): unknown;
-  write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
-  end(): unknown;
   destroy(error?: Error): unknown;
   pause(): unknown;
   resume(): unknown;
-  cork(): void;
-  uncork(): void;
   readonly destroyed: boolean;
   readonly readableEnded: boolean;
   readonly readableObjectMode: boolean;
   readonly readableEncoding: string | null;
+}
+
+/** The part of a Node `Writable` that the library uses. */
+export interface NodeWritableLike {
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean;
+  end(): unknown;
+  destroy(error?: Error): unknown;
+  cork(): void;
+  uncork(): void;
+  readonly destroyed: boolean;
   readonly writableLength: number;
   readonly writableEnded: boolean;
   readonly writableFinished: boolean;
 }
 
-/** Properties that only some duplex streams have, such as sockets of the operating system. */
+/**
+ * The part of a Node `Duplex` that the library uses: TCP and TLS sockets, Unix sockets, pipes,
+ * `Duplex.from(...)`.
+ */
+export interface DuplexLike extends NodeReadableLike, NodeWritableLike {}
+
+/** Two Node streams of bytes, one for each direction, such as the output and input of a child. */
+export interface NodeStreamPair {
+  readonly readable: NodeReadableLike;
+  readonly writable: NodeWritableLike;
+}
+
+/** Properties that only some streams have, such as sockets of the operating system. */
 export interface StreamExtras {
   allowHalfOpen?: boolean;
   readonly errored?: Error | null;

@@ -1,7 +1,15 @@
 import { kindOf, noBytes, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import { formatAddress, isSystemSocket, type DuplexLike, type StreamExtras } from './duplex-like.js';
+import {
+  formatAddress,
+  isDuplex,
+  isSystemSocket,
+  type DuplexLike,
+  type NodeStreamPair,
+  type StreamExtras,
+} from './duplex-like.js';
+import { JoinedStreams } from './joined-streams.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 
 export { isDuplex, type DuplexLike } from './duplex-like.js';
@@ -191,7 +199,8 @@ export class DuplexTransport implements Transport {
   }
 
   static #end(this: Owned): void {
-    this[owner].#onEnd();
+    // Bun emits `end` after `destroy()` too: that is not the end of the peer.
+    if (!this.destroyed) this[owner].#onEnd();
   }
 
   static #finish(this: Owned): void {
@@ -292,9 +301,9 @@ export class DuplexTransport implements Transport {
   }
 }
 
-/** Returns a transport over a Node duplex stream. */
-export function duplexTransport(stream: DuplexLike): Transport {
-  return new DuplexTransport(stream);
+/** Returns a transport over a Node duplex stream, or over two streams of Node. */
+export function duplexTransport(stream: DuplexLike | NodeStreamPair): Transport {
+  return new DuplexTransport(isDuplex(stream) ? stream : new JoinedStreams(stream));
 }
 
 function ignore(): void {

@@ -36,7 +36,7 @@ function layerOf(module) {
   // What `#files` leads to must not share a chunk with the code that imports `#files`.
   if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
   // The same holds for `#duplex`, whose form for Node uses the transport contract.
-  if (module.endsWith('/transport/to-transport.ts')) return 'carriers';
+  if (/\/transport\/(to-transport|web-streams)\.ts$/.test(module)) return 'carriers';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }

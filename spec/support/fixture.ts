@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect } from 'vitest';
 import type { CipherChoice } from '../../lib/crypto/choose-backend.js';
+import type { K4netErrorCode } from '../../lib/errors.js';
 import { connect, type EncryptedConnectOptions, type PlainConnectOptions } from '../../lib/net/connect.js';
 import { listen, type EncryptedListenOptions, type PlainListenOptions } from '../../lib/net/listen.js';
 import type { Server } from '../../lib/net/server.js';
@@ -20,14 +21,27 @@ import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-option
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import type { DuplexLike } from '../../lib/transport/duplex-like.js';
 import { memoryPair } from '../../lib/transport/memory.js';
+import { toTransport } from '../../lib/transport/to-transport.js';
 import type { Transport } from '../../lib/transport/transport.js';
 import { keys } from './keys.js';
 import { Relay, type Meddle } from './relay.js';
 import { until } from './sockets.js';
-import { listening, tcpPair, type StreamPair } from './streams.js';
+import {
+  childPairs,
+  listening,
+  nodeStreamPairs,
+  tcpPair,
+  type StreamPair,
+  webStreamPairs,
+} from './streams.js';
 
 /** The kind of a socket and of the connection below it. */
-export type SocketKind = 'plain in memory' | 'plain over TCP' | 'encrypted in memory' | 'encrypted over TCP';
+export type SocketKind =
+  | 'plain in memory'
+  | 'plain over TCP'
+  | 'encrypted in memory'
+  | 'encrypted over TCP'
+  | `${'plain' | 'encrypted'} over ${StreamKind}`;
 export const socketKinds: readonly SocketKind[] = [
   'plain in memory',
   'plain over TCP',
@@ -35,6 +49,15 @@ export const socketKinds: readonly SocketKind[] = [
   'encrypted over TCP',
 ];
 export const tcpKinds: readonly SocketKind[] = ['plain over TCP', 'encrypted over TCP'];
+
+/** Connections that have a stream for either direction. */
+const streamPairs = {
+  'Web Streams': webStreamPairs,
+  'Node streams': nodeStreamPairs,
+  'pipes of a child': childPairs,
+};
+export type StreamKind = keyof typeof streamPairs;
+export const streamKinds: readonly StreamKind[] = Object.keys(streamPairs) as StreamKind[];
 
 /** A connection between an encrypted client and an encrypted server. */
 export type Wire = 'memory' | 'TCP';
@@ -48,7 +71,7 @@ export const carriers: readonly Carrier[] = ['TCP', 'Unix socket'];
 export interface SocketPair {
   readonly near: LockedSocket;
   readonly far: LockedSocket;
-  /** Resets the connection without an end of stream. */
+  /** Cuts the connection: a reset, or an end inside of a message where there is none. */
   readonly cut: () => void;
 }
 
@@ -113,6 +136,11 @@ export class Fixture {
   constructor(...[kind = 'plain in memory', { cipher = 'auto' } = {}]: FixtureArguments) {
     this.#kind = kind;
     this.#cipher = cipher;
+  }
+
+  /** The error of the peer of a socket that is cut. */
+  get cutCode(): K4netErrorCode {
+    return /Node streams|pipes/.test(this.#kind) ? 'K4NET_TRUNCATED' : 'K4NET_CONNECTION';
   }
 
   /** Adds a cleanup. The last one that is added runs first. */
@@ -328,6 +356,21 @@ export class Fixture {
     far: DuplexLike | Transport;
     cut: () => void;
   }> {
+    const streamKind = streamKinds.find((each) => this.#kind.endsWith(` over ${each}`));
+    if (streamKind) {
+      const ends = await streamPairs[streamKind]();
+      this.onCleanup(ends.dispose);
+      const near = toTransport(ends.near);
+      const abort = (): void => {
+        near.abort();
+      };
+      // Without a reset, a cut is an end inside of a message, if the message still fits.
+      const breakOff = (): void => {
+        if (!near.write([Uint8Array.of(1)], abort)) abort();
+      };
+      const cut = this.cutCode === 'K4NET_TRUNCATED' ? breakOff : abort;
+      return { near, far: toTransport(ends.far), cut };
+    }
     if (this.#kind.endsWith('TCP')) {
       const { near, far, dispose } = await tcpPair();
       this.onCleanup(dispose);

@@ -4,9 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import type { NodeStreamPair } from '../../lib/transport/duplex-like.js';
+import type { WebStreamPair } from '../../lib/transport/web-streams.js';
 import { testCertificate, testKey } from './test-certificate.js';
 import { recordStderr } from './warnings.js';
 
@@ -46,22 +49,111 @@ export async function tlsPair(): Promise<StreamPair> {
   return { near, far, dispose: () => disposed(server, near, far) };
 }
 
+/** The two ends of one connection, each a stream for either direction. */
+export interface StreamPairs<Pair> {
+  readonly near: Pair;
+  readonly far: Pair;
+  readonly dispose: () => Promise<void>;
+}
+
+/** Web Streams in memory. */
+export function webStreamPairs(): StreamPairs<WebStreamPair> {
+  const [one, two] = [
+    new TransformStream<Uint8Array, Uint8Array>(),
+    new TransformStream<Uint8Array, Uint8Array>(),
+  ];
+  return {
+    near: { readable: one.readable, writable: two.writable },
+    far: { readable: two.readable, writable: one.writable },
+    dispose: () => Promise.resolve(),
+  };
+}
+
+/** Web Streams over loopback TCP. */
+export async function webTcpPairs(): Promise<StreamPairs<WebStreamPair>> {
+  const { near, far, dispose } = await tcpPair();
+  return { near: webStreamsOf(near), far: webStreamsOf(far), dispose };
+}
+
+/** The Web Streams of a socket. `Duplex.toWeb` of Node 20 and 22 loses ends and errors. */
+function webStreamsOf(socket: Socket): WebStreamPair {
+  socket.allowHalfOpen = true;
+  let reader: ReadableStreamDefaultController<Uint8Array> | undefined;
+  // A reset of a socket that waits to send its end would leave its handle open.
+  const cut = (): void => {
+    if (socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
+  };
+  const readable = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      reader = controller;
+      socket.on('data', (chunk: Buffer) => {
+        controller.enqueue(new Uint8Array(chunk));
+        if ((controller.desiredSize ?? 0) <= 0) socket.pause();
+      });
+      socket.on('end', () => {
+        controller.close();
+        reader = undefined;
+      });
+      socket.pause();
+    },
+    pull: () => void socket.resume(),
+    cancel: cut,
+  });
+  const writable = new WritableStream<Uint8Array>({
+    start: (controller) => {
+      socket.on('error', (error) => {
+        reader?.error(error);
+        controller.error(error);
+      });
+    },
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        socket.write(chunk, (error) => {
+          if (error) reject(error);
+          else resolve();
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        socket.end(resolve);
+      }),
+    abort: cut,
+  });
+  return { readable, writable };
+}
+
+/** Node streams: a TCP connection for each direction. */
+export async function nodeStreamPairs(): Promise<StreamPairs<NodeStreamPair>> {
+  const [one, two] = [await tcpPair(), await tcpPair()];
+  return {
+    near: { readable: one.near, writable: two.near },
+    far: { readable: two.far, writable: one.far },
+    dispose: async () => {
+      await Promise.all([one.dispose(), two.dispose()]);
+    },
+  };
+}
+
 /** The standard streams of a child process (near), which relays them to and from a pipe (far). */
-export function stdioPair(): Promise<StreamPair> {
+export function childPairs(): Promise<{
+  readonly near: NodeStreamPair;
+  readonly far: Duplex;
+  readonly dispose: () => Promise<void>;
+}> {
   const relay = fileURLToPath(new URL('relay.mjs', import.meta.url));
   const child = spawn(process.execPath, [relay], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   recordStderr(child);
   const far = child.stdio[3] as Duplex;
-  const near = Duplex.from({ readable: child.stdout, writable: child.stdin });
   const exited = once(child, 'exit');
   return Promise.resolve({
-    near,
+    near: { readable: child.stdout, writable: child.stdin },
     far,
     dispose: async () => {
-      far.on('error', () => undefined);
-      near.on('error', () => undefined);
-      far.destroy();
-      near.destroy();
+      for (const stream of [far, child.stdin, child.stdout]) {
+        stream.on('error', () => undefined);
+        stream.destroy();
+      }
       child.kill('SIGKILL');
       await exited;
     },

@@ -166,6 +166,19 @@ describe('DuplexTransport: a stream that fails', () => {
     expect(sink.events).toEqual(['close']);
   });
 
+  it('does not take an end that follows destroy() for the end of the peer', async () => {
+    // Bun emits it; here the test does.
+    const stream = scripted();
+    const sink = new RecordingSink();
+    new DuplexTransport(stream).attach(sink);
+    await turns(2);
+    stream.destroy();
+    stream.emit('end');
+    await sink.untilClose();
+    expect(sink.cause).toMatchObject({ code: 'K4NET_CONNECTION' });
+    expect(sink.events).toEqual(['close']);
+  });
+
   it('carries the system error of a reset', async () => {
     const tcp = await tcpPair();
     pair = tcp;
