@@ -46,7 +46,8 @@ export interface WebSocketLike {
   readonly readyState: number;
   readonly bufferedAmount: number;
   binaryType: string;
-  send(data: Uint8Array): void;
+  /** Also takes a view of the buffer, as in every WebSocket. */
+  send(data: ArrayBuffer): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: string, listener: (event: object) => void): void;
 }
@@ -139,7 +140,8 @@ class WebSocketCarrier implements MessageCarrier {
   }
 
   send(message: Bytes): void {
-    this.#socket.send(message);
+    // The types of WebSockets disagree about views, so the public one names only the buffer.
+    this.#socket.send(message as never);
   }
 
   close(clean: boolean): void {
