@@ -35,6 +35,8 @@ function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
   // What `#files` leads to must not share a chunk with the code that imports `#files`.
   if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
+  // The same holds for `#duplex`, whose form for Node uses the transport contract.
+  if (module.endsWith('/transport/to-transport.ts')) return 'carriers';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }
