@@ -33,6 +33,8 @@ export type {
   WebStreamPair,
   WritableStreamLike,
 } from './transport/web-streams.js';
+export type { MessagePortLike } from './transport/message-port.js';
+export type { WebSocketLike } from './transport/web-socket.js';
 export { memoryPair } from './transport/memory.js';
 export { LockedSocket } from './sockets/locked-socket.js';
 export type { LockedSocketOptions, RecvOptions, SendOptions } from './sockets/locked-socket-options.js';

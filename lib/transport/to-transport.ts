@@ -1,11 +1,16 @@
 import { duplexTransport } from '#duplex';
 import { kindOf } from '../util/bytes.js';
 import { isDuplex, type DuplexLike } from './duplex-like.js';
+import { isMessagePort, MessagePortTransport, type MessagePortLike } from './message-port.js';
 import type { Transport } from './transport.js';
+import { isWebSocket, WebSocketTransport, type WebSocketLike } from './web-socket.js';
 import { isStreamPair, streamPairTransport, type StreamPair } from './web-streams.js';
 
-/** A connection that a socket can be made over. */
-export type Carrier = Transport | DuplexLike | StreamPair;
+/**
+ * A connection that a socket can be made over: a Node stream, a pair of streams, a WebSocket, a
+ * message port or worker, or a {@link Transport}.
+ */
+export type Carrier = Transport | DuplexLike | StreamPair | WebSocketLike | MessagePortLike;
 
 /**
  * Returns the transport over a carrier. The transport owns the carrier from here on. Carriers are
@@ -18,5 +23,9 @@ export function toTransport(carrier: Carrier): Transport {
   if (typeof carrier === 'object' && (carrier as unknown) !== null && 'attach' in carrier) return carrier;
   if (isDuplex(carrier)) return duplexTransport(carrier);
   if (isStreamPair(carrier)) return streamPairTransport(carrier);
-  throw new TypeError(`a socket needs a duplex stream or a transport, not ${kindOf(carrier)}`);
+  if (isWebSocket(carrier)) return new WebSocketTransport(carrier);
+  if (isMessagePort(carrier)) return new MessagePortTransport(carrier);
+  throw new TypeError(
+    `a socket needs a stream, a pair of streams, a WebSocket, a message port or a transport, not ${kindOf(carrier)}`,
+  );
 }

@@ -1,10 +1,10 @@
 import { duplexTransport } from '#duplex';
 import { K4netError, wrapError } from '../errors.js';
-import { nextTurn } from '../platform/runtime.js';
+import { allocateUnsafe, nextTurn } from '../platform/runtime.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import type { NodeStreamPair } from './duplex-like.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
-import { WriteQueue, type Taken } from './write-queue.js';
+import { WriteQueue } from './write-queue.js';
 
 /** The part of a `ReadableStream` of bytes that the library uses. */
 export interface ReadableStreamLike {
@@ -200,21 +200,22 @@ export class WebStreamTransport implements Transport {
 
   #send(): void {
     while (!this.#queue.isEmpty && this.#inFlight <= maxInFlight - maxChunk) {
-      const taken = this.#queue.take(maxChunk);
-      // The stream may transfer the chunk, which then has no length.
-      const cost = costOf(taken.chunk);
-      this.#inFlight += cost;
       // A copy, since an identity stream passes its chunks on to a reader, who keeps them.
-      this.#writer.write(taken.chunk).then(() => {
+      const chunk = allocateUnsafe(Math.min(maxChunk, this.#queue.length));
+      const done = this.#queue.fill(chunk, 0);
+      // The stream may transfer the chunk, which then has no length.
+      const cost = costOf(chunk);
+      this.#inFlight += cost;
+      this.#writer.write(chunk).then(() => {
         this.#inFlight -= cost;
-        this.#onWritten(taken);
+        this.#onWritten(done);
       }, this.#onFailure);
     }
     // The promise `closed` of the writer settles with the result.
     if (this.#ending && this.#queue.isEmpty) this.#writer.close().catch(ignore);
   }
 
-  #onWritten({ done }: Taken): void {
+  #onWritten(done: readonly (() => void)[]): void {
     for (const each of done) if (!this.#gone) each();
     if (this.#gone) return;
     this.#send();

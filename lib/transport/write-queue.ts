@@ -1,16 +1,9 @@
-import { allocateUnsafe } from '../platform/runtime.js';
-import { type Bytes, viewOf } from '../util/bytes.js';
+import { viewOf, type Bytes } from '../util/bytes.js';
 import { Fifo } from '../util/fifo.js';
 
 interface Write {
   readonly parts: readonly Bytes[];
   readonly done: (() => void) | undefined;
-}
-
-/** Bytes copied out of the queue, and the callbacks of the writes that end with them. */
-export interface Taken {
-  readonly chunk: Bytes;
-  readonly done: readonly (() => void)[];
 }
 
 /**
@@ -28,16 +21,23 @@ export class WriteQueue {
     return this.#writes.length === 0;
   }
 
+  /** Bytes in the queue. */
+  get length(): number {
+    return this.#length;
+  }
+
   push(parts: readonly Bytes[], done: (() => void) | undefined): void {
     this.#writes.push({ parts, done });
     for (const part of parts) this.#length += part.length;
   }
 
-  /** Copies the next bytes, `limit` at most, into a chunk of their own. Short writes share one. */
-  take(limit: number): Taken {
-    const chunk = allocateUnsafe(Math.min(limit, this.#length));
+  /**
+   * Moves the next bytes of the queue to the target, from an offset to its end. Short writes share
+   * the target. Returns the callbacks of the writes that end there.
+   */
+  fill(target: Bytes, from: number): readonly (() => void)[] {
     const done: (() => void)[] = [];
-    let filled = 0;
+    let filled = from;
     for (let write = this.#writes.peek(); write; write = this.#writes.peek()) {
       const part = write.parts[this.#part];
       if (part === undefined) {
@@ -46,16 +46,16 @@ export class WriteQueue {
         if (write.done) done.push(write.done);
         continue;
       }
-      const end = Math.min(part.length, this.#offset + chunk.length - filled);
-      chunk.set(viewOf(part, this.#offset, end), filled);
+      const end = Math.min(part.length, this.#offset + target.length - filled);
+      target.set(end - this.#offset === part.length ? part : viewOf(part, this.#offset, end), filled);
       filled += end - this.#offset;
       this.#offset = end;
       if (end < part.length) break;
       this.#part += 1;
       this.#offset = 0;
     }
-    this.#length -= filled;
-    return { chunk, done };
+    this.#length -= filled - from;
+    return done;
   }
 
   clear(): void {

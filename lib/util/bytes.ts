@@ -71,6 +71,11 @@ export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
 
+/** Whether a value is an `ArrayBuffer`, also one of another realm, such as a frame. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
+}
+
 /** Bytes by which a buffer may exceed twice the kept bytes before they are copied. */
 const spareBytes = 64;
 

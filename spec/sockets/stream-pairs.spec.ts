@@ -1,9 +1,8 @@
 import { describeSocket } from '../conformance/socket-suite.js';
-import { streamKinds } from '../support/fixture.js';
 
-for (const kind of streamKinds) {
-  describeSocket(`LockedSocket over ${kind}`, `plain over ${kind}`);
+for (const medium of ['over Web Streams', 'over Node streams', 'over pipes of a child'] as const) {
+  describeSocket(`LockedSocket ${medium}`, `plain ${medium}`);
   for (const cipher of ['node', 'webcrypto'] as const) {
-    describeSocket(`EncryptedSocket (${cipher}) over ${kind}`, `encrypted over ${kind}`, { cipher });
+    describeSocket(`EncryptedSocket (${cipher}) ${medium}`, `encrypted ${medium}`, { cipher });
   }
 }

@@ -19,29 +19,15 @@ import type {
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { DuplexLike } from '../../lib/transport/duplex-like.js';
-import { memoryPair } from '../../lib/transport/memory.js';
-import { toTransport } from '../../lib/transport/to-transport.js';
-import type { Transport } from '../../lib/transport/transport.js';
+import type { Carrier } from '../../lib/transport/to-transport.js';
 import { keys } from './keys.js';
+import { inMemory, media, withoutReset, type Connection, type Medium } from './media.js';
 import { Relay, type Meddle } from './relay.js';
 import { until } from './sockets.js';
-import {
-  childPairs,
-  listening,
-  nodeStreamPairs,
-  tcpPair,
-  type StreamPair,
-  webStreamPairs,
-} from './streams.js';
+import { listening, tcpPair, type StreamPair } from './streams.js';
 
 /** The kind of a socket and of the connection below it. */
-export type SocketKind =
-  | 'plain in memory'
-  | 'plain over TCP'
-  | 'encrypted in memory'
-  | 'encrypted over TCP'
-  | `${'plain' | 'encrypted'} over ${StreamKind}`;
+export type SocketKind = `${'plain' | 'encrypted'} ${Medium}`;
 export const socketKinds: readonly SocketKind[] = [
   'plain in memory',
   'plain over TCP',
@@ -50,22 +36,13 @@ export const socketKinds: readonly SocketKind[] = [
 ];
 export const tcpKinds: readonly SocketKind[] = ['plain over TCP', 'encrypted over TCP'];
 
-/** Connections that have a stream for either direction. */
-const streamPairs = {
-  'Web Streams': webStreamPairs,
-  'Node streams': nodeStreamPairs,
-  'pipes of a child': childPairs,
-};
-export type StreamKind = keyof typeof streamPairs;
-export const streamKinds: readonly StreamKind[] = Object.keys(streamPairs) as StreamKind[];
-
 /** A connection between an encrypted client and an encrypted server. */
 export type Wire = 'memory' | 'TCP';
 export const wires: readonly Wire[] = ['memory', 'TCP'];
 
 /** An address that a server can listen on. */
-export type Carrier = 'TCP' | 'Unix socket';
-export const carriers: readonly Carrier[] = ['TCP', 'Unix socket'];
+export type Listening = 'TCP' | 'Unix socket';
+export const carriers: readonly Listening[] = ['TCP', 'Unix socket'];
 
 /** Two connected sockets. */
 export interface SocketPair {
@@ -140,7 +117,9 @@ export class Fixture {
 
   /** The error of the peer of a socket that is cut. */
   get cutCode(): K4netErrorCode {
-    return /Node streams|pipes/.test(this.#kind) ? 'K4NET_TRUNCATED' : 'K4NET_CONNECTION';
+    return withoutReset.some((medium) => this.#kind.endsWith(medium))
+      ? 'K4NET_TRUNCATED'
+      : 'K4NET_CONNECTION';
   }
 
   /** Adds a cleanup. The last one that is added runs first. */
@@ -179,7 +158,7 @@ export class Fixture {
   }
 
   /** An unused address to listen on. */
-  async listenAddress(carrier: Carrier): Promise<{ port: number } | { path: string }> {
+  async listenAddress(carrier: Listening): Promise<{ port: number } | { path: string }> {
     return carrier === 'TCP' ? { port: 0 } : { path: await this.socketPath() };
   }
 
@@ -210,11 +189,7 @@ export class Fixture {
   }
 
   /** A socket of the kind of this fixture over one end of a connection. */
-  socketOver(
-    end: DuplexLike | Transport,
-    side: 'client' | 'server',
-    options: LockedSocketOptions = {},
-  ): LockedSocket {
+  socketOver(end: Carrier, side: 'client' | 'server', options: LockedSocketOptions = {}): LockedSocket {
     if (this.#kind.startsWith('plain')) return this.keep(new LockedSocket(end, options));
     const cipher = this.#cipher;
     return this.keep(
@@ -351,45 +326,12 @@ export class Fixture {
     return raw;
   }
 
-  async #connection(): Promise<{
-    near: DuplexLike | Transport;
-    far: DuplexLike | Transport;
-    cut: () => void;
-  }> {
-    const streamKind = streamKinds.find((each) => this.#kind.endsWith(` over ${each}`));
-    if (streamKind) {
-      const ends = await streamPairs[streamKind]();
-      this.onCleanup(ends.dispose);
-      const near = toTransport(ends.near);
-      const abort = (): void => {
-        near.abort();
-      };
-      // Without a reset, a cut is an end inside of a message, if the message still fits.
-      const breakOff = (): void => {
-        if (!near.write([Uint8Array.of(1)], abort)) abort();
-      };
-      const cut = this.cutCode === 'K4NET_TRUNCATED' ? breakOff : abort;
-      return { near, far: toTransport(ends.far), cut };
-    }
-    if (this.#kind.endsWith('TCP')) {
-      const { near, far, dispose } = await tcpPair();
-      this.onCleanup(dispose);
-      return { near, far, cut: () => near.resetAndDestroy() };
-    }
-    const { near, far } = inMemory();
-    return {
-      near,
-      far,
-      cut: () => {
-        near.abort();
-      },
-    };
+  async #connection(): Promise<Connection> {
+    const medium = this.#kind.replace(/^\w+ /, '') as Medium;
+    const connection = await media[medium]();
+    if (connection.dispose) this.onCleanup(connection.dispose);
+    return connection;
   }
-}
-
-function inMemory(): { near: Transport; far: Transport } {
-  const [near, far] = memoryPair();
-  return { near, far };
 }
 
 const handleKinds = ['TCPSocketWrap', 'TCPServerWrap', 'TCPConnectWrap', 'PipeServerWrap', 'PipeConnectWrap'];
