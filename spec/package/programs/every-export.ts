@@ -40,6 +40,7 @@ import {
   type AddressOptions,
   type WebSocketSource,
   type WebSocketServerLike,
+  type WebSocketLike,
   type WebSocketListenOptions,
   type WebSocketDialOptions,
   type WebSocketClass,
@@ -188,7 +189,8 @@ export async function webSockets(
   const sock: EstablishedSocket = await connect('wss://example.com/chat', { webSocket });
   const plain: LockedSocket = await connect(url, { plain: true });
   const urls: readonly string[] = server.urls;
-  return [servers, sock, plain, urls];
+  const bare: WebSocketLike = new ownClass('wss://example.com/', [] as never, {} as never);
+  return [servers, sock, plain, urls, new LockedSocket(bare)];
 }
 
 export async function network(signal: AbortSignalLike): Promise<unknown[]> {
