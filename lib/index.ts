@@ -87,13 +87,21 @@ export type { PaddingPolicy } from './session/record/padding.js';
 export { fileKnownHosts } from '#files';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
-export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions } from './net/connect.js';
+export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
-export { Server, type ServerCloseOptions } from './net/server.js';
+export { Server, type AcceptOptions, type ServerCloseOptions } from './net/server.js';
 export type { ConnectionHandler, HandlerContext, ServeOptions } from './net/handlers.js';
 export type { Address, AddressOptions } from './net/address.js';
 export type { RetryOptions } from './net/retry.js';
+export type { WebSocketClass, WebSocketDialOptions } from './net/web-socket-options.js';
+export type {
+  HttpServerLike,
+  UpgradeRequestLike,
+  WebSocketListenOptions,
+  WebSocketServerLike,
+  WebSocketSource,
+} from './net/web-socket-source.js';
 export { BinaryReader } from './binary/reader.js';
 export { BinaryWriter } from './binary/writer.js';
 export { BinaryEditor, type BinaryEditorConstructor } from './binary/editor.js';

@@ -1,141 +1,20 @@
-import { K4netError, systemCode } from '../errors.js';
-import { builtin, platform, type NodeServer, type NodeSocket } from '../platform/runtime.js';
-import { withFileLock, type LockHeld } from '../trust/file-lock.js';
-import { withOptions } from '../util/options.js';
-import { describeAddress, type Address } from './address.js';
+import type { Address } from './address.js';
+import type { Listener } from './listener.js';
+import { TcpListener } from './tcp-listener.js';
+import { WebSocketListener } from './web-socket-listener.js';
+import type { WebSocketSource } from './web-socket-source.js';
 
-/**
- * Options of node:net for the connections of both sides. `keepAliveInitialDelay` is in
- * milliseconds.
- */
-const socketOptions = {
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: 60_000,
-};
+// The form of `#net` for Node, Bun and Deno: TCP, Unix sockets, Windows pipes, WebSockets.
 
-/**
- * Opens one connection over TCP or to a path. Rejects with `K4NET_CONNECT`, or with the reason of
- * the signal.
- */
-export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket> {
-  const { connect } = builtin('node:net', 'a connection');
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const socket = connect(withOptions({ ...address, ...socketOptions }));
-    const onAbort = (): void => {
-      socket.destroy();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', onAbort);
-    // This listener stays: until the socket has a new owner, nothing else handles its errors.
-    socket.on('error', (error) => {
-      signal.removeEventListener('abort', onAbort);
-      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
-      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
-    });
-    socket.once('connect', () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(socket);
-    });
-  });
+export { dialTcp } from './tcp-dial.js';
+export { newWebSocket } from './node-web-socket.js';
+
+/** @throws K4netError `K4NET_UNSUPPORTED` where the runtime has no node:net. */
+export function listenOn(address: Address): Listener {
+  return new TcpListener(address);
 }
 
-/** Makes a listener that does not listen yet. */
-export function createListener(): NodeServer {
-  const { createServer } = builtin('node:net', 'a server');
-  const listener = createServer(withOptions({ ...socketOptions, pauseOnConnect: true }));
-  // Node reads this property of the listener through `Object.prototype`.
-  listener.maxConnections = Infinity;
-  return listener;
-}
-
-/**
- * Makes a listener listen on a TCP port or a path. Rejects with the system's error, or with an
- * error of the file lock.
- */
-export function bind(listener: NodeServer, address: Address): Promise<void> {
-  if ('path' in address && platform() !== 'win32') return bindUnix(listener, address.path);
-  return bindOnce(listener, address);
-}
-
-async function bindOnce(listener: NodeServer, address: Address): Promise<void> {
-  await checkPermission(address);
-  return new Promise((resolve, reject) => {
-    listener.once('error', reject);
-    listener.listen(address, () => {
-      listener.removeListener('error', reject);
-      resolve();
-    });
-  });
-}
-
-interface DenoHost {
-  readonly Deno?: {
-    readonly permissions: {
-      request(permission: { name: 'net'; host: string }): Promise<{ readonly state: string }>;
-    };
-  };
-}
-
-/** Without the permission, `listen` of Deno throws in a later turn, where nothing can catch it. */
-async function checkPermission(address: Address): Promise<void> {
-  const { Deno } = globalThis as DenoHost;
-  if (!Deno || 'path' in address) return;
-  const host = describeAddress(address);
-  const { state } = await Deno.permissions.request({ name: 'net', host });
-  if (state !== 'granted') throw new Error(`Deno does not permit it: run with --allow-net=${host}`);
-}
-
-/**
- * Binds a Unix socket, and replaces the stale socket file of a server that is gone. Windows pipes
- * leave no file.
- *
- * All of it happens under the file lock `<path>.lock`. Otherwise, if two processes find the same
- * stale file, the second could remove the socket file that the first has made. And a socket that is
- * bound but does not listen yet looks stale.
- */
-function bindUnix(listener: NodeServer, path: string): Promise<void> {
-  const address = withOptions({ path });
-  return withFileLock(path, async (held) => {
-    try {
-      await bindOnce(listener, address);
-    } catch (error) {
-      if (systemCode(error) !== 'EADDRINUSE' || !(await removeStaleSocket(path, held))) throw error;
-      await bindOnce(listener, address);
-    }
-  });
-}
-
-/**
- * Removes the socket file of a server that is gone. Keeps a socket that accepts connections, a file
- * of another kind, and a file that was made in the meantime. Returns whether the path is free now.
- */
-async function removeStaleSocket(path: string, held: LockHeld): Promise<boolean> {
-  const { lstat, unlink } = builtin('node:fs', 'a Unix socket').promises;
-  const found = await lstat(path).catch(() => undefined);
-  if (!found) return true;
-  if (!found.isSocket() || (await isAlive(path)) || !(await held())) return false;
-  const now = await lstat(path).catch(() => undefined);
-  if (now && (now.ino !== found.ino || now.ctimeMs !== found.ctimeMs)) return false;
-  try {
-    await unlink(path);
-  } catch (error) {
-    return systemCode(error) === 'ENOENT';
-  }
-  return true;
-}
-
-/**
- * Only a refused connection proves that no server listens. With any other error there may be one.
- */
-async function isAlive(path: string): Promise<boolean> {
-  try {
-    const socket = await dial(withOptions({ path }), new AbortController().signal);
-    socket.destroy();
-    return true;
-  } catch (error) {
-    return systemCode(error instanceof Error ? error.cause : undefined) !== 'ECONNREFUSED';
-  }
+/** @throws TypeError or RangeError for an invalid option. */
+export function listenForWebSockets(source: WebSocketSource): Listener {
+  return new WebSocketListener(source);
 }

@@ -1,6 +1,7 @@
 import type * as Crypto from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type * as Fs from 'node:fs';
+import type * as Http from 'node:http';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
@@ -25,6 +26,7 @@ export interface Builtins {
   readonly 'node:crypto': typeof Crypto;
   readonly 'node:events': typeof EventEmitter;
   readonly 'node:fs': typeof Fs;
+  readonly 'node:http': typeof Http;
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
@@ -36,6 +38,10 @@ export interface Builtins {
 export type NodeSocket = Net.Socket;
 /** A listening socket of Node. */
 export type NodeServer = Net.Server;
+/** An HTTP server of Node. */
+export type NodeHttpServer = Http.Server;
+/** A request that an HTTP server of Node has received. */
+export type NodeRequest = Http.IncomingMessage;
 
 interface NodeHost extends WebHost {
   readonly process?: {
@@ -46,6 +52,7 @@ interface NodeHost extends WebHost {
     readonly geteuid?: () => number;
     readonly platform?: string;
     readonly release?: { readonly name?: string };
+    readonly versions?: Readonly<Record<'node' | 'bun' | 'deno', string | undefined>>;
   };
   readonly Buffer?: { allocUnsafeSlow(length: number): Uint8Array };
   readonly setImmediate?: (task: () => void) => unknown;
@@ -61,6 +68,12 @@ export function findBuiltin<K extends keyof Builtins>(name: K): Builtins[K] | un
 /** The value of an environment variable; undefined if it is not set or the runtime has none. */
 export function environment(name: string): string | undefined {
   return host.process?.env?.[name];
+}
+
+/** Whether the runtime is Node itself, and not one that has its modules too. */
+export function isNode(): boolean {
+  const { node, bun, deno } = host.process?.versions ?? {};
+  return node !== undefined && bun === undefined && deno === undefined;
 }
 
 /** The operating system by Node's name for it, or an empty string. */

@@ -10,10 +10,8 @@ import { FlowGate } from './record/flow-gate.js';
 import type { Session } from './session.js';
 
 /**
- * A transport over another one that encrypts everything: first the handshake, then records. See
- * "Units", "Records" and "Closing" in docs/protocol.md.
- *
- * The handshake begins with `start` or the first `write`.
+ * A transport over another one that encrypts everything. `start` or the first `write` begins the
+ * handshake. See "Units", "Records" and "Closing" in docs/protocol.md.
  */
 export class SecureTransport implements Transport {
   readonly encrypted = true;
@@ -67,6 +65,11 @@ export class SecureTransport implements Transport {
   /** The session, once its handshake has succeeded. */
   get session(): Session | undefined {
     return this.#session;
+  }
+
+  /** Resolves when the transport below is gone. */
+  get whenGone(): Promise<void> {
+    return this.#below.whenGone;
   }
 
   /** Begins the handshake, unless it has begun. */

@@ -35,8 +35,17 @@ import {
   TooLargeError,
   TypedQueue,
   type AbortSignalLike,
+  type AcceptOptions,
   type Address,
   type AddressOptions,
+  type WebSocketSource,
+  type WebSocketServerLike,
+  type WebSocketListenOptions,
+  type WebSocketDialOptions,
+  type WebSocketClass,
+  type UrlLike,
+  type UpgradeRequestLike,
+  type HttpServerLike,
   type BinaryEditorConstructor,
   type EstablishedSocket,
   type GivenAbortSignal,
@@ -44,6 +53,13 @@ import {
   type CallbackAnswer,
   type Carrier,
   type MessagePortLike,
+  type NodeReadableLike,
+  type NodeStreamPair,
+  type NodeWritableLike,
+  type ReadableStreamLike,
+  type StreamPair,
+  type WebStreamPair,
+  type WritableStreamLike,
   type WebSocketLike,
   type CloseInfo,
   type CloseOptions,
@@ -135,6 +151,17 @@ import {
 
 export const carriersOf = (webSocket: WebSocketLike, port: MessagePortLike): Carrier[] => [webSocket, port];
 
+export const pairsOf = (
+  webReadable: ReadableStreamLike,
+  webWritable: WritableStreamLike,
+  nodeReadable: NodeReadableLike,
+  nodeWritable: NodeWritableLike,
+): StreamPair[] => {
+  const web: WebStreamPair = { readable: webReadable, writable: webWritable };
+  const node: NodeStreamPair = { readable: nodeReadable, writable: nodeWritable };
+  return [web, node];
+};
+
 export async function sockets(stream: Carrier, signal: AbortSignalLike): Promise<unknown[]> {
   const options: LockedSocketOptions = { recvSize: 1, maxSize: 2, highWaterMark: 3, allowHalfOpen: true };
   const [one, other]: [Transport, Transport] = memoryPair();
@@ -164,6 +191,27 @@ export async function sockets(stream: Carrier, signal: AbortSignalLike): Promise
   const code: K4netErrorCode = info.code;
   const error: K4netError | undefined = info.error;
   return [messages, perhaps, sent, text, state, stats.bytesSent, code, error?.cause, third.bufferedAmount];
+}
+
+export async function webSockets(
+  httpServer: HttpServerLike,
+  webSocketServer: WebSocketServerLike,
+  ownClass: WebSocketClass,
+  url: UrlLike,
+): Promise<unknown[]> {
+  const address = (request: UpgradeRequestLike): string => request.socket.remoteAddress ?? 'unknown';
+  const options: WebSocketListenOptions = { server: httpServer, path: '/chat', origins: '*', address };
+  const sources: WebSocketSource[] = [httpServer, webSocketServer, options];
+  const servers = sources.map((webSocket) => listen({ webSocket, ephemeralKey: true }));
+  const server: Server<EstablishedSocket> = await listen({ webSocket: false, ephemeralKey: true });
+  const accepting: AcceptOptions = { address: '192.0.2.1' };
+  server.accept(memoryPair()[0], accepting);
+  const webSocket: WebSocketDialOptions = { class: ownClass, protocols: ['one'], options: {} };
+  const sock: EstablishedSocket = await connect('wss://example.com/chat', { webSocket });
+  const plain: LockedSocket = await connect(url, { plain: true });
+  const urls: readonly string[] = server.urls;
+  const bare: WebSocketLike = new ownClass('wss://example.com/', [] as never, {} as never);
+  return [servers, sock, plain, urls, new LockedSocket(bare)];
 }
 
 export async function network(signal: AbortSignalLike): Promise<unknown[]> {
