@@ -1,4 +1,5 @@
 import { checkKeyPairSource, importKeyPair } from '../crypto/key-pair.js';
+import { checkWebCrypto } from '../crypto/suite.js';
 import { ClientHandshake } from '../session/handshake/client.js';
 import { checkClientOptions, checkServerOptions, type SessionOptions } from '../session/handshake/options.js';
 import type { Handshake } from '../session/handshake/machine.js';
@@ -51,6 +52,7 @@ export class ClientPlan implements PeerPlan {
   }
 
   async begin(): Promise<Handshake> {
+    checkWebCrypto();
     const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
     const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
     const { serverKey, pin } = (this.#trust = await decideTrust(this.#choices, this.#storeName));
@@ -104,6 +106,7 @@ export class ServerPlan implements PeerPlan {
   }
 
   async begin(): Promise<Handshake> {
+    checkWebCrypto();
     const { clientAuth, authorize, serverNames } = this.#choices;
     const hooks = this.#hooks;
     return new ServerHandshake({

@@ -24,7 +24,7 @@ export const publicEntries = namesIn(exports);
 const command = 'cli/main';
 const firstOfPage = 'lib/sockets/encrypted-socket.ts';
 /** Modules that the entry exports and that a page otherwise uses in a handshake only. */
-const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts'];
+const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts', 'trust/stores'];
 const codecNamespace = 'codec/combinators';
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
@@ -34,7 +34,7 @@ const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name
 function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
   // What `#files` leads to must not share a chunk with the code that imports `#files`.
-  if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
+  if (folder === 'trust' && !/\/(server-\w+|stores)\.ts$/.test(module) && !seams.has(module)) return 'stores';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }
@@ -87,11 +87,11 @@ const exportConstants = {
       : undefined,
   renderChunk(code, { name, exports: names }) {
     if (!usedLater.includes(name)) return undefined;
-    const from = /^import \{[^}]*\} from ("[^"]+");\s*export \{[^}]*\};\s*$/.exec(code)?.[1];
-    if (from === undefined) throw new Error(`${name} is not a list of exports`);
-    const imported = names.map((each) => `${each} as _${each}`).join(', ');
-    const constants = names.map((each) => `export const ${each} = _${each};\n`).join('');
-    return { code: `import { ${imported} } from ${from};\n${constants}`, map: { mappings: '' } };
+    const imports = /^((?:import \{[^}]*\} from "[^"]+";\s*)+)export \{[^}]*\};\s*$/.exec(code)?.[1];
+    if (imports === undefined) throw new Error(`${name} is not a list of exports`);
+    const constants = names.map((each) => `const _${each} = ${each};\n`).join('');
+    const exported = names.map((each) => `_${each} as ${each}`).join(', ');
+    return { code: `${imports}${constants}export { ${exported} };\n`, map: { mappings: '' } };
   },
 };
 
