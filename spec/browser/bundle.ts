@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { root } from '../support/dist.js';
@@ -44,11 +43,4 @@ export async function bundleOfPage(name: string): Promise<Bundle> {
     logLevel: 'error',
   });
   return new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
-}
-
-/** The path of the built package for pages without a bundler. */
-export function builtForPages(): string {
-  const folder = join(root, 'dist/web');
-  if (existsSync(folder)) return folder;
-  throw new Error('there is no dist/web: run "npm run build" first');
 }

@@ -30,6 +30,7 @@ function isProgram(file) {
  * removes the profile. Every `newContext()` of it has storage of its own.
  *
  * @param {readonly string[]} [args] - further arguments of Chromium.
+ * @returns {Promise<Browser>}
  */
 export async function startChromium(args = []) {
   const executablePath = findChromium();
@@ -42,9 +43,10 @@ export async function startChromium(args = []) {
 export const places = /** @type {const} */ (['page', 'worker']);
 
 /**
- * Opens a page of a site, and runs a module in it or in a worker that it starts.
+ * Opens a page of a site, and runs a module in it or in a worker that it starts. The module sets
+ * `placeReady` of the global scope as its last step.
  *
- * @param {{ newPage(): Promise<any> }} context - of the browser.
+ * @param {BrowserContext} context
  * @param {string} origin - of the site.
  * @param {string} script - path of the module.
  * @param {'page' | 'worker'} place
@@ -66,13 +68,37 @@ export async function openPlace(context, origin, script, place = 'page') {
     await page.evaluate((url) => void new Worker(url, { type: 'module' }), script);
     scope = await started;
   }
+  await scope.evaluate(async () => {
+    while (!globalThis.placeReady) await new Promise((resolve) => setTimeout(resolve, 10));
+  });
   return { page, problems, evaluate: (task, value) => scope.evaluate(task, value) };
 }
 
+// The part of Playwright that TypeScript sees: the types must not depend on whether it is installed.
+
 /**
- * @typedef {object} Place
- * @property {any} page - the page of Playwright.
- * @property {string[]} problems - errors, and warnings and errors on the console, so far.
+ * @typedef {object} Browser
+ * @property {() => Promise<BrowserContext>} newContext - with storage of its own.
+ * @property {() => Promise<void>} close
+ *
+ * @typedef {object} BrowserContext
+ * @property {() => Promise<Page>} newPage
+ * @property {() => Promise<void>} close
+ *
+ * @typedef {object} Frame
  * @property {<V, R>(task: (value: V) => R | Promise<R>, value?: V) => Promise<R>} evaluate - runs a function in
- * the page or the worker. It sees no variable of its surroundings.
+ * it. The function sees no variable of its surroundings; value and result are copies.
+ *
+ * @typedef {Frame & PageOnly} Page
+ *
+ * @typedef {object} PageOnly
+ * @property {() => Frame[]} frames - the page itself and the frames in it.
+ * @property {() => Promise<void>} bringToFront
+ * @property {() => Promise<void>} close
+ *
+ * @typedef {Frame & PlaceOnly} Place - a page or a worker.
+ *
+ * @typedef {object} PlaceOnly
+ * @property {Page} page
+ * @property {string[]} problems - errors, and warnings and errors on the console, so far.
  */

@@ -4,6 +4,10 @@ import { openPlace, places, startChromium } from './chromium.js';
 import type { PageTests } from './page/vitest.js';
 import { startSite } from './site.js';
 
+interface Scope {
+  readonly pageTests: PageTests;
+}
+
 const chromium = await startChromium();
 const site = await startSite({ '/tests/': await bundleOfPage('conformance') });
 afterAll(async () => {
@@ -14,11 +18,7 @@ afterAll(async () => {
 for (const place of places) {
   const context = await chromium.newContext();
   const { evaluate, problems } = await openPlace(context, site.origin, '/tests/conformance.js', place);
-  const tests = await evaluate(async () => {
-    const scope = globalThis as { pageTests?: PageTests };
-    while (!scope.pageTests) await new Promise((resolve) => setTimeout(resolve, 10));
-    return scope.pageTests.list();
-  });
+  const tests = await evaluate(() => (globalThis as unknown as Scope).pageTests.list());
 
   describe(`in a ${place}`, () => {
     it('there are tests', () => {
@@ -27,10 +27,7 @@ for (const place of places) {
 
     for (const [index, { title, skipped }] of tests.entries()) {
       it.skipIf(skipped)(title, async () => {
-        const failed = await evaluate(
-          (each) => (globalThis as unknown as { pageTests: PageTests }).pageTests.run(each),
-          index,
-        );
+        const failed = await evaluate((each) => (globalThis as unknown as Scope).pageTests.run(each), index);
         if (failed !== undefined) expect.fail(failed);
         expect(problems.splice(0)).toEqual([]);
       });

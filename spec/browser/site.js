@@ -10,9 +10,11 @@ const types = {
   '.css': 'text/css; charset=utf-8',
   '.map': 'application/json',
 };
-const isolation = {
+const headers = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
+  // A sandboxed frame is of another origin.
+  'access-control-allow-origin': '*',
   'cache-control': 'no-store',
 };
 const emptyPage = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>k4net</title>';
@@ -26,7 +28,7 @@ const emptyPage = '<!doctype html><meta charset="utf-8"><link rel="icon" href="d
 export async function startSite(routes) {
   const server = createServer((request, response) => {
     void answer(request.url ?? '/', routes).then(({ status, type, body }) => {
-      response.writeHead(status, { ...isolation, 'content-type': type });
+      response.writeHead(status, { ...headers, 'content-type': type });
       response.end(body);
     });
   });

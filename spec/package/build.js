@@ -18,8 +18,11 @@ const namesIn = (part) =>
     .filter((file) => /^\.\/dist\/.*\.js$/.test(file))
     .map((file) => file.replace(/^\.\/dist\/|\.js$/g, ''));
 
-/** The name of each public entry in dist/, such as `binary/index`. */
-export const publicEntries = namesIn(exports);
+/** The package as whole modules, for pages that load it without a bundler. */
+const web = 'web/index';
+
+/** The name of each public entry in dist/ that has a source of its own, such as `binary/index`. */
+export const publicEntries = namesIn(exports).filter((name) => name !== web);
 
 const command = 'cli/main';
 const firstOfPage = 'lib/sockets/encrypted-socket.ts';
@@ -118,6 +121,30 @@ function buildJavaScript() {
   });
 }
 
+/** Resolves each seam to its form for browsers. */
+const browserForms = {
+  name: 'browser-forms',
+  resolveId: (name) =>
+    imports[name] && path.join(root, imports[name].browser.replace(/^\.\/dist\/(.*)\.js$/, 'lib/$1.ts')),
+};
+
+/** Builds the entry of the package and what it loads later, without any import of another package. */
+function buildForPages() {
+  return build({
+    cwd: root,
+    input: { [path.basename(web)]: 'lib/index.ts' },
+    plugins: [browserForms],
+    platform: 'browser',
+    tsconfig: 'tsconfig.json',
+    output: {
+      dir: path.join('dist', path.dirname(web)),
+      sourcemap: true,
+      minify: true,
+      chunkFileNames: '[name].js',
+    },
+  });
+}
+
 /** Restores the reference that users' compilers need for `Symbol.asyncDispose`: rolling drops such lines. */
 const referToDisposable = {
   name: 'refer-to-disposable',
@@ -150,6 +177,10 @@ export async function buildDeclarations(names, write) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  await Promise.all([buildJavaScript(), buildDeclarations([...publicEntries, codecNamespace], true)]);
+  await Promise.all([
+    buildJavaScript(),
+    buildForPages(),
+    buildDeclarations([...publicEntries, codecNamespace], true),
+  ]);
   chmodSync(path.join(root, `dist/${command}.js`), 0o755);
 }

@@ -144,5 +144,5 @@ const pageTests: PageTests = {
 };
 /** Gives the tests to the spec file in Node, when all are collected. */
 export function publishTests(): void {
-  Object.assign(globalThis, { pageTests });
+  Object.assign(globalThis, { pageTests, placeReady: true });
 }
