@@ -181,3 +181,17 @@ export function clientPlan(options: CheckedClient & PlanChoices): PeerPlan {
 export function serverPlan(options: CheckedServer & PlanChoices): PeerPlan {
   return new ServerPlan(options);
 }
+
+/** The parts of this module that `connect` and `listen` use. */
+export interface Plans {
+  readonly ClientPlan: typeof ClientPlan;
+  readonly ServerPlan: typeof ServerPlan;
+  readonly checkServerChoices: typeof checkServerChoices;
+  readonly checkWebCrypto: typeof checkWebCrypto;
+  readonly serverKeys: typeof serverKeys;
+}
+
+/** Returns the plans. A promise, because the form for browsers loads them on demand. */
+export function loadPlans(): Promise<Plans> {
+  return Promise.resolve({ ClientPlan, ServerPlan, checkServerChoices, checkWebCrypto, serverKeys });
+}
