@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { bundleOfPage } from './bundle.js';
 import { openPlace, places, startChromium } from './chromium.js';
 import type { PageTests } from './page/vitest.js';
+import { relayWebSockets } from './relay.js';
 import { startSite } from './site.js';
 
 interface Scope {
@@ -10,6 +11,7 @@ interface Scope {
 
 const chromium = await startChromium();
 const site = await startSite({ '/tests/': await bundleOfPage('conformance') });
+relayWebSockets(site.server);
 afterAll(async () => {
   await chromium.close();
   await site.close();

@@ -1,5 +1,8 @@
 import { memoryPair } from '../../../lib/transport/memory.js';
+import { MessagePortTransport } from '../../../lib/transport/message-port.js';
+import { WebSocketTransport } from '../../../lib/transport/web-socket.js';
 import type { TransportAbilities, TransportPair } from '../../conformance/transport-suite.js';
+import { scope } from './scope.js';
 
 /** A carrier of which one page or worker can have both ends. */
 interface PageCarrier {
@@ -19,4 +22,31 @@ const memory: PageCarrier = {
   abilities: { halfClose: true, reset: true, inFlight: 128 * 1024 },
 };
 
-export const carriers: readonly PageCarrier[] = [memory];
+const messagePort: PageCarrier = {
+  where: 'over MessagePort',
+  open: () => {
+    const { port1, port2 } = new scope.MessageChannel();
+    return Promise.resolve({ near: new MessagePortTransport(port1), far: new MessagePortTransport(port2) });
+  },
+  abilities: { halfClose: true, reset: true, inFlight: 256 * 1024 },
+};
+
+const here = Math.random();
+let pairs = 0;
+
+const webSocket: PageCarrier = {
+  where: 'over WebSocket',
+  open: async () => {
+    pairs += 1;
+    // Other pages and workers have pairs with the same number.
+    const url = `${scope.location.origin.replace('http', 'ws')}/${here}/${pairs}`;
+    const sockets = [new scope.WebSocket(url), new scope.WebSocket(url)] as const;
+    await Promise.all(
+      sockets.map((socket) => new Promise((resolve) => void socket.addEventListener('open', resolve))),
+    );
+    return { near: new WebSocketTransport(sockets[0]), far: new WebSocketTransport(sockets[1]) };
+  },
+  abilities: { halfClose: true, reset: true, inFlight: 256 * 1024 },
+};
+
+export const carriers: readonly PageCarrier[] = [memory, messagePort, webSocket];

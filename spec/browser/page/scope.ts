@@ -1,3 +1,6 @@
+import type { MessagePortLike } from '../../../lib/transport/message-port.js';
+import type { WebSocketLike } from '../../../lib/transport/web-socket.js';
+
 /** An event of a page or a worker. Which of the properties it has depends on its type. */
 export interface ScopeEvent {
   readonly reason?: unknown;
@@ -6,7 +9,7 @@ export interface ScopeEvent {
 }
 export type Listener = (event: ScopeEvent) => void;
 
-interface Port {
+interface Port extends MessagePortLike {
   onmessage: Listener | null;
   postMessage(message: unknown): void;
 }
@@ -15,5 +18,7 @@ interface Port {
 export const scope = globalThis as unknown as {
   addEventListener(type: string, listener: Listener): void;
   removeEventListener(type: string, listener: Listener): void;
+  readonly location: { readonly origin: string };
   readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
+  readonly WebSocket: new (url: string) => WebSocketLike;
 };
