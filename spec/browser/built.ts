@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type * as K4net from '../../lib/index.js';
+import type { CryptoKeyPairLike, WebSocketLike } from '../../lib/index.js';
 import { needDist, root } from '../support/dist.js';
 
 needDist();
@@ -7,6 +8,12 @@ needDist();
 /** A page or a worker that has loaded the built package for pages without a bundler. */
 export interface LibraryScope {
   readonly k4net: typeof K4net;
+  readonly WebSocket: new (url: string) => WebSocketLike;
+  readonly crypto: {
+    readonly subtle: {
+      generateKey(algorithm: object, extractable: boolean, usages: string[]): Promise<CryptoKeyPairLike>;
+    };
+  };
 }
 
 /** The module that loads the package. */

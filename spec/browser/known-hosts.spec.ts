@@ -93,34 +93,6 @@ describe('tabs that share a store of known hosts in IndexedDB', () => {
 });
 
 describe.each(places)('a client in a %s', (place) => {
-  it('remembers a server on first use, accepts it again, and refuses another key', async () => {
-    const { evaluate } = await open(place);
-    const outcome = await evaluate(async () => {
-      const { k4net } = globalThis as unknown as LibraryScope;
-      const { EncryptedSocket, generateKeyPair, memoryPair } = k4net;
-      const meet = async (key: Awaited<ReturnType<typeof generateKeyPair>>): Promise<string> => {
-        const [near, far] = memoryPair();
-        const client = new EncryptedSocket(near, { serverName: 'example.org:1', knownHosts: true });
-        const server = new EncryptedSocket(far, { isServer: true, key });
-        const accepted = server.handshake().catch(() => undefined);
-        try {
-          await client.handshake();
-          return `${client.peer?.how}`;
-        } catch (error) {
-          return (error as { code: string }).code;
-        } finally {
-          await Promise.all([client.close(), server.close(), accepted]);
-        }
-      };
-      const [first, second] = [
-        await generateKeyPair({ keySize: 2048 }),
-        await generateKeyPair({ keySize: 2048 }),
-      ];
-      return [await meet(first), await meet(first), await meet(second), await meet(first)];
-    });
-    expect(outcome).toEqual(['first-use', 'known-hosts', 'K4NET_KEY_MISMATCH', 'known-hosts']);
-  });
-
   it.each([
     ['keyPath', { keyPath: './server' }],
     ['a path as knownHosts', { serverName: 'example.org:1', knownHosts: './known_hosts' }],

@@ -1,6 +1,6 @@
 import { memoryPair } from '../../../lib/transport/memory.js';
 import { MessagePortTransport } from '../../../lib/transport/message-port.js';
-import { WebSocketTransport } from '../../../lib/transport/web-socket.js';
+import { WebSocketTransport, type WebSocketLike } from '../../../lib/transport/web-socket.js';
 import type { TransportAbilities, TransportPair } from '../../conformance/transport-suite.js';
 import { scope } from './scope.js';
 
@@ -34,6 +34,12 @@ const messagePort: PageCarrier = {
 const here = Math.random();
 let pairs = 0;
 
+function opened(socket: WebSocketLike): Promise<unknown> {
+  return new Promise((resolve) => {
+    socket.addEventListener('open', resolve);
+  });
+}
+
 const webSocket: PageCarrier = {
   where: 'over WebSocket',
   open: async () => {
@@ -41,9 +47,7 @@ const webSocket: PageCarrier = {
     // Other pages and workers have pairs with the same number.
     const url = `${scope.location.origin.replace('http', 'ws')}/${here}/${pairs}`;
     const sockets = [new scope.WebSocket(url), new scope.WebSocket(url)] as const;
-    await Promise.all(
-      sockets.map((socket) => new Promise((resolve) => void socket.addEventListener('open', resolve))),
-    );
+    await Promise.all(sockets.map(opened));
     return { near: new WebSocketTransport(sockets[0]), far: new WebSocketTransport(sockets[1]) };
   },
   abilities: { halfClose: true, reset: true, inFlight: 256 * 1024 },
