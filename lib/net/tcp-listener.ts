@@ -81,7 +81,8 @@ function bind(listener: NodeServer, address: Address): Promise<void> {
   return bindOnce(listener, address);
 }
 
-function bindOnce(listener: NodeServer, address: Address): Promise<void> {
+/** Listens on a TCP port or a path, as it is. Rejects with the system's error. */
+export function bindOnce(listener: NodeServer, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(address, () => {
