@@ -257,3 +257,20 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
     expect(count).toBe(messages);
   });
 });
+
+it('a page and its worker are connected by a socket over the worker', async () => {
+  const { evaluate } = await openPlace(context, site.origin, libraryScript);
+  const lengths = await evaluate(async () => {
+    const { k4net, Worker } = globalThis as unknown as LibraryScope;
+    const worker = new Worker('/place/echo-worker.js', { type: 'module' });
+    const socket = new k4net.LockedSocket(worker);
+    const received: number[] = [];
+    for (const length of [0, 1, 65_536, 3_000_000]) {
+      const [back] = await Promise.all([socket.recv(), socket.send(new Uint8Array(length))]);
+      received.push(back.length);
+    }
+    await socket.close();
+    return received;
+  });
+  expect(lengths).toEqual([0, 1, 65_536, 3_000_000]);
+});
