@@ -242,7 +242,7 @@ export class CreditTransport implements Transport, CarrierOwner {
 
   #sendData(): void {
     const length = Math.min(this.#writes.next, this.#credit.credit, longestData);
-    const message = this.#carrier.allocate(1 + length);
+    const message = new Uint8Array(1 + length);
     message[0] = kinds.data;
     this.#writes.fill(message, 1);
     this.#credit.credit -= length;

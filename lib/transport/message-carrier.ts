@@ -11,9 +11,7 @@ export interface MessageCarrier {
   readonly isOpen: boolean;
   /** Adds the listeners, and reports their events to the owner from here on. */
   listen(owner: CarrierOwner): void;
-  /** A buffer for a message of that length. The carrier may return one that is longer. */
-  allocate(length: number): Bytes;
-  /** Sends one message. The caller does not use its buffer any more, unless `allocate` returns it again. */
+  /** Sends one message. It is the whole of its buffer, which the carrier owns from here on. */
   send(message: Bytes): void;
   /** Closes after everything that was sent. `gone` of the owner follows. */
   close(clean: boolean): void;

@@ -9,10 +9,10 @@ import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
  * The part of a message port that the library uses: `MessagePort` and `Worker` of browsers, Node,
  * Deno and Bun, `self` in a worker, `parentPort` of `node:worker_threads`.
  *
- * Nothing else may use the port until the socket has closed. A `MessagePort` closes with its socket.
- * A `Worker`, `self` and `parentPort` stay open: only the listeners of the socket go. A worker that
- * exits or throws fails the connection with `K4NET_CONNECTION`. Older browsers do not tell that the
- * other side is gone: a heartbeat of `QueueSocket` finds out.
+ * Nothing else may use the port until the socket has closed. A `MessagePort` closes with its
+ * socket. A `Worker`, `self` and `parentPort` stay open: only the listeners of the socket go. A
+ * worker that exits or throws fails the connection with `K4NET_CONNECTION`. Older browsers do not
+ * tell that the other side is gone: a heartbeat of `QueueSocket` finds out.
  *
  * Ports have no backpressure of their own, so the library adds it: `send` waits for a worker that
  * falls behind. See "The credit layer" in docs/protocol.md.
@@ -96,10 +96,6 @@ class MessagePortCarrier implements MessageCarrier {
       });
     }
     this.#port.start?.();
-  }
-
-  allocate(length: number): Bytes {
-    return new Uint8Array(length);
   }
 
   send({ buffer }: Bytes): void {

@@ -7,8 +7,8 @@ import { formatAddress } from './duplex-like.js';
 import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
 
 /**
- * The part of a WebSocket that the library uses: of browsers, Node, Deno and Bun, and of the package
- * `ws`. The socket may still be connecting: what is sent waits.
+ * The part of a WebSocket that the library uses: of browsers, Node, Deno and Bun, and of the
+ * package `ws`. The socket may still be connecting: what is sent waits.
  *
  * Give it to a socket of the library as soon as it exists, because messages that come before are
  * lost. The peer uses this library too: "The credit layer" in docs/protocol.md is the format. A
@@ -131,10 +131,6 @@ class WebSocketCarrier implements MessageCarrier {
     else listenToEvents(this.#socket, owner);
     // The close event of a closed socket has come before.
     if (this.#socket.readyState >= closed) owner.gone(closeError());
-  }
-
-  allocate(length: number): Bytes {
-    return new Uint8Array(length);
   }
 
   send(message: Bytes): void {

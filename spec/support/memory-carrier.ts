@@ -36,10 +36,6 @@ export class MemoryCarrier implements MessageCarrier {
     this.#owner = owner;
   }
 
-  allocate(length: number): Bytes {
-    return new Uint8Array(length);
-  }
-
   send(message: Bytes): void {
     this.sent += 1;
     if (message[0] === kinds.data) this.sentData += message.length - 1;

@@ -116,7 +116,7 @@ class Model {
     }
   }
 
-  /** No side sends more than it has credit for, and a window bounds what waits at the other side. */
+  /** No side sends more than it has credit for; a window bounds what waits at the other side. */
   checkLimits(): void {
     for (const [from, to] of [
       [this.near, this.far],
