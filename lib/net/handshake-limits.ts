@@ -1,8 +1,8 @@
 import { busyUnit } from '../session/handshake/machine.js';
 import type { HandshakeHooks } from '../sockets/session-plan.js';
-import type { Transport } from '../transport/transport.js';
 import { startTimer } from '../util/wait.js';
 import { DecryptQueue } from './decrypt-queue.js';
+import type { Incoming } from './incoming.js';
 import { readAndDrop } from './read-and-drop.js';
 
 /**
@@ -108,17 +108,16 @@ export class HandshakeLimits {
    * Refuses a client: sends the alert `busy`, and closes the connection after the client had time
    * to read it. Resolves when the connection is gone.
    */
-  refuse(transport: Transport): Promise<void> {
+  refuse(connection: Incoming): Promise<void> {
+    const { transport, cut } = connection;
     const gone = readAndDrop(transport);
-    const timer = startTimer(() => {
-      transport.abort();
-    }, lingerTime);
+    const timer = startTimer(cut, lingerTime);
     void gone.then(() => {
       timer.stop();
     });
     transport.write([busyUnit()]);
     transport.end();
-    this.dismiss(transport, gone);
+    this.dismiss(connection, gone);
     return gone;
   }
 
@@ -128,9 +127,9 @@ export class HandshakeLimits {
    *
    * @param gone - resolves when the connection is gone.
    */
-  dismiss(transport: Transport, gone: Promise<unknown>): void {
+  dismiss({ cut }: Incoming, gone: Promise<unknown>): void {
     if (this.#lingering >= maxLingering) {
-      transport.abort();
+      cut();
       return;
     }
     this.#lingering += 1;

@@ -1,13 +1,12 @@
 import { K4netError } from '../errors.js';
 import { fail, whenGone } from '../sockets/acquire.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
-import type { Transport } from '../transport/transport.js';
 import { debug, nameOf } from '../util/debug.js';
 import { Deferred } from '../util/wait.js';
 import { AcceptQueue } from './accept-queue.js';
-import { hostOf } from './address.js';
 import type { ErrorReporter } from './error-reporter.js';
 import type { HandshakeSlot } from './handshake-limits.js';
+import type { Incoming } from './incoming.js';
 import { readAndDrop } from './read-and-drop.js';
 import { cut, type ServerParts } from './server-parts.js';
 
@@ -26,44 +25,42 @@ export class Intake<S extends LockedSocket> {
     this.#reporter = reporter;
   }
 
-  /** @param address - of the client, for the limits. */
-  accept(transport: Transport, address: string = hostOf(transport.remoteAddress)): void {
+  accept(connection: Incoming): void {
     const { handshakes, maxPending } = this.#parts;
     if (this.#allGone) {
-      this.#track(readAndDrop(transport));
-      transport.abort();
+      this.#drop(connection);
     } else if (handshakes) {
-      this.#acceptHandshake(transport, address, handshakes);
+      this.#acceptHandshake(connection, handshakes);
     } else if (this.pending.length < maxPending) {
-      const socket = this.#wrap(transport);
+      const socket = this.#wrap(connection);
       if (socket) this.pending.push(socket);
     } else {
-      this.#reportRefused(transport, 'maxPending connections wait');
-      this.#track(readAndDrop(transport));
-      transport.abort();
+      this.#reportRefused(connection, 'maxPending connections wait');
+      this.#drop(connection);
     }
   }
 
-  #acceptHandshake(
-    transport: Transport,
-    address: string,
-    { limits, run }: NonNullable<ServerParts<S>['handshakes']>,
-  ): void {
+  #drop({ transport, cut: cutNow }: Incoming): void {
+    this.#track(readAndDrop(transport));
+    cutNow();
+  }
+
+  #acceptHandshake(connection: Incoming, { limits, run }: NonNullable<ServerParts<S>['handshakes']>): void {
     const full = this.pending.length + limits.pending >= this.#parts.maxPending;
-    const slot = limits.acquire(address, full);
+    const slot = limits.acquire(connection.address, full);
     if (!slot) {
       this.#reportRefused(
-        transport,
+        connection,
         full ? 'maxPending connections wait' : 'maxHandshakes or maxHandshakesPerAddress is reached',
       );
-      this.#track(limits.refuse(transport));
+      this.#track(limits.refuse(connection));
       return;
     }
-    const socket = this.#wrap(transport, slot);
+    const socket = this.#wrap(connection, slot);
     if (!socket) return;
     slot.onDrop = () => {
       socket[fail](refused('it had sent no first message, and all maxHandshakes slots were taken'));
-      limits.dismiss(transport, socket[whenGone]);
+      limits.dismiss(connection, socket[whenGone]);
     };
     void run(socket).then(
       () => {
@@ -83,14 +80,13 @@ export class Intake<S extends LockedSocket> {
   }
 
   /** Makes the socket of a connection. If that fails, only this connection ends. */
-  #wrap(transport: Transport, slot?: HandshakeSlot): S | undefined {
+  #wrap(connection: Incoming, slot?: HandshakeSlot): S | undefined {
     let socket: S;
     try {
-      socket = this.#parts.wrap(transport, slot);
+      socket = this.#parts.wrap(connection.transport, slot);
     } catch (error) {
       slot?.release();
-      this.#track(readAndDrop(transport));
-      transport.abort();
+      this.#drop(connection);
       this.#reporter.report(error);
       return undefined;
     }
@@ -129,7 +125,7 @@ export class Intake<S extends LockedSocket> {
     });
   }
 
-  #reportRefused(transport: Transport, why: string): void {
+  #reportRefused({ transport }: Incoming, why: string): void {
     debug?.(`refused ${nameOf(transport)}: ${why}`);
     this.#reporter.report(refused(why));
   }

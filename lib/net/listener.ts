@@ -1,10 +1,9 @@
-import type { Transport } from '../transport/transport.js';
 import type { Address } from './address.js';
+import type { Incoming } from './incoming.js';
 
 /** The functions of a server that its listeners call. */
 export interface ListenerHandlers {
-  /** @param address - of the client, for the limits. Default: the address of the transport. */
-  readonly accept: (transport: Transport, address?: string) => void;
+  readonly accept: (connection: Incoming) => void;
   /** Reports an error that is not of one connection, or of one that was not accepted. */
   readonly report: (error: unknown) => void;
 }

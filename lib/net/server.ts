@@ -16,6 +16,7 @@ import { AbortHub, withDeadline } from '../util/wait.js';
 import type { Address } from './address.js';
 import { ErrorReporter } from './error-reporter.js';
 import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './handlers.js';
+import { incoming } from './incoming.js';
 import { Intake } from './intake.js';
 import type { Listener, ListenerHandlers } from './listener.js';
 import type { ServerParts } from './server-parts.js';
@@ -75,8 +76,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
   async open(): Promise<void> {
     const intake = this.#intake;
     const handlers: ListenerHandlers = {
-      accept: (transport, address) => {
-        intake.accept(transport, address);
+      accept: (connection) => {
+        intake.accept(connection);
       },
       report: (error) => {
         this.#reporter.report(error);
@@ -212,7 +213,7 @@ export class Server<S extends LockedSocket = LockedSocket> {
    */
   accept(carrier: Carrier, options?: AcceptOptions): void {
     const { address } = checkOptions('accept', options, acceptTable);
-    this.#intake.accept(toTransport(carrier), address);
+    this.#intake.accept(incoming(toTransport(carrier), address));
   }
 
   async #close(timeout: number): Promise<void> {

@@ -4,6 +4,7 @@ import { toTransport } from '../transport/to-transport.js';
 import { withFileLock, type LockHeld } from '../trust/file-lock.js';
 import { withOptions } from '../util/options.js';
 import { addressUrl, describeAddress, type Address } from './address.js';
+import { incoming } from './incoming.js';
 import type { Listener, ListenerHandlers } from './listener.js';
 import { dialTcp, socketOptions } from './tcp-dial.js';
 
@@ -34,7 +35,7 @@ export class TcpListener implements Listener {
   async open({ accept, report }: ListenerHandlers): Promise<void> {
     const server = this.#server;
     server.on('connection', (socket: NodeSocket) => {
-      accept(toTransport(socket));
+      accept(incoming(toTransport(socket)));
     });
     server.on('listening', () => {
       const bound = server.address();

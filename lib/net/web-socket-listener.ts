@@ -6,6 +6,7 @@ import { kindOf } from '../util/bytes.js';
 import { quoteText } from '../util/escape.js';
 import { withOptions } from '../util/options.js';
 import { describeAddress, hostOf, toAddress, type Address } from './address.js';
+import { incoming } from './incoming.js';
 import type { Listener, ListenerHandlers } from './listener.js';
 import { findWs, wsOptions } from './node-web-socket.js';
 import { bindOnce, listenError } from './tcp-listener.js';
@@ -174,7 +175,10 @@ export class WebSocketListener implements Listener {
     const transport = new WebSocketTransport(socket, given === undefined ? {} : { remoteAddress: given });
     // Only a socket of `ws` itself has an address, the request has one everywhere.
     const found = hostOf(transport.remoteAddress) || request?.socket.remoteAddress;
-    this.#handlers?.accept(transport, given ?? found);
+    const terminate = (): void => {
+      (socket as { terminate?(): void }).terminate?.();
+    };
+    this.#handlers?.accept(incoming(transport, given ?? found, terminate));
   }
 
   #addressOf(request: UpgradeRequestLike): string | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DecryptQueue } from '../../lib/net/decrypt-queue.js';
 import { HandshakeLimits, type HandshakeSlot } from '../../lib/net/handshake-limits.js';
+import { memoryPair } from '../../lib/transport/memory.js';
 import { turns } from '../support/recorder.js';
 import { refused } from '../support/secrets.js';
 import { reasonOf, until } from '../support/sockets.js';
@@ -115,6 +116,34 @@ describe('the handshake limits of a server', () => {
     expect(gate.silent('192.0.2.2', true)).toBeDefined();
     expect(gate.dropped).toEqual([1]);
     expect(gate.pending).toBe(1);
+  });
+});
+
+describe('the refused clients of a server', () => {
+  it('are cut at once if 256 others have not left yet', async () => {
+    const limits = new HandshakeLimits(1, 1);
+    let cuts = 0;
+    const refuse = (): { gone: Promise<void>; leave: () => void } => {
+      const [near, far] = memoryPair();
+      const cut = (): void => {
+        cuts += 1;
+        near.abort();
+      };
+      const leave = (): void => {
+        far.abort();
+      };
+      return { gone: limits.refuse({ transport: near, address: '', cut }), leave };
+    };
+    const stayed = Array.from({ length: 256 }, refuse);
+    expect(cuts).toBe(0);
+    await refuse().gone;
+    expect(cuts).toBe(1);
+    stayed[0]!.leave();
+    await stayed[0]!.gone;
+    const next = refuse();
+    expect(cuts).toBe(1);
+    for (const { leave } of [next, ...stayed]) leave();
+    await Promise.all([next, ...stayed].map(({ gone }) => gone));
   });
 });
 
