@@ -1,0 +1,149 @@
+// Runs the installed package on every runtime: the programs of spec/package/programs, then the cases of
+// ./cases.js with each runtime as client of each runtime.
+//
+//     node spec/runtimes/matrix.js                    where the npm registry is out of reach: skips
+//     node spec/runtimes/matrix.js --required         the same, but a failure; the default with CI set
+//     node spec/runtimes/matrix.js --only bun,deno    only runtimes with such names, on either side
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import path from 'node:path';
+import { bring, isCached, registryAnswers, runtimes } from './bring.js';
+import { makeProject, Program } from './programs.js';
+
+const required = process.argv.includes('--required') || Boolean(process.env['CI']);
+const only = process.argv[process.argv.indexOf('--only') + 1]?.split(',');
+const chosen = runtimes.filter(
+  ({ name }) => !process.argv.includes('--only') || only.some((word) => name.toLowerCase().includes(word)),
+);
+/** The oldest Node runs only the programs of the package: it differs little from the next. */
+const talking = chosen.filter(({ version }) => version !== '20.19.0');
+const carriers = ['tcp'];
+const lastCase = 'nothing keeps the process alive after close';
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const notes = [];
+
+function count(passed, what, detail = '') {
+  total[passed ? 'passed' : 'failed'] += 1;
+  if (!passed) notes.push(`FAILED ${what}${detail && `: ${detail}`}`);
+  return passed;
+}
+
+function skip(what, reason) {
+  total.skipped += 1;
+  const note = `skipped ${what}: ${reason}`;
+  if (!notes.includes(note)) notes.push(note);
+}
+
+/** Runs the jobs, as many at once as there are processors. */
+async function runAll(jobs) {
+  const waiting = [...jobs];
+  const worker = async () => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) await job();
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+/** Imports, and for Node also requires, the package and uses each part of it. */
+async function smoke(runtime, project) {
+  const forms = runtime.kind === 'node' ? ['mjs', 'cjs'] : ['mjs'];
+  for (const form of forms) {
+    const what = `${runtime.name}: ${form === 'mjs' ? 'import' : 'require'}`;
+    const program = new Program(runtime, `programs/smoke.${form}`, [], project);
+    const said = await program.line();
+    const ended = await program.ends();
+    // Node 20 and 22 call require() of an ES module experimental; import has nothing to warn of.
+    const warned = form === 'mjs' && program.stderr !== '';
+    const passed = said === 'ok' && ended && !warned;
+    if (count(passed, what, program.stderr || said || 'does not end')) console.log(`${what} works`);
+  }
+}
+
+async function startServer(runtime, project) {
+  const program = new Program(runtime, 'runtimes/servers/main.js', [], project).withoutLimit();
+  const line = await program.line();
+  if (line === undefined) {
+    count(false, `${runtime.name} as a server`, program.stderr);
+    return undefined;
+  }
+  return { runtime, program, ...JSON.parse(line) };
+}
+
+/** Runs the cases once, and returns the text of the cell in the table. */
+async function talk(client, server, carrier, project) {
+  const what = `${client.name} to ${server.runtime.name} over ${carrier}`;
+  const { fingerprint, carriers } = server;
+  const argument = JSON.stringify({ fingerprint, addresses: carriers[carrier] });
+  const program = new Program(client, 'runtimes/clients/main.js', [argument], project);
+  const line = await program.line();
+  const ended = await program.ends();
+  if (line === undefined) {
+    count(false, what, program.stderr);
+    return 'none';
+  }
+  const { passed, failed, skipped } = JSON.parse(line);
+  total.passed += passed;
+  for (const { name, error } of failed) count(false, `${what}: ${name}`, error);
+  for (const { name, reason } of skipped) skip(name, reason);
+  count(ended, `${what}: ${lastCase}`, program.stderr);
+  const good = passed + Number(ended);
+  const all = passed + failed.length + 1;
+  return good === all ? `${good}` : `${good} of ${all}`;
+}
+
+function printTable(title, servers, rows) {
+  const table = [[title, ...servers.map(({ runtime }) => runtime.name)], ...rows];
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  console.log('');
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+async function runMatrix(folder) {
+  const brought = chosen.map((runtime) => ({ ...runtime, binary: bring(runtime) }));
+  const project = makeProject(folder);
+  await runAll(brought.map((runtime) => () => smoke(runtime, project)));
+
+  const clients = brought.filter(({ id }) => talking.some((each) => each.id === id));
+  const started = await Promise.all(clients.map((runtime) => startServer(runtime, project)));
+  const servers = started.filter((server) => server !== undefined);
+  try {
+    for (const carrier of carriers) {
+      const rows = clients.map(({ name }) => [name]);
+      const jobs = clients.flatMap((client, row) =>
+        servers.map((server, column) => async () => {
+          rows[row][column + 1] = await talk(client, server, carrier, project);
+        }),
+      );
+      await runAll(jobs);
+      printTable(`${carrier}: client, server`, servers, rows);
+    }
+  } finally {
+    for (const { runtime, program } of servers) {
+      count(await program.ends(), `${runtime.name} as a server ends by itself`, program.stderr);
+    }
+  }
+}
+
+const folder = mkdtempSync(path.join(tmpdir(), 'k4net-runtimes-'));
+try {
+  if (!chosen.every(isCached) && !registryAnswers()) {
+    const reason = 'no npm registry, and the runtimes come from there';
+    if (required) throw new Error(reason);
+    console.log(`skipped: ${reason}`);
+  } else {
+    await runMatrix(folder);
+  }
+} catch (error) {
+  count(false, 'the matrix', error.stack);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(['', ...notes].join('\n'));
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+if (total.failed > 0) process.exitCode = 1;
