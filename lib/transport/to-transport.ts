@@ -2,9 +2,10 @@ import { duplexTransport } from '#duplex';
 import { kindOf } from '../util/bytes.js';
 import { isDuplex, type DuplexLike } from './duplex-like.js';
 import type { Transport } from './transport.js';
+import { isWebSocket, WebSocketTransport, type WebSocketLike } from './web-socket.js';
 
 /** A connection that a socket can be made over. */
-export type Carrier = Transport | DuplexLike;
+export type Carrier = Transport | DuplexLike | WebSocketLike;
 
 /**
  * Returns the transport over a carrier. The transport owns the carrier from here on. Carriers are
@@ -16,5 +17,6 @@ export type Carrier = Transport | DuplexLike;
 export function toTransport(carrier: Carrier): Transport {
   if (typeof carrier === 'object' && (carrier as unknown) !== null && 'attach' in carrier) return carrier;
   if (isDuplex(carrier)) return duplexTransport(carrier);
-  throw new TypeError(`a socket needs a duplex stream or a transport, not ${kindOf(carrier)}`);
+  if (isWebSocket(carrier)) return new WebSocketTransport(carrier);
+  throw new TypeError(`a socket needs a duplex stream, a WebSocket or a transport, not ${kindOf(carrier)}`);
 }

@@ -115,6 +115,11 @@ export function toHex(bytes: Bytes): string {
   return text;
 }
 
+/** Whether a value is an `ArrayBuffer`, also one of another realm, such as a frame. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
+}
+
 /** The type of a value for messages about wrong arguments. Never contains the value itself. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';

@@ -259,9 +259,9 @@ describe('LockedSocket: memory when nobody reads', () => {
 });
 
 describe('new LockedSocket', () => {
-  it('rejects anything but a duplex stream or a transport', () => {
+  it('rejects anything but a duplex stream, a WebSocket or a transport', () => {
     for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
-      expect(() => new LockedSocket(wrong as never)).toThrow(/needs a duplex stream or a transport/);
+      expect(() => new LockedSocket(wrong as never)).toThrow(/needs a duplex stream, a WebSocket or a transport/);
     }
   });
 

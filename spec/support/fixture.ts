@@ -18,16 +18,20 @@ import type {
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import type { DuplexLike } from '../../lib/transport/duplex-like.js';
 import { memoryPair } from '../../lib/transport/memory.js';
+import type { Carrier } from '../../lib/transport/to-transport.js';
 import type { Transport } from '../../lib/transport/transport.js';
 import { keys } from './keys.js';
 import { Relay, type Meddle } from './relay.js';
 import { until } from './sockets.js';
 import { listening, tcpPair, type StreamPair } from './streams.js';
+import { webSocketPair } from './web-sockets.js';
+
+/** The connection below a socket: a name in `media`. */
+export type Medium = 'in memory' | 'over TCP' | 'over WebSocket';
 
 /** The kind of a socket and of the connection below it. */
-export type SocketKind = 'plain in memory' | 'plain over TCP' | 'encrypted in memory' | 'encrypted over TCP';
+export type SocketKind = `${'plain' | 'encrypted'} ${Medium}`;
 export const socketKinds: readonly SocketKind[] = [
   'plain in memory',
   'plain over TCP',
@@ -41,8 +45,8 @@ export type Wire = 'memory' | 'TCP';
 export const wires: readonly Wire[] = ['memory', 'TCP'];
 
 /** An address that a server can listen on. */
-export type Carrier = 'TCP' | 'Unix socket';
-export const carriers: readonly Carrier[] = ['TCP', 'Unix socket'];
+export type Listening = 'TCP' | 'Unix socket';
+export const carriers: readonly Listening[] = ['TCP', 'Unix socket'];
 
 /** Two connected sockets. */
 export interface SocketPair {
@@ -151,7 +155,7 @@ export class Fixture {
   }
 
   /** An unused address to listen on. */
-  async listenAddress(carrier: Carrier): Promise<{ port: number } | { path: string }> {
+  async listenAddress(carrier: Listening): Promise<{ port: number } | { path: string }> {
     return carrier === 'TCP' ? { port: 0 } : { path: await this.socketPath() };
   }
 
@@ -182,11 +186,7 @@ export class Fixture {
   }
 
   /** A socket of the kind of this fixture over one end of a connection. */
-  socketOver(
-    end: DuplexLike | Transport,
-    side: 'client' | 'server',
-    options: LockedSocketOptions = {},
-  ): LockedSocket {
+  socketOver(end: Carrier, side: 'client' | 'server', options: LockedSocketOptions = {}): LockedSocket {
     if (this.#kind.startsWith('plain')) return this.keep(new LockedSocket(end, options));
     const cipher = this.#cipher;
     return this.keep(
@@ -323,26 +323,47 @@ export class Fixture {
     return raw;
   }
 
-  async #connection(): Promise<{
-    near: DuplexLike | Transport;
-    far: DuplexLike | Transport;
-    cut: () => void;
-  }> {
-    if (this.#kind.endsWith('TCP')) {
-      const { near, far, dispose } = await tcpPair();
-      this.onCleanup(dispose);
-      return { near, far, cut: () => near.resetAndDestroy() };
-    }
-    const { near, far } = inMemory();
-    return {
-      near,
-      far,
-      cut: () => {
-        near.abort();
-      },
-    };
+  async #connection(): Promise<Connection> {
+    const medium = this.#kind.replace(/^\w+ /, '') as Medium;
+    const connection = await media[medium]();
+    if (connection.dispose) this.onCleanup(connection.dispose);
+    return connection;
   }
 }
+
+/** The two ends of one connection. */
+interface Connection {
+  readonly near: Carrier;
+  readonly far: Carrier;
+  /** Resets the connection without an end of stream. */
+  readonly cut: () => void;
+  readonly dispose?: () => Promise<void>;
+}
+
+const media: Readonly<Record<Medium, () => Promise<Connection>>> = {
+  'in memory': () => {
+    const ends = inMemory();
+    return Promise.resolve({
+      ...ends,
+      cut: () => {
+        ends.near.abort();
+      },
+    });
+  },
+  'over TCP': async () => {
+    const pair = await tcpPair();
+    return { ...pair, cut: () => pair.near.resetAndDestroy() };
+  },
+  'over WebSocket': async () => {
+    const pair = await webSocketPair();
+    return {
+      ...pair,
+      cut: () => {
+        pair.near.terminate();
+      },
+    };
+  },
+};
 
 function inMemory(): { near: Transport; far: Transport } {
   const [near, far] = memoryPair();

@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes } from '../../util/bytes.js';
 import type { K4netError } from '../../errors.js';
 import { Deferred } from '../../util/wait.js';
-import { ByteQueue } from '../record/byte-queue.js';
+import { ByteQueue } from '../../util/byte-queue.js';
 import type { Session } from '../session.js';
 import type { Handshake, HandshakeStep } from './machine.js';
 

@@ -2,7 +2,7 @@ import { type Bytes, concatBytes, noBytes, readU32, viewOf } from '../../util/by
 import { K4netError, TooLargeError } from '../../errors.js';
 import { noOptions, withOptions } from '../../util/options.js';
 import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
-import { ByteQueue } from './byte-queue.js';
+import { ByteQueue } from '../../util/byte-queue.js';
 import {
   defaultRecordLimit,
   finalHead,

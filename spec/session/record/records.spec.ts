@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bytes, concatBytes } from '../../../lib/util/bytes.js';
 import { type CipherChoice, chooseBackend } from '../../../lib/crypto/choose-backend.js';
 import { K4netError } from '../../../lib/errors.js';
-import { ByteQueue } from '../../../lib/session/record/byte-queue.js';
+import { ByteQueue } from '../../../lib/util/byte-queue.js';
 import { MessageBoundary } from '../../../lib/session/record/message-boundary.js';
 import type { ReaderOptions } from '../../../lib/session/record/parser.js';
 import { type RecordReader, createReader } from '../../../lib/session/record/reader.js';

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, readU32 } from '../../util/bytes.js';
+import { type Bytes, concatBytes, noBytes, readU32 } from './bytes.js';
 
 /**
  * Shorter chunks are copied instead of kept: a view of a few bytes keeps its whole buffer, often 64
@@ -74,6 +74,11 @@ export class ByteQueue {
       this.#spare = undefined;
     }
     return taken;
+  }
+
+  /** Takes the first piece, or the first `limit` bytes of it. The caller has checked the size. */
+  next(limit: number): Bytes {
+    return this.take(Math.min(limit, this.#items[0]?.length ?? 0))[0] ?? noBytes;
   }
 
   /** Takes all bytes. */
