@@ -191,7 +191,8 @@ export class DuplexTransport implements Transport {
   }
 
   static #end(this: Owned): void {
-    this[owner].#onEnd();
+    // Bun also emits an end when the program destroys the socket.
+    if (!this.destroyed) this[owner].#onEnd();
   }
 
   static #finish(this: Owned): void {

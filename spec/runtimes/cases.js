@@ -144,6 +144,17 @@ const cases = [
     },
   ],
   [
+    'a P-256 key that is not on the curve is malformed',
+    async ({ k4net, fails }) => {
+      const spki = Uint8Array.from([
+        ...[0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06],
+        ...[0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04],
+        ...new Array(64).fill(1),
+      ]);
+      await fails(k4net.importPublicKey(spki), 'K4NET_MALFORMED');
+    },
+  ],
+  [
     'a peer that does not read makes send wait',
     async ({ talkTo }) => {
       const token = `${Math.random()}`;
