@@ -23,7 +23,18 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
   const { connect } = builtin('node:net', 'a connection');
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = connect(withOptions({ ...address, ...socketOptions }));
+    const failed = (error: Error): void => {
+      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
+      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
+    };
+    let socket: NodeSocket;
+    try {
+      socket = connect(withOptions({ ...address, ...socketOptions }));
+    } catch (error) {
+      // Deno throws if the program may not connect there.
+      failed(error as Error);
+      return;
+    }
     const onAbort = (): void => {
       socket.destroy();
       reject(signal.reason as Error);
@@ -32,8 +43,7 @@ export function dial(address: Address, signal: AbortSignal): Promise<NodeSocket>
     // This listener stays: until the socket has a new owner, nothing else handles its errors.
     socket.on('error', (error) => {
       signal.removeEventListener('abort', onAbort);
-      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
-      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
+      failed(error);
     });
     socket.once('connect', () => {
       signal.removeEventListener('abort', onAbort);
@@ -55,9 +65,29 @@ export function createListener(): NodeServer {
  * Makes a listener listen on a TCP port or a path. Rejects with the system's error, or with an
  * error of the file lock.
  */
-export function bind(listener: NodeServer, address: Address): Promise<void> {
+export async function bind(listener: NodeServer, address: Address): Promise<void> {
   if ('path' in address && platform() !== 'win32') return bindUnix(listener, address.path);
+  if ('port' in address) await askDeno(address);
   return bindOnce(listener, address);
+}
+
+/**
+ * Asks Deno for the permission to listen. Its `listen` would throw in a later turn, where nothing
+ * catches the error, and end the process.
+ */
+async function askDeno({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  const { Deno: deno } = globalThis as { readonly Deno?: DenoLike };
+  if (!deno) return;
+  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const { state } = await deno.permissions.request({ name: 'net', host: place });
+  if (state !== 'granted') throw new Error(`Deno needs --allow-net=${place}`);
+}
+
+/** The part of Deno that the library uses. */
+interface DenoLike {
+  readonly permissions: {
+    request(what: { readonly name: string; readonly host: string }): Promise<{ readonly state: string }>;
+  };
 }
 
 function bindOnce(listener: NodeServer, address: Address): Promise<void> {
