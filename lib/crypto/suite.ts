@@ -64,7 +64,17 @@ function webCrypto(): WebCrypto {
 function subtle(): Subtle {
   const { subtle: found } = webCrypto();
   if (found) return found;
-  throw new K4netError('K4NET_UNSUPPORTED', 'WebCrypto is not available: a page needs https or localhost');
+  const message = 'the page is not secure, so it has no crypto.subtle: serve it over https or from localhost';
+  throw new K4netError('K4NET_UNSUPPORTED', message);
+}
+
+/**
+ * Checks that there is WebCrypto, before anything is sent.
+ *
+ * @throws K4netError `K4NET_UNSUPPORTED` in a page that is not a secure context.
+ */
+export function checkWebCrypto(): void {
+  subtle();
 }
 
 /** Returns cryptographically secure random bytes. */

@@ -65,6 +65,18 @@ export function describeAddress(address: Address): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
+/** Returns an address as a URL that `connect` takes. */
+export function addressUrl(address: Address): string {
+  if (!('path' in address)) return `tcp://${describeAddress(address)}`;
+  return `unix:${address.path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** Returns the host of `host:port` or `[IPv6]:port`; an empty string stays one. */
+export function hostOf(address: string): string {
+  const [, inBrackets, plain] = /^(?:\[(.*)\]|([^:]*))(?::\d+)?$/.exec(address) ?? [];
+  return inBrackets ?? plain ?? address;
+}
+
 /** Returns the name of a server in a known-hosts store. */
 export function storeName(address: Address): string {
   return toStoreName('path' in address ? `unix:${address.path}` : describeAddress(address));

@@ -1,4 +1,6 @@
-import type { NodeSocket } from '../platform/runtime.js';
+import { dialTcp } from '#net';
+import { loadPlans } from '#plan';
+import { K4netError } from '../errors.js';
 import {
   clientTable,
   sessionTable,
@@ -14,7 +16,7 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { ClientPlan } from '../sockets/session-plan.js';
+import type { Transport } from '../transport/transport.js';
 import {
   checkOptions,
   flagRule,
@@ -26,15 +28,8 @@ import {
   type OptionTable,
 } from '../util/options.js';
 import { AbortHub, rejected, signalRule, withDeadline, type WaitOptions } from '../util/wait.js';
-import {
-  addressTable,
-  describeAddress,
-  storeName,
-  toAddress,
-  type Address,
-  type AddressOptions,
-} from './address.js';
-import { dial } from './node-net.js';
+import { addressTable, toAddress, type AddressOptions } from './address.js';
+import { addressEndpoint, checkNoAddress, givenUrl, urlEndpoint, type Endpoint } from './endpoint.js';
 import { noConnectionTo, toRetryPlan, withRetries, type RetryOptions } from './retry.js';
 
 /** Options of {@link connect} for plain and for encrypted sockets. */
@@ -71,6 +66,11 @@ export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, 
 /** Options of {@link connect}. */
 export type ConnectOptions = PlainConnectOptions | EncryptedConnectOptions;
 
+/** A `URL` object. */
+export interface UrlLike {
+  readonly href: string;
+}
+
 type UnsetPlain = keyof AddressOptions | 'signal' | 'retry';
 type UnsetEncrypted = UnsetPlain | UnsetClient | UnsetSession;
 
@@ -91,11 +91,9 @@ const encryptedTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
 };
 
 /**
- * Prepares one attempt. The function that it returns makes a socket of a connection, and closes it
- * if the signal aborts. Options are checked in the preparation, while there is no connection to
- * close.
+ * One attempt: dials, and makes a socket of the connection. Closes the socket if the signal aborts.
  */
-type Opener<S> = () => (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
+type Opener<S> = (dial: () => Promise<Transport>, signal: AbortSignal) => Promise<S>;
 
 /**
  * Connects to a server over TCP, a Unix socket or a Windows pipe, and resolves when the handshake
@@ -118,41 +116,72 @@ type Opener<S> = () => (stream: NodeSocket, signal: AbortSignal) => Promise<S>;
  */
 export function connect(options: EncryptedConnectOptions): Promise<EstablishedSocket>;
 export function connect(options: ConnectOptions): Promise<LockedSocket>;
-export async function connect(given: ConnectOptions): Promise<LockedSocket> {
-  const own = ownOptions('connect', given, Object.keys(encryptedTable));
+/**
+ * Connects to the server of a URL: `tcp://host:port`, `unix:/path`, `ws://host/path` or
+ * `wss://host/path`. In a page, a URL such as `/chat` is a WebSocket of the host of the page.
+ *
+ * A URL that is none of these, or has a user name, a password or a fragment, is a TypeError. So is
+ * one beside `port`, `host` or `path`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'k4net';
+ *
+ * const socket = await connect('tcp://example.com:9000', { timeout: 5_000 });
+ * await socket.close('hello');
+ * ```
+ */
+export function connect(url: string | UrlLike, options?: EncryptedConnectOptions): Promise<EstablishedSocket>;
+export function connect(url: string | UrlLike, options: ConnectOptions): Promise<LockedSocket>;
+export async function connect(
+  given: ConnectOptions | UrlLike | string,
+  beside?: ConnectOptions,
+): Promise<LockedSocket> {
+  const url = givenUrl(given);
+  const all = url === undefined ? (given as ConnectOptions) : beside;
+  const own = ownOptions('connect', all, Object.keys(encryptedTable));
+  if (url !== undefined) checkNoAddress(url, own as Readonly<Record<string, unknown>>);
   if (own.plain === true) {
     const options = checkOptions('connect with plain: true', own, plainTable);
     const chosen = lockedSocketOptions(options);
-    return open(options, () => (stream) => Promise.resolve(new LockedSocket(stream, chosen)));
+    return open(endpointOf(url, options), options, async (dial) => new LockedSocket(await dial(), chosen));
   }
   const options = checkOptions('connect', own, encryptedTable);
-  return open(options, encryptedOpener(options, toAddress('connect', options)));
+  const endpoint = endpointOf(url, options);
+  return open(endpoint, options, encryptedOpener(options, endpoint));
+}
+
+function endpointOf(url: string | undefined, options: AddressOptions): Endpoint {
+  return url === undefined ? addressEndpoint(toAddress('connect', options)) : urlEndpoint(url);
 }
 
 /** Connects with retries, within the timeout of the call. */
 function open<S extends LockedSocket>(
+  endpoint: Endpoint,
   options: Checked<CommonOptions, UnsetPlain>,
   opener: Opener<S>,
 ): Promise<S> {
   const { timeout, signal } = options;
-  const address = toAddress('connect', options);
+  const { name } = endpoint;
   const plan = toRetryPlan(options.retry);
   if (signal?.aborted) return rejected(signal.reason);
   const stop = new AbortController();
-  const name = describeAddress(address);
-  const connected = withRetries(name, plan, stop.signal, async () => {
-    const makeSocket = opener();
-    return makeSocket(await dial(address, stop.signal), stop.signal);
-  });
+  const dialOnce = (): Promise<Transport> => dial(endpoint, stop.signal);
+  const connected = withRetries(name, plan, stop.signal, () => opener(dialOnce, stop.signal));
   const cancel = (reason: unknown): void => {
     stop.abort(reason);
   };
   return withDeadline(connected, { timeout, signal }, new AbortHub(), cancel, noConnectionTo(name));
 }
 
+function dial({ address, url }: Endpoint, signal: AbortSignal): Promise<Transport> {
+  if (address) return dialTcp(address, signal);
+  throw new K4netError('K4NET_UNSUPPORTED', `connect has no WebSocket for ${url}`);
+}
+
 function encryptedOpener(
   options: Checked<EncryptedConnectOptions, UnsetEncrypted>,
-  address: Address,
+  endpoint: Endpoint,
 ): Opener<EncryptedSocket> {
   const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
   const noTrust = key === undefined && keyPath === undefined && pin === undefined && !insecureAcceptAnyKey;
@@ -163,23 +192,20 @@ function encryptedOpener(
     );
   }
   const choices = noTrust && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;
-  const newPlan = (): ClientPlan => new ClientPlan(choices, options.serverName ?? storeName(address));
-  // Throws for an invalid option before the first attempt.
-  newPlan();
   const chosen = lockedSocketOptions(options);
-  return () => {
-    const plan = newPlan();
-    return async (stream, signal) => {
-      const socket = new EncryptedSocket(stream, chosen, plan);
-      try {
-        await socket.handshake({ signal });
-        return socket;
-      } catch (error) {
-        // A failed handshake sends an alert and closes by itself. A reset could overtake that
-        // alert.
-        if (signal.aborted) void socket.close(undefined, { timeout: 0 });
-        throw error;
-      }
-    };
+  return async (dialOnce, signal) => {
+    // An invalid option, or a feature that is missing, rejects before there is a connection.
+    const { ClientPlan, checkWebCrypto } = await loadPlans();
+    checkWebCrypto();
+    const plan = new ClientPlan(choices, options.serverName ?? endpoint.storeName);
+    const socket = new EncryptedSocket(await dialOnce(), chosen, plan);
+    try {
+      await socket.handshake({ signal });
+      return socket;
+    } catch (error) {
+      // A failed handshake sends an alert and closes by itself. A reset could overtake that alert.
+      if (signal.aborted) void socket.close(undefined, { timeout: 0 });
+      throw error;
+    }
   };
 }

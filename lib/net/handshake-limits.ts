@@ -1,8 +1,9 @@
 import { busyUnit } from '../session/handshake/machine.js';
 import type { HandshakeHooks } from '../sockets/session-plan.js';
-import type { DuplexLike } from '../transport/duplex-like.js';
+import type { Transport } from '../transport/transport.js';
 import { startTimer } from '../util/wait.js';
 import { DecryptQueue } from './decrypt-queue.js';
+import { readAndDrop } from './read-and-drop.js';
 
 /**
  * Milliseconds that a refused client has to read the reason, and how many refused clients may do so
@@ -103,40 +104,42 @@ export class HandshakeLimits {
     else this.#byOrigin.delete(slot.origin);
   }
 
-  /**
-   * Refuses a client: sends the alert `busy`, and closes the connection after the client had time
-   * to read it.
-   */
-  refuse(stream: DuplexLike): void {
-    this.dismiss(stream, () => {
-      const timer = startTimer(() => {
-        stream.destroy();
-      }, lingerTime);
-      stream.on('close', () => {
-        timer.stop();
-      });
-      // Unread bytes would turn the close into a reset, and a reset overtakes the alert.
-      stream.on('data', () => undefined);
-      stream.resume();
-      stream.write(busyUnit(), () => undefined);
-      stream.end();
-    });
+  /** Whether so many refused clients still read the reason that the next one gets none. */
+  get crowded(): boolean {
+    return this.#lingering >= maxLingering;
   }
 
   /**
-   * Ends a connection that gets no slot. If too many such connections are still open, it is
-   * destroyed at once.
-   *
-   * @param tell - sends the reason, and closes the connection after the client had time to read it.
+   * Refuses a client: sends the alert `busy`, and closes the connection after the client had time
+   * to read it. Resolves when the connection is gone.
    */
-  dismiss(stream: DuplexLike, tell: () => void): void {
-    tell();
-    if (this.#lingering >= maxLingering) {
-      stream.destroy();
+  refuse(transport: Transport): Promise<void> {
+    const gone = readAndDrop(transport);
+    const timer = startTimer(() => {
+      transport.abort();
+    }, lingerTime);
+    void gone.then(() => {
+      timer.stop();
+    });
+    transport.write([busyUnit()]);
+    transport.end();
+    this.dismiss(transport, gone);
+    return gone;
+  }
+
+  /**
+   * Limits the connections that got no slot and wait until the client has read why: one too many
+   * is cut at once.
+   *
+   * @param gone - resolves when the connection is gone.
+   */
+  dismiss(transport: Transport, gone: Promise<unknown>): void {
+    if (this.crowded) {
+      transport.abort();
       return;
     }
     this.#lingering += 1;
-    stream.on('close', () => {
+    void gone.then(() => {
       this.#lingering -= 1;
     });
   }

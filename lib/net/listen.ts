@@ -1,4 +1,6 @@
-import { FileError, K4netError, toK4netError } from '../errors.js';
+import { listenOn } from '#net';
+import { loadPlans } from '#plan';
+import { K4netError } from '../errors.js';
 import {
   serverTable,
   sessionTable,
@@ -14,28 +16,29 @@ import {
   type LockedSocketOptions,
 } from '../sockets/locked-socket-options.js';
 import { LockedSocket } from '../sockets/locked-socket.js';
-import { checkServerChoices, ServerPlan } from '../sockets/session-plan.js';
-import type { DuplexLike } from '../transport/duplex-like.js';
-import { serverKeys } from '../trust/server-keys.js';
+import type { Transport } from '../transport/transport.js';
 import {
   checkOptions,
   countRule,
   flagRule,
   functionRule,
   ownOptions,
+  uncheckedRule,
   withOptions,
   type Checked,
   type OrUndefined,
   type OptionTable,
 } from '../util/options.js';
-import { addressTable, describeAddress, toAddress, type Address, type AddressOptions } from './address.js';
+import { addressTable, toAddress, type AddressOptions } from './address.js';
 import { HandshakeLimits, type HandshakeSlot } from './handshake-limits.js';
-import { bind, createListener } from './node-net.js';
+import type { Listener } from './listener.js';
 import { Server } from './server.js';
 import type { ServerParts } from './server-parts.js';
 
 /** Options of {@link listen} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
+  /** `false` with no `port` and no `path`: the server only takes what `server.accept` gives it. */
+  readonly webSocket?: false | undefined;
   /**
    * Connections that may wait until the program takes them. Further ones are refused. Default 511.
    * Each is read up to its `recvSize`. One that breaks, or ends without a message, no longer
@@ -84,13 +87,14 @@ export interface EncryptedListenOptions extends CommonOptions, SessionChoices, S
 /** Options of {@link listen}. */
 export type ListenOptions = PlainListenOptions | EncryptedListenOptions;
 
-type UnsetPlain = keyof AddressOptions | 'onError';
+type UnsetPlain = keyof AddressOptions | 'webSocket' | 'onError';
 type UnsetEncrypted = UnsetPlain | UnsetServer | UnsetSession;
 
 const plainTable: OptionTable<PlainListenOptions, UnsetPlain> = {
   ...addressTable,
   ...lockedSocketTable,
   plain: flagRule(false),
+  webSocket: uncheckedRule(),
   maxPending: countRule(511, 1, Infinity),
   onError: functionRule(),
 };
@@ -135,13 +139,28 @@ export async function listen(
     const options = checkOptions('listen with plain: true', own, plainTable);
     const { maxPending, onError } = options;
     const chosen = lockedSocketOptions(options);
-    const wrap = (stream: DuplexLike): LockedSocket => new LockedSocket(stream, chosen);
-    return start(toAddress('listen', options), { maxPending, onError, wrap });
+    const wrap = (transport: Transport): LockedSocket => new LockedSocket(transport, chosen);
+    return opened(new Server(listenersOf(options), { maxPending, onError, wrap }));
   }
   const options = checkOptions('listen', own, encryptedTable);
   const { maxPending, onError } = options;
-  const address = toAddress('listen', options);
-  return start(address, { maxPending, onError, ...(await encryptedParts(options)) });
+  const listeners = listenersOf(options);
+  return opened(new Server(listeners, { maxPending, onError, ...(await encryptedParts(options)) }));
+}
+
+async function opened<S extends LockedSocket>(server: Server<S>): Promise<Server<S>> {
+  await server.open();
+  return server;
+}
+
+/** Makes the listeners, which do not listen yet: a missing feature rejects before a key is made. */
+function listenersOf(options: Checked<CommonOptions, UnsetPlain>): Listener[] {
+  const { port, host, path, webSocket } = options;
+  const listeners: Listener[] = [];
+  if (webSocket === undefined || port !== undefined || host !== undefined || path !== undefined) {
+    listeners.push(listenOn(toAddress('listen', options)));
+  }
+  return listeners;
 }
 
 /** Loads the keys once, for all connections. */
@@ -149,13 +168,15 @@ async function encryptedParts(
   options: Checked<EncryptedListenOptions, UnsetEncrypted>,
 ): Promise<Pick<ServerParts<EncryptedSocket>, 'wrap' | 'handshakes' | 'fingerprints'>> {
   checkKeySource(options);
+  const { ServerPlan, checkServerChoices, checkWebCrypto, serverKeys } = await loadPlans();
   checkServerChoices(options);
+  checkWebCrypto();
   const limits = new HandshakeLimits(options.maxHandshakes, options.maxHandshakesPerAddress);
   const keys = await serverKeys(options);
   const choices = withOptions(options, { key: keys, keyPath: undefined });
   const chosen = lockedSocketOptions(options);
-  const wrap = (stream: DuplexLike, slot?: HandshakeSlot): EncryptedSocket =>
-    new EncryptedSocket(stream, chosen, new ServerPlan(choices, slot));
+  const wrap = (transport: Transport, slot?: HandshakeSlot): EncryptedSocket =>
+    new EncryptedSocket(transport, chosen, new ServerPlan(choices, slot));
   return { wrap, handshakes: { limits, run }, fingerprints: keys.map(({ fingerprint }) => fingerprint) };
 }
 
@@ -183,23 +204,4 @@ async function run(socket: EncryptedSocket): Promise<void> {
     const thrown = K4netError.is(error, 'K4NET_CLIENT_KEY_REFUSED') && error.cause !== undefined;
     throw thrown ? error.cause : error;
   }
-}
-
-async function start<S extends LockedSocket>(address: Address, parts: ServerParts<S>): Promise<Server<S>> {
-  const listener = createListener();
-  const server = new Server<S>(listener, address, parts);
-  try {
-    await bind(listener, address);
-  } catch (error) {
-    // If only the release of the file lock failed, the listener is already open.
-    listener.close();
-    throw listenError(error, address);
-  }
-  return server;
-}
-
-function listenError(error: unknown, address: Address): K4netError {
-  const what = `cannot listen on ${describeAddress(address)}`;
-  if (!(error instanceof FileError)) return toK4netError(error, 'K4NET_LISTEN', what);
-  return new K4netError('K4NET_LISTEN', `${what}: ${error.message}`, { cause: error.cause ?? error });
 }

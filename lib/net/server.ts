@@ -1,19 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { closedError, K4netError } from '../errors.js';
-import { emitWarning } from '../platform/runtime.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
-import { fail } from '../sockets/acquire.js';
 import { checkedTimeout } from '../sockets/locked-socket-options.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
-import { debug, nameOf } from '../util/debug.js';
-import { checkFunction, checkOptions, countRule, withOptions, type OptionTable } from '../util/options.js';
+import { toTransport, type Carrier } from '../transport/to-transport.js';
+import {
+  checkFunction,
+  checkOptions,
+  countRule,
+  stringRule,
+  withOptions,
+  type OptionTable,
+} from '../util/options.js';
 import { AbortHub, withDeadline } from '../util/wait.js';
-import { WarnOnce } from '../util/warn-once.js';
-import { AcceptQueue } from './accept-queue.js';
 import type { Address } from './address.js';
+import { ErrorReporter } from './error-reporter.js';
 import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './handlers.js';
-import type { HandshakeSlot } from './handshake-limits.js';
-import { cut, reset, type ConnectionLike, type ListenerLike, type ServerParts } from './server-parts.js';
+import { Intake } from './intake.js';
+import type { Listener, ListenerHandlers } from './listener.js';
+import type { ServerParts } from './server-parts.js';
 
 /** Options of {@link Server.close}. */
 export interface ServerCloseOptions {
@@ -24,6 +29,16 @@ export interface ServerCloseOptions {
   readonly timeout?: number | undefined;
 }
 
+/** Options of {@link Server.accept}. */
+export interface AcceptOptions {
+  /**
+   * Address of the client, for `maxHandshakesPerAddress`. Default: the address that the connection
+   * itself has. Without an address, that limit does not apply.
+   */
+  readonly address?: string | undefined;
+}
+
+const acceptTable: OptionTable<AcceptOptions, 'address'> = { address: stringRule() };
 const serveTable: OptionTable<ServeOptions> = { maxConnections: countRule(Infinity, 1, Infinity) };
 
 /** A server of encrypted sockets always has a fingerprint. */
@@ -36,38 +51,65 @@ export type FingerprintOf<S extends LockedSocket> = S extends EncryptedSocket ? 
  * taken yet is read up to its `recvSize`, so that the server notices its end.
  */
 export class Server<S extends LockedSocket = LockedSocket> {
-  readonly #listener: ListenerLike;
+  readonly #listeners: readonly Listener[];
   readonly #parts: ServerParts<S>;
-  readonly #asked: Address;
-  readonly #pending = new AcceptQueue<S>();
-  readonly #open = new Set<S>();
+  readonly #reporter: ErrorReporter;
+  readonly #intake: Intake<S>;
   readonly #handlers = new HandlerRunner<S>((error, socket) => {
-    this.#report(error, socket);
+    this.#reporter.report(error, socket);
   });
-  readonly #warnings = new WarnOnce();
-  #address: Address | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal Servers are made by `listen`. */
-  constructor(listener: ListenerLike, asked: Address, parts: ServerParts<S>) {
-    this.#listener = listener;
-    this.#asked = asked;
+  constructor(listeners: readonly Listener[], parts: ServerParts<S>) {
+    this.#listeners = listeners;
     this.#parts = withOptions(parts);
-    listener.on('connection', (stream: ConnectionLike) => {
-      this.#accept(stream);
-    });
-    listener.on('listening', () => {
-      const bound = listener.address();
-      if (bound && typeof bound === 'object') this.#address = { host: bound.address, port: bound.port };
-      listener.on('error', (error) => {
-        this.#report(error);
-      });
-    });
+    this.#reporter = new ErrorReporter(this.#parts.onError);
+    this.#intake = new Intake<S>(this.#parts, this.#reporter);
   }
 
-  /** Returns where the server listens, in the form that `connect` takes. */
+  /**
+   * @internal Starts all listeners. If one fails, it closes the others and rejects with the error of
+   * the one that failed.
+   */
+  async open(): Promise<void> {
+    const intake = this.#intake;
+    const handlers: ListenerHandlers = {
+      accept: (transport, address) => {
+        intake.accept(transport, address);
+      },
+      report: (error) => {
+        this.#reporter.report(error);
+      },
+      get crowded() {
+        return intake.crowded;
+      },
+    };
+    try {
+      for (const listener of this.#listeners) await listener.open(handlers);
+    } catch (error) {
+      await this.close({ timeout: 0 });
+      throw error;
+    }
+  }
+
+  /**
+   * Returns the port or path where the server listens, in the form that `connect` takes.
+   *
+   * @throws K4netError `K4NET_STATE` if it listens on neither: see `urls`.
+   */
   address(): Address {
-    return { ...(this.#address ?? this.#asked) };
+    const found = this.#listeners.find(({ address }) => address !== undefined)?.address;
+    if (found) return { ...found };
+    throw new K4netError('K4NET_STATE', 'the server listens on no port or path of its own: see server.urls');
+  }
+
+  /**
+   * Where the server listens, as URLs that `connect` takes: `tcp:` or `unix:`, then `ws:` or `wss:`.
+   * Without the URL of a `WebSocketServer`, which only its owner knows.
+   */
+  get urls(): readonly string[] {
+    return this.#listeners.flatMap(({ url }) => url ?? []);
   }
 
   /**
@@ -88,24 +130,24 @@ export class Server<S extends LockedSocket = LockedSocket> {
 
   /** Open connections, those included that the program has not taken yet. */
   get connections(): number {
-    return this.#open.size;
+    return this.#intake.open.size;
   }
 
   /** Keeps the process running while the server listens (the default). */
   ref(): this {
-    this.#listener.ref();
+    for (const listener of this.#listeners) listener.ref();
     return this;
   }
 
   /** Lets the process exit although the server listens. */
   unref(): this {
-    this.#listener.unref();
+    for (const listener of this.#listeners) listener.unref();
     return this;
   }
 
   /** Iterates over the sockets of new connections. Ends when the server closes. */
   [Symbol.asyncIterator](): AsyncIterableIterator<S, void> {
-    return this.#pending.iterate();
+    return this.#intake.pending.iterate();
   }
 
   /**
@@ -153,124 +195,36 @@ export class Server<S extends LockedSocket = LockedSocket> {
     return this.close();
   }
 
-  #accept(stream: ConnectionLike): void {
-    // Until the socket has an owner, nothing else handles its errors. The owner gets them too.
-    stream.on('error', () => undefined);
-    const { handshakes, maxPending } = this.#parts;
-    if (handshakes) {
-      this.#acceptHandshake(stream, handshakes);
-    } else if (this.#pending.length < maxPending) {
-      const socket = this.#wrap(stream);
-      if (socket) this.#pending.push(socket);
-    } else {
-      this.#reportRefused(stream, 'maxPending connections wait');
-      reset(stream);
-    }
-  }
-
-  #acceptHandshake(stream: ConnectionLike, { limits, run }: NonNullable<ServerParts<S>['handshakes']>): void {
-    const full = this.#pending.length + limits.pending >= this.#parts.maxPending;
-    const slot = limits.acquire(stream.remoteAddress ?? '', full);
-    if (!slot) {
-      this.#reportRefused(
-        stream,
-        full ? 'maxPending connections wait' : 'maxHandshakes or maxHandshakesPerAddress is reached',
-      );
-      limits.refuse(stream);
-      return;
-    }
-    const socket = this.#wrap(stream, slot);
-    if (!socket) return;
-    slot.onDrop = () => {
-      limits.dismiss(stream, () => {
-        socket[fail](refused('it had sent no first message, and all maxHandshakes slots were taken'));
-      });
-    };
-    void run(socket).then(
-      () => {
-        slot.release();
-        if (this.#closed) cut(socket);
-        else this.#pending.push(socket);
-      },
-      (error: unknown) => {
-        // The connection keeps its slot until it is gone, because the peer may take long to read
-        // the alert.
-        const release = (): void => {
-          slot.release();
-        };
-        if (stream.destroyed) release();
-        else stream.on('close', release);
-        this.#report(error, socket);
-      },
-    );
-  }
-
-  /** Makes the socket of a connection. If that fails, only this connection ends. */
-  #wrap(stream: ConnectionLike, slot?: HandshakeSlot): S | undefined {
-    let socket: S;
-    try {
-      socket = this.#parts.wrap(stream, slot);
-    } catch (error) {
-      slot?.release();
-      reset(stream);
-      this.#report(error);
-      return undefined;
-    }
-    debug?.(`accepted ${nameOf(socket)}`);
-    this.#open.add(socket);
-    void socket.closed.then(() => {
-      this.#open.delete(socket);
-      this.#pending.remove(socket);
-    });
-    return socket;
+  /**
+   * Takes a connection that something else has accepted: a WebSocket of another server, a port of a
+   * worker, a stream. The limits, the handshake, `serve` and `close` treat it like one that the
+   * server has accepted itself. A server that is closed cuts it.
+   *
+   * @throws TypeError for a value that cannot carry a socket, or an invalid option.
+   *
+   * @example
+   * ```ts
+   * import { connect, listen } from 'k4net';
+   * import { createServer } from 'node:net';
+   *
+   * const server = await listen({ webSocket: false, keyPath: './server' });
+   * createServer((stream) => server.accept(stream)).listen(9000);
+   * for await (const socket of server) await socket.close('hello');
+   * ```
+   */
+  accept(carrier: Carrier, options?: AcceptOptions): void {
+    const { address } = checkOptions('accept', options, acceptTable);
+    this.#intake.accept(toTransport(carrier), address);
   }
 
   async #close(timeout: number): Promise<void> {
-    const stopped = new Promise<void>((resolve) => {
-      this.#listener.close(() => {
-        resolve();
-      });
-    });
+    const listeners = this.#listeners.map((listener) => listener.close());
     this.#handlers.abort(closedError('the server closes'));
-    this.#pending.close();
+    const stopped = Promise.all([this.#intake.close(), ...listeners]).then(() => undefined);
     const cutAll = (): void => {
-      for (const socket of this.#open) cut(socket);
+      this.#intake.cut();
     };
     const wait = { timeout, signal: undefined };
     await withDeadline(stopped, wait, new AbortHub(), cutAll, 'open connections did not end');
   }
-
-  #reportRefused(stream: ConnectionLike, why: string): void {
-    debug?.(`refused ${nameOf({ remoteAddress: stream.remoteAddress ?? '' })}: ${why}`);
-    this.#report(refused(why));
-  }
-
-  #report(error: unknown, socket?: LockedSocket): void {
-    const { onError } = this.#parts;
-    if (!onError) {
-      this.#warn(error);
-      return;
-    }
-    try {
-      const result = onError(error, socket);
-      if (result instanceof Promise) result.catch(this.#warn.bind(this));
-    } catch (thrown) {
-      this.#warn(thrown);
-    }
-  }
-
-  #warn(error: unknown): void {
-    const code = K4netError.is(error) ? error.code : 'K4NET_HANDLER';
-    if (!this.#warnings.isNew(code)) return;
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    emitWarning(
-      `${text} (reported once per code; the onError option of listen gets every error)`,
-      code,
-      error,
-    );
-  }
-}
-
-function refused(why: string): K4netError {
-  return new K4netError('K4NET_BUSY', `the server refused a connection: ${why}`);
 }

@@ -1,7 +1,7 @@
 import { K4netError } from '../errors.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import type { Bytes } from '../util/bytes.js';
-import { startTimer } from '../util/wait.js';
+import { Deferred, startTimer } from '../util/wait.js';
 
 /**
  * How long a side that has ended lets the peer read the last record before it closes, in
@@ -17,6 +17,8 @@ const lingerTime = 1_000;
 export class TransportBelow {
   readonly inner: Transport;
   #gone = false;
+  /** Made on demand: only servers wait for it. */
+  #whenGone: Deferred<void> | undefined;
   #attached = 0;
   #timer: { stop(): void } | undefined;
 
@@ -28,9 +30,17 @@ export class TransportBelow {
     return this.#gone;
   }
 
+  /** Resolves when the transport has reported its close. */
+  get whenGone(): Promise<void> {
+    this.#whenGone ??= new Deferred();
+    if (this.#gone) this.#whenGone.resolve();
+    return this.#whenGone.promise;
+  }
+
   /** The transport has reported its close. */
   markGone(): void {
     this.#gone = true;
+    this.#whenGone?.resolve();
   }
 
   attach(sink: Sink): void {

@@ -11,9 +11,8 @@ import type { Session } from './session.js';
 
 /**
  * A transport over another one that encrypts everything: first the handshake, then records. See
- * "Units", "Records" and "Closing" in docs/protocol.md.
- *
- * The handshake begins with `start` or the first `write`.
+ * "Units", "Records" and "Closing" in docs/protocol.md. The handshake begins with `start` or the
+ * first `write`.
  */
 export class SecureTransport implements Transport {
   readonly encrypted = true;
@@ -67,6 +66,11 @@ export class SecureTransport implements Transport {
   /** The session, once its handshake has succeeded. */
   get session(): Session | undefined {
     return this.#session;
+  }
+
+  /** Resolves when the transport below is gone. */
+  get whenGone(): Promise<void> {
+    return this.#below.whenGone;
   }
 
   /** Begins the handshake, unless it has begun. */

@@ -58,6 +58,12 @@ export const fail: unique symbol = Symbol('fail');
  */
 export const onEmptyEnd: unique symbol = Symbol('onEmptyEnd');
 
+/**
+ * A promise that resolves when the carrier of a socket is gone. The carrier of an encrypted socket
+ * stays open after a failure until the peer has read the alert.
+ */
+export const whenGone: unique symbol = Symbol('whenGone');
+
 /** @internal */
 export interface Acquirable extends MessageSocket {
   [acquire](onChange: () => void): OwnedSocket;

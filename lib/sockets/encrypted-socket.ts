@@ -32,6 +32,7 @@ import {
   lockedSocketTable,
   type LockedSocketOptions,
 } from './locked-socket-options.js';
+import { whenGone } from './acquire.js';
 import { LockedSocket } from './locked-socket.js';
 import type { CloseOptions, ReadyState } from './message-socket.js';
 import type { PeerPlan } from './session-plan.js';
@@ -97,6 +98,11 @@ export class EncryptedSocket extends LockedSocket {
    */
   get sessionId(): Uint8Array | undefined {
     return this.#secure.session?.id;
+  }
+
+  /** @internal */
+  override get [whenGone](): Promise<unknown> {
+    return this.#secure.whenGone;
   }
 
   /**

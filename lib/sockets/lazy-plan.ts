@@ -13,6 +13,8 @@ export const clientPlan: typeof node.clientPlan = (options) =>
 export const serverPlan: typeof node.serverPlan = (options) =>
   new LazyPlan(options.handshakeTimeout, (plans) => plans.serverPlan(options));
 
+export const loadPlans: typeof node.loadPlans = async () => (await loadModule()).loadPlans();
+
 /**
  * Loads the code of the handshake when the handshake begins. The contents of keys and pins are
  * checked then too: an invalid one fails the handshake, where the form for Node throws in the
@@ -29,7 +31,7 @@ class LazyPlan implements node.PeerPlan {
   }
 
   async begin(): Promise<Handshake> {
-    const plans = await loadPlans();
+    const plans = await loadModule();
     try {
       this.#loaded = this.#create(plans);
     } catch (cause) {
@@ -54,7 +56,7 @@ class LazyPlan implements node.PeerPlan {
   }
 }
 
-async function loadPlans(): Promise<typeof node> {
+async function loadModule(): Promise<typeof node> {
   try {
     return await import('./session-plan.js');
   } catch (cause) {

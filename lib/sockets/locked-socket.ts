@@ -4,7 +4,7 @@ import type { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
 import { toTransport, type Carrier } from '../transport/to-transport.js';
 import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
-import { acquire, fail, onEmptyEnd, type OwnedSocket } from './acquire.js';
+import { acquire, fail, onEmptyEnd, whenGone, type OwnedSocket } from './acquire.js';
 import { Connection } from './connection.js';
 import { ownedError } from './inbox.js';
 import {
@@ -301,6 +301,11 @@ export class LockedSocket implements MessageSocket {
   /** @internal */
   [onEmptyEnd](callback: (() => void) | undefined): void {
     this.#connection.onEmptyEnd(callback);
+  }
+
+  /** @internal */
+  get [whenGone](): Promise<unknown> {
+    return this.closed;
   }
 
   /** @internal */

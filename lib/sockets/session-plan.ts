@@ -1,4 +1,5 @@
 import { checkKeyPairSource, importKeyPair } from '../crypto/key-pair.js';
+import { checkWebCrypto } from '../crypto/suite.js';
 import { ClientHandshake } from '../session/handshake/client.js';
 import { checkClientOptions, checkServerOptions, type SessionOptions } from '../session/handshake/options.js';
 import type { Handshake } from '../session/handshake/machine.js';
@@ -177,4 +178,18 @@ export function clientPlan(options: CheckedClient & PlanChoices): PeerPlan {
 /** The plan of a server. */
 export function serverPlan(options: CheckedServer & PlanChoices): PeerPlan {
   return new ServerPlan(options);
+}
+
+/** The parts of this module that `connect` and `listen` use. */
+export interface Plans {
+  readonly ClientPlan: typeof ClientPlan;
+  readonly ServerPlan: typeof ServerPlan;
+  readonly checkServerChoices: typeof checkServerChoices;
+  readonly checkWebCrypto: typeof checkWebCrypto;
+  readonly serverKeys: typeof serverKeys;
+}
+
+/** Returns the plans. A promise, because the form for browsers loads them on demand. */
+export function loadPlans(): Promise<Plans> {
+  return Promise.resolve({ ClientPlan, ServerPlan, checkServerChoices, checkWebCrypto, serverKeys });
 }

@@ -1,15 +1,15 @@
-import { connect as rawConnect, createServer } from 'node:net';
+import { connect as rawConnect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { K4netError } from '../../lib/errors.js';
 import { connect } from '../../lib/net/connect.js';
+import { TcpListener } from '../../lib/net/tcp-listener.js';
 import { HandshakeLimits } from '../../lib/net/handshake-limits.js';
 import { Server, type ServerCloseOptions } from '../../lib/net/server.js';
 import type { ServerParts } from '../../lib/net/server-parts.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { needDist, run } from '../support/dist.js';
 import { turns } from '../support/recorder.js';
-import { listening } from '../support/streams.js';
 import { takeWarnings } from '../support/warnings.js';
 import { carriers, networkHandles, useFixture } from '../support/fixture.js';
 import { failure, reasonOf, receiveAll, textOf, until, watch } from '../support/sockets.js';
@@ -359,17 +359,14 @@ describe('the process of a server', () => {
 describe('a server whose sockets cannot be made', () => {
   const connected = async (parts: Partial<ServerParts<LockedSocket>>): Promise<unknown[]> => {
     const errors: unknown[] = [];
-    const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     const wrap = (): never => {
       throw new Error('no socket');
     };
     const onError = (error: unknown): void => void errors.push(error);
-    const server = new Server(
-      listener,
-      { host: '127.0.0.1', port: 0 },
-      { maxPending: 1, onError, wrap, ...parts },
-    );
-    const port = await listening(listener, { port: 0, host: '127.0.0.1' });
+    const listener = new TcpListener({ host: '127.0.0.1', port: 0 });
+    const server = new Server([listener], { maxPending: 1, onError, wrap, ...parts });
+    await server.open();
+    const { port } = server.address() as { port: number };
     for (let i = 0; i < 3; i += 1) {
       const raw = rawConnect({ port, host: '127.0.0.1' });
       raw.on('error', () => undefined);

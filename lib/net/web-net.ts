@@ -1,0 +1,16 @@
+import { K4netError } from '../errors.js';
+import type * as node from './node-net.js';
+
+// The form of `#net` for browsers, which have neither TCP nor servers. `./node-net.ts` documents each
+// export.
+
+export const dialTcp: typeof node.dialTcp = () =>
+  Promise.reject(unsupported('connect over TCP or a Unix socket'));
+
+export const listenOn: typeof node.listenOn = () => {
+  throw unsupported('listen on a port or path');
+};
+
+function unsupported(what: string): K4netError {
+  return new K4netError('K4NET_UNSUPPORTED', `the build for browsers cannot ${what}`);
+}
