@@ -17,7 +17,7 @@ const chosen = runtimes.filter(
 );
 /** The oldest Node runs only the programs of the package: it differs little from the next. */
 const talking = chosen.filter(({ version }) => version !== '20.19.0');
-const carriers = ['tcp'];
+const carriers = ['tcp', 'ws', 'Deno.serve'];
 const lastCase = 'nothing keeps the process alive after close';
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -114,6 +114,8 @@ async function runMatrix(folder) {
   const servers = started.filter((server) => server !== undefined);
   try {
     for (const carrier of carriers) {
+      const servers = started.filter((server) => server?.carriers[carrier]);
+      if (servers.length === 0) continue;
       const rows = clients.map(({ name }) => [name]);
       const jobs = clients.flatMap((client, row) =>
         servers.map((server, column) => async () => {

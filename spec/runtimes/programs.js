@@ -8,7 +8,7 @@ import { npm } from './bring.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Time for a program, and for its end after its last line. */
-const programTimeout = 180_000;
+const programTimeout = 90_000;
 const exitTimeout = 10_000;
 
 /** Packs the package, installs it in a project, and copies the programs that use it there. */
@@ -18,7 +18,7 @@ export function makeProject(folder) {
   const project = path.join(folder, 'project');
   mkdirSync(project);
   writeFileSync(path.join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  npm(['install', '--prefer-offline', path.join(folder, filename)], project);
+  npm(['install', '--prefer-offline', path.join(folder, filename), 'ws@8.23.0'], project);
   for (const from of ['spec/package/programs', 'spec/runtimes']) {
     cpSync(path.join(root, from), path.join(project, path.basename(from)), { recursive: true });
   }

@@ -3,9 +3,13 @@
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { startServers } from '../services.js';
+import { denoServe } from './deno-serve.js';
 import { tcp } from './tcp.js';
+import { ws } from './ws.js';
 
-const { described, close } = await startServers(k4net, { tcp: tcp(k4net) });
+const carriers = { tcp: tcp(k4net), ws: ws(k4net) };
+if (globalThis.Deno) carriers['Deno.serve'] = denoServe(k4net);
+const { described, close } = await startServers(k4net, carriers);
 console.log(JSON.stringify(described));
 process.stdin.on('end', () => void close());
 process.stdin.resume();
