@@ -22,6 +22,7 @@ export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait
 export type { Sink, Transport } from './transport/transport.js';
 export type { DuplexLike } from './transport/duplex-like.js';
 export type { Carrier } from './transport/to-transport.js';
+export type { MessagePortLike } from './transport/message-port.js';
 export type { WebSocketLike } from './transport/web-socket.js';
 export { memoryPair } from './transport/memory.js';
 export { LockedSocket } from './sockets/locked-socket.js';

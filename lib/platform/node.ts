@@ -5,6 +5,7 @@ import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
 import type * as Util from 'node:util';
+import type * as WorkerThreads from 'node:worker_threads';
 import {
   allocatorWarmUp,
   type Detach,
@@ -28,6 +29,7 @@ export interface Builtins {
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
   readonly 'node:util': typeof Util;
+  readonly 'node:worker_threads': typeof WorkerThreads;
 }
 
 /** A TCP or Unix socket of Node. */

@@ -31,6 +31,8 @@ export interface CarrierOwner {
   message(bytes: Bytes, exclusive: boolean): void;
   /** Something came that no peer may send. */
   violated(error: K4netError): void;
+  /** The peer is lost, but may still read a reset. */
+  abort(cause: K4netError): void;
   /** The carrier is closed. The error says why, unless both directions had ended. */
   gone(cause: K4netError): void;
 }

@@ -1,11 +1,12 @@
 import { duplexTransport } from '#duplex';
 import { kindOf } from '../util/bytes.js';
 import { isDuplex, type DuplexLike } from './duplex-like.js';
+import { isMessagePort, MessagePortTransport, type MessagePortLike } from './message-port.js';
 import type { Transport } from './transport.js';
 import { isWebSocket, WebSocketTransport, type WebSocketLike } from './web-socket.js';
 
 /** A connection that a socket can be made over. */
-export type Carrier = Transport | DuplexLike | WebSocketLike;
+export type Carrier = Transport | DuplexLike | WebSocketLike | MessagePortLike;
 
 /**
  * Returns the transport over a carrier. The transport owns the carrier from here on. Carriers are
@@ -18,5 +19,8 @@ export function toTransport(carrier: Carrier): Transport {
   if (typeof carrier === 'object' && (carrier as unknown) !== null && 'attach' in carrier) return carrier;
   if (isDuplex(carrier)) return duplexTransport(carrier);
   if (isWebSocket(carrier)) return new WebSocketTransport(carrier);
-  throw new TypeError(`a socket needs a duplex stream, a WebSocket or a transport, not ${kindOf(carrier)}`);
+  if (isMessagePort(carrier)) return new MessagePortTransport(carrier);
+  throw new TypeError(
+    `a socket needs a duplex stream, a WebSocket, a message port or a transport, not ${kindOf(carrier)}`,
+  );
 }

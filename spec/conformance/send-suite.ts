@@ -23,8 +23,8 @@ export function describeSending(name: string, ...[kind, options]: FixtureArgumen
       expect(later.state).toBe('pending');
       for (let i = 0; i < sent; i += 1) await far.recv();
       expect(await far.recvText()).toBe('later');
-      await until(() => last.state === 'resolved' && later.state === 'resolved');
-      expect(near.bufferedAmount).toBe(0);
+      // A peer in this process can have a message before the writer's own turn.
+      await until(() => last.state === 'resolved' && later.state === 'resolved' && near.bufferedAmount === 0);
     });
 
     it('keeps bufferedAmount below the high-water mark plus one message in a loop that awaits send', async () => {

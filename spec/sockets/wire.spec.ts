@@ -259,9 +259,11 @@ describe('LockedSocket: memory when nobody reads', () => {
 });
 
 describe('new LockedSocket', () => {
-  it('rejects anything but a duplex stream, a WebSocket or a transport', () => {
+  it('rejects anything that is no carrier', () => {
     for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
-      expect(() => new LockedSocket(wrong as never)).toThrow(/needs a duplex stream, a WebSocket or a transport/);
+      expect(() => new LockedSocket(wrong as never)).toThrow(
+        /needs a duplex stream, a WebSocket, a message port or a transport/,
+      );
     }
   });
 

@@ -18,17 +18,12 @@ import type {
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../lib/sockets/locked-socket.js';
-import { memoryPair } from '../../lib/transport/memory.js';
 import type { Carrier } from '../../lib/transport/to-transport.js';
-import type { Transport } from '../../lib/transport/transport.js';
 import { keys } from './keys.js';
+import { inMemory, media, type Connection, type Medium } from './media.js';
 import { Relay, type Meddle } from './relay.js';
 import { until } from './sockets.js';
 import { listening, tcpPair, type StreamPair } from './streams.js';
-import { webSocketPair } from './web-sockets.js';
-
-/** The connection below a socket: a name in `media`. */
-export type Medium = 'in memory' | 'over TCP' | 'over WebSocket';
 
 /** The kind of a socket and of the connection below it. */
 export type SocketKind = `${'plain' | 'encrypted'} ${Medium}`;
@@ -329,45 +324,6 @@ export class Fixture {
     if (connection.dispose) this.onCleanup(connection.dispose);
     return connection;
   }
-}
-
-/** The two ends of one connection. */
-interface Connection {
-  readonly near: Carrier;
-  readonly far: Carrier;
-  /** Resets the connection without an end of stream. */
-  readonly cut: () => void;
-  readonly dispose?: () => Promise<void>;
-}
-
-const media: Readonly<Record<Medium, () => Promise<Connection>>> = {
-  'in memory': () => {
-    const ends = inMemory();
-    return Promise.resolve({
-      ...ends,
-      cut: () => {
-        ends.near.abort();
-      },
-    });
-  },
-  'over TCP': async () => {
-    const pair = await tcpPair();
-    return { ...pair, cut: () => pair.near.resetAndDestroy() };
-  },
-  'over WebSocket': async () => {
-    const pair = await webSocketPair();
-    return {
-      ...pair,
-      cut: () => {
-        pair.near.terminate();
-      },
-    };
-  },
-};
-
-function inMemory(): { near: Transport; far: Transport } {
-  const [near, far] = memoryPair();
-  return { near, far };
 }
 
 const handleKinds = ['TCPSocketWrap', 'TCPServerWrap', 'TCPConnectWrap', 'PipeServerWrap', 'PipeConnectWrap'];

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { creditMessage, CreditState, endMessage, kinds, resetMessage } from '../../lib/transport/credit.js';
+import { CreditTransport } from '../../lib/transport/credit-transport.js';
+import { MemoryCarrier, RawEnd } from '../support/memory-carrier.js';
+import { RecordingSink } from '../support/recorder.js';
+import { until } from '../support/sockets.js';
+
+type Message = string | { readonly prefix: string; readonly hex: string; readonly times: number };
+
+interface Vectors {
+  readonly messages: readonly {
+    readonly name: string;
+    readonly bytes: string;
+    readonly kind: keyof typeof kinds;
+    readonly data?: string;
+    readonly credit?: number;
+    readonly code?: number;
+  }[];
+  readonly negative: readonly { readonly name: string; readonly messages: readonly Message[] }[];
+  readonly orderly: readonly {
+    readonly name: string;
+    readonly messages: readonly Message[];
+    readonly delivered: string;
+    readonly ended: boolean;
+  }[];
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../vectors/credit-1.json', import.meta.url), 'utf8'),
+) as Vectors;
+
+const hexOf = (message: Message): string =>
+  typeof message === 'string' ? message : message.prefix + message.hex.repeat(message.times);
+const bytesOf = (message: Message): Uint8Array => new Uint8Array(Buffer.from(hexOf(message), 'hex'));
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** A transport without a sink, and a peer that can send any messages. */
+function withRawPeer(): { transport: CreditTransport; sink: RecordingSink; peer: RawEnd } {
+  const [near, far] = MemoryCarrier.pair();
+  return { transport: new CreditTransport(near), sink: new RecordingSink(), peer: new RawEnd(far) };
+}
+
+describe('the vectors of the credit layer', () => {
+  it.each(vectors.messages)('reads and writes $name', ({ bytes, kind, data, credit, code }) => {
+    const state = new CreditState();
+    const before = state.credit;
+    expect(state.receive(bytesOf(bytes))).toBe(kinds[kind]);
+    expect(state.credit - before).toBe(credit ?? 0);
+    expect(state.resetCode).toBe(code);
+    expect(state.receiving).toBe(kind === 'end' ? 'heard' : 'open');
+    const written = {
+      data: () => `00${data}`,
+      credit: () => toHex(creditMessage(credit ?? 0)),
+      end: () => toHex(endMessage()),
+      reset: () => toHex(resetMessage(code ?? 0)),
+    };
+    expect(written[kind]()).toBe(bytes);
+  });
+
+  it.each(vectors.negative)('refuses $name', ({ messages }) => {
+    const state = new CreditState();
+    for (const message of messages.slice(0, -1)) state.receive(bytesOf(message));
+    expect(() => state.receive(bytesOf(messages.at(-1) ?? ''))).toThrow(
+      expect.objectContaining({ code: 'K4NET_MALFORMED' }),
+    );
+  });
+
+  it.each(vectors.negative)('ends the connection after $name', async ({ messages }) => {
+    const { transport, sink, peer } = withRawPeer();
+    for (const message of messages) peer.send(hexOf(message));
+    await until(() => peer.isGone);
+    expect(peer.messages).toEqual(['0301']);
+    transport.attach(sink);
+    await sink.untilClose();
+    expect(sink.cause?.code).toBe('K4NET_MALFORMED');
+    expect(sink.events).toEqual(['close']);
+  });
+
+  it.each(vectors.orderly)('accepts $name', async ({ messages, delivered, ended }) => {
+    const { sink, peer, transport } = withRawPeer();
+    transport.attach(sink);
+    for (const message of messages) peer.send(hexOf(message));
+    await sink.until(() => sink.ends === Number(ended) && sink.received * 2 === delivered.length);
+    expect(toHex(sink.bytes)).toBe(delivered);
+    transport.write([bytesOf('61')]);
+    transport.end();
+    await until(() => peer.messages.includes('02'));
+    expect(peer.messages).toContain('0061');
+    if (!ended) peer.send('02');
+    peer.close();
+    await sink.untilClose();
+    expect(sink.cause).toBeUndefined();
+  });
+});
+
+describe('CreditState: grants', () => {
+  /** Receives and takes that much data in the first credit, and returns the grants. */
+  function grantsAfter(state: CreditState, bytes: number, keepsUp: boolean): number {
+    let granted = 0;
+    for (let left = bytes; left > 0; left -= 4096) {
+      state.receive(new Uint8Array(1 + Math.min(left, 4096)));
+      state.take(Math.min(left, 4096));
+      granted += state.grant(keepsUp);
+    }
+    return granted;
+  }
+
+  it('makes no grant before the sink has taken a quarter of the window', () => {
+    const state = new CreditState();
+    state.receive(new Uint8Array(1 + 16_383));
+    state.take(16_383);
+    expect(state.grant(true)).toBe(0);
+    state.receive(new Uint8Array(1 + 1));
+    state.take(1);
+    expect(state.grant(false)).toBe(16_384);
+  });
+
+  it('returns only what was taken when the sink falls behind', () => {
+    const state = new CreditState();
+    expect(grantsAfter(state, 10 * 65_536, false)).toBe(10 * 65_536);
+  });
+
+  it('doubles the window with each grant until it is 1 MiB', () => {
+    const state = new CreditState();
+    const windows: number[] = [];
+    let window = 65_536;
+    for (let i = 0; i < 10; i += 1) {
+      const taken = window / 4;
+      for (let left = taken; left > 0; left -= 4096) state.receive(new Uint8Array(1 + 4096));
+      state.take(taken);
+      window += state.grant(true) - taken;
+      windows.push(window / 1024);
+    }
+    expect(windows).toEqual([128, 256, 512, 1024, 1024, 1024, 1024, 1024, 1024, 1024]);
+  });
+
+  it('makes no grant after the end of the peer', () => {
+    const state = new CreditState();
+    state.receive(new Uint8Array(1 + 65_536));
+    state.receive(endMessage());
+    state.take(65_536);
+    expect(state.grant(true)).toBe(0);
+  });
+});
