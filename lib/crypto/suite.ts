@@ -148,11 +148,13 @@ async function newShare(): Promise<EphemeralShare> {
  */
 export async function agree(privateKey: CryptoKeyLike, share: Bytes): Promise<Bytes | undefined> {
   if (share.length !== 65 || share[0] !== 4) return undefined;
-  // Most runtimes check the point in the import, Deno only in its use.
-  const point = subtle().importKey('raw', share, ecdh, false, []);
-  return bytesOrUndefined(
-    point.then((key) => subtle().deriveBits({ name: 'ECDH', public: key }, privateKey, 256)),
-  );
+  let point: CryptoKeyLike;
+  try {
+    point = await subtle().importKey('raw', share, ecdh, false, []);
+  } catch {
+    return undefined;
+  }
+  return new Uint8Array(await subtle().deriveBits({ name: 'ECDH', public: point }, privateKey, 256));
 }
 
 /** Encrypts with RSA-OAEP, with SHA-256 for both hashes. */
