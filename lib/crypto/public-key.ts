@@ -1,6 +1,7 @@
 import { type Bytes, ascii, equalBytes, kindOf, toHex } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
 import type { Backend, SyncBackend } from './backend.js';
+import { isCurvePoint } from './curve.js';
 import { checkRsaNumbers, checkRsaSpki, isP256Spki, toSpki } from './key-forms.js';
 import { decodePem, encodePem } from './pem-der.js';
 import {
@@ -56,7 +57,7 @@ export class PublicKey {
     const known = spki.length > maxCachedSpki ? undefined : PublicKey.#cache.get(name);
     if (known) return known;
     const copy = spki.slice();
-    const { type, bits } = isP256Spki(copy) ? await checkP256(copy) : await checkRsa(copy);
+    const { type, bits } = isP256Spki(copy) ? checkP256(copy) : await checkRsa(copy);
     const key = new PublicKey({ type, bits, spki: copy, id: await sha256(copy) });
     const [oldest] = PublicKey.#cache.keys();
     if (PublicKey.#cache.size >= maxCached && oldest !== undefined) PublicKey.#cache.delete(oldest);
@@ -121,24 +122,20 @@ export class PublicKey {
   }
 }
 
-async function checkP256(spki: Bytes): Promise<{ type: 'p256'; bits: number }> {
-  await checkImport('ecdsa-verify', spki);
-  return { type: 'p256', bits: 256 };
+function checkP256(spki: Bytes): { type: 'p256'; bits: number } {
+  if (isCurvePoint(spki.subarray(-65))) return { type: 'p256', bits: 256 };
+  throw new K4netError('K4NET_MALFORMED', 'the point of a P-256 key is not on the curve');
 }
 
 async function checkRsa(spki: Bytes): Promise<{ type: 'rsa'; bits: number }> {
   const bits = checkRsaSpki(spki);
-  await checkImport('encrypt', spki);
-  return { type: 'rsa', bits };
-}
-
-async function checkImport(purpose: 'encrypt' | 'ecdsa-verify', spki: Bytes): Promise<void> {
   try {
-    await importKey(purpose, spki);
+    await importKey('encrypt', spki);
   } catch (error) {
     if (K4netError.is(error)) throw error;
     throw new K4netError('K4NET_MALFORMED', 'a public key is neither RSA nor P-256', { cause: error });
   }
+  return { type: 'rsa', bits };
 }
 
 /** Returns the text of a fingerprint. */

@@ -1,5 +1,6 @@
 import { type Bytes, ascii, noBytes } from '../util/bytes.js';
 import { K4netError } from '../errors.js';
+import { isCurvePoint } from './curve.js';
 import type { AsyncBackend, AsyncGcm, EphemeralShare, KeyInfo } from './backend.js';
 
 /** The part of a `CryptoKey` that the library uses. */
@@ -147,13 +148,8 @@ async function newShare(): Promise<EphemeralShare> {
  * protocol uses.
  */
 export async function agree(privateKey: CryptoKeyLike, share: Bytes): Promise<Bytes | undefined> {
-  if (share.length !== 65 || share[0] !== 4) return undefined;
-  let point: CryptoKeyLike;
-  try {
-    point = await subtle().importKey('raw', share, ecdh, false, []);
-  } catch {
-    return undefined;
-  }
+  if (!isCurvePoint(share)) return undefined;
+  const point = await subtle().importKey('raw', share, ecdh, false, []);
   return new Uint8Array(await subtle().deriveBits({ name: 'ECDH', public: point }, privateKey, 256));
 }
 
