@@ -191,7 +191,7 @@ export class DuplexTransport implements Transport {
   }
 
   static #end(this: Owned): void {
-    // Bun also emits an end when the program destroys the socket.
+    // Bun emits `end` after `destroy()` too: that is not the end of the peer.
     if (!this.destroyed) this[owner].#onEnd();
   }
 

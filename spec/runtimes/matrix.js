@@ -69,12 +69,9 @@ async function startServer(runtime, project) {
   return { runtime, program, ...JSON.parse(line) };
 }
 
-/** Runs the cases once, and returns the text of the cell in the table. */
-async function talk(client, server, carrier, project) {
-  const what = `${client.name} to ${server.runtime.name} over ${carrier}`;
-  const { fingerprint, carriers } = server;
-  const argument = JSON.stringify({ fingerprint, addresses: carriers[carrier] });
-  const program = new Program(client, 'runtimes/clients/main.js', [argument], project);
+/** Runs a program that runs the cases, and returns the text of its cell in the table. */
+async function runClient(runtime, what, file, argument, project) {
+  const program = new Program(runtime, `runtimes/clients/${file}`, [argument], project);
   const line = await program.line();
   const ended = await program.ends();
   if (line === undefined) {
@@ -91,8 +88,51 @@ async function talk(client, server, carrier, project) {
   return good === all ? `${good}` : `${good} of ${all}`;
 }
 
-function printTable(title, servers, rows) {
-  const table = [[title, ...servers.map(({ runtime }) => runtime.name)], ...rows];
+/** Each client with each server, over one carrier. */
+async function runCarrier(carrier, clients, servers, project) {
+  const able = servers.filter(({ carriers }) => carriers[carrier]);
+  if (able.length === 0) return;
+  const columns = able.map((server) => ({
+    name: server.runtime.name,
+    run(client) {
+      const argument = JSON.stringify({
+        fingerprint: server.fingerprint,
+        addresses: server.carriers[carrier],
+      });
+      const what = `${client.name} to ${server.runtime.name} over ${carrier}`;
+      return runClient(client, what, 'main.js', argument, project);
+    },
+  }));
+  await runTable(`${carrier}: client, server`, clients, columns);
+}
+
+/** Client and server in one process, or in a worker and its parent. */
+async function runInside(clients, project) {
+  const column = (file, argument, kinds = ['node', 'bun', 'deno']) => ({
+    name: argument,
+    async run(client) {
+      if (!kinds.includes(client.kind)) return '-';
+      return runClient(client, `${client.name}, ${argument}`, file, argument, project);
+    },
+  });
+  await runTable('inside', clients, [
+    column('local.js', 'memory'),
+    column('local.js', 'port'),
+    column('parent.js', 'node:worker_threads'),
+    column('parent.js', 'Worker', ['bun', 'deno']),
+  ]);
+}
+
+/** Runs every cell of a table, and prints it. */
+async function runTable(title, clients, columns) {
+  const rows = clients.map(({ name }) => [name]);
+  const jobs = clients.flatMap((client, row) =>
+    columns.map(({ run }, column) => async () => {
+      rows[row][column + 1] = await run(client);
+    }),
+  );
+  await runAll(jobs);
+  const table = [[title, ...columns.map(({ name }) => name)], ...rows];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   console.log('');
   for (const row of table)
@@ -113,18 +153,8 @@ async function runMatrix(folder) {
   const started = await Promise.all(clients.map((runtime) => startServer(runtime, project)));
   const servers = started.filter((server) => server !== undefined);
   try {
-    for (const carrier of carriers) {
-      const servers = started.filter((server) => server?.carriers[carrier]);
-      if (servers.length === 0) continue;
-      const rows = clients.map(({ name }) => [name]);
-      const jobs = clients.flatMap((client, row) =>
-        servers.map((server, column) => async () => {
-          rows[row][column + 1] = await talk(client, server, carrier, project);
-        }),
-      );
-      await runAll(jobs);
-      printTable(`${carrier}: client, server`, servers, rows);
-    }
+    for (const carrier of carriers) await runCarrier(carrier, clients, servers, project);
+    await runInside(clients, project);
   } finally {
     for (const { runtime, program } of servers) {
       count(await program.ends(), `${runtime.name} as a server ends by itself`, program.stderr);

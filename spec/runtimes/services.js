@@ -124,17 +124,20 @@ function makeServices(k4net, open, key) {
         return { address, server, served: server.serve(handlerOf({ echo })) };
       };
       let current = await start();
-      await socket.send(JSON.stringify(current.address));
-      for await (const command of socket.texts()) {
-        if (command === 'down') {
-          await current.server.close({ timeout: 0 });
-          await current.served;
-          await socket.send('down');
-        } else {
-          current = await start(current.address);
+      try {
+        await socket.send(JSON.stringify(current.address));
+        for await (const command of socket.texts()) {
+          if (command === 'down') {
+            await current.server.close({ timeout: 0 });
+            await current.served;
+            await socket.send('down');
+          } else {
+            current = await start(current.address);
+          }
         }
+      } finally {
+        await current.server.close({ timeout: 0 });
       }
-      await current.server.close({ timeout: 0 });
     },
   };
 }

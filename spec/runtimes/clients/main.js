@@ -3,7 +3,11 @@
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { runCases } from '../cases.js';
+import { openOver } from './over-carrier.js';
 
+// Node 20 has no WebSocket.
+const WebSocket = globalThis.WebSocket ?? (await import('ws')).WebSocket;
+const openUrl = openOver(k4net, (address) => new WebSocket(address));
 const { fingerprint, addresses } = JSON.parse(process.argv[2]);
 const report = await runCases({
   k4net,
@@ -14,19 +18,3 @@ const report = await runCases({
   missing: [],
 });
 console.log(JSON.stringify(report));
-
-async function openUrl(url, { plain, retry, ...options }) {
-  const Socket = globalThis.WebSocket ?? (await import('ws')).WebSocket;
-  for (;;) {
-    try {
-      const socket = plain
-        ? new k4net.LockedSocket(new Socket(url))
-        : new k4net.EncryptedSocket(new Socket(url), options);
-      await socket.handshake?.();
-      return socket;
-    } catch (error) {
-      if (retry === false || !(error.code === 'K4NET_CONNECTION' || error.reason === 'busy')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}

@@ -1,5 +1,5 @@
 // WebSocket, by the server of Deno itself.
-import { closing } from './ws.js';
+import { closing } from './closing.js';
 
 export function denoServe({ listen }) {
   return async (options, address) => {

@@ -1,5 +1,6 @@
 // WebSocket, by the package ws: in Node, Bun and Deno.
 import { WebSocketServer } from 'ws';
+import { closing } from './closing.js';
 
 export function ws({ listen }) {
   return async (options, address) => {
@@ -15,15 +16,5 @@ export function ws({ listen }) {
       server: closing(server, () => sockets.close()),
       address: `ws://127.0.0.1:${sockets.address().port}/`,
     };
-  };
-}
-
-/** The server, and another one that closes with it. */
-export function closing(server, close) {
-  return {
-    serve: (handler) => server.serve(handler),
-    close: async (options) => {
-      await Promise.all([close(), server.close(options)]);
-    },
   };
 }
