@@ -73,7 +73,7 @@ export { importPublicKey, PublicKey, type PublicKeySource } from './crypto/publi
 export { type CryptoKeyLike, type CryptoKeyPairLike } from './crypto/suite.js';
 export type { CipherChoice } from './crypto/choose-backend.js';
 export type { PaddingPolicy } from './session/record/padding.js';
-export { fileKnownHosts } from '#files';
+export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';

@@ -14,6 +14,8 @@ export default defineConfig({
   test: {
     dir: 'spec',
     include: ['**/*.spec.ts'],
+    // These need Chromium: `npm run test:browser`.
+    exclude: ['browser/**', '**/node_modules/**'],
     setupFiles: ['spec/support/unexpected-warnings.ts'],
     pool: 'forks',
     // Many tests wait for other processes: one worker a core is not too many.

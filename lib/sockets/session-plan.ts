@@ -52,6 +52,7 @@ export class ClientPlan implements PeerPlan {
   }
 
   async begin(): Promise<Handshake> {
+    checkWebCrypto();
     const { clientKey, serverName, identifyToUnknownServer } = this.#choices;
     const identity = clientKey === undefined ? undefined : await importKeyPair(clientKey);
     const { serverKey, pin } = (this.#trust = await decideTrust(this.#choices, this.#storeName));
@@ -105,6 +106,7 @@ export class ServerPlan implements PeerPlan {
   }
 
   async begin(): Promise<Handshake> {
+    checkWebCrypto();
     const { clientAuth, authorize, serverNames } = this.#choices;
     const hooks = this.#hooks;
     return new ServerHandshake({

@@ -5,4 +5,4 @@
  */
 export { fingerprintOfFile, keyFile, loadClientPin, loadServerKey, makeServerKey } from './key-file.js';
 export { readServerKey, saveClientPin } from './key-file.js';
-export { fileKnownHosts } from './known-hosts-file.js';
+export { fileKnownHosts, fileKnownHosts as defaultKnownHosts } from './known-hosts-file.js';

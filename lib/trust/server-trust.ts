@@ -9,7 +9,7 @@ import { K4netError, toK4netError } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
 import { withOptions, type OrUndefined } from '../util/options.js';
 import { WarnOnce } from '../util/warn-once.js';
-import { fileKnownHosts, keyFile, loadClientPin, saveClientPin } from '#files';
+import { defaultKnownHosts, fileKnownHosts, keyFile, loadClientPin, saveClientPin } from '#files';
 import { checkKnownHost, checkState, hostName, type KnownHost, type KnownHosts } from './known-hosts.js';
 
 /**
@@ -36,7 +36,8 @@ export interface ServerTrustOptions {
    */
   readonly pin?: PublicKeySource | readonly PublicKeySource[];
   /**
-   * Trust on first use: `true` for the file in the user's configuration folder, a path, or a store.
+   * Trust on first use: `true` for the file in the user's configuration folder (in a browser:
+   * IndexedDB), a path, or a store.
    */
   readonly knownHosts?: boolean | string | KnownHosts;
   /**
@@ -191,7 +192,12 @@ function invalidPin(text: string): TypeError {
 }
 
 function checkStore(store: unknown): void {
-  if (store === true || (typeof store === 'string' && store !== '')) return;
+  if (store === true) return;
+  if (typeof store === 'string' && store !== '') {
+    // A runtime without files must say so before a connection is opened.
+    fileKnownHosts(store);
+    return;
+  }
   const { get, addIfAbsent } = (
     typeof store === 'object' && store !== null ? store : {}
   ) as Partial<KnownHosts>;
@@ -200,7 +206,7 @@ function checkStore(store: unknown): void {
 }
 
 function openStore(store: true | string | KnownHosts): KnownHosts {
-  if (store === true) return fileKnownHosts();
+  if (store === true) return defaultKnownHosts();
   return typeof store === 'string' ? fileKnownHosts(store) : store;
 }
 

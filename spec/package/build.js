@@ -18,13 +18,16 @@ const namesIn = (part) =>
     .filter((file) => /^\.\/dist\/.*\.js$/.test(file))
     .map((file) => file.replace(/^\.\/dist\/|\.js$/g, ''));
 
-/** The name of each public entry in dist/, such as `binary/index`. */
-export const publicEntries = namesIn(exports);
+/** The package as whole modules, for pages that load it without a bundler. */
+const web = 'web/index';
+
+/** The name of each public entry in dist/ that has a source of its own, such as `binary/index`. */
+export const publicEntries = namesIn(exports).filter((name) => name !== web);
 
 const command = 'cli/main';
 const firstOfPage = 'lib/sockets/encrypted-socket.ts';
 /** Modules that the entry exports and that a page otherwise uses in a handshake only. */
-const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts'];
+const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts', 'trust/stores'];
 const codecNamespace = 'codec/combinators';
 const sourcesOf = (names) => Object.fromEntries(names.map((name) => [name, `lib/${name}.ts`]));
 
@@ -34,7 +37,7 @@ const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name
 function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
   // What `#files` leads to must not share a chunk with the code that imports `#files`.
-  if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
+  if (folder === 'trust' && !/\/(server-\w+|stores)\.ts$/.test(module) && !seams.has(module)) return 'stores';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }
@@ -87,11 +90,11 @@ const exportConstants = {
       : undefined,
   renderChunk(code, { name, exports: names }) {
     if (!usedLater.includes(name)) return undefined;
-    const from = /^import \{[^}]*\} from ("[^"]+");\s*export \{[^}]*\};\s*$/.exec(code)?.[1];
-    if (from === undefined) throw new Error(`${name} is not a list of exports`);
-    const imported = names.map((each) => `${each} as _${each}`).join(', ');
-    const constants = names.map((each) => `export const ${each} = _${each};\n`).join('');
-    return { code: `import { ${imported} } from ${from};\n${constants}`, map: { mappings: '' } };
+    const imports = /^((?:import \{[^}]*\} from "[^"]+";\s*)+)export \{[^}]*\};\s*$/.exec(code)?.[1];
+    if (imports === undefined) throw new Error(`${name} is not a list of exports`);
+    const constants = names.map((each) => `const _${each} = ${each};\n`).join('');
+    const exported = names.map((each) => `_${each} as ${each}`).join(', ');
+    return { code: `${imports}${constants}export { ${exported} };\n`, map: { mappings: '' } };
   },
 };
 
@@ -114,6 +117,30 @@ function buildJavaScript() {
         includeDependenciesRecursively: false,
         groups: [{ name: chunkOf, debugName: 'layers' }],
       },
+    },
+  });
+}
+
+/** Resolves each seam to its form for browsers. */
+const browserForms = {
+  name: 'browser-forms',
+  resolveId: (name) =>
+    imports[name] && path.join(root, imports[name].browser.replace(/^\.\/dist\/(.*)\.js$/, 'lib/$1.ts')),
+};
+
+/** Builds the entry of the package and what it loads later, without any import of another package. */
+function buildForPages() {
+  return build({
+    cwd: root,
+    input: { [path.basename(web)]: 'lib/index.ts' },
+    plugins: [browserForms],
+    platform: 'browser',
+    tsconfig: 'tsconfig.json',
+    output: {
+      dir: path.join('dist', path.dirname(web)),
+      sourcemap: true,
+      minify: true,
+      chunkFileNames: '[name].js',
     },
   });
 }
@@ -150,6 +177,10 @@ export async function buildDeclarations(names, write) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  await Promise.all([buildJavaScript(), buildDeclarations([...publicEntries, codecNamespace], true)]);
+  await Promise.all([
+    buildJavaScript(),
+    buildForPages(),
+    buildDeclarations([...publicEntries, codecNamespace], true),
+  ]);
   chmodSync(path.join(root, `dist/${command}.js`), 0o755);
 }

@@ -43,8 +43,8 @@ describe('the tarball', () => {
 
   it('has every file that the manifest names', () => {
     const manifest = JSON.parse(files.get('package.json')!.toString()) as Manifest;
-    const { '.': main, './binary': binary, './codec': codec } = manifest.exports;
-    const forms = [main!, binary!, codec!, manifest.bin, ...Object.values(manifest.imports)];
+    const entries = Object.values(manifest.exports).filter((each) => typeof each !== 'string');
+    const forms = [...entries, manifest.bin, ...Object.values(manifest.imports)];
     const named = forms.flatMap((each) => Object.values(each)).map((file) => file.replace('./', ''));
     expect(named.length).toBeGreaterThan(8);
     expect(named.filter((file) => !files.has(file))).toEqual([]);
@@ -81,6 +81,17 @@ describe('the tarball', () => {
     const original = readFileSync(join(root, 'lib/binary/reader.ts'), 'utf8').split('\n');
     expect(original[entry.originalLine]).toContain('class BinaryReader ');
     expect([...sources]).toEqual(expect.arrayContaining(['lib/errors.ts', 'lib/platform/web.ts']));
+  });
+
+  it('has whole modules for pages, which import nothing but each other, and nothing of Node', () => {
+    const modules = [...files.keys()].filter((name) => /^dist\/web\/.*\.js$/.test(name));
+    expect(modules).toContain('dist/web/index.js');
+    for (const name of modules) {
+      const code = files.get(name)!.toString();
+      for (const [, from] of code.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["'`]([^"'`]+)["'`]/g))
+        expect(modules, name).toContain(posix.join('dist/web', from!));
+      expect(code, name).not.toMatch(/\bBuffer\b|\bprocess\b|\brequire\b|\bgetBuiltinModule\b/);
+    }
   });
 
   it('satisfies publint', async () => {

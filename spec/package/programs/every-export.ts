@@ -15,6 +15,7 @@ import {
   generateKeyPair,
   importKeyPair,
   importPublicKey,
+  indexedDbKnownHosts,
   K4netError,
   KeyMismatchError,
   type KeyPair,
@@ -276,7 +277,8 @@ export async function encryption(stream: DuplexLike, foreign: CryptoKeyLike): Pr
   const store: KnownHosts = memoryKnownHosts();
   const gone: boolean | undefined = await store.remove?.('example:1');
   const file: KnownHosts = fileKnownHosts('./known_hosts');
-  const known: KnownHost | undefined = await store.get('example:1');
+  const inBrowser: KnownHosts = indexedDbKnownHosts('my-app');
+  const known: KnownHost | undefined = await inBrowser.get('example:1');
   if (known) checkKnownHost(known, publicKey.fingerprint);
 
   const padding: PaddingPolicy = 'block:64';

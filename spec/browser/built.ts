@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import type * as K4net from '../../lib/index.js';
+import type { CryptoKeyPairLike, WebSocketLike } from '../../lib/index.js';
+import { needDist, root } from '../support/dist.js';
+
+needDist();
+
+/** A page or a worker that has loaded the built package for pages without a bundler. */
+export interface LibraryScope {
+  readonly k4net: typeof K4net;
+  readonly WebSocket: new (url: string) => WebSocketLike;
+  readonly crypto: {
+    readonly subtle: {
+      generateKey(algorithm: object, extractable: boolean, usages: string[]): Promise<CryptoKeyPairLike>;
+    };
+  };
+}
+
+/** The module that loads the package. */
+export const libraryScript = '/place/library.js';
+
+/** What a site must serve for it. */
+export const libraryRoutes = {
+  '/k4net/': join(root, 'dist/web'),
+  '/place/': new Map([
+    [
+      'library.js',
+      "import * as k4net from '/k4net/index.js'; Object.assign(globalThis, { k4net, placeReady: true });",
+    ],
+  ]),
+};
