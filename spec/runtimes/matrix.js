@@ -8,15 +8,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { bring, isCached, registryAnswers, runtimes } from './bring.js';
+import { startClients, whyNoChromium } from './chromium.js';
 import { makeProject, Program } from './programs.js';
 
 const required = process.argv.includes('--required') || Boolean(process.env['CI']);
-const only = process.argv[process.argv.indexOf('--only') + 1]?.split(',');
-const chosen = runtimes.filter(
-  ({ name }) => !process.argv.includes('--only') || only.some((word) => name.toLowerCase().includes(word)),
-);
+const only = process.argv.includes('--only')
+  ? process.argv[process.argv.indexOf('--only') + 1].toLowerCase().split(',')
+  : [''];
+const isChosen = (name) => only.some((word) => name.toLowerCase().includes(word));
+const chosen = runtimes.filter(({ name }) => isChosen(name));
 /** The oldest Node runs only the programs of the package: it differs little from the next. */
-const talking = chosen.filter(({ version }) => version !== '20.19.0');
+const smokeOnly = '20.19.0';
 const carriers = ['tcp', 'ws', 'Deno.serve'];
 const lastCase = 'nothing keeps the process alive after close';
 
@@ -78,14 +80,27 @@ async function runClient(runtime, what, file, argument, project) {
     count(false, what, program.stderr);
     return 'none';
   }
-  const { passed, failed, skipped } = JSON.parse(line);
+  count(ended, `${what}: ${lastCase}`, program.stderr);
+  return cellOf(what, JSON.parse(line), ended ? 1 : 0, 1);
+}
+
+/** Calls a function in a page that runs the cases. A page does not end, so it has one case less. */
+async function callPage(client, what, name, argument) {
+  try {
+    return cellOf(what, await client.call(name, argument), 0, 0);
+  } catch (error) {
+    count(false, what, error.message);
+    return 'none';
+  }
+}
+
+/** Counts a report, and returns the text of its cell: what passed, of how many if not all. */
+function cellOf(what, { passed, failed, skipped }, morePassed, more) {
   total.passed += passed;
   for (const { name, error } of failed) count(false, `${what}: ${name}`, error);
   for (const { name, reason } of skipped) skip(name, reason);
-  count(ended, `${what}: ${lastCase}`, program.stderr);
-  const good = passed + Number(ended);
-  const all = passed + failed.length + 1;
-  return good === all ? `${good}` : `${good} of ${all}`;
+  const all = passed + failed.length + more;
+  return passed + morePassed === all ? `${all}` : `${passed + morePassed} of ${all}`;
 }
 
 /** Each client with each server, over one carrier. */
@@ -95,12 +110,12 @@ async function runCarrier(carrier, clients, servers, project) {
   const columns = able.map((server) => ({
     name: server.runtime.name,
     run(client) {
-      const argument = JSON.stringify({
-        fingerprint: server.fingerprint,
-        addresses: server.carriers[carrier],
-      });
+      const argument = { fingerprint: server.fingerprint, addresses: server.carriers[carrier] };
       const what = `${client.name} to ${server.runtime.name} over ${carrier}`;
-      return runClient(client, what, 'main.js', argument, project);
+      if (client.kind !== 'chromium') {
+        return runClient(client, what, 'main.js', JSON.stringify(argument), project);
+      }
+      return carrier === 'tcp' ? '-' : callPage(client, what, 'talk', argument);
     },
   }));
   await runTable(`${carrier}: client, server`, clients, columns);
@@ -108,18 +123,21 @@ async function runCarrier(carrier, clients, servers, project) {
 
 /** Client and server in one process, or in a worker and its parent. */
 async function runInside(clients, project) {
-  const column = (file, argument, kinds = ['node', 'bun', 'deno']) => ({
+  const column = (file, argument, kinds) => ({
     name: argument,
     async run(client) {
       if (!kinds.includes(client.kind)) return '-';
-      return runClient(client, `${client.name}, ${argument}`, file, argument, project);
+      const what = `${client.name}, ${argument}`;
+      return client.kind === 'chromium'
+        ? callPage(client, what, path.basename(file, '.js'), argument)
+        : runClient(client, what, file, argument, project);
     },
   });
   await runTable('inside', clients, [
-    column('local.js', 'memory'),
-    column('local.js', 'port'),
-    column('parent.js', 'node:worker_threads'),
-    column('parent.js', 'Worker', ['bun', 'deno']),
+    column('local.js', 'memory', ['node', 'bun', 'deno', 'chromium']),
+    column('local.js', 'port', ['node', 'bun', 'deno', 'chromium']),
+    column('parent.js', 'node:worker_threads', ['node', 'bun', 'deno']),
+    column('parent.js', 'Worker', ['bun', 'deno', 'chromium']),
   ]);
 }
 
@@ -149,17 +167,31 @@ async function runMatrix(folder) {
   const project = makeProject(folder);
   await runAll(brought.map((runtime) => () => smoke(runtime, project)));
 
-  const clients = brought.filter(({ id }) => talking.some((each) => each.id === id));
-  const started = await Promise.all(clients.map((runtime) => startServer(runtime, project)));
+  const programs = brought.filter(({ version }) => version !== smokeOnly);
+  const started = await Promise.all(programs.map((runtime) => startServer(runtime, project)));
   const servers = started.filter((server) => server !== undefined);
+  const chromium = await chromiumClients(project);
+  const clients = [...programs, ...chromium.clients];
   try {
     for (const carrier of carriers) await runCarrier(carrier, clients, servers, project);
     await runInside(clients, project);
   } finally {
+    await chromium.close();
     for (const { runtime, program } of servers) {
       count(await program.ends(), `${runtime.name} as a server ends by itself`, program.stderr);
     }
   }
+}
+
+/** Chromium, if it is chosen and there. */
+async function chromiumClients(project) {
+  const none = { clients: [], close: () => undefined };
+  if (!isChosen('Chromium')) return none;
+  const reason = whyNoChromium();
+  if (reason === undefined) return startClients(project);
+  if (required) count(false, 'Chromium', reason);
+  else skip('Chromium', reason);
+  return none;
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'k4net-runtimes-'));

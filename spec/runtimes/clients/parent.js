@@ -1,32 +1,33 @@
-// A server in the parent, and a client in its worker: each connection is a MessagePort. The argument is
-// the kind of worker: `node:worker_threads` or `Worker`, that of the web.
+// A server in the parent and a client in its worker, in Node, Bun or Deno. The argument is the kind of
+// worker: `node:worker_threads` or `Worker`, that of the web.
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { Worker as NodeWorker } from 'node:worker_threads';
-import { LocalServers } from '../servers/local.js';
-import { startServers } from '../services.js';
-
-const servers = new LocalServers(k4net);
-const { described, close } = await startServers(k4net, { port: servers.open });
-
-const onMessage = async ({ address, port, report }) => {
-  if (report) {
-    await close();
-    // A worker of the web waits for more messages.
-    if (worker.onmessage) worker.terminate();
-    console.log(JSON.stringify(report));
-  } else if (!servers.accept(address, port)) {
-    port.close();
-  }
-};
+import { runParent } from './inside.js';
 
 const program = new URL('worker.js', import.meta.url);
-let worker;
-if (process.argv[2] === 'Worker') {
-  worker = new Worker(program, { type: 'module' });
-  worker.onmessage = ({ data }) => void onMessage(data);
-} else {
-  worker = new NodeWorker(program);
-  worker.on('message', onMessage);
+
+function startNodeWorker() {
+  const worker = new NodeWorker(program);
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.on('message', listener),
+    // The worker must end by itself.
+    end: () => undefined,
+  };
 }
-worker.postMessage({ fingerprint: described.fingerprint, addresses: described.carriers.port });
+
+function startWorker() {
+  const worker = new Worker(program, { type: 'module' });
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => (worker.onmessage = ({ data }) => listener(data)),
+    // A worker of the web waits for more messages.
+    end: () => worker.terminate(),
+  };
+}
+
+const worker = process.argv[2] === 'Worker' ? startWorker() : startNodeWorker();
+const report = await runParent(k4net, worker);
+worker.end();
+console.log(JSON.stringify(report));

@@ -1,26 +1,12 @@
-// The client of ./parent.js.
+// The worker of ./parent.js.
 import * as k4net from 'k4net';
 import { parentPort } from 'node:worker_threads';
-import { runCases } from '../cases.js';
-import { openOver } from './over-carrier.js';
+import { runInWorker } from './inside.js';
 
 const inNodeWorker = typeof WorkerGlobalScope === 'undefined' || parentPort !== null;
-const { fingerprint, addresses } = await new Promise((resolve) => {
-  if (inNodeWorker) parentPort.once('message', resolve);
+const parent = inNodeWorker ? parentPort : self;
+const start = await new Promise((resolve) => {
+  if (inNodeWorker) parent.once('message', resolve);
   else self.onmessage = ({ data }) => resolve(data);
 });
-const post = (message, transfer) => (inNodeWorker ? parentPort : self).postMessage(message, transfer);
-
-const makeCarrier = (address) => {
-  const { port1, port2 } = new MessageChannel();
-  post({ address, port: port2 }, [port2]);
-  return port1;
-};
-const report = await runCases({
-  k4net,
-  open: openOver(k4net, makeCarrier),
-  ...addresses,
-  fingerprint,
-  missing: [],
-});
-post({ report }, []);
+await runInWorker(k4net, (message, transfer) => parent.postMessage(message, transfer), start);
