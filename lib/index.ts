@@ -83,6 +83,14 @@ export { Server, type AcceptOptions, type ServerCloseOptions } from './net/serve
 export type { ConnectionHandler, HandlerContext, ServeOptions } from './net/handlers.js';
 export type { Address, AddressOptions } from './net/address.js';
 export type { RetryOptions } from './net/retry.js';
+export type { WebSocketClass, WebSocketDialOptions } from './net/web-socket-options.js';
+export type {
+  HttpServerLike,
+  UpgradeRequestLike,
+  WebSocketListenOptions,
+  WebSocketServerLike,
+  WebSocketSource,
+} from './net/web-socket-source.js';
 export { BinaryReader } from './binary/reader.js';
 export { BinaryWriter } from './binary/writer.js';
 export { BinaryEditor, type BinaryEditorConstructor } from './binary/editor.js';

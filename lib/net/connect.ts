@@ -1,6 +1,5 @@
 import { dialTcp } from '#net';
 import { loadPlans } from '#plan';
-import { K4netError } from '../errors.js';
 import {
   clientTable,
   sessionTable,
@@ -31,6 +30,8 @@ import { AbortHub, rejected, signalRule, withDeadline, type WaitOptions } from '
 import { addressTable, toAddress, type AddressOptions } from './address.js';
 import { addressEndpoint, checkNoAddress, givenUrl, urlEndpoint, type Endpoint } from './endpoint.js';
 import { noConnectionTo, toRetryPlan, withRetries, type RetryOptions } from './retry.js';
+import { dialWebSocket } from './web-socket-dial.js';
+import { checkDialOptions, type WebSocketDialOptions } from './web-socket-options.js';
 
 /** Options of {@link connect} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions {
@@ -45,6 +46,8 @@ interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions
    * is never retried.
    */
   readonly retry?: RetryOptions | boolean | undefined;
+  /** For `ws:` and `wss:` URLs: the class, subprotocols, and options of the class. */
+  readonly webSocket?: WebSocketDialOptions | undefined;
 }
 
 /** Options of {@link connect} for a plain socket. */
@@ -71,7 +74,7 @@ export interface UrlLike {
   readonly href: string;
 }
 
-type UnsetPlain = keyof AddressOptions | 'signal' | 'retry';
+type UnsetPlain = keyof AddressOptions | 'signal' | 'retry' | 'webSocket';
 type UnsetEncrypted = UnsetPlain | UnsetClient | UnsetSession;
 
 const plainTable: OptionTable<PlainConnectOptions, UnsetPlain> = {
@@ -81,6 +84,7 @@ const plainTable: OptionTable<PlainConnectOptions, UnsetPlain> = {
   timeout: millisecondsRule(10_000),
   signal: signalRule,
   retry: uncheckedRule(),
+  webSocket: uncheckedRule(),
 };
 
 const encryptedTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
@@ -166,17 +170,19 @@ function open<S extends LockedSocket>(
   const plan = toRetryPlan(options.retry);
   if (signal?.aborted) return rejected(signal.reason);
   const stop = new AbortController();
-  const dialOnce = (): Promise<Transport> => dial(endpoint, stop.signal);
+  const webSocket = checkDialOptions(options.webSocket);
+  if (endpoint.address && options.webSocket !== undefined) {
+    throw new TypeError(`'webSocket' is for ws: and wss: URLs only, not for ${name}`);
+  }
+  const dialOnce = (): Promise<Transport> =>
+    endpoint.address
+      ? dialTcp(endpoint.address, stop.signal)
+      : dialWebSocket(endpoint.url, name, webSocket, stop.signal);
   const connected = withRetries(name, plan, stop.signal, () => opener(dialOnce, stop.signal));
   const cancel = (reason: unknown): void => {
     stop.abort(reason);
   };
   return withDeadline(connected, { timeout, signal }, new AbortHub(), cancel, noConnectionTo(name));
-}
-
-function dial({ address, url }: Endpoint, signal: AbortSignal): Promise<Transport> {
-  if (address) return dialTcp(address, signal);
-  throw new K4netError('K4NET_UNSUPPORTED', `connect has no WebSocket for ${url}`);
 }
 
 function encryptedOpener(

@@ -104,11 +104,6 @@ export class HandshakeLimits {
     else this.#byOrigin.delete(slot.origin);
   }
 
-  /** Whether so many refused clients still read the reason that the next one gets none. */
-  get crowded(): boolean {
-    return this.#lingering >= maxLingering;
-  }
-
   /**
    * Refuses a client: sends the alert `busy`, and closes the connection after the client had time
    * to read it. Resolves when the connection is gone.
@@ -134,7 +129,7 @@ export class HandshakeLimits {
    * @param gone - resolves when the connection is gone.
    */
   dismiss(transport: Transport, gone: Promise<unknown>): void {
-    if (this.crowded) {
+    if (this.#lingering >= maxLingering) {
       transport.abort();
       return;
     }

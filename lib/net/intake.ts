@@ -26,11 +26,6 @@ export class Intake<S extends LockedSocket> {
     this.#reporter = reporter;
   }
 
-  /** Whether so many refused clients still read the reason that the next one gets none. */
-  get crowded(): boolean {
-    return this.#parts.handshakes?.limits.crowded === true;
-  }
-
   /** @param address - of the client, for the limits. */
   accept(transport: Transport, address: string = hostOf(transport.remoteAddress)): void {
     const { handshakes, maxPending } = this.#parts;

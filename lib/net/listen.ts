@@ -1,4 +1,4 @@
-import { listenOn } from '#net';
+import { listenForWebSockets, listenOn } from '#net';
 import { loadPlans } from '#plan';
 import { K4netError } from '../errors.js';
 import {
@@ -34,11 +34,17 @@ import { HandshakeLimits, type HandshakeSlot } from './handshake-limits.js';
 import type { Listener } from './listener.js';
 import { Server } from './server.js';
 import type { ServerParts } from './server-parts.js';
+import type { WebSocketSource } from './web-socket-source.js';
 
 /** Options of {@link listen} for plain and for encrypted sockets. */
 interface CommonOptions extends AddressOptions, LockedSocketOptions {
-  /** `false` with no `port` and no `path`: the server only takes what `server.accept` gives it. */
-  readonly webSocket?: false | undefined;
+  /**
+   * Takes WebSockets, beside or in place of a port or path: an `http.Server`, an `https.Server`, a
+   * `WebSocketServer` of the package `ws`, or options. The program has to install `ws`.
+   *
+   * `false` without a port and path makes a server that only takes what `server.accept` gives it.
+   */
+  readonly webSocket?: WebSocketSource | false | undefined;
   /**
    * Connections that may wait until the program takes them. Further ones are refused. Default 511.
    * Each is read up to its `recvSize`. One that breaks, or ends without a message, no longer
@@ -160,6 +166,7 @@ function listenersOf(options: Checked<CommonOptions, UnsetPlain>): Listener[] {
   if (webSocket === undefined || port !== undefined || host !== undefined || path !== undefined) {
     listeners.push(listenOn(toAddress('listen', options)));
   }
+  if (webSocket !== undefined && webSocket !== false) listeners.push(listenForWebSockets(webSocket));
   return listeners;
 }
 

@@ -7,8 +7,6 @@ export interface ListenerHandlers {
   readonly accept: (transport: Transport, address?: string) => void;
   /** Reports an error that is not of one connection, or of one that was not accepted. */
   readonly report: (error: unknown) => void;
-  /** Whether so many clients are being refused that the next one should get no connection. */
-  readonly crowded: boolean;
 }
 
 /** A source of connections of a server: a port, a path or an HTTP server. */

@@ -1,5 +1,5 @@
 import { K4netError, PeerAlertError, systemCode, TimeoutError } from '../errors.js';
-import { mayRetryAfter } from '../session/record/alerts.js';
+import { mayRetryAfter } from '../session/record/alert-number.js';
 import { kindOf } from '../util/bytes.js';
 import { causeOf, debug } from '../util/debug.js';
 import { checkOptions, countRule, millisecondsRule, optional, type OptionTable } from '../util/options.js';
@@ -68,6 +68,14 @@ const transientErrors = new Set([
   'ENOENT',
 ]);
 
+/** Errors of a dial that another attempt may not meet, although no code of the system says so. */
+const transientDials = new WeakSet<K4netError>();
+
+/** Lets `isTransient` return true for a `K4NET_CONNECT` without a code of the system. */
+export function markTransient(error: K4netError): void {
+  transientDials.add(error);
+}
+
 /**
  * Returns whether another attempt may succeed: the server is not up yet or is busy, or the network
  * failed for a moment. An attacker can forge an alert in the clear, so it counts like a connection
@@ -77,7 +85,8 @@ const transientErrors = new Set([
 export function isTransient(error: unknown): boolean {
   if (error instanceof PeerAlertError) return !error.authenticated && mayRetryAfter(error.alert);
   if (!K4netError.is(error)) return false;
-  if (error.code === 'K4NET_CONNECT') return transientErrors.has(systemCode(error.cause));
+  if (error.code === 'K4NET_CONNECT')
+    return transientDials.has(error) || transientErrors.has(systemCode(error.cause));
   return error.code === 'K4NET_CONNECTION' || error.code === 'K4NET_PEER_CLOSED';
 }
 

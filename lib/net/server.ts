@@ -81,9 +81,6 @@ export class Server<S extends LockedSocket = LockedSocket> {
       report: (error) => {
         this.#reporter.report(error);
       },
-      get crowded() {
-        return intake.crowded;
-      },
     };
     try {
       for (const listener of this.#listeners) await listener.open(handlers);

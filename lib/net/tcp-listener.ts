@@ -76,9 +76,8 @@ export function listenError(error: unknown, where: string): K4netError {
  * Makes a listener listen on a TCP port or a path. Rejects with the system's error, or with an
  * error of the file lock.
  */
-async function bind(listener: NodeServer, address: Address): Promise<void> {
+function bind(listener: NodeServer, address: Address): Promise<void> {
   if ('path' in address && platform() !== 'win32') return bindUnix(listener, address.path);
-  if ('port' in address) await askDeno(address);
   return bindOnce(listener, address);
 }
 
@@ -101,7 +100,9 @@ interface DenoLike {
   };
 }
 
-function bindOnce(listener: NodeServer, address: Address): Promise<void> {
+/** Listens on a TCP port or a path, as it is. Rejects with the system's error. */
+export async function bindOnce(listener: NodeServer, address: Address): Promise<void> {
+  if ('port' in address) await askDeno(address);
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(address, () => {

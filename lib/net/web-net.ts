@@ -1,4 +1,5 @@
 import { K4netError } from '../errors.js';
+import { givenWebSocket, noWebSocket } from './new-web-socket.js';
 import type * as node from './node-net.js';
 
 // The form of `#net` for browsers, which have neither TCP nor servers. `./node-net.ts` documents each
@@ -9,6 +10,15 @@ export const dialTcp: typeof node.dialTcp = () =>
 
 export const listenOn: typeof node.listenOn = () => {
   throw unsupported('listen on a port or path');
+};
+
+export const listenForWebSockets: typeof node.listenForWebSockets = () => {
+  throw unsupported('listen for WebSockets');
+};
+
+export const newWebSocket: typeof node.newWebSocket = (options) => {
+  const found = givenWebSocket(options);
+  return found ? Promise.resolve(found) : Promise.reject(noWebSocket('set webSocket: { class }'));
 };
 
 function unsupported(what: string): K4netError {

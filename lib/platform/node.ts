@@ -1,6 +1,7 @@
 import type * as Crypto from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type * as Fs from 'node:fs';
+import type * as Http from 'node:http';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
@@ -25,6 +26,7 @@ export interface Builtins {
   readonly 'node:crypto': typeof Crypto;
   readonly 'node:events': typeof EventEmitter;
   readonly 'node:fs': typeof Fs;
+  readonly 'node:http': typeof Http;
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
@@ -36,6 +38,10 @@ export interface Builtins {
 export type NodeSocket = Net.Socket;
 /** A listening socket of Node. */
 export type NodeServer = Net.Server;
+/** An HTTP server of Node. */
+export type NodeHttpServer = Http.Server;
+/** A request that an HTTP server of Node has received. */
+export type NodeRequest = Http.IncomingMessage;
 
 interface NodeHost extends WebHost {
   readonly process?: {

@@ -14,6 +14,8 @@ export {
   freeBuffer,
   minFreedBytes,
   nextTurn,
+  type NodeHttpServer,
+  type NodeRequest,
   type NodeServer,
   type NodeSocket,
   platform,

@@ -9,7 +9,9 @@ import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const { dependencies, exports, imports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const { dependencies, peerDependencies, exports, imports } = JSON.parse(
+  readFileSync(path.join(root, 'package.json'), 'utf8'),
+);
 
 /** The names of files in dist/ that a part of the manifest refers to. lib/ has a source for each. */
 const namesIn = (part) =>
@@ -25,7 +27,8 @@ const web = 'web/index';
 export const publicEntries = namesIn(exports).filter((name) => name !== web);
 
 const command = 'cli/main';
-const firstOfPage = 'lib/sockets/encrypted-socket.ts';
+/** Modules whose code a page loads at once. */
+const firstOfPage = ['lib/sockets/encrypted-socket.ts', 'lib/net/connect.ts', 'lib/net/web-net.ts'];
 /** Modules that the entry exports and that a page otherwise uses in a handshake only. */
 const usedLater = ['crypto/key-pair', 'crypto/public-key', 'trust/known-hosts', 'trust/stores'];
 const codecNamespace = 'codec/combinators';
@@ -52,18 +55,23 @@ function closureOf(module, context, found = new Set()) {
 
 /**
  * The chunk of a module. A page loads the session of a socket at once and its handshake later, through
- * the form of `#plan` for browsers: one chunk for both would defeat that.
+ * the form of `#plan` for browsers: one chunk for both would defeat that. A page that connects needs
+ * no servers, and only the form of `#net` for Node needs TCP.
  */
 function chunkOf(module, context) {
   const layer = layerOf(module);
-  if (layer !== 'session') return layer;
-  return closureOf(path.join(root, firstOfPage), context).has(module) ? layer : 'handshake';
+  const isIn = (entry) => closureOf(path.join(root, entry), context).has(module);
+  if (layer === 'session') return firstOfPage.some(isIn) ? layer : 'handshake';
+  if (layer !== 'net' || firstOfPage.some(isIn)) return layer;
+  return isIn('lib/net/listen.ts') ? 'server' : 'tcp';
 }
 
 /** Dependencies, modules of Node and seams such as `#platform` stay imports. */
 const isExternal = (name) =>
   /^(#|node:)/.test(name) ||
-  Object.keys(dependencies).some((each) => name === each || name.startsWith(`${each}/`));
+  Object.keys({ ...dependencies, ...peerDependencies }).some(
+    (each) => name === each || name.startsWith(`${each}/`),
+  );
 
 /**
  * Keeps the import of the namespace `codec` as an import, so that bundlers see which of its members a

@@ -19,7 +19,7 @@ const isChosen = (name) => only.some((word) => name.toLowerCase().includes(word)
 const chosen = runtimes.filter(({ name }) => isChosen(name));
 /** The oldest Node runs only the programs of the package: it differs little from the next. */
 const smokeOnly = '20.19.0';
-const carriers = ['tcp', 'ws', 'Deno.serve'];
+const carriers = ['TCP', 'WebSocket', 'Deno.serve'];
 const lastCase = 'nothing keeps the process alive after close';
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -115,7 +115,7 @@ async function runCarrier(carrier, clients, servers, project) {
       if (client.kind !== 'chromium') {
         return runClient(client, what, 'main.js', JSON.stringify(argument), project);
       }
-      return carrier === 'tcp' ? '-' : callPage(client, what, 'talk', argument);
+      return carrier === 'TCP' ? '-' : callPage(client, what, 'talk', argument);
     },
   }));
   await runTable(`${carrier}: client, server`, clients, columns);

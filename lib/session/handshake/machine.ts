@@ -1,6 +1,7 @@
 import { type Bytes, concatBytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, toK4netError, TooLargeError } from '../../errors.js';
-import { alertName, alertNumber } from '../record/alerts.js';
+import { alertNumber } from '../record/alert-number.js';
+import { alertName } from '../record/alerts.js';
 import { encodeClearAlert } from './messages.js';
 import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/format.js';
 import type { Session } from '../session.js';

@@ -1,24 +1,6 @@
 import { type Bytes, concatBytes, cutUtf8, readU16, readU32, u16Bytes, u32Bytes } from '../../util/bytes.js';
 import { K4netError, type K4netErrorCode, type PeerAlert, PeerAlertError } from '../../errors.js';
-
-/** The numbers of the alerts: "Errors" in docs/protocol.md. */
-export const alertNumber = {
-  close: 0,
-  unexpected: 1,
-  decrypt: 2,
-  malformed: 3,
-  tooLarge: 4,
-  unsupported: 5,
-  unknownServerKey: 6,
-  handshakeFailed: 7,
-  clientKeyRequired: 8,
-  clientKeyRefused: 9,
-  busy: 10,
-  timeout: 11,
-  notK4net: 12,
-  internal: 13,
-  application: 14,
-} as const;
+import { alertNumber } from './alert-number.js';
 
 const names = [
   'close',
@@ -37,20 +19,6 @@ const names = [
   'internal',
   'application',
 ];
-
-/** Alerts after which no retry helps: the same offer gets the same alert. */
-const permanent: readonly number[] = [
-  alertNumber.unsupported,
-  alertNumber.unknownServerKey,
-  alertNumber.clientKeyRequired,
-  alertNumber.clientKeyRefused,
-  alertNumber.notK4net,
-];
-
-/** Whether another attempt may succeed after this alert. */
-export function mayRetryAfter(alert: number): boolean {
-  return !permanent.includes(alert);
-}
 
 const maxText = 1024;
 

@@ -1,7 +1,8 @@
 import { type Bytes, concatBytes, noBytes, readU32, viewOf } from '../../util/bytes.js';
 import { K4netError, TooLargeError } from '../../errors.js';
 import { noOptions, withOptions } from '../../util/options.js';
-import { alertNumber, decodeAlert, peerAlert } from './alerts.js';
+import { alertNumber } from './alert-number.js';
+import { decodeAlert, peerAlert } from './alerts.js';
 import { ByteQueue } from '../../util/byte-queue.js';
 import {
   defaultRecordLimit,

@@ -2,7 +2,8 @@ import type { Bytes } from '../../util/bytes.js';
 import type { Backend } from '../../crypto/backend.js';
 import { K4netError } from '../../errors.js';
 import { noOptions, withOptions } from '../../util/options.js';
-import { alertFor, alertName, alertNumber, encodeAlert } from './alerts.js';
+import { alertNumber } from './alert-number.js';
+import { alertFor, alertName, encodeAlert } from './alerts.js';
 import {
   type PlannedRecord,
   type RecordWriter,

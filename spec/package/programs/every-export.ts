@@ -36,8 +36,17 @@ import {
   TooLargeError,
   TypedQueue,
   type AbortSignalLike,
+  type AcceptOptions,
   type Address,
   type AddressOptions,
+  type WebSocketSource,
+  type WebSocketServerLike,
+  type WebSocketListenOptions,
+  type WebSocketDialOptions,
+  type WebSocketClass,
+  type UrlLike,
+  type UpgradeRequestLike,
+  type HttpServerLike,
   type BinaryEditorConstructor,
   type EstablishedSocket,
   type GivenAbortSignal,
@@ -160,6 +169,26 @@ export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Prom
   const code: K4netErrorCode = info.code;
   const error: K4netError | undefined = info.error;
   return [messages, perhaps, sent, text, state, stats.bytesSent, code, error?.cause, third.bufferedAmount];
+}
+
+export async function webSockets(
+  httpServer: HttpServerLike,
+  webSocketServer: WebSocketServerLike,
+  ownClass: WebSocketClass,
+  url: UrlLike,
+): Promise<unknown[]> {
+  const address = (request: UpgradeRequestLike): string => request.socket.remoteAddress ?? 'unknown';
+  const options: WebSocketListenOptions = { server: httpServer, path: '/chat', origins: '*', address };
+  const sources: WebSocketSource[] = [httpServer, webSocketServer, options];
+  const servers = sources.map((webSocket) => listen({ webSocket, ephemeralKey: true }));
+  const server: Server<EstablishedSocket> = await listen({ webSocket: false, ephemeralKey: true });
+  const accepting: AcceptOptions = { address: '192.0.2.1' };
+  server.accept(memoryPair()[0], accepting);
+  const webSocket: WebSocketDialOptions = { class: ownClass, protocols: ['one'], options: {} };
+  const sock: EstablishedSocket = await connect('wss://example.com/chat', { webSocket });
+  const plain: LockedSocket = await connect(url, { plain: true });
+  const urls: readonly string[] = server.urls;
+  return [servers, sock, plain, urls];
 }
 
 export async function network(signal: AbortSignalLike): Promise<unknown[]> {

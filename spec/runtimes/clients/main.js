@@ -3,16 +3,11 @@
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { runCases } from '../cases.js';
-import { openOver } from './over-carrier.js';
 
-// Node 20 has no WebSocket.
-const WebSocket = globalThis.WebSocket ?? (await import('ws')).WebSocket;
-const openUrl = openOver(k4net, (address) => new WebSocket(address));
 const { fingerprint, addresses } = JSON.parse(process.argv[2]);
 const report = await runCases({
   k4net,
-  open: (address, options) =>
-    typeof address === 'string' ? openUrl(address, options) : k4net.connect({ ...address, ...options }),
+  open: k4net.connect,
   ...addresses,
   fingerprint,
   missing: [],

@@ -2,7 +2,6 @@
 import * as k4net from '/k4net/index.js';
 import { runCases } from '../cases.js';
 import { runLocal, runParent } from './inside.js';
-import { openOver } from './over-carrier.js';
 
 const missing = [
   [() => k4net.connect({ port: 9000, pin: `sha256:${'0'.repeat(64)}` }), 'build for browsers'],
@@ -14,7 +13,7 @@ const place = {
   talk: ({ fingerprint, addresses }) =>
     runCases({
       k4net,
-      open: openOver(k4net, (address) => new WebSocket(address)),
+      open: k4net.connect,
       ...addresses,
       fingerprint,
       missing,

@@ -4,10 +4,9 @@ import * as k4net from 'k4net';
 import process from 'node:process';
 import { startServers } from '../services.js';
 import { denoServe } from './deno-serve.js';
-import { tcp } from './tcp.js';
-import { ws } from './ws.js';
+import { tcp, webSocket } from './listen.js';
 
-const carriers = { tcp: tcp(k4net), ws: ws(k4net) };
+const carriers = { TCP: tcp(k4net), WebSocket: webSocket(k4net) };
 if (globalThis.Deno) carriers['Deno.serve'] = denoServe(k4net);
 const { described, close } = await startServers(k4net, carriers);
 console.log(JSON.stringify(described));

@@ -1,0 +1,60 @@
+import type * as Ws from 'ws';
+import { K4netError } from '../errors.js';
+import { longestWindow } from '../transport/credit.js';
+import { withOptions } from '../util/options.js';
+import { create, givenWebSocket, noWebSocket, type CreateWebSocket } from './new-web-socket.js';
+import type { CheckedDial } from './web-socket-options.js';
+
+/**
+ * Options of `ws` for both sides. No message of the credit layer is longer, and a compressed one
+ * could be a bomb.
+ */
+export const wsOptions: { readonly perMessageDeflate: false; readonly maxPayload: number } = {
+  perMessageDeflate: false,
+  maxPayload: longestWindow + 1,
+};
+
+/** The package `ws`; undefined if it is not installed. */
+export async function findWs(): Promise<typeof Ws | undefined> {
+  try {
+    return await import('ws');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Chooses the class of WebSockets. Node takes `ws` where it is installed: it limits the length of a
+ * message before it has one, takes headers and certificates, and says why it cannot connect. The
+ * global class does none of that and is no faster. Bun and Deno take their own, which is native.
+ *
+ * Rejects with `K4NET_UNSUPPORTED` if there is none.
+ */
+export async function newWebSocket(options: CheckedDial): Promise<CreateWebSocket> {
+  const global = givenWebSocket(options);
+  if (options.class || (global && !isNode() && !options.options)) return global ?? missing();
+  const ws = await findWs();
+  if (ws) {
+    const all = withOptions({ ...wsOptions, ...options.options });
+    return (url) => create(ws.default, url, options.protocols, all);
+  }
+  if (options.options) {
+    throw new K4netError(
+      'K4NET_UNSUPPORTED',
+      "'options' of webSocket are for the package ws: npm install ws, or set webSocket: { class }",
+    );
+  }
+  return global ?? missing();
+}
+
+function missing(): never {
+  throw noWebSocket('npm install ws, or set webSocket: { class } to a class of WebSockets');
+}
+
+function isNode(): boolean {
+  const { process } = globalThis as {
+    readonly process?: { readonly versions?: Readonly<Record<string, string | undefined>> };
+  };
+  const { node, bun, deno } = process?.versions ?? {};
+  return node !== undefined && bun === undefined && deno === undefined;
+}
