@@ -9,7 +9,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { bring, isCached, registryAnswers, runtimes } from './bring.js';
 import { startClients, whyNoChromium } from './chromium.js';
-import { makeProject, Program } from './programs.js';
+import { makeProjects, Program } from './programs.js';
 
 const required = process.argv.includes('--required') || Boolean(process.env['CI']);
 const only = process.argv.includes('--only')
@@ -46,19 +46,25 @@ async function runAll(jobs) {
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
-/** Imports, and for Node also requires, the package and uses each part of it. */
+/** The programs of the package, through import and for Node also require, and those of ./limits. */
 async function smoke(runtime, project) {
-  const forms = runtime.kind === 'node' ? ['mjs', 'cjs'] : ['mjs'];
-  for (const form of forms) {
-    const what = `${runtime.name}: ${form === 'mjs' ? 'import' : 'require'}`;
-    const program = new Program(runtime, `programs/smoke.${form}`, [], project);
-    const said = await program.line();
-    const ended = await program.ends();
-    // Node 20 and 22 call require() of an ES module experimental; import has nothing to warn of.
-    const warned = form === 'mjs' && program.stderr !== '';
-    const passed = said === 'ok' && ended && !warned;
-    if (count(passed, what, program.stderr || said || 'does not end')) console.log(`${what} works`);
-  }
+  const node = runtime.kind === 'node';
+  await printsOk(runtime, 'import', 'programs/smoke.mjs', project);
+  if (node) await printsOk(runtime, 'require', 'programs/smoke.cjs', project);
+  await printsOk(runtime, 'without ws', 'runtimes/limits/without-ws.js', project);
+  if (runtime.kind !== 'deno') return;
+  const denied = { ...runtime, run: ['run', '--no-prompt', '--allow-read', '--no-lock'] };
+  await printsOk(denied, 'without permissions', 'runtimes/limits/without-permission.js', project);
+}
+
+async function printsOk(runtime, what, file, project) {
+  const program = new Program(runtime, file, [], project);
+  const said = await program.line();
+  const ended = await program.ends();
+  // Node 20 and 22 call require() of an ES module experimental; nothing else may warn.
+  const passed = said === 'ok' && ended && (program.stderr === '' || what === 'require');
+  const title = `${runtime.name}: ${what}`;
+  if (count(passed, title, program.stderr || said || 'does not end')) console.log(`${title} works`);
 }
 
 async function startServer(runtime, project) {
@@ -104,21 +110,22 @@ function cellOf(what, { passed, failed, skipped }, morePassed, more) {
 }
 
 /** Each client with each server, over one carrier. */
-async function runCarrier(carrier, clients, servers, project) {
+async function runCarrier(carrier, clients, servers, project, globalClass = false) {
   const able = servers.filter(({ carriers }) => carriers[carrier]);
   if (able.length === 0) return;
   const columns = able.map((server) => ({
     name: server.runtime.name,
     run(client) {
-      const argument = { fingerprint: server.fingerprint, addresses: server.carriers[carrier] };
-      const what = `${client.name} to ${server.runtime.name} over ${carrier}`;
+      const argument = { fingerprint: server.fingerprint, addresses: server.carriers[carrier], globalClass };
+      const what = `${client.name} to ${server.runtime.name} over ${carrier}${globalClass ? ', global class' : ''}`;
       if (client.kind !== 'chromium') {
         return runClient(client, what, 'main.js', JSON.stringify(argument), project);
       }
       return carrier === 'TCP' ? '-' : callPage(client, what, 'talk', argument);
     },
   }));
-  await runTable(`${carrier}: client, server`, clients, columns);
+  const title = globalClass ? 'the global class' : carrier;
+  await runTable(`${title}: client, server`, clients, columns);
 }
 
 /** Client and server in one process, or in a worker and its parent. */
@@ -164,8 +171,8 @@ async function runTable(title, clients, columns) {
 
 async function runMatrix(folder) {
   const brought = chosen.map((runtime) => ({ ...runtime, binary: bring(runtime) }));
-  const project = makeProject(folder);
-  await runAll(brought.map((runtime) => () => smoke(runtime, project)));
+  const { bare, project } = makeProjects(folder);
+  await runAll(brought.map((runtime) => () => smoke(runtime, bare)));
 
   const programs = brought.filter(({ version }) => version !== smokeOnly);
   const started = await Promise.all(programs.map((runtime) => startServer(runtime, project)));
@@ -174,6 +181,9 @@ async function runMatrix(folder) {
   const clients = [...programs, ...chromium.clients];
   try {
     for (const carrier of carriers) await runCarrier(carrier, clients, servers, project);
+    // With ws installed, Node does not take its own class of WebSockets.
+    const ownClass = programs.filter(({ kind, version }) => kind === 'node' && !version.startsWith('20.'));
+    if (ownClass.length > 0) await runCarrier('WebSocket', ownClass, servers, project, true);
     await runInside(clients, project);
   } finally {
     await chromium.close();

@@ -11,18 +11,21 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const programTimeout = 90_000;
 const exitTimeout = 10_000;
 
-/** Packs the package, installs it in a project, and copies the programs that use it there. */
-export function makeProject(folder) {
+/** Packs the package, installs it in a project without ws and in one with it, and copies the programs. */
+export function makeProjects(folder) {
   const packing = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(npm(packing, root));
-  const project = path.join(folder, 'project');
-  mkdirSync(project);
-  writeFileSync(path.join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  npm(['install', '--prefer-offline', path.join(folder, filename), 'ws@8.23.0'], project);
-  for (const from of ['spec/package/programs', 'spec/runtimes']) {
-    cpSync(path.join(root, from), path.join(project, path.basename(from)), { recursive: true });
-  }
-  return project;
+  const make = (name, packages) => {
+    const project = path.join(folder, name);
+    mkdirSync(project);
+    writeFileSync(path.join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+    npm(['install', '--prefer-offline', path.join(folder, filename), ...packages], project);
+    for (const from of ['spec/package/programs', 'spec/runtimes']) {
+      cpSync(path.join(root, from), path.join(project, path.basename(from)), { recursive: true });
+    }
+    return project;
+  };
+  return { bare: make('bare', []), project: make('project', ['ws@8.23.0']) };
 }
 
 /** A program of a runtime that runs, and what it says. */

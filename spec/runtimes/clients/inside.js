@@ -3,6 +3,7 @@
 import { runCases } from '../cases.js';
 import { LocalServers } from '../servers/local.js';
 import { startServers } from '../services.js';
+import { missingIn } from './missing.js';
 import { openOver } from './over-carrier.js';
 
 const pairs = {
@@ -21,7 +22,7 @@ const pairs = {
 };
 
 /** @param carrier - a name of `pairs` */
-export async function runLocal(k4net, carrier, missing = []) {
+export async function runLocal(k4net, carrier) {
   const servers = new LocalServers(k4net);
   const { described, close } = await startServers(k4net, { local: servers.open });
   const makeCarrier = (address) => {
@@ -34,7 +35,7 @@ export async function runLocal(k4net, carrier, missing = []) {
     open: openOver(k4net, makeCarrier),
     ...described.carriers.local,
     fingerprint: described.fingerprint,
-    missing,
+    missing: missingIn(k4net),
   });
   await close();
   return report;
@@ -72,6 +73,6 @@ export async function runInWorker(k4net, post, { fingerprint, addresses }) {
     return port1;
   };
   const open = openOver(k4net, makeCarrier);
-  const report = await runCases({ k4net, open, ...addresses, fingerprint, missing: [] });
+  const report = await runCases({ k4net, open, ...addresses, fingerprint, missing: missingIn(k4net) });
   post({ report }, []);
 }

@@ -2,12 +2,7 @@
 import * as k4net from '/k4net/index.js';
 import { runCases } from '../cases.js';
 import { runLocal, runParent } from './inside.js';
-
-const missing = [
-  [() => k4net.connect({ port: 9000, pin: `sha256:${'0'.repeat(64)}` }), 'build for browsers'],
-  [() => k4net.connect({ path: '/tmp/socket', plain: true }), 'build for browsers'],
-  [() => k4net.listen({ port: 0, ephemeralKey: true }), 'build for browsers'],
-];
+import { missingIn } from './missing.js';
 
 const place = {
   talk: ({ fingerprint, addresses }) =>
@@ -16,9 +11,9 @@ const place = {
       open: k4net.connect,
       ...addresses,
       fingerprint,
-      missing,
+      missing: missingIn(k4net),
     }),
-  local: (carrier) => runLocal(k4net, carrier, missing),
+  local: (carrier) => runLocal(k4net, carrier),
   async parent() {
     const worker = new Worker(new URL('page-worker.js', import.meta.url), { type: 'module' });
     const report = await runParent(k4net, {
