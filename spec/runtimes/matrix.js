@@ -4,7 +4,7 @@
 //     node spec/runtimes/matrix.js                    where the npm registry is out of reach: skips
 //     node spec/runtimes/matrix.js --required         the same, but a failure; the default with CI set
 //     node spec/runtimes/matrix.js --only bun,deno    only runtimes with such names, on either side
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { bring, isCached, registryAnswers, runtimes } from './bring.js';
@@ -33,8 +33,7 @@ function count(passed, what, detail = '') {
 
 function skip(what, reason) {
   total.skipped += 1;
-  const note = `skipped ${what}: ${reason}`;
-  if (!notes.includes(note)) notes.push(note);
+  notes.push(`skipped: ${what}: ${reason}`);
 }
 
 /** Runs the jobs, as many at once as there are processors. */
@@ -101,10 +100,9 @@ async function callPage(client, what, name, argument) {
 }
 
 /** Counts a report, and returns the text of its cell: what passed, of how many if not all. */
-function cellOf(what, { passed, failed, skipped }, morePassed, more) {
+function cellOf(what, { passed, failed }, morePassed, more) {
   total.passed += passed;
   for (const { name, error } of failed) count(false, `${what}: ${name}`, error);
-  for (const { name, reason } of skipped) skip(name, reason);
   const all = passed + failed.length + more;
   return passed + morePassed === all ? `${all}` : `${passed + morePassed} of ${all}`;
 }
@@ -143,9 +141,17 @@ async function runInside(clients, project) {
   await runTable('inside', clients, [
     column('local.js', 'memory', ['node', 'bun', 'deno', 'chromium']),
     column('local.js', 'port', ['node', 'bun', 'deno', 'chromium']),
+    ...(takesStreams(project)
+      ? [column('local.js', 'Web Streams', ['node', 'bun', 'deno', 'chromium'])]
+      : []),
     column('parent.js', 'node:worker_threads', ['node', 'bun', 'deno']),
     column('parent.js', 'Worker', ['bun', 'deno', 'chromium']),
   ]);
+}
+
+function takesStreams(project) {
+  const types = path.join(project, 'node_modules/k4net/dist/index.d.ts');
+  return readFileSync(types, 'utf8').includes('WebStreamPair');
 }
 
 /** Runs every cell of a table, and prints it. */
