@@ -1,9 +1,6 @@
 import { escapeText, quoteText } from './util/escape.js';
 
-/**
- * The stable codes of errors. A code never changes its meaning; new codes may be added.
- * `docs/errors.md` has a line on each.
- */
+/** The stable codes of errors; see `docs/errors.md`. A code never changes its meaning. */
 export type K4netErrorCode =
   | 'K4NET_CLOSED'
   | 'K4NET_TRUNCATED'
@@ -39,10 +36,7 @@ export type K4netErrorCode =
   | 'K4NET_REMOTE'
   | 'K4NET_DECODE';
 
-/**
- * The codes whose errors always have a class of their own. `K4NET_MALFORMED` is not among them:
- * only where there are bytes to show is it a {@link MalformedError}.
- */
+/** The codes whose errors always have their own class. `K4NET_MALFORMED` has one only sometimes. */
 interface ErrorClasses {
   readonly K4NET_TOO_LARGE: TooLargeError;
   readonly K4NET_TIMEOUT: TimeoutError;
@@ -54,7 +48,7 @@ interface ErrorClasses {
   readonly K4NET_DECODE: DecodeError;
 }
 
-/** The error that has this code: the class that `docs/errors.md` names for it. */
+/** The type of the errors with this code: the class that `docs/errors.md` lists for it. */
 export type K4netErrorOf<Code extends K4netErrorCode> = Code extends K4netErrorCode
   ? (Code extends keyof ErrorClasses ? ErrorClasses[Code] : K4netError) & { readonly code: Code }
   : never;
@@ -71,9 +65,20 @@ export interface K4netErrorOptions {
  * The base class of every error that k4net makes itself. Branch on `code`, never on the message.
  *
  * Wrong arguments are a `TypeError` or a `RangeError` instead, as in the language itself.
+ *
+ * @example
+ * ```ts
+ * import { K4netError, LockedSocket, memoryPair } from 'k4net';
+ *
+ * const socket = new LockedSocket(memoryPair()[0]);
+ * await socket.recv({ timeout: 50 }).catch((error: unknown) => {
+ *   if (!K4netError.is(error, 'K4NET_TIMEOUT')) throw error;
+ *   console.log(`no message in ${error.timeout} ms`);
+ * });
+ * ```
  */
 export class K4netError extends Error {
-  /** The stable word for what went wrong. */
+  /** The stable code of the error. */
   readonly code: K4netErrorCode;
 
   constructor(code: K4netErrorCode, message: string, options?: K4netErrorOptions) {
@@ -89,7 +94,7 @@ export class K4netError extends Error {
   /**
    * Whether a value is a k4net error, also one from another copy of the package.
    *
-   * @param code - asks for an error of this code, and narrows the type to its class.
+   * @param code - accepts only errors with this code, and narrows the type to their class.
    */
   static is<Code extends K4netErrorCode>(value: unknown, code: Code): value is K4netErrorOf<Code>;
   static is(value: unknown, code?: K4netErrorCode): value is K4netError;
@@ -103,9 +108,9 @@ export class K4netError extends Error {
   }
 }
 
-/** A message, or a unit of the protocol, that is longer than a limit (`K4NET_TOO_LARGE`). */
+/** A message or a unit of the protocol is longer than a limit (`K4NET_TOO_LARGE`). */
 export class TooLargeError extends K4netError {
-  /** Its length in bytes, as its sender announced it. */
+  /** The length in bytes, as the sender announced it. */
   readonly size: number;
   /** The limit in bytes. */
   readonly limit: number;
@@ -118,13 +123,13 @@ export class TooLargeError extends K4netError {
   }
 }
 
-/** A read past the end of a buffer (`K4NET_END_OF_DATA`). Nothing was consumed. */
+/** A read goes past the end of a buffer (`K4NET_END_OF_DATA`). The position does not move. */
 export class EndOfDataError extends K4netError {
   /** Where the read began, in bytes from the start. */
   readonly offset: number;
-  /** How many bytes the read wanted. */
+  /** Number of bytes that the read needs. */
   readonly wanted: number;
-  /** How many bytes there were. */
+  /** Number of bytes from the offset to the end. */
   readonly available: number;
 
   constructor(offset: number, wanted: number, available: number) {
@@ -135,37 +140,37 @@ export class EndOfDataError extends K4netError {
   }
 }
 
-/** Bytes that do not mean what they should, such as text that is not UTF-8 (`K4NET_MALFORMED`). */
+/** Bytes are invalid in their format, such as text that is not UTF-8 (`K4NET_MALFORMED`). */
 export class MalformedError extends K4netError {
-  /** The bytes in question. */
+  /** The invalid bytes. */
   readonly data: Uint8Array;
 
   constructor(message: string, data: Uint8Array, options?: K4netErrorOptions) {
     super('K4NET_MALFORMED', message, options);
-    // Not enumerable, so that printing the error does not print what a peer sent.
+    // Not enumerable, so that a print of the error does not contain data of the peer.
     this.data = data;
     Object.defineProperty(this, 'data', { enumerable: false });
   }
 }
 
-/** Something did not happen in time (`K4NET_TIMEOUT`). */
+/** An operation did not finish within its timeout (`K4NET_TIMEOUT`). */
 export class TimeoutError extends K4netError {
-  /** The time that had been given, in milliseconds. */
+  /** The timeout in milliseconds. */
   readonly timeout: number;
 
-  /** @param what - what was not done, as a sentence that "within 50 ms" can follow. */
-  constructor(what: string, timeout: number, options?: K4netErrorOptions) {
-    const time = timeout === 0 ? 'at once (timeout: 0)' : `within ${timeout} ms`;
+  /** @param what - a sentence that "within 50 ms (optionName)" can follow: "no message came". */
+  constructor(what: string, timeout: number, options?: K4netErrorOptions, optionName: string = 'timeout') {
+    const time = timeout === 0 ? `at once (${optionName}: 0)` : `within ${timeout} ms (${optionName})`;
     super('K4NET_TIMEOUT', `${what} ${time}`, options);
     this.timeout = timeout;
   }
 }
 
-/** The server showed another key than the one that was expected of it (`K4NET_KEY_MISMATCH`). */
+/** The server's key differs from the expected key (`K4NET_KEY_MISMATCH`). */
 export class KeyMismatchError extends K4netError {
-  /** Fingerprint of the key that was expected. */
+  /** Fingerprint of the expected key. */
   readonly expected: string;
-  /** Fingerprint of the key that the server showed. */
+  /** Fingerprint of the server's key. */
   readonly actual: string;
 
   constructor(expected: string, actual: string) {
@@ -179,11 +184,11 @@ export class KeyMismatchError extends K4netError {
 export interface PeerAlert {
   /** The number of the alert, as the peer sent it. */
   readonly alert: number;
-  /** The number that the peer's application gave, 0 where it gave none. */
+  /** The number that the peer's application set; 0 if it set none. */
   readonly app: number;
   /**
-   * The peer's text as it was sent: for people, not for programs. It may hold any character; in the
-   * `message` of the error it is escaped.
+   * The peer's text as the peer sent it: for people, not for programs. It may contain any
+   * character. The `message` of the error contains it escaped.
    */
   readonly text: string;
   /** Whether the alert came inside a record. An attacker can forge an alert in the clear. */
@@ -214,11 +219,11 @@ export class PeerAlertError extends K4netError implements PeerAlert {
 }
 
 /**
- * A key file that cannot be read or written, or has invalid content (`K4NET_FILE`). The error never
+ * A key file cannot be read or written, or has invalid content (`K4NET_FILE`). The error never
  * contains content of the file.
  */
 export class FileError extends K4netError {
-  /** The file in question. */
+  /** The path of the file. */
   readonly path: string;
 
   constructor(path: string, what: string, cause?: unknown) {
@@ -227,15 +232,15 @@ export class FileError extends K4netError {
   }
 }
 
-/** The callback that a call named has failed at the other end (`K4NET_REMOTE`). */
+/** The callback of a call failed at the peer (`K4NET_REMOTE`). */
 export class RemoteError extends K4netError {
   /** The name that was called. */
   readonly callback: string;
   /** The `code` of the thrown value, such as `ENOENT`; empty if it has none. */
   readonly remoteCode: string;
   /**
-   * The message of the thrown value as the peer sent it: for people, not for programs. It may hold
-   * any character; in `message` it is escaped.
+   * The message of the thrown value as the peer sent it: for people, not for programs. It may
+   * contain any character. The `message` of the error contains it escaped.
    */
   readonly remoteMessage: string;
 
@@ -248,15 +253,15 @@ export class RemoteError extends K4netError {
   }
 }
 
-/** A problem that a schema reports, in the form of the Standard Schema. */
+/** A problem that a schema reports, in the form of Standard Schema. */
 export interface SchemaIssue {
-  /** In the words of the schema's library. */
+  /** The text of the schema library. */
   readonly message: string;
-  /** The keys that lead to the part in question, or objects that hold one each. */
+  /** The keys from the payload to the wrong part. Each is a key or an object with a `key`. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** Where a payload did not decode, and what was behind it. */
+/** The place in a payload that does not decode, and the cause. */
 export interface DecodeErrorOptions extends K4netErrorOptions {
   readonly messageName: string | undefined;
   readonly offset: number;
@@ -265,8 +270,8 @@ export interface DecodeErrorOptions extends K4netErrorOptions {
 }
 
 /**
- * A payload that does not match its codec or schema (`K4NET_DECODE`). `cause` is the error behind
- * it, if there is one. The message never contains content of the payload.
+ * A payload does not match its codec or schema (`K4NET_DECODE`). `cause` is the underlying error.
+ * The message quotes no text of the payload, only numbers such as an invalid length or flag.
  */
 export class DecodeError extends K4netError {
   /** The name of the message or request; undefined for bytes without a name. */
@@ -279,26 +284,24 @@ export class DecodeError extends K4netError {
   readonly issues: readonly SchemaIssue[];
 
   constructor(what: string, why: string, { messageName, offset, path, issues, cause }: DecodeErrorOptions) {
-    // Of JSON the path is made of what the peer chose.
+    // The keys in the path of a JSON payload come from the peer, so the message omits that path.
     const inside = path === '' || issues !== undefined ? '' : ` (${escapeText(path)})`;
     super('K4NET_DECODE', `${what} does not decode at offset ${offset}${inside}: ${why}`, { cause });
     this.messageName = messageName;
     this.offset = offset;
     this.path = path;
-    // Not enumerable: some schemas quote what the peer sent, and printing must not show it.
+    // Not enumerable: some schemas quote data of the peer, which a print must not show.
     this.issues = issues ?? [];
     Object.defineProperty(this, 'issues', { enumerable: false });
   }
 }
 
-/** The socket has come to its end, in good order (`K4NET_CLOSED`). */
+/** The socket is closed, in order (`K4NET_CLOSED`). */
 export function closedError(message: string): K4netError {
   return new K4netError('K4NET_CLOSED', message);
 }
 
-/**
- * A k4net error from any thrown value: a k4net error stays as it is, another becomes a cause.
- */
+/** Makes a k4net error from any thrown value. A k4net error stays unchanged. */
 export function toK4netError(thrown: unknown, code: K4netErrorCode, what: string): K4netError {
   if (K4netError.is(thrown)) return thrown;
   return new K4netError(code, `${what}: ${describe(thrown)}`, { cause: thrown });

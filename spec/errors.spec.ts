@@ -93,14 +93,16 @@ const message = async (promise: Promise<unknown>): Promise<string> =>
 describe('a TimeoutError is a whole sentence', () => {
   it('for recv', async () => {
     const { near: sock } = await fixture.socketPair();
-    expect(await message(sock.recv({ timeout: 1 }))).toBe('no message came within 1 ms');
+    expect(await message(sock.recv({ timeout: 1 }))).toBe('no message came within 1 ms (timeout)');
     expect(await message(sock.recv({ timeout: 0 }))).toBe('no message came at once (timeout: 0)');
   });
 
   it('for flush', async () => {
     const { near: sock } = await fixture.socketPair();
     await fill(sock);
-    expect(await message(sock.flush({ timeout: 1 }))).toBe('the messages were not written within 1 ms');
+    expect(await message(sock.flush({ timeout: 1 }))).toBe(
+      'the messages were not written within 1 ms (timeout)',
+    );
     expect(await message(sock.flush({ timeout: 0 }))).toBe(
       'the messages were not written at once (timeout: 0)',
     );
@@ -108,7 +110,7 @@ describe('a TimeoutError is a whole sentence', () => {
 
   it.each([
     { timeout: 0, time: 'at once (timeout: 0)' },
-    { timeout: 1, time: 'within 1 ms' },
+    { timeout: 1, time: 'within 1 ms (timeout)' },
   ])('for close with a timeout of $timeout', async ({ timeout, time }) => {
     const { near: sock } = await fixture.socketPair();
     await sock.close(undefined, { timeout });
@@ -124,10 +126,10 @@ describe('a TimeoutError is a whole sentence', () => {
     const { port } = await fixture.rawServer(() => undefined);
     const address = { host: '127.0.0.1', port, key: keys.server.publicKey };
     expect(await message(connect({ ...address, handshakeTimeout: 20, retry: false }))).toBe(
-      'the handshake did not succeed (handshakeTimeout) within 20 ms',
+      'the handshake did not succeed within 20 ms (handshakeTimeout)',
     );
     expect(await message(connect({ ...address, timeout: 20 }))).toBe(
-      `no connection to 127.0.0.1:${port} within 20 ms`,
+      `no connection to 127.0.0.1:${port} within 20 ms (timeout)`,
     );
   });
 
@@ -138,7 +140,7 @@ describe('a TimeoutError is a whole sentence', () => {
     far.start();
     for (const [timeout, time] of [
       [0, 'at once (timeout: 0)'],
-      [5, 'within 5 ms'],
+      [5, 'within 5 ms (timeout)'],
     ] as const) {
       expect(await message(near.call('never', '', { timeout }))).toBe(`'never' was not answered ${time}`);
     }

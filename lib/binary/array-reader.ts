@@ -3,9 +3,9 @@ import * as kinds from './kinds.js';
 import { ScalarReader } from './scalar-reader.js';
 
 /**
- * Reads arrays of values of a fixed size. The data has no count, so `n` says how many values there
- * are. It is compared with the remaining bytes before memory is allocated. A negative or fractional
- * `n` is a RangeError.
+ * Reads arrays of values of a fixed size. The data contains no count, so `n` is the number of
+ * values. It is compared with the remaining bytes before memory is allocated. A negative or
+ * fractional `n` is a RangeError.
  */
 export abstract class ArrayReader extends ScalarReader {
   private takeArray<T>(kind: kinds.Kind<T>, n: number): T[] {

@@ -26,8 +26,8 @@ export abstract class BinaryCursor {
     this.lazyView = undefined;
   }
 
-  // Created on first use: it costs as much as reading a short message. Integers of 8 and 32 bits
-  // and booleans, the most frequent values, do without it.
+  // Created on first use: its creation costs as much as reading a short message. The most frequent
+  // values (booleans, integers of 8 and 32 bits) do not use it.
   protected get view(): DataView {
     this.lazyView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
     return this.lazyView;
@@ -93,7 +93,7 @@ export abstract class BinaryCursor {
  */
 export const maxLength: number = 0xffff_ffff;
 
-/** A number for an error message. A bigint may have a million digits, so long ones are cut. */
+/** A number for an error message, cut to 40 characters: a bigint may have a million digits. */
 export function show(value: number | bigint): string {
   const text = String(value);
   return text.length <= 40 ? text : `${text.slice(0, 40)}...`;
@@ -106,7 +106,7 @@ export function checkCount(what: string, value: unknown): number {
   throw new RangeError(`${what} must be a whole number from 0 up, not ${value}`);
 }
 
-/** Checks for an array or a typed array: a string has a length and elements too. */
+/** Accepts an array or a typed array only: a string has a length and elements too. */
 export function checkArray<T>(what: string, values: ArrayLike<T>): ArrayLike<T> {
   const given: unknown = values;
   if (Array.isArray(given) || (ArrayBuffer.isView(given) && !(given instanceof DataView))) return values;

@@ -57,17 +57,17 @@ function singleByte(name: 'ascii' | 'latin1', limit: number): Codec {
   };
 }
 
-// TextDecoder cannot do this: its latin1 is windows-1252.
+// TextDecoder cannot decode it: its `latin1` is windows-1252.
 function fromLatin1(bytes: Uint8Array): string {
   let text = '';
-  // In pieces, because the arguments of one call must fit on the stack.
+  // In parts, because the arguments of one call must fit on the stack.
   for (let at = 0; at < bytes.length; at += 4096) {
     text += String.fromCharCode(...bytes.subarray(at, at + 4096));
   }
   return text;
 }
 
-/** The bytes of a short ASCII text, such as a name. Faster than a call of TextEncoder. */
+/** The bytes of a short ASCII text, such as a name. Faster than TextEncoder. */
 function shortAscii(text: string): Uint8Array | undefined {
   if (text.length > 48) return undefined;
   const bytes = new Uint8Array(text.length);

@@ -82,7 +82,7 @@ export const byte: Kind<number> = integer(
 );
 
 export const ubyte: Kind<number> = integer(
-  'an ubyte',
+  'a ubyte',
   1,
   0,
   0xff,
@@ -104,7 +104,7 @@ export const short: Kind<number> = integer(
 );
 
 export const ushort: Kind<number> = integer(
-  'an ushort',
+  'a ushort',
   2,
   0,
   0xffff,
@@ -127,7 +127,7 @@ export const int24: Kind<number> = integer(
 );
 
 export const uint24: Kind<number> = integer(
-  'an uint24',
+  'a uint24',
   3,
   0,
   0xff_ffff,
@@ -150,7 +150,7 @@ export const int: Kind<number> = integer(
 );
 
 export const uint: Kind<number> = integer(
-  'an uint',
+  'a uint',
   4,
   0,
   0xffff_ffff,
@@ -171,7 +171,7 @@ export const longlong: Kind<bigint> = bigInteger(
 );
 
 export const ulonglong: Kind<bigint> = bigInteger(
-  'an ulonglong',
+  'a ulonglong',
   0n,
   0xffff_ffff_ffff_ffffn,
   (view, at) => view.getBigUint64(at, true),
@@ -263,7 +263,9 @@ export function fromHalf(bits: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** The nearest half float as 16 bits, ties to even. The caller rejects values that overflow. */
+/**
+ * The nearest half float as 16 bits; ties round to even. The caller rejects values that overflow.
+ */
 export function toHalf(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
@@ -271,7 +273,7 @@ export function toHalf(value: number): number {
   if (magnitude === Infinity) return sign | 0x7c00;
   if (magnitude < 2 ** -14) return sign | roundToEven(magnitude * 2 ** 24);
   let exponent = Math.floor(Math.log2(magnitude));
-  // log2 rounds: just below a power of two it may return that power.
+  // Math.log2 rounds: for a number just below a power of two, it may return the next exponent.
   if (2 ** exponent > magnitude) exponent -= 1;
   // Addition instead of `|`: a fraction that rounds up to 1024 must carry into the exponent.
   return sign | (((exponent + 15) << 10) + roundToEven(magnitude * 2 ** (10 - exponent)) - 1024);

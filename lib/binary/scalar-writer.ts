@@ -12,7 +12,7 @@ const shortText = 48;
  * Writes single values of a fixed size. A rejected value changes neither the data nor the position.
  */
 export abstract class ScalarWriter extends BinaryCursor {
-  /** Moves past `wanted` bytes, growing the data if needed, and returns their offset. */
+  /** Moves past `wanted` bytes, grows the data if needed, and returns their offset. */
   protected room(wanted: number): number {
     const at = this.position;
     const after = at + wanted;
@@ -32,8 +32,8 @@ export abstract class ScalarWriter extends BinaryCursor {
   }
 
   /**
-   * Writes a short ASCII text behind its length: such texts are frequent, and need no array of
-   * their own. Returns false, and writes nothing, for another text.
+   * Writes the length and the bytes of a short ASCII text without an array for its bytes: such
+   * texts are frequent. Returns false, and writes nothing, for any other text.
    *
    * @internal
    */
@@ -187,8 +187,8 @@ export abstract class ScalarWriter extends BinaryCursor {
   }
 
   /**
-   * A 32-bit float, 4 bytes: the nearest to the value, NaN and the infinities included.
-   * Throws a RangeError for a finite number beyond 3.4028234663852886e+38 either way.
+   * The nearest 32-bit float, NaN and the infinities included; 4 bytes. Throws a RangeError for a
+   * finite number below -3.4028234663852886e+38 or above 3.4028234663852886e+38.
    */
   writeFloat(value: number): void {
     const checked = kinds.float.check(value);
@@ -196,7 +196,7 @@ export abstract class ScalarWriter extends BinaryCursor {
     this.view.setFloat32(at, checked, true);
   }
 
-  /** A 64-bit float, 8 bytes: any number. Throws a TypeError for what is not one. */
+  /** A 64-bit float: any number; 8 bytes. Throws a TypeError for a value that is not a number. */
   writeDouble(value: number): void {
     const checked = kinds.double.check(value);
     const at = this.room(8);

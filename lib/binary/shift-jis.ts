@@ -1,10 +1,10 @@
 import { K4netError } from '../errors.js';
 
-// A pair is a lead byte (81..9F, E0..FC) and a trail byte (40..7E, 80..FC); its index counts them
-// in order.
+// A pair is a lead byte (81..9F, E0..FC) and a trail byte (40..7E, 80..FC). The index of a pair is
+// its position in the order of lead bytes, then trail bytes.
 const trails = 188;
 const pairs = 60 * trails;
-// NEC's selection of IBM extensions: each of these characters occurs again later.
+// NEC's selection of IBM extensions: each of these characters has another pair with a higher index.
 const duplicatesFrom = 8272;
 const duplicatesTo = 8835;
 
@@ -35,7 +35,7 @@ function build(): Tables {
     const duplicate = index >= duplicatesFrom && index <= duplicatesTo;
     if (!duplicate && codes[character] === 0) codes[character] = code;
   }
-  // Single bytes follow a rule, because runtimes differ in 1A, 1C, 7F and 80.
+  // The decoder is not asked for single bytes, because runtimes differ in 1A, 1C, 7F and 80.
   for (let byte = 0; byte < 0x80; byte += 1) codes[byte] = byte;
   for (let byte = 0xa1; byte <= 0xdf; byte += 1) codes[halfWidth(byte)] = byte;
   return { characters, codes };

@@ -22,7 +22,7 @@ export interface StringOptions {
 export interface RawStringOptions {
   /** Length of the field in bytes. Default: none, so the string ends with a terminator. */
   readonly size?: number | undefined;
-  /** No encoding: bytes in, bytes out. */
+  /** No encoding: the value is a `Uint8Array`. */
   readonly encoding: null;
   /** As in {@link StringOptions}. */
   readonly pad?: number | Uint8Array | undefined;
@@ -54,7 +54,10 @@ export function stringFormat(
   return { codec, unit, size, pad: checkPad(options.pad, codec) };
 }
 
-/** The format of array elements. With a size of 0, the data would not limit their count. */
+/**
+ * The format of array elements. Rejects a size of 0: the length of the data would not limit their
+ * count.
+ */
 export function elementFormat(
   where: string,
   options: StringOptions | RawStringOptions | undefined,
@@ -105,7 +108,7 @@ export function encodeString(format: StringFormat, value: unknown): Uint8Array {
 
 function checkText(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new TypeError(`a string must be a string, not ${kindOf(value)}`);
+  throw new TypeError(`text must be a string, not ${kindOf(value)}`);
 }
 
 function rawBytes(value: unknown): Uint8Array {

@@ -54,7 +54,8 @@ function widen<T extends StructValue>(kind: kinds.Kind<T>): kinds.Kind<StructVal
   };
 }
 
-// A cache: most programs use few formats often. The limit is for programs that generate formats.
+// A cache, because most programs use a few formats often. It is limited, because some programs
+// generate formats.
 const known = new Map<string, StructLayout>();
 const knownLimit = 128;
 
@@ -157,7 +158,7 @@ export function pack(
 function packString(letter: string, value: Uint8Array, field: Uint8Array): void {
   const head = letter === 'p' && field.length > 0 ? 1 : 0;
   const length = Math.min(value.length, field.length - head, head === 1 ? 0xff : Infinity);
-  // Copied first, because the value may be a view of the field itself.
+  // Copied before the rest is filled, because the value may be a view of the field itself.
   field.set(value.subarray(0, length), head);
   field.fill(0, head + length);
   if (head === 1) field[0] = length;

@@ -32,7 +32,7 @@ export class BinaryWriter extends ArrayWriter {
   /** Starts with a copy of `initial` and the position at its end. Default: empty. */
   constructor(initial?: Uint8Array | ArrayBuffer) {
     const begun = initial !== undefined;
-    // A small message fits without growing.
+    // 128 bytes, so that a small message fits without growing the buffer.
     const bytes = begun ? plainBytes('a BinaryWriter', initial).slice() : new Uint8Array(128);
     const end = begun ? bytes.length : 0;
     super(bytes, end, end);
@@ -75,7 +75,7 @@ export class BinaryWriter extends ArrayWriter {
   /** `n` bytes of 0. Throws a RangeError if the data would exceed its limit. */
   writeZeros(n: number): void {
     const count = checkCount('the count of zeros', n);
-    // Bytes after the old end are zeros already, and untouched memory may cost nothing.
+    // Bytes after the old end are zeros already. Memory that is never written may cost nothing.
     const old = this.end;
     const at = this.room(count);
     this.bytes.fill(0, at, Math.min(old, this.position));

@@ -5,7 +5,7 @@ export class UsageError extends Error {}
 
 /** The checked arguments of a command. */
 export interface Arguments {
-  /** One for each given name, in the same order. */
+  /** The positional arguments, in the order of `names`. */
   readonly positionals: readonly string[];
   /** Values of the options that were given. */
   readonly options: Readonly<Record<string, string | undefined>>;
@@ -37,7 +37,7 @@ export function readArguments(
   const needed = names.filter((name) => !name.startsWith('['));
   if (length < needed.length) throw new UsageError(`${names[length] ?? ''} is missing`);
   if (length > names.length)
-    throw new UsageError(`'${found.positionals[names.length] ?? ''}' is one argument too many`);
+    throw new UsageError(`unexpected argument '${found.positionals[names.length] ?? ''}'`);
   return found;
 }
 

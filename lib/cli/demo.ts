@@ -9,7 +9,7 @@ import type { Greeting } from './demo-server.js';
 import { Progress, Screen } from './screen.js';
 import { describeReceipt, formatBytes, formatCount, sendFile, takeChunk, Tally } from './transfer.js';
 
-const who = `client (process ${process.pid})`;
+const label = `client (process ${process.pid})`;
 const screen = new Screen(process.stdout);
 
 /** Sends a file to another process and back, chunk by chunk. Returns the exit code. */
@@ -17,7 +17,7 @@ export async function demo(named: string | undefined): Promise<number> {
   const file = named ?? process.execPath;
   const info = await stat(file);
   if (!info.isFile()) throw new Error(`${file} is not a file`);
-  if (named === undefined) say(`no file was named, so this sends the Node program itself: ${file}`);
+  if (named === undefined) say(`no FILE argument: this sends the Node program itself, ${file}`);
 
   const server = spawn(
     process.execPath,
@@ -53,7 +53,7 @@ async function exchange(queue: QueueSocket, file: string, size: number): Promise
   });
   queue.start();
   say('each chunk is a call to the server, which calls back with the same chunk before it answers');
-  const progress = new Progress(screen, who, size);
+  const progress = new Progress(screen, label, size);
   const started = process.hrtime.bigint();
   const { sent, receipt } = await sendFile(queue, file, size, (bytes) => {
     progress.update(bytes);
@@ -67,7 +67,7 @@ async function exchange(queue: QueueSocket, file: string, size: number): Promise
     say('the hashes differ: this should never happen');
     return false;
   }
-  say('all hashes are equal: what arrived on either side is what was sent');
+  say('all hashes are equal: both sides received exactly the bytes that were sent');
   const speed = `${formatBytes(sent.bytes / seconds)}/s and ${formatCount(Math.round(sent.chunks / seconds), 'chunk')}/s`;
   say(`that took ${seconds.toFixed(2)} s: ${speed} each way, both ways at once`);
   return true;
@@ -78,5 +78,5 @@ function diedEarly([code]: [number | null]): never {
 }
 
 function say(text: string): void {
-  screen.say(`${who}: ${text}`);
+  screen.say(`${label}: ${text}`);
 }

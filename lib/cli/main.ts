@@ -29,19 +29,19 @@ const usages = {
   trust replace NAME FINGERPRINT
   trust revoke NAME [FINGERPRINT]
   trust remove NAME
-      Lists or changes the servers that clients know. NAME is the name that 'connect' looks up: 'host:port',
-      '[address]:port' for IPv6, 'unix:path', or the serverName. 'add' fails if another key is known
-      already; 'replace' replaces it. After 'revoke', clients reject the server until 'replace'. To revoke
-      a server that is not known yet, give its FINGERPRINT. After 'remove', the next connection is a first
-      use again. --file FILE selects another known-hosts file than the one in the user's configuration
-      folder. A file with an invalid line is never changed.
+      Lists or changes the keys in the known-hosts file of clients. NAME is the name that 'connect' looks
+      up: 'host:port', '[address]:port' for IPv6, 'unix:path', or the serverName. 'add' fails if the file
+      has a different key for NAME; 'replace' replaces that key. After 'revoke', clients reject the server
+      until 'replace'. To revoke a server that the file does not contain, give its FINGERPRINT. After
+      'remove', the next connection is a first use again. --file FILE selects another file than the one in
+      the user's configuration folder. A file with an invalid line is never changed.
 `,
 } as const;
 
 const usage = `usage: k4net COMMAND ...
 ${Object.values(usages).join('')}
   help
-      Prints this.
+      Prints this help.
 
   --version
       Prints the version of the package.
@@ -53,7 +53,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, Command>> = {
   demo: ([file, ...rest]) => {
-    if (rest.length > 0) throw new UsageError(`'${rest[0] ?? ''}' is one argument too many`);
+    if (rest.length > 0) throw new UsageError(`unexpected argument '${rest[0] ?? ''}'`);
     return demo(file);
   },
   'demo-server': demoServer,
@@ -90,7 +90,7 @@ function usageOf(name: string | undefined): string {
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error) => {
     if (systemCode(error) !== 'EPIPE') throw error;
-    // The reader of the output is gone, as in `k4net trust list | head -1`.
+    // The reader of the output has closed its end, as in `k4net trust list | head -1`.
     process.exit();
   });
 }

@@ -37,36 +37,36 @@ export class Screen {
     this.#open = true;
   }
 
-  /** Keeps the last line. */
+  /** Ends a line of progress, so that the next output does not overwrite it. */
   end(): void {
     if (this.#open) this.#output.write('\n');
     this.#open = false;
   }
 }
 
-/** Prints the progress of a file: in steps of 1 % on a terminal, elsewhere in steps of 10 %. */
+/** Prints the progress of a file, in steps of 1 % on a terminal and of 10 % elsewhere. */
 export class Progress {
   readonly #screen: Screen;
-  readonly #who: string;
+  readonly #label: string;
   readonly #total: number;
   readonly #step: number;
-  #said = 0;
+  #lastStep = 0;
 
-  constructor(screen: Screen, who: string, total: number) {
+  constructor(screen: Screen, label: string, total: number) {
     this.#screen = screen;
-    this.#who = who;
+    this.#label = label;
     this.#total = total;
     this.#step = screen.rewrites ? 1 : 10;
   }
 
-  /** @param bytes - number of bytes done. Calls may come out of order. */
+  /** @param bytes - number of confirmed bytes. Calls may be out of order. */
   update(bytes: number): void {
     if (this.#total === 0) return;
     const percent = Math.min(100, Math.floor((100 * bytes) / this.#total));
     const step = percent - (percent % this.#step);
-    if (step <= this.#said) return;
-    this.#said = step;
-    const line = `${this.#who}: ${percent} % there and back, ${formatBytes(bytes)} of ${formatBytes(this.#total)}`;
+    if (step <= this.#lastStep) return;
+    this.#lastStep = step;
+    const line = `${this.#label}: ${percent} % there and back, ${formatBytes(bytes)} of ${formatBytes(this.#total)}`;
     if (percent === 100) this.#screen.say(line);
     else this.#screen.rewrite(line);
   }

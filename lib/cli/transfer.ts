@@ -5,7 +5,7 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { PayloadConstructor } from '../queue/types.js';
 import type { QueueSocket } from '../queue/queue-socket.js';
 
-// How the demo sends a file in chunks, and counts them.
+// The protocol of the demo: a file is sent in chunks, and both sides count and hash them.
 
 export const chunkSize: number = 256 * 1024;
 /** Chunks in flight. */
@@ -98,7 +98,7 @@ export class Tally {
     this.#bytes += chunk.length;
   }
 
-  /** The totals. May be called once. */
+  /** The totals. Call it only once: it ends the hash. */
   receipt(): Receipt {
     return { chunks: this.#chunks, bytes: this.#bytes, sha256: this.#hash.digest('hex') };
   }

@@ -11,11 +11,11 @@ import {
 } from '../trust/known-hosts-file.js';
 import { checked, readArguments, UsageError } from './arguments.js';
 
-/** Where the store is, and what the command is about. */
+/** The arguments of a command. */
 interface Task {
   readonly file: string;
   readonly name: string;
-  /** Empty where the command names none. */
+  /** Empty if the command has none. */
   readonly fingerprint: string;
 }
 
@@ -38,7 +38,9 @@ export async function trust([word, ...args]: readonly string[]): Promise<number>
   if (!action) {
     const known = Object.keys(actions).join(', ');
     throw new UsageError(
-      word === undefined ? `trust needs one of ${known}` : `trust has no '${word}': it has ${known}`,
+      word === undefined
+        ? `trust needs a command: ${known}`
+        : `unknown trust command '${word}': known commands are ${known}`,
     );
   }
   const { positionals, options } = readArguments(args, action.names, ['file']);
@@ -61,7 +63,7 @@ function lookedUp(name: string): string {
   return hostName(toStoreName(name));
 }
 
-/** Prints all servers. A line that is not understood is reported, and makes the exit code 1. */
+/** Prints all servers. Reports each invalid line, and then returns the exit code 1. */
 async function list({ file }: Task): Promise<number> {
   let code = 0;
   for (const host of await listKnownHosts(file)) {
@@ -82,8 +84,8 @@ async function add({ file, name, fingerprint }: Task): Promise<number> {
     return host;
   });
   if (known.state === 'revoked' || known.fingerprint !== fingerprint) {
-    const key = `${known.state === 'revoked' ? 'revoked' : 'other'} key ${known.fingerprint}`;
-    throw new FileError(file, `has the ${key} for '${name}': 'trust replace' puts another in its place`);
+    const key = `${known.state === 'revoked' ? 'revoked' : 'different'} key, ${known.fingerprint},`;
+    throw new FileError(file, `has a ${key} for '${name}': 'trust replace' replaces it`);
   }
   show(known);
   return 0;
@@ -102,7 +104,7 @@ async function revoke({ file, name, fingerprint }: Task): Promise<number> {
   const revoked = await editKnownHosts(file, (lines) => {
     const known = lines.find(name) ?? (fingerprint === '' ? gone(file, name) : newHost(name, fingerprint));
     if (fingerprint !== '' && known.fingerprint !== fingerprint) {
-      throw new FileError(file, `has the other key ${known.fingerprint} for '${name}'`);
+      throw new FileError(file, `has a different key, ${known.fingerprint}, for '${name}'`);
     }
     const host: KnownHost = { ...known, state: 'revoked' };
     lines.set(host);
@@ -118,7 +120,7 @@ async function remove({ file, name }: Task): Promise<number> {
 }
 
 function gone(file: string, name: string): never {
-  throw new FileError(file, `knows no server '${name}'`);
+  throw new FileError(file, `has no entry for '${name}'`);
 }
 
 function show({ name, fingerprint, state, firstSeen, lastSeen }: KnownHost): void {

@@ -34,7 +34,7 @@ export interface Codec<in Input, out Output = Input> {
   readonly minSize?: number;
   /** Writes a value. Throws a TypeError or a RangeError for a value that it does not accept. */
   encode(writer: BinaryWriter, value: Input): void;
-  /** Reads a value. May throw anything: the whole payload then fails with a `DecodeError`. */
+  /** Reads a value. If it throws anything, the whole payload fails with a `DecodeError`. */
   decode(reader: BinaryReader): Output;
 }
 
@@ -49,7 +49,7 @@ export interface OptionalCodec<in Input, out Output = Input> extends Codec<
   readonly optional: true;
 }
 
-/** The types of a schema. They exist only for the compiler. */
+/** The types of a schema. They exist at compile time only. */
 export interface SchemaTypes<out Input, out Output> {
   readonly '~standard': {
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
@@ -134,5 +134,5 @@ export function minSizeOf(what: string, part: unknown): number {
 export function elementSize(what: string, ...parts: readonly unknown[]): number {
   const size = parts.reduce<number>((sum, part) => sum + minSizeOf(what, part), 0);
   if (size > 0) return size;
-  throw new RangeError(`${what} takes at least one byte, but this codec may take none`);
+  throw new RangeError(`${what} must take at least one byte, but its minSize is 0`);
 }

@@ -195,8 +195,8 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
           entries[k] = value.decode(reader);
         }
       } catch (error) {
-        // The index, because the key comes from the peer and the path becomes part of an error
-        // message.
+        // The index, not the key: the key comes from the peer, and the path becomes part of an
+        // error message.
         addPathStep(reader, error, index);
         throw error;
       }
@@ -206,7 +206,7 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
 }
 
 /**
- * Rejects arrays and maps too: they have no such keys, so they would be sent as an empty record.
+ * Rejects arrays and maps too: a `Map` has no own keys and would be sent as an empty record.
  */
 function checkRecord(value: unknown): void {
   if (typeof value === 'object' && value !== null && !(Symbol.iterator in value)) return;
@@ -214,11 +214,16 @@ function checkRecord(value: unknown): void {
 }
 
 /**
- * Checks the encoded elements against the count before them, which the peer would reject if it were
- * wrong: a getter or a codec can change a collection while it is encoded.
+ * Compares the encoded elements with the count that precedes them: a getter or a codec can change a
+ * collection while it is encoded, and the peer would reject a wrong count.
  */
 function checkWritten(what: string, count: number, written: number, size: number, minSize: number): void {
-  if (written !== count) throw new TypeError(`the ${what} was changed while it was encoded`);
-  if (size < count * minSize)
-    throw new TypeError(`a codec inside the ${what} wrote fewer bytes than its minSize`);
+  if (written !== count) {
+    throw new TypeError(`the ${what} was changed while it was encoded: from ${count} to ${written} elements`);
+  }
+  if (size < count * minSize) {
+    throw new TypeError(
+      `a codec inside the ${what} wrote fewer bytes than its minSize: ${size} bytes for ${count} elements of at least ${minSize}`,
+    );
+  }
 }

@@ -1,7 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { EndOfDataError, MalformedError } from '../errors.js';
 
-/** How deep values may be nested. A peer must not decide how much of the stack a payload uses. */
+/** Largest depth of nested values. It limits the stack that a payload of a peer can use. */
 export const maxDepth: number = 64;
 
 /** One step of an error path: the name of a field or the index of an element. */
@@ -20,7 +20,7 @@ const paths = new WeakMap<object, ErrorPath>();
 /**
  * Adds a step to the path of an error that passes through a part.
  *
- * @param cursor - the reader or writer. It tells the errors of one payload from those of another.
+ * @param cursor - the reader or writer: each payload has its own, so paths do not mix.
  */
 export function addPathStep(cursor: object, error: unknown, step: Step): void {
   const path = paths.get(cursor);
@@ -76,9 +76,10 @@ export function readOneOf<T extends string | object>(
   choices: readonly T[],
   what: string,
 ): T {
-  const found = choices[reader.readUint8()];
+  const index = reader.readUint8();
+  const found = choices[index];
   if (found !== undefined) return found;
-  throw malformed(reader, reader.tell() - 1, `${what} must be from 0 to ${choices.length - 1}`);
+  throw malformed(reader, reader.tell() - 1, `${what} must be from 0 to ${choices.length - 1}, not ${index}`);
 }
 
 /**
@@ -87,5 +88,5 @@ export function readOneOf<T extends string | object>(
 export function readFlag(reader: BinaryReader, what: string): boolean {
   const flag = reader.readUint8();
   if (flag <= 1) return flag === 1;
-  throw malformed(reader, reader.tell() - 1, `${what} must be 0 or 1`);
+  throw malformed(reader, reader.tell() - 1, `${what} must be 0 or 1, not ${flag}`);
 }

@@ -15,7 +15,7 @@ export interface RequestType<
 }
 
 /**
- * The names of messages and requests with the description of each. Both sides need the same ones.
+ * The names of messages and requests with the description of each. Both sides need the same.
  */
 export type Messages = Readonly<Record<string, PayloadType | RequestType>>;
 

@@ -31,9 +31,9 @@ type Use<Context> = (value: unknown, context: Context) => unknown;
 /** The longest payload whose writer encodes another one. */
 const spareSize = 1024;
 
-/** A writer that encodes one payload after another: a new buffer for each would cost more. */
+/** A writer that encodes one payload after another. A new buffer for each payload costs more. */
 export class PayloadWriter extends BinaryWriter {
-  /** An empty writer for one payload. A codec that sends a message itself gets another one. */
+  /** An empty writer for one payload. A codec that sends a message as it encodes gets another. */
   static take(): PayloadWriter {
     const writer = spare;
     if (writer === undefined) return new PayloadWriter();
@@ -160,7 +160,7 @@ function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
 }
 
 function undecodable(cause: unknown, subject: Subject, offset: number, path: string): DecodeError {
-  // An error of another origin may quote the payload, so only the cause has its message.
+  // An error of another library may quote the payload, so its message stays in the cause.
   const why = K4netError.is(cause) ? cause.message : `decoding it threw ${kindOf(cause)}`;
   return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
 }
@@ -209,7 +209,7 @@ const utf8Encoder = new TextEncoder();
  * nesting.
  */
 function encodeJson(value: unknown): Bytes {
-  // The declared type omits that functions, symbols and undefined give undefined.
+  // The declared type is wrong: functions, symbols and undefined give undefined.
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw new TypeError(`JSON cannot represent ${kindOf(value)}`);
   const encoded = utf8Encoder.encode(text);

@@ -151,7 +151,8 @@ export const nothing: Codec<void> = {
   minSize: 0,
   encode(_writer, value) {
     const given: unknown = value;
-    if (given !== undefined) throw new TypeError(`nothing must be undefined, not ${kindOf(given)}`);
+    if (given !== undefined)
+      throw new TypeError(`codec.nothing accepts only undefined, not ${kindOf(given)}`);
   },
   decode: () => undefined,
 };
@@ -161,7 +162,7 @@ export const string: Codec<string> = {
   minSize: 4,
   encode(writer, value) {
     const given: unknown = value;
-    if (typeof given !== 'string') throw new TypeError(`a string must be a string, not ${kindOf(given)}`);
+    if (typeof given !== 'string') throw new TypeError(`text must be a string, not ${kindOf(given)}`);
     if (writer.putShortAscii(given)) return;
     const encoded = utf8.encode(given);
     writer.writeUint(encoded.length);

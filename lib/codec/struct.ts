@@ -97,7 +97,7 @@ export function fieldList(what: string, fields: Fields, tag?: readonly [string, 
   }
   let minSize = 0;
   const list = Object.entries(fields).map(([name, codec]): Field => {
-    // Assigning it would change the prototype of the decoded object.
+    // An assignment to it would change the prototype of the decoded object.
     if (name === '__proto__') throw new TypeError(`${what} cannot have a field '__proto__'`);
     minSize += minSizeOf(`the field '${name}' of ${what}`, codec);
     const optional = 'optional' in codec && codec.optional === true;
@@ -159,7 +159,7 @@ function oneOrNone<I, O, N>(what: string, codec: Codec<I, O>, none: N): Codec<I 
       writer.writeBool(value !== none);
       if (value !== none) codec.encode(writer, value as I);
     },
-    decode: (reader) => (readFlag(reader, `the mark of ${what}`) ? codec.decode(reader) : none),
+    decode: (reader) => (readFlag(reader, `the first byte of ${what}`) ? codec.decode(reader) : none),
   };
 }
 
@@ -185,7 +185,7 @@ export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
     return found;
   };
   return {
-    // The target may not exist yet. One byte is the minimum that it must have.
+    // The target may not exist yet. `elementSize` requires at least one byte of it.
     minSize: 1,
     encode(writer, value) {
       if (depth === maxDepth) throw new RangeError(`the value is nested deeper than ${maxDepth} levels`);

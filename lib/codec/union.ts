@@ -69,7 +69,7 @@ export function union<const Tag extends string, const C extends Cases>(
       found.layout.encode(writer, whole);
     },
     decode(reader) {
-      const { layout } = readOneOf(reader, all, 'the case of a union');
+      const { layout } = readOneOf(reader, all, 'the index of a union');
       return layout.decode(reader) as UnionOutput<Tag, C>;
     },
   };
@@ -99,7 +99,7 @@ export function enumeration<const Names extends readonly string[]>(...names: Nam
       if (index === undefined) throw unknownName('the value of an enumeration', value, names);
       writer.writeUint8(index);
     },
-    decode: (reader) => readOneOf(reader, known, 'the number of an enumeration'),
+    decode: (reader) => readOneOf(reader, known, 'the index of an enumeration'),
   };
 }
 

@@ -3,14 +3,14 @@ import { K4netError } from '../errors.js';
 import type { Backend } from './backend.js';
 import { webBackend } from './suite.js';
 
-/** The implementation of the primitives. Both write the same bytes. */
+/** The implementation of the primitives. All choices write the same bytes. */
 export type CipherChoice = 'auto' | 'node' | 'webcrypto';
 
 const choices: readonly string[] = ['auto', 'node', 'webcrypto'];
 
 /**
- * Returns the primitives to use. `auto` means node:crypto, which is synchronous, where the runtime
- * has it.
+ * Returns the primitives to use. `auto` is node:crypto, which is synchronous, if the runtime has
+ * it, and WebCrypto otherwise.
  */
 export function chooseBackend(choice: CipherChoice = 'auto'): Backend {
   if (!choices.includes(choice)) {

@@ -106,11 +106,11 @@ export function toPkcs8(der: Bytes): Bytes {
 }
 
 /**
- * Returns the SPKI of the public key that is stored in a PKCS#8; undefined for a P-256 key without
- * it.
+ * Returns the SPKI of the public key that a PKCS#8 contains; undefined for a P-256 key whose PKCS#8
+ * does not contain it.
  *
- * @throws K4netError `K4NET_MALFORMED` for bytes that are no private key, `K4NET_UNSUPPORTED` for a
- * key that is neither RSA nor P-256.
+ * @throws K4netError `K4NET_MALFORMED` for bytes that are not a private key, `K4NET_UNSUPPORTED`
+ * for a key that is neither RSA nor P-256.
  */
 export function storedPublicHalf(pkcs8: Bytes): Bytes | undefined {
   const [, algorithm, wrapped] = sequence(pkcs8, 'a private key');
@@ -136,7 +136,7 @@ async function pointOf(pkcs8: Bytes): Promise<Bytes> {
   try {
     return await publicPointOf(pkcs8);
   } catch {
-    // Without the cause: the message of a runtime may quote the private key.
+    // No cause: the error message of a runtime may quote the private key.
     throw new K4netError('K4NET_MALFORMED', 'a private key cannot be used: it is damaged');
   }
 }

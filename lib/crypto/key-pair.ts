@@ -22,7 +22,7 @@ import {
   randomBytes,
 } from './suite.js';
 
-/** A key pair as options take it: private PEM or DER, a `CryptoKeyPair`, or a `KeyPair`. */
+/** A key pair in any form: a private key in PEM or DER, a `CryptoKeyPair`, or a `KeyPair`. */
 export type KeyPairSource = string | Bytes | CryptoKeyPairLike | KeyPair;
 
 /** Options of {@link generateKeyPair}. */
@@ -40,7 +40,7 @@ const generateTable: OptionTable<GenerateKeyPairOptions, 'keySize'> = {
 
 type PrivatePurpose = Extract<KeyPurpose, 'decrypt' | 'pss-sign' | 'ecdsa-sign'>;
 
-/** A private key: its bytes, or a `CryptoKey` that cannot be exported and has one purpose. */
+/** A private key: its bytes, or a `CryptoKey` that is not extractable and has one purpose. */
 type PrivateKeySource =
   | { readonly pkcs8: Bytes; readonly key: undefined }
   | { readonly key: CryptoKeyLike; readonly purpose: PrivatePurpose };
@@ -84,12 +84,12 @@ export class KeyPair {
     return this.publicKey.fingerprint;
   }
 
-  /** Whether the pair can be used by a server. */
+  /** Whether a server can use the pair: it has an RSA key that can decrypt. */
   get canDecrypt(): boolean {
     return this.publicKey.type === 'rsa' && (!this.#private.key || this.#private.purpose === 'decrypt');
   }
 
-  /** Whether the pair can be used by a client. */
+  /** Whether a client can use the pair: its key can sign. */
   get canSign(): boolean {
     return !this.#private.key || this.#private.purpose !== 'decrypt';
   }
@@ -99,7 +99,7 @@ export class KeyPair {
    * is not extractable.
    */
   toPem(): string {
-    if (this.#private.key) throw new TypeError('this private key cannot be exported');
+    if (this.#private.key) throw new TypeError('this private key cannot be exported: it is not extractable');
     return encodePem('PRIVATE KEY', this.#private.pkcs8);
   }
 
@@ -123,7 +123,7 @@ export class KeyPair {
     const source = this.#private;
     if (source.key) {
       if (source.purpose === purpose) return Promise.resolve(source.key);
-      throw new TypeError(`this private key was not made for '${purpose}'`);
+      throw new TypeError(`this private key is for '${source.purpose}', not for '${purpose}'`);
     }
     let key = this.#imported.get(purpose);
     if (!key) {
@@ -134,7 +134,7 @@ export class KeyPair {
   }
 }
 
-/** A synchronous decryption with a longer key would block the event loop for milliseconds. */
+/** A synchronous decryption with a longer key would block the event loop for several ms. */
 const maxSyncBits = 2048;
 let syncInThisTurn = false;
 
@@ -153,8 +153,8 @@ function startSyncDecryption(): boolean {
 const checkLabel = 'k4net key check';
 
 /**
- * Tries the pair now. Otherwise the first handshake would find that the two keys do not belong
- * together.
+ * Tests the pair with one operation of each key. Otherwise two keys that do not belong together
+ * would be found only in the first handshake.
  */
 async function checkPair(pair: KeyPair): Promise<KeyPair> {
   const probe = randomBytes(32);
@@ -167,7 +167,7 @@ async function checkPair(pair: KeyPair): Promise<KeyPair> {
       fits = await pair.publicKey.verify(await pair.sign(probe), probe);
     }
   } catch {
-    // Without the cause: the message of a runtime may quote the private key.
+    // No cause: the error message of a runtime may quote the private key.
     throw new K4netError('K4NET_MALFORMED', 'a private key cannot be used: it is damaged');
   }
   if (!fits) throw new K4netError('K4NET_MALFORMED', 'a private key does not belong to its public key');
@@ -177,9 +177,10 @@ async function checkPair(pair: KeyPair): Promise<KeyPair> {
 /**
  * Checks an option that holds a private key, as far as that is possible synchronously.
  *
- * @param name - of the option: `key` belongs to a server and must decrypt, `clientKey` must sign.
+ * @param name - the name of the option. The `key` of a server must decrypt, a `clientKey` must
+ * sign.
  * @throws TypeError for a value that is not PEM with a private key, DER, a `CryptoKeyPair` or a
- * `KeyPair`, and for a key that cannot do what the option needs.
+ * `KeyPair`, and for a key that cannot do the operation that the option needs.
  */
 export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): void {
   try {
@@ -194,7 +195,7 @@ export function checkKeyPairSource(name: 'key' | 'clientKey', source: unknown): 
   }
 }
 
-/** Returns what a key pair can do, as far as that is known synchronously. */
+/** Returns the operations that a key pair can do, as far as they are known synchronously. */
 function abilities(source: KeyPairSource): Pick<KeyPair, 'canDecrypt' | 'canSign'> {
   if (source instanceof KeyPair) return source;
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return cryptoKeyAbilities(source);
@@ -237,6 +238,16 @@ function privatePurpose(key: unknown): PrivatePurpose {
  *
  * Rejects with `K4NET_MALFORMED` for a damaged key, with `K4NET_UNSUPPORTED` for an encrypted key
  * or another kind of key, and with a TypeError for any other value.
+ *
+ * @example
+ * ```ts
+ * import { importKeyPair, listen } from 'k4net';
+ *
+ * const key = await importKeyPair(process.env['SERVER_KEY'] ?? '');
+ * const server = await listen({ port: 9000, key });
+ * console.log(`clients pin ${key.fingerprint}`);
+ * await server.close();
+ * ```
  */
 export async function importKeyPair(source: KeyPairSource): Promise<KeyPair> {
   if (source instanceof KeyPair) return source;
@@ -267,7 +278,7 @@ function privateBlock(text: string): Bytes {
 }
 
 /**
- * Generates a key pair: RSA of 3072 bits by default, which takes up to seconds of a thread, or
+ * Generates a key pair: RSA of 3072 bits by default, which can take several seconds of CPU time, or
  * P-256 for a client.
  *
  * Rejects with a TypeError or RangeError for invalid options.

@@ -29,7 +29,7 @@ function createBackend(crypto: NodeCrypto): SyncBackend {
     for (const each of data) mac.update(each);
     return onHeap(mac.digest());
   };
-  // Node 20.12 and 21.7 brought the one-shot function, which takes two thirds of the time.
+  // One-shot hashing takes two thirds of the time. Node has it from 20.12 and 21.7 on.
   const { hash } = crypto as { readonly hash?: typeof crypto.hash };
   const sha256 = (data: Bytes): Bytes =>
     hash ? hash('sha256', data, 'buffer') : crypto.createHash('sha256').update(data).digest();
@@ -112,8 +112,9 @@ function newShare(crypto: NodeCrypto, scalar: Bytes | undefined): EphemeralShare
 }
 
 /**
- * The key is copied here for each call. Native code moves the memory of a small typed array out of
- * the heap: that would cost each connection a buffer if the cipher read its key directly.
+ * One buffer for the keys of all ciphers: each call copies its key here. Native code moves the
+ * memory of a small typed array that it reads out of the heap, and each connection would then need
+ * a buffer for its key.
  */
 const keyScratch = new Uint8Array(keyLength);
 
@@ -125,14 +126,14 @@ function scratchOf(key: Bytes): Bytes {
   return keyScratch;
 }
 
-/** The same memory as a plain Uint8Array: the library gives no `Buffer` to a caller. */
+/** The same memory as a plain Uint8Array: the library returns no `Buffer`. */
 function plain(bytes: Bytes): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /**
- * A copy in the JavaScript heap; the source is overwritten. Secrets live as long as their
- * connection, and a small array in the heap takes less memory than a buffer outside of it.
+ * A copy in the JavaScript heap. Overwrites the source. Secrets live as long as their connection,
+ * and a small array in the heap takes less memory than a buffer outside of it.
  */
 function onHeap(bytes: Bytes): Bytes {
   const copy = new Uint8Array(bytes);

@@ -11,8 +11,8 @@ const blockPattern = /-----BEGIN ([A-Z0-9 ]{1,40})-----([^]*?)-----END \1-----/g
 const maxPemLength = 65_536;
 
 /**
- * Returns the blocks of a PEM text, and ignores the text between them. No error quotes the text: it
- * may be a secret.
+ * Returns the blocks of a PEM text, and ignores the text between them. No error quotes the text,
+ * because it may be a secret.
  */
 export function decodePem(text: string): PemBlock[] {
   if (text.length > maxPemLength)
@@ -58,8 +58,8 @@ export interface DerElement {
 }
 
 /**
- * Returns the elements of a DER content. Reads only the parts of DER that keys use; WebCrypto
- * checks the key itself.
+ * Returns the elements of a DER content. Reads only the parts of DER that keys use. WebCrypto
+ * checks the rest of the key.
  */
 export function derElements(content: Bytes): DerElement[] {
   const elements: DerElement[] = [];

@@ -15,10 +15,10 @@ import {
   sha256,
 } from './suite.js';
 
-/** A public key as options take it: PEM, DER, a `CryptoKey`, or a `PublicKey`. */
+/** A public key in any form: PEM, DER, a `CryptoKey`, or a `PublicKey`. */
 export type PublicKeySource = string | Bytes | CryptoKeyLike | PublicKey;
 
-/** A public key whose checks have passed. */
+/** A public key that has passed all checks. */
 interface CheckedKey {
   readonly type: 'rsa' | 'p256';
   readonly bits: number;
@@ -32,10 +32,7 @@ const maxCachedSpki = 1024;
 
 /** A checked public key: RSA of 2048 to 4096 bits, or P-256. See "Units" in docs/protocol.md. */
 export class PublicKey {
-  /**
-   * A few recent keys: most connections use the same key again, and its checks take longer than its
-   * use.
-   */
+  /** Recent keys. Most connections use the same keys, and the checks take longer than the use. */
   static readonly #cache = new Map<string, PublicKey>();
   readonly #checked: CheckedKey;
   #encrypting: Promise<CryptoKeyLike> | undefined;
@@ -49,8 +46,8 @@ export class PublicKey {
   /**
    * Imports a key from an SPKI in its canonical DER form.
    *
-   * @throws K4netError `K4NET_MALFORMED` for any other bytes, another DER form of the same key
-   * included.
+   * @throws K4netError `K4NET_MALFORMED` for any other bytes, including another DER form of the
+   * same key.
    */
   static async fromSpki(spki: Bytes): Promise<PublicKey> {
     const name = String.fromCharCode(...spki.subarray(0, maxCachedSpki));
@@ -65,6 +62,7 @@ export class PublicKey {
     return key;
   }
 
+  /** The kind of the key. */
   get type(): 'rsa' | 'p256' {
     return this.#checked.type;
   }
@@ -94,10 +92,12 @@ export class PublicKey {
     return Math.ceil(this.bits / 8);
   }
 
+  /** Whether both are the same key. */
   equals(other: PublicKey): boolean {
     return equalBytes(this.#checked.spki, other.#checked.spki);
   }
 
+  /** The key as SPKI in PEM. */
   toPem(): string {
     return encodePem('PUBLIC KEY', this.#checked.spki);
   }
@@ -157,7 +157,7 @@ export function parseFingerprint(text: string): string {
  * Checks an option that holds a server's public key synchronously, so that the constructor throws
  * for an invalid one.
  *
- * @param name - of the option.
+ * @param name - the name of the option.
  * @throws TypeError for a value that is not a public RSA key of 2048 to 4096 bits.
  */
 export function checkServerKeySource(name: string, source: unknown): void {
@@ -171,7 +171,7 @@ export function checkServerKeySource(name: string, source: unknown): void {
   throw new TypeError(`${name} must be the public RSA key of a server: this one is a P-256 key`);
 }
 
-/** A hint for an error message: a text without PEM may be the path of a key file. */
+/** A hint for an error message: text that is not PEM may be the path of a key file. */
 export function pathHint(source: unknown): string {
   return typeof source === 'string' && !source.includes('-----BEGIN ') ? ' (a path? use keyPath)' : '';
 }
@@ -191,6 +191,16 @@ function publicKind(source: PublicKeySource): PublicKey['type'] {
  *
  * Rejects with `K4NET_MALFORMED` for a damaged key or another kind of key, and with a TypeError for
  * any other value.
+ *
+ * @example
+ * ```ts
+ * import { connect, importPublicKey } from 'k4net';
+ *
+ * const key = await importPublicKey(process.env['SERVER_PUBLIC_KEY'] ?? '');
+ * const socket = await connect({ port: 9000, key });
+ * console.log(`connected to ${key.fingerprint}`);
+ * await socket.close();
+ * ```
  */
 export async function importPublicKey(source: PublicKeySource): Promise<PublicKey> {
   if (source instanceof PublicKey) return source;
@@ -211,8 +221,8 @@ function publicDer(source: string | Bytes): Bytes {
 /**
  * Returns the kind of a public `CryptoKey`.
  *
- * @throws TypeError for any other value, for a key that is not extractable, and for one that is
- * neither RSA nor P-256; K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
+ * @throws TypeError for any other value, for a key that is not extractable, and for a key that is
+ * neither RSA nor P-256. K4netError `K4NET_MALFORMED` for an RSA key of the wrong size or exponent.
  */
 export function checkPublicCryptoKey(source: unknown): PublicKey['type'] {
   if (!isCryptoKey(source, 'public')) {

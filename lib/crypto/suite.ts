@@ -91,7 +91,7 @@ export async function sha256(data: Bytes): Promise<Bytes> {
 
 async function hmac(key: Bytes, data: Bytes): Promise<Bytes> {
   const algorithm = { name: 'HMAC', hash: sha256Name };
-  // WebCrypto refuses an empty key. HMAC pads keys with zeros, so one zero byte is the same key.
+  // WebCrypto rejects an empty key. HMAC pads keys with zeros, so one zero byte is the same key.
   const imported = await subtle().importKey(
     'raw',
     key.length === 0 ? new Uint8Array(1) : key,
@@ -159,8 +159,8 @@ export async function oaepEncrypt(key: CryptoKeyLike, label: string, plaintext: 
 }
 
 /**
- * Decrypts RSA-OAEP; undefined for an invalid ciphertext. The reason is never reported: it would be
- * an oracle.
+ * Decrypts RSA-OAEP; undefined for an invalid ciphertext. Never reports the reason: an attacker
+ * could use it as an oracle.
  */
 export function oaepDecrypt(key: CryptoKeyLike, label: Bytes, ciphertext: Bytes): Promise<Bytes | undefined> {
   return bytesOrUndefined(subtle().decrypt({ name: 'RSA-OAEP', label }, key, ciphertext));

@@ -43,6 +43,15 @@ interface CommonOptions extends AddressOptions, LockedSocketOptions {
    * `WebSocketServer` of the package `ws`, or options. The program has to install `ws`.
    *
    * `false` without a port and path makes a server that only takes what `server.accept` gives it.
+   *
+   * @example
+   * ```ts
+   * import { listen } from 'k4net';
+   *
+   * const server = await listen({ webSocket: { port: 9001, path: '/chat' }, keyPath: './server' });
+   * console.log(`clients connect to ${server.urls.join()}`);
+   * for await (const socket of server) await socket.close('hello');
+   * ```
    */
   readonly webSocket?: WebSocketSource | false | undefined;
   /**
@@ -116,15 +125,15 @@ const encryptedTable: OptionTable<EncryptedListenOptions, UnsetEncrypted> = {
 };
 
 /**
- * Starts a server on a TCP port, a Unix socket or a Windows pipe. Its sockets come out when their
- * handshake has succeeded.
+ * Starts a server on a TCP port, a Unix socket, a Windows pipe or for WebSockets. Its sockets come
+ * out when their handshake has succeeded.
  *
  * The stale socket file of a server that is gone is replaced, that of a running server is not.
  * While the server starts, it holds the file lock `<path>.lock`.
  *
  * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a
- * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP, or
- * with a TypeError or RangeError for invalid options.
+ * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP or the
+ * package `ws` is missing, or with a TypeError or RangeError for invalid options.
  *
  * @example
  * ```ts

@@ -7,8 +7,7 @@ export type CreateWebSocket = (url: string) => WebSocketLike;
 
 /** The class that the options give, or the global one; undefined if there is neither. */
 export function givenWebSocket(options: CheckedDial): CreateWebSocket | undefined {
-  const { WebSocket: global } = globalThis as { readonly WebSocket?: WebSocketClass };
-  const found = options.class ?? global;
+  const found = options.class ?? (globalThis as { readonly WebSocket?: WebSocketClass }).WebSocket;
   return found && ((url) => create(found, url, options.protocols, options.options));
 }
 

@@ -1,5 +1,6 @@
 import type * as Ws from 'ws';
 import { K4netError } from '../errors.js';
+import { isNode } from '../platform/runtime.js';
 import { longestWindow } from '../transport/credit.js';
 import { withOptions } from '../util/options.js';
 import { create, givenWebSocket, noWebSocket, type CreateWebSocket } from './new-web-socket.js';
@@ -31,8 +32,8 @@ export async function findWs(): Promise<typeof Ws | undefined> {
  * Rejects with `K4NET_UNSUPPORTED` if there is none.
  */
 export async function newWebSocket(options: CheckedDial): Promise<CreateWebSocket> {
-  const global = givenWebSocket(options);
-  if (options.class || (global && !isNode() && !options.options)) return global ?? missing();
+  const given = givenWebSocket(options);
+  if (options.class || (given && !isNode() && !options.options)) return given ?? missing();
   const ws = await findWs();
   if (ws) {
     const all = withOptions({ ...wsOptions, ...options.options });
@@ -44,17 +45,9 @@ export async function newWebSocket(options: CheckedDial): Promise<CreateWebSocke
       "'options' of webSocket are for the package ws: npm install ws, or set webSocket: { class }",
     );
   }
-  return global ?? missing();
+  return given ?? missing();
 }
 
 function missing(): never {
   throw noWebSocket('npm install ws, or set webSocket: { class } to a class of WebSockets');
-}
-
-function isNode(): boolean {
-  const { process } = globalThis as {
-    readonly process?: { readonly versions?: Readonly<Record<string, string | undefined>> };
-  };
-  const { node, bun, deno } = process?.versions ?? {};
-  return node !== undefined && bun === undefined && deno === undefined;
 }

@@ -201,12 +201,13 @@ export class Server<S extends LockedSocket = LockedSocket> {
    *
    * @example
    * ```ts
-   * import { connect, listen } from 'k4net';
-   * import { createServer } from 'node:net';
+   * import { listen, memoryPair } from 'k4net';
    *
-   * const server = await listen({ webSocket: false, keyPath: './server' });
-   * createServer((stream) => server.accept(stream)).listen(9000);
-   * for await (const socket of server) await socket.close('hello');
+   * const server = await listen({ webSocket: false, ephemeralKey: true });
+   * const [near, far] = memoryPair();
+   * server.accept(far, { address: '192.0.2.1' });
+   * near.abort();
+   * await server.close();
    * ```
    */
   accept(carrier: Carrier, options?: AcceptOptions): void {

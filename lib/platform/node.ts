@@ -52,6 +52,7 @@ interface NodeHost extends WebHost {
     readonly geteuid?: () => number;
     readonly platform?: string;
     readonly release?: { readonly name?: string };
+    readonly versions?: Readonly<Record<'node' | 'bun' | 'deno', string | undefined>>;
   };
   readonly Buffer?: { allocUnsafeSlow(length: number): Uint8Array };
   readonly setImmediate?: (task: () => void) => unknown;
@@ -67,6 +68,12 @@ export function findBuiltin<K extends keyof Builtins>(name: K): Builtins[K] | un
 /** The value of an environment variable; undefined if it is not set or the runtime has none. */
 export function environment(name: string): string | undefined {
   return host.process?.env?.[name];
+}
+
+/** Whether the runtime is Node itself, and not one that has its modules too. */
+export function isNode(): boolean {
+  const { node, bun, deno } = host.process?.versions ?? {};
+  return node !== undefined && bun === undefined && deno === undefined;
 }
 
 /** The operating system by Node's name for it, or an empty string. */

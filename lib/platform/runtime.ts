@@ -12,6 +12,7 @@ export {
   environment,
   findBuiltin,
   freeBuffer,
+  isNode,
   minFreedBytes,
   nextTurn,
   type NodeHttpServer,

@@ -10,6 +10,8 @@ export const findBuiltin: typeof node.findBuiltin = () => undefined;
 
 export const environment: typeof node.environment = () => undefined;
 
+export const isNode: typeof node.isNode = () => false;
+
 export const platform: typeof node.platform = () => '';
 
 export const userId: typeof node.userId = () => undefined;

@@ -1,27 +1,27 @@
 import type { OwnedSocket } from '../sockets/acquire.js';
 
 /**
- * Request callbacks that may be in flight while the send queue is full. Otherwise the number that
+ * Request callbacks that may be in flight while the send queue is full. While it has room, so many
  * may start at once.
  */
 const few = 8;
 
 /**
- * Says whether a request callback may start. While the send queue is above its high-water mark only
- * a few are in flight, until their answers have gone out: a peer that reads no answers gets no more
- * callbacks run for it.
+ * Decides whether a request callback may start. While the send queue is above its high-water mark,
+ * only a few are in flight until their answers are sent. This side runs no more callbacks for a
+ * peer that does not read answers.
  *
  * Callbacks that do not answer at once start a few at a time, so that the first answers can fill
  * the send queue before all callbacks have started. This does not bound the answers of callbacks
- * that take a timer or I/O: all of them have started before the first answer, so
- * `requestConcurrency` is their bound. A limit that grows as the peer reads would not help: a
- * hostile peer can read first and stop later.
+ * that wait for a timer or I/O: all of them have started before the first answer. Their bound is
+ * `requestConcurrency`. A limit that grows while the peer reads would not help: a hostile peer can
+ * read first and stop later.
  *
  * A side with a closed gate still reads, so two full send queues do not deadlock.
  *
- * Each time the queue has had room, one callback may start even if other senders have filled the
- * queue again: the peer reads. Otherwise a steady stream of messages would keep requests waiting
- * behind a few slow callbacks without end.
+ * Each time the queue has had room, one callback may start, even if other senders have filled the
+ * queue again: room shows that the peer reads. Otherwise, during a steady stream of messages,
+ * requests would wait forever for a few slow callbacks.
  */
 export class AnswerGate {
   readonly #outlet: Pick<OwnedSocket, 'congested' | 'room'>;
@@ -38,12 +38,12 @@ export class AnswerGate {
     this.#onOpen = onOpen;
   }
 
-  /** Whether no further callback may start. In that case `onOpen` is called later. */
+  /** Whether no further callback may start. If so, `onOpen` is called later. */
   get closed(): boolean {
     if (this.#running < few || this.#granted) return false;
     const { congested } = this.#outlet;
     if (!congested && this.#running < this.#limit) return false;
-    // With room in the queue, one microtask is enough: settled callbacks have answered by then.
+    // With room in the queue, one microtask is enough: settled callbacks have answered after it.
     if (!this.#waiting) this.#wait(congested ? this.#outlet.room() : Promise.resolve());
     return true;
   }

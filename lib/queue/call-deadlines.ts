@@ -1,6 +1,6 @@
 import { startTimer, type Timer } from '../util/wait.js';
 
-/** Something with a deadline. `previous`, `next` and `place` belong to {@link CallDeadlines}. */
+/** An item with a deadline. Only {@link CallDeadlines} sets `previous`, `next` and `place`. */
 export interface Timed {
   /** Milliseconds on the clock of `performance.now()`. */
   readonly deadline: number;
@@ -18,11 +18,11 @@ const nowhere = -1;
 /**
  * Many deadlines with one timer.
  *
- * Items with the same timeout as the items before them are in order already: a linked list holds
- * them. Items with other timeouts are in a heap.
+ * Items that have the same timeout as the items before them arrive in the order of their deadlines:
+ * a linked list contains them. Items with other timeouts are in a heap.
  *
  * The timer stays armed when its item is removed, so that sequential calls share one timer. While
- * there are no items it does not keep the process alive; `stop` removes it.
+ * there are no items, it does not keep the process alive. `stop` removes it.
  */
 export class CallDeadlines<T extends Timed> {
   readonly #onDue: (item: T) => void;
@@ -38,7 +38,7 @@ export class CallDeadlines<T extends Timed> {
     this.#onDue = onDue;
   }
 
-  /** @param now - the time, if it is known. */
+  /** @param now - the current time, if the caller has it. */
   add(item: T, now: number = performance.now()): void {
     const last = this.#last;
     if (!last || (item.timeout === last.timeout && item.deadline >= last.deadline)) {
@@ -55,7 +55,7 @@ export class CallDeadlines<T extends Timed> {
     else if (this.#count === 1) this.#timer?.keepAlive(true);
   }
 
-  /** Removes an item, which must be here. */
+  /** Removes an item, which must have been added. */
   remove(item: T): void {
     if (item.place === inList) {
       const { previous, next } = item;
@@ -85,13 +85,13 @@ export class CallDeadlines<T extends Timed> {
     this.#timerAt = deadline;
     this.#timer = startTimer(
       () => {
-        this.#ring();
+        this.#onTimer();
       },
       Math.max(1, Math.ceil(deadline - now)),
     );
   }
 
-  #ring(): void {
+  #onTimer(): void {
     this.#timer = undefined;
     this.#timerAt = Infinity;
     const now = performance.now();

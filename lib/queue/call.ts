@@ -13,13 +13,13 @@ export interface NamedCalls {
   readonly waiting: Fifo<Call>;
 }
 
-/** Makes the value of a call from its answer. */
+/** Decodes the value of a call from its answer. */
 export type AnswerDecoder = Pick<Payload, 'read'>;
 
 type Resolve = (value: never) => void;
 type Reject = (reason: unknown) => void;
 
-// One executor for all calls instead of a closure for each. It runs before `new Promise` returns.
+// One executor for all calls, instead of a closure for each: it runs before `new Promise` returns.
 let resolveLast: Resolve;
 let rejectLast: Reject;
 function executor(resolve: Resolve, reject: Reject): void {
@@ -47,7 +47,7 @@ export class Call implements Timed {
   declare sentAt: number;
   /** The payload, until it is sent. */
   declare payload: Bytes | undefined;
-  /** Whether the call was cancelled. It keeps its id and its room until the peer has replied. */
+  /** Whether the call was cancelled. It keeps its id and its window until the peer has replied. */
   declare abandoned: boolean;
   declare unwatch: (() => void) | undefined;
 
@@ -79,8 +79,8 @@ export class Call implements Timed {
 }
 
 /**
- * Marks the promise as handled here and not in `call`: an asynchronous stack ends at a promise with
- * two reactions.
+ * Rejects a call. Marks its promise as handled only now: an asynchronous stack trace ends at a
+ * promise with two reactions.
  */
 export function rejectCall(call: Call, reason: unknown): void {
   void markHandled(call.promise);
@@ -88,9 +88,9 @@ export function rejectCall(call: Call, reason: unknown): void {
 }
 
 /**
- * Makes the error in a microtask on which the promise of the call depends. So the stack of the
- * error continues, where the engine has asynchronous stacks, with the line that awaits the call. A
- * stack captured at every call would cost far more.
+ * Creates the error in a microtask on which the promise of the call depends. If the engine has
+ * asynchronous stack traces, the stack of the error then continues with the line that awaits the
+ * call. To capture a stack at every call would cost far more.
  */
 export function rejectCallLater(call: Call, error: () => K4netError): void {
   const failed = Promise.resolve()

@@ -10,13 +10,13 @@ const done: Promise<void> = Promise.resolve();
 export interface Task {
   /** Higher priorities start first. */
   readonly priority: number;
-  /** Whether it has started or must not start any more. */
+  /** Whether the task has started or must not start any more. */
   begun: boolean;
 }
 
 /** The functions that a callback queue calls for its tasks. */
 export interface TaskRunner<T> {
-  /** Runs a task. It never throws. Its promise never rejects and belongs to no other task. */
+  /** Runs a task. Never throws. Its promise never rejects, and no other task has the same one. */
   run(task: T): PromiseLike<void> | undefined;
   /** Whether a task may start now. If not, its priority level waits until `start`. */
   mayStart(task: T): boolean;
@@ -37,20 +37,20 @@ interface PriorityLevel<T> {
  * Runs tasks with a limited concurrency, in order within each priority.
  *
  * The short path: a task that arrives while the queue is `open` runs between `enter` and `leave`,
- * without an entry here. The p-queue comes in when tasks have to wait for the concurrency. A run of
- * synchronous tasks is one job of the p-queue; a job ends with the first asynchronous task, for
- * which it waits.
+ * without an entry here. A p-queue is used only when tasks have to wait for the concurrency. One
+ * job of the p-queue runs several synchronous tasks. A job ends with the first asynchronous task
+ * and waits for it.
  */
 export class CallbackQueue<T extends Task> {
   readonly #concurrency: number;
   readonly #runner: TaskRunner<T>;
   #queue: Jobs | undefined;
-  /** By falling priority. */
+  /** In descending order of priority. */
   readonly #levels: PriorityLevel<T>[] = [];
   #waiting = 0;
   /** Whether the synchronous part of a task runs, between `enter` and `leave`. */
   #entered = false;
-  /** Asynchronous tasks in flight without a job. */
+  /** Asynchronous tasks in flight that have no job. */
   #running: Set<PromiseLike<void>> | undefined;
   #starting = false;
   /** Resolves when tasks of a blocked level start or are dropped. */
@@ -61,7 +61,7 @@ export class CallbackQueue<T extends Task> {
     this.#runner = runner;
   }
 
-  /** Whether nothing waits and nothing runs. */
+  /** Whether no task waits or runs. */
   get free(): boolean {
     return this.open && this.#inFlight === 0;
   }
@@ -99,8 +99,8 @@ export class CallbackQueue<T extends Task> {
 
   /** Starts waiting tasks within the concurrency, before it returns. */
   start(): void {
-    // A job that ends inside the loop calls this again: the loop itself goes on, so the stack does
-    // not grow.
+    // A job that ends inside the loop calls this method again. That call returns here and the loop
+    // continues, so the stack does not grow.
     if (this.#starting || this.#waiting === 0 || this.#entered) return;
     this.#starting = true;
     // `onProgress` can add tasks.
@@ -109,7 +109,7 @@ export class CallbackQueue<T extends Task> {
     this.#starting = false;
   }
 
-  /** Resolves when nothing waits and nothing runs. */
+  /** Resolves when no task waits or runs. */
   async idle(): Promise<void> {
     while (!this.free) {
       this.#makeJobs();
@@ -163,7 +163,7 @@ export class CallbackQueue<T extends Task> {
   }
 
   /**
-   * Counts the tasks in flight in the concurrency of the p-queue, since other tasks wait for them.
+   * Makes a job for each task in flight, so that it counts in the concurrency of the p-queue.
    */
   #makeJobs(): void {
     for (const pending of this.#running ?? []) void this.#jobs().add(() => pending, queueOptions({}));
@@ -210,7 +210,7 @@ export class CallbackQueue<T extends Task> {
       if (!this.#mayStart(task)) break;
       pending = this.#runFirst(level);
     }
-    // Other tasks may use the rest of the concurrency.
+    // Other tasks may use the remaining concurrency.
     if (pending) this.start();
     this.#runner.onProgress();
     return pending ?? done;
@@ -230,7 +230,7 @@ export class CallbackQueue<T extends Task> {
 /** The callback queues of one socket. */
 export class CallbackQueues<T extends Task> {
   readonly #runner: TaskRunner<T>;
-  /** A set: a loop over it stays valid when a callback adds or removes a queue. */
+  /** A set, because a loop over it stays valid when a callback adds or removes a queue. */
   readonly #queues = new Set<CallbackQueue<T>>();
 
   constructor(runner: TaskRunner<T>) {
@@ -244,7 +244,7 @@ export class CallbackQueues<T extends Task> {
     return queue;
   }
 
-  /** Forgets a queue as soon as it is free. */
+  /** Removes a queue as soon as it is free. */
   retire(queue: CallbackQueue<T>): void {
     if (queue.free) {
       this.#queues.delete(queue);
@@ -260,7 +260,7 @@ export class CallbackQueues<T extends Task> {
     for (const queue of this.#queues) queue.start();
   }
 
-  /** Starts waiting tasks, also those of queues that were retired before they got these tasks. */
+  /** Starts waiting tasks, including those of queues that were retired before they got tasks. */
   startAlso(queues: Iterable<CallbackQueue<T>>): void {
     const retired = [...queues].filter((queue) => !this.#queues.has(queue));
     for (const queue of retired) this.#queues.add(queue);

@@ -2,7 +2,8 @@ import type { Bytes } from '../util/bytes.js';
 import type { Registration } from './incoming-call.js';
 
 /**
- * Callbacks by name, found by the bytes of a message: most messages need no string of their name.
+ * Callbacks by name. `find` uses the bytes of a message, so most messages need no string of their
+ * name.
  */
 export class CallbackRegistry {
   readonly #byHash = new Map<number, Registration[]>();
@@ -33,7 +34,7 @@ export class CallbackRegistry {
     return registration;
   }
 
-  /** The callback whose name these bytes are. A NUL follows them. */
+  /** The callback whose name is these bytes. A NUL follows them. */
   find(bytes: Bytes, start: number, length: number): Registration | undefined {
     let hash = 0;
     for (let i = 0; i < length; i += 1) hash = mix(hash, bytes[start + i] ?? 0);
@@ -44,8 +45,8 @@ export class CallbackRegistry {
 }
 
 /**
- * Whether these bytes begin with the name of a registered callback and a NUL. The last callback of
- * a connection is often also the next one, and this costs less than `find`.
+ * Whether these bytes begin with the name of a registered callback and a NUL. Successive messages
+ * of a connection often have the same callback, and this check costs less than `find`.
  */
 export function matches(
   registration: Registration | undefined,

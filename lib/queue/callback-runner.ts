@@ -11,7 +11,7 @@ import { describeError, describeFailure, type ErrorHooks } from './error-hooks.j
 import type { IncomingCall } from './incoming-call.js';
 import type { Callback, CallbackAnswer, CallbackContext } from './types.js';
 
-/** Where answers go. */
+/** The part of a socket that sends answers. */
 export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
 
 /** The payload of a request is copied up to this size: the copy of a larger one costs too much. */
@@ -19,15 +19,13 @@ const smallPayload = 64;
 
 const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller cancelled the request');
 
-/** Calls callbacks, sends their answers and failures, and keeps the requests in flight. */
+/** Calls callbacks, sends their answers and failures, and tracks the requests in flight. */
 export class CallbackRunner {
   readonly #outlet: AnswerOutlet;
   readonly #registry: CallbackRegistry;
   readonly #hooks: ErrorHooks;
   readonly #requests = new Map<number, IncomingCall>();
-  /**
-   * Set at the end of the connection. Requests that arrived before can still be routed after it.
-   */
+  /** Set at the end of the connection. Requests that arrived before can still be routed later. */
   #over: { readonly reason: K4netError; readonly keepHeld: boolean } | undefined;
   #started = 0;
   #failed = 0;
@@ -53,7 +51,7 @@ export class CallbackRunner {
     return this.#requests.size;
   }
 
-  /** Notes a new request. Returns false if another one with its id has no answer yet. */
+  /** Adds a request. Returns false if another request with its id has no answer yet. */
   add(request: IncomingCall): boolean {
     if (this.#requests.has(request.id)) return false;
     const over = this.#over;
@@ -63,8 +61,7 @@ export class CallbackRunner {
   }
 
   /**
-   * Aborts the request with this id. It still gets a reply, which says that this side is done with
-   * it.
+   * Aborts the request with this id. It still gets a reply, which ends it at the peer.
    */
   cancel(id: number): IncomingCall | undefined {
     const request = this.#requests.get(id);
@@ -113,9 +110,9 @@ export class CallbackRunner {
   }
 
   /**
-   * Calls the callback of a request and answers it. Never throws; its promise never rejects. It is
-   * pending while the callback runs, and while the send queue is full: answers must not fill the
-   * memory.
+   * Calls the callback of a request and sends its answer. Never throws; its promise never rejects.
+   * The promise is pending while the callback runs, and while the send queue is full: answers must
+   * not fill the memory.
    */
   request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     if (request.dropped) return this.fail(request, undefined);
@@ -147,12 +144,12 @@ export class CallbackRunner {
     if (sent) await sent;
   }
 
-  /** The callback of a queued call: the newest one of its name. */
+  /** The callback of a queued call: its own, or the one that replaced it. */
   callbackOf({ registration, name }: IncomingCall): Callback | undefined {
     return registration?.callback ?? this.#registry.get(name)?.callback;
   }
 
-  /** Sends the failure of a request: the error of its callback, or that it was cancelled. */
+  /** Sends the failure of a request: the error of its callback, or `K4NET_CANCELLED`. */
   fail(request: IncomingCall, error: unknown): Promise<void> | undefined {
     if (request.dropped) return this.#sendFailure(request, 'K4NET_CANCELLED', '');
     const { code, message } = describeFailure(error);
@@ -165,7 +162,7 @@ export class CallbackRunner {
   }
 
   #onThrown(request: IncomingCall, error: unknown): Promise<void> | undefined {
-    // A callback that stops because its caller has given up has not failed.
+    // A callback that throws after its caller has cancelled has not failed.
     if (!request.dropped) this.#report(error, request.name, request);
     return this.fail(request, error);
   }
@@ -194,7 +191,7 @@ export class CallbackRunner {
   }
 
   #untilSent(sent: Promise<void>): Promise<void> | undefined {
-    // `closed` of the socket has the error.
+    // `closed` of the socket reports the error.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
 }

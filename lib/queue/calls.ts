@@ -21,19 +21,19 @@ import { requestSize, type FlowWindow } from './flow-window.js';
 /** The weight of the newest round trip in the mean. */
 const newestWeight = 1 / 8;
 
-/** Where requests go. */
+/** The part of a socket that sends requests. */
 export type CallOutlet = Pick<OwnedSocket, 'sendCopy'>;
 
 /**
  * The calls of this side.
  *
  * Flow control: the calls in flight stay within the limits that the peer has for requests, so the
- * peer can always read on, and two sides that call each other cannot deadlock. Each name has a
- * window of its own: a call that a callback makes before it answers does not wait behind the calls
- * that wait for that callback.
+ * peer can always continue to read, and two sides that call each other cannot deadlock. Each name
+ * has a window of its own: a call that a callback makes before it answers does not wait for the
+ * calls that wait for that callback.
  *
- * At-most-once: a request is sent once, so its callback runs once or never. A call that rejects may
- * still have had its callback run.
+ * At-most-once: a request is sent once, so its callback runs once or never. The callback of a
+ * rejected call may have run.
  */
 export class Calls {
   readonly #outlet: CallOutlet;
@@ -44,7 +44,7 @@ export class Calls {
   readonly #calls = new Map<number, Call>();
   readonly #byName = new Map<string, NamedCalls>();
   readonly #deadlines: CallDeadlines<Call>;
-  /** The name of the last call. It stays in the map while it is idle; other idle names do not. */
+  /** The name of the last call. It stays in the map while it is idle. Other idle names do not. */
   #last: NamedCalls | undefined;
   #idle: Deferred<void> | undefined;
   #pending = 0;
@@ -54,7 +54,7 @@ export class Calls {
 
   /**
    * @param trace - called with a line for each call that fails.
-   * @param maxId - the highest id; the next one is 1 again.
+   * @param maxId - the highest id. The id after it is 1.
    */
   constructor(
     outlet: CallOutlet,
@@ -88,8 +88,9 @@ export class Calls {
   /**
    * Sends a request, or queues it while the flow window of its name is full.
    *
-   * @param payload - belongs to the caller again when this returns.
-   * @param decoder - makes the value that the promise resolves with. Default: the reader itself.
+   * @param payload - the caller may reuse it when this returns.
+   * @param decoder - decodes the value that the promise resolves with. Default: the promise
+   * resolves with the reader.
    */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader>;
   call(
@@ -132,7 +133,7 @@ export class Calls {
     return call.promise;
   }
 
-  /** An answer has arrived. It has no effect if no call waits for it any more. */
+  /** An answer has arrived. It has no effect if no call waits for it. */
   answer(id: number, payload: Bytes): void {
     const call = this.#replied(id);
     if (!call) return;
@@ -143,7 +144,7 @@ export class Calls {
     }
     try {
       const value = call.decoder.read(reader);
-      // A failure to decode is an error of the connection: quiet if the program forgets the call.
+      // A decode error is an error of the connection: it must not be an unhandled rejection.
       if (value instanceof Promise) void markHandled(call.promise);
       call.resolve(value);
     } catch (error) {
@@ -162,7 +163,7 @@ export class Calls {
   }
 
   /** A malformed reply has arrived. */
-  spoil(id: number, error: () => K4netError): void {
+  failMalformed(id: number, error: () => K4netError): void {
     const call = this.#replied(id);
     if (call) this.#reject(call, error());
   }
@@ -202,7 +203,7 @@ export class Calls {
     return calls;
   }
 
-  /** Forgets a name without calls, since a program can make up any number of names. */
+  /** Removes a name without calls: a program can use any number of names. */
   #forgetIdle(calls: NamedCalls): void {
     if (calls !== this.#last && calls.window.messages === 0 && calls.waiting.length === 0)
       this.#byName.delete(calls.name);
@@ -227,7 +228,7 @@ export class Calls {
 
   #replied(id: number): Call | undefined {
     const call = this.#calls.get(id);
-    // A reply to a request that was not sent yet has no meaning.
+    // A peer cannot reply to a request that was not sent yet.
     if (!call || call.payload) return undefined;
     this.#calls.delete(id);
     const { calls, abandoned } = call;
@@ -248,7 +249,7 @@ export class Calls {
     rejectCall(call, reason);
   }
 
-  /** The timeout or the signal of the caller ends a call. */
+  /** Ends a call because of its timeout or its signal. */
   #cancel(call: Call, reason: unknown): void {
     this.#settle(call);
     this.#reject(call, reason);
@@ -262,7 +263,7 @@ export class Calls {
     }
   }
 
-  /** The call waits for nothing any more. */
+  /** Releases the deadline and the signal of a call that has ended. */
   #settle(call: Call): void {
     if (call.place !== -1) this.#deadlines.remove(call);
     call.unwatch?.();

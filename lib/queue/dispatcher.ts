@@ -34,7 +34,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Messages that wait for their callbacks. */
   readonly messages: FlowWindow;
   /**
-   * All requests without an answer. Each name has a window of its own, so this one can be over its
+   * All requests without an answer. Each name has a window of its own, so this one can exceed its
    * limits.
    */
   readonly requests: FlowWindow;
@@ -56,7 +56,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Calls that were queued since the last `start`. */
   #fresh: IncomingCall[] = [];
   /**
-   * Whether a call may run at once. Priorities need a queue, which sorts the calls that arrive
+   * Whether a call may run at once. With priorities it may not: a queue sorts the calls that arrive
    * together.
    */
   #runsDirectly: boolean;
@@ -106,9 +106,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     if (queue) this.#queues.retire(queue);
   }
 
-  /** The window that has no room for one more request of a name, if there is such a window. */
+  /** The full window that blocks one more request of a name; undefined if there is room. */
   fullFor(registration: Registration | undefined): FlowWindow | undefined {
-    // Surplus requests of unknown names are refused, except while the send queue is full.
+    // Excess requests of unknown names are refused, so they need no room. While the send queue is
+    // full, they are not refused and wait.
     if (!registration && !this.#outlet.congested) return undefined;
     const window = registration?.requests ?? this.#unknownNames;
     return window.full ? window : undefined;
@@ -120,7 +121,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   }
 
   /**
-   * Takes a message: runs its callback at once if nothing is before it, and queues it otherwise.
+   * Takes a message: runs its callback at once if no other call is before it, otherwise queues it.
    */
   message(registration: Registration, payload: Bytes): void {
     const queue = registration.queue ?? this.#messageQueue;
@@ -138,8 +139,8 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   }
 
   /**
-   * Takes a request: runs its callback at once if nothing is before it, and queues it otherwise. It
-   * refuses a request of an unknown name in order too, or at once if too many of those wait.
+   * Takes a request: runs its callback at once if no other call is before it, otherwise queues it.
+   * Refuses a request of an unknown name in order too, or at once if too many such requests wait.
    *
    * @returns false if a request with this id has no answer yet.
    */
@@ -148,7 +149,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     const request = new IncomingCall(this.#socket, name, registration, id, size, undefined);
     if (!this.runner.add(request)) return false;
     const window = registration?.requests ?? this.#unknownNames;
-    // The peer has a window for each name, so all unknown names together can be over the limit.
+    // The peer has a window for each name, so all unknown names together can exceed the limit.
     if (!registration && window.full) {
       void this.runner.refuse(request);
       return true;
@@ -187,7 +188,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     const fresh = this.#fresh;
     this.#fresh = [];
     if (!this.#limits.manual) this.#queues.start();
-    // A payload that waits must not keep the buffer of its neighbours in memory.
+    // A payload that waits must not keep a much larger buffer in memory.
     for (const call of fresh) call.payload = call.payload.length > 0 ? compact(call.payload) : noBytes;
   }
 
@@ -259,7 +260,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     const pending = this.runner.request(request, payload);
     if (pending) return this.#finishLater(request, pending);
     this.#finish(request);
-    // Needs no start of others: the queue that ran this request continues by itself.
+    // Other requests need no start here: the queue that ran this request continues by itself.
     this.#gate.beginAndFinish();
     return undefined;
   }
@@ -272,14 +273,14 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#events.onRoom();
   }
 
-  /** A request reserves its window until its answer is sent, at this end and at the peer. */
+  /** Ends a request. At both ends, it counts in its window until its answer is sent. */
   #finish(request: IncomingCall): void {
     const window = request.registration?.requests ?? this.#unknownNames;
     if (!this.#stopped) window.release(request.size);
     if (request.batch) this.manual.finish(request.batch);
   }
 
-  /** Queues a call that its window counts already. */
+  /** Queues a call that has reserved room in its window. */
   #enqueue(call: IncomingCall, payload: Bytes): void {
     call.payload = payload;
     this.#fresh.push(call);

@@ -22,12 +22,13 @@ const maxText = 1024;
 const lowestName = 0x20;
 const highestName = 0x7e;
 /**
- * An empty name, which the Python library ignores, and two letters: no text begins so by chance.
+ * An empty name, which the Python library ignores, then two letters: text does not begin with a NUL
+ * and these letters by chance.
  */
 const mark = [0x00, 0x4b, 0x51] as const;
 const headLength = mark.length + 1;
 const idLength = 4;
-/** Where the payload of an answer and the name of a request begin. */
+/** The offset of the payload of an answer and of the name of a request. */
 export const controlHead: number = headLength + idLength;
 
 /** The types of control messages. */
@@ -35,7 +36,7 @@ export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepa
 
 interface NamedHead extends MessageHead {
   length: number;
-  /** The name that the bytes end with, empty at first: the next message often has the same one. */
+  /** The name in the bytes, empty at first. The next message often has the same name. */
   name: string;
 }
 
@@ -85,7 +86,7 @@ export function checkName(name: string): string {
   if (name.length === 0 || name.length > maxName) {
     throw new RangeError(`a name must have 1 to ${maxName} characters, not ${name.length}`);
   }
-  // The names of heads were checked before.
+  // The names of the heads were checked before.
   if (name === request.name || name === registered.name) return name;
   for (let i = 0; i < name.length; i += 1) {
     const unit = name.charCodeAt(i);
@@ -98,7 +99,7 @@ export function checkName(name: string): string {
   return name;
 }
 
-/** The length of the name that a message begins with, -1 if it begins with no name. */
+/** The length of the name that a message begins with; -1 if it does not begin with a name. */
 export function nameLength(bytes: Bytes, start: number, size: number): number {
   const stop = Math.min(size, maxName + 1);
   for (let i = 0; i < stop; i += 1) {
@@ -128,12 +129,12 @@ export function isControl(bytes: Bytes, start: number = 0, size: number = bytes.
 /** Checks a message that is sent without a name. */
 export function checkRaw(message: Bytes): Bytes {
   if (!isControl(message)) return message;
-  throw new RangeError('a message cannot begin with the bytes 00 4B 51: control messages do');
+  throw new RangeError('a message cannot begin with the bytes 00 4B 51, as control messages do');
 }
 
 /**
- * A failure, `00 4B 51 | 3 | u32 id | u8 n | code | message`. It omits a code that is not printable
- * ASCII, and cuts a long message.
+ * A failure, `00 4B 51 | 3 | u32 id | u8 n | code | message`. Omits a code that is not printable
+ * ASCII of 1 to 255 characters, and cuts a message of more than 1024 bytes.
  */
 export function encodeFailure(id: number, code: string, message: string): Bytes {
   const ascii = /^[\x20-\x7e]{1,255}$/.test(code) ? code : '';
@@ -164,27 +165,29 @@ export type Control =
   | { readonly type: 'malformed'; readonly id: number | undefined; readonly why: string };
 
 /**
- * Reads a message for which `isControl` is true and which is no well-formed request or answer.
- * Never throws: a message with a fault has the type `malformed`.
+ * Reads a message for which `isControl` is true and which is not a well-formed request or answer.
+ * Never throws: a message that breaks the protocol has the type `malformed`.
  */
 export function decodeControl(message: Bytes): Control {
   const type = message[mark.length];
   if (type === controlType.keepalive) {
-    return message.length === headLength ? { type: 'keepalive' } : malformed('a keepalive has a content');
+    return message.length === headLength
+      ? { type: 'keepalive' }
+      : malformed('a keepalive must have no content');
   }
   if (message.length < controlHead) return malformed('a control message is too short');
   const id = readU32(message, headLength);
   const body = message.subarray(controlHead);
   if (type === controlType.failure) return decodeFailure(id, body);
   if (type === controlType.cancel)
-    return body.length === 0 ? { type: 'cancel', id } : malformed('a cancel has a content');
+    return body.length === 0 ? { type: 'cancel', id } : malformed('a cancel must have no content');
   if (type === controlType.request) return malformed('a request has no name');
   return malformed('a control message has an unknown type');
 }
 
 function decodeFailure(id: number, body: Bytes): Control {
   const length = body[0];
-  if (length === undefined || body.length < 1 + length) return malformed('a failure is cut short', id);
+  if (length === undefined || body.length < 1 + length) return malformed('a failure is incomplete', id);
   for (let i = 1; i <= length; i += 1) {
     const byte = body[i] ?? 0;
     if (byte < lowestName || byte > highestName) return malformed('the code of a failure is not ASCII', id);
@@ -201,7 +204,7 @@ function malformed(why: string, id?: number): Control {
   return { type: 'malformed', id, why };
 }
 
-/** The bytes of a payload. Throws what its constructor throws. */
+/** The bytes of a payload. Throws the error of its constructor. */
 export function payloadBytes(payload: Payload | undefined): Bytes {
   if (payload === undefined) return noBytes;
   return typeof payload === 'function' ? construct(payload) : toBytes(payload);
@@ -211,7 +214,7 @@ function construct(constructor: (writer: BinaryWriter) => unknown): Bytes {
   const writer = new BinaryWriter();
   const result = constructor(writer);
   if (isPromiseLike(result)) {
-    // The rejection would have no other handler.
+    // The rejection has no other handler.
     result.then(undefined, () => undefined);
     throw new TypeError('a payload constructor must not be an async function');
   }

@@ -7,9 +7,9 @@ import type { ErrorHandler, QueueDepth, QueueErrorInfo } from './types.js';
 
 type OnError = ErrorHandler | undefined;
 
-/** Failed callbacks and hooks, by name, of all sockets of the process. */
+/** Names of failed callbacks and hooks of all sockets of the process. */
 const failures = new WarnOnce();
-/** A peer can invent any number of names: only the first 16 of a process cause a warning. */
+/** A peer can send any number of names, so only the first 16 of a process cause a warning. */
 const unmatchedNames = new WarnOnce(16);
 
 /** The error reports and the debug log of one queue socket. */
@@ -21,7 +21,7 @@ export class ErrorHooks {
   readonly #onError: OnError;
   readonly #socket: { readonly remoteAddress: string };
 
-  /** @param socket - its address is in warnings and traces. */
+  /** @param socket - warnings and traces contain its address. */
   constructor(
     onError: OnError,
     log: ((line: string) => void) | undefined,
@@ -54,7 +54,8 @@ export class ErrorHooks {
   }
 
   /**
-   * Notes a dropped message whose name has no callback. It makes an error only if it reports one.
+   * Traces a dropped message whose name has no callback, and reports it if `report` is true.
+   * Creates the error only if it is reported.
    */
   unmatched(name: string, report: boolean): void {
     this.trace?.(`Dropping a message for ${name}, which has no callback`);
@@ -125,8 +126,8 @@ function warnOnce(error: unknown, { name, kind }: QueueErrorInfo): void {
 }
 
 /**
- * The code and the text of an error for this side. Any value can be thrown, even one that throws
- * when read.
+ * The code and the text of an error for this side. Any value can be thrown, even one whose
+ * properties throw.
  */
 export function describeError(error: unknown): { readonly code: string; readonly text: string } {
   try {
@@ -139,7 +140,7 @@ export function describeError(error: unknown): { readonly code: string; readonly
 
 /** The code and the message of an error for the peer, without its stack. Never throws. */
 export function describeFailure(error: unknown): { readonly code: string; readonly message: string } {
-  const unknown = { code: '', message: 'it failed' };
+  const unknown = { code: '', message: 'the callback threw a value that is not an Error' };
   if (typeof error === 'string') return { code: '', message: error };
   try {
     if (!(error instanceof Error)) return unknown;

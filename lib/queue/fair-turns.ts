@@ -2,7 +2,7 @@ import { Fifo } from '../util/fifo.js';
 import { nextTurn } from '../platform/runtime.js';
 
 /**
- * Milliseconds of work in one turn of the event loop, and of one socket after a turn was exhausted.
+ * Milliseconds of work in one turn of the event loop, and of one socket after an exhausted turn.
  */
 const turnTime = 10;
 const visitTime = 1;
@@ -10,16 +10,16 @@ const visitTime = 1;
 const stepsPerLook = 32;
 
 /**
- * Shares the event loop fairly between all sockets of the process. Each socket counts its steps.
- * After about 10 ms in one turn every socket yields. They continue in a later turn, in order, for
- * about 1 ms each.
+ * Shares the event loop fairly between all sockets of the process. Each socket counts its steps
+ * here. After about 10 ms in one turn, every socket yields. The sockets continue in a later turn,
+ * in order, for about 1 ms each.
  *
  * A socket with a few steps never reads the clock.
  */
 export class FairTurns {
   readonly #waiting = new Fifo<() => void>();
   #steps = 0;
-  /** Whether the end of this turn is set. The next turn resets it. */
+  /** Whether `#turnEnd` is set for this turn. The next turn resets it. */
   #metered = false;
   #turnEnd = 0;
   #limit = 0;
@@ -76,5 +76,5 @@ export class FairTurns {
   }
 }
 
-/** One for the process: many sockets together get no more time than one socket. */
+/** One object for the process: many sockets together get no more time than one socket. */
 export const fairTurns: FairTurns = new FairTurns();

@@ -1,19 +1,19 @@
 import type { Bytes } from '../util/bytes.js';
 
 /**
- * Bytes that a queued message counts beside its size. Without them a flood of empty messages would
- * count nothing.
+ * Bytes that a queued message counts in addition to its size. Without them, a flood of empty
+ * messages would count nothing.
  */
 const messageOverhead = 64;
 /**
- * Bytes that a request in flight counts beside its name and its payload. Measured at the end that
- * answers (Node 20): 225 bytes of heap with an empty payload, 440 otherwise. Both ends must count
- * the same: docs/protocol.md.
+ * Bytes that a request in flight counts in addition to its name and its payload. Measured at the
+ * end that answers (Node 20): 225 bytes of heap with an empty payload, 440 otherwise. Both ends
+ * must count the same: docs/protocol.md.
  */
 const requestOverhead = 512;
 
 /**
- * A flow control window: how much a queue holds, and whether it is full.
+ * A flow control window: counts the messages and bytes of a queue against its limits.
  *
  * A window below its limit accepts the next message even if that exceeds the limit; otherwise a
  * large message could never pass.
@@ -27,7 +27,7 @@ export class FlowWindow {
   #messages = 0;
 
   /**
-   * @param overhead - bytes that each message counts beside its size.
+   * @param overhead - bytes that each message counts in addition to its size.
    * @param total - a window without a total that counts the messages of this one too.
    */
   constructor(maxBytes: number, maxMessages: number, overhead: number = messageOverhead, total?: FlowWindow) {
@@ -50,7 +50,7 @@ export class FlowWindow {
     return this.#bytes >= this.#maxBytes || this.#messages >= this.#maxMessages;
   }
 
-  /** Whether one more message of this size stays within the limits, or is the only one. */
+  /** Whether one more message of this size stays within the limits or would be the only one. */
   fits(size: number): boolean {
     if (this.#messages === 0) return true;
     return this.#bytes + size + this.#overhead <= this.#maxBytes && this.#messages < this.#maxMessages;

@@ -1,8 +1,8 @@
 import { nextTurn } from '../platform/runtime.js';
 import { startTimer } from '../util/wait.js';
 
-/** Counters of a connection. A counter that has changed since the last look shows activity. */
-export interface Vitals {
+/** Counters of a connection. A counter that has changed since the last check shows activity. */
+export interface ActivityCounters {
   /** Bytes that arrived. */
   readonly received: number;
   /** Bytes that were sent. */
@@ -17,14 +17,14 @@ export interface HeartbeatSettings {
   readonly interval: number;
   /** Milliseconds after which `onDead` is called, once, if nothing has arrived. */
   readonly timeout: number;
-  readonly vitals: () => Vitals;
+  readonly counters: () => ActivityCounters;
   readonly onQuiet: () => void;
   readonly onDead: () => void;
 }
 
 /**
- * Watches a connection: the keepalive interval, and the timeout of a silent peer. The idle timeout
- * of a queue socket is a heartbeat too.
+ * Checks a connection for the keepalive interval and for the timeout of a silent peer. The idle
+ * timeout of a queue socket is a heartbeat too.
  */
 export class Heartbeat {
   readonly #settings: HeartbeatSettings;
@@ -37,7 +37,7 @@ export class Heartbeat {
 
   constructor(settings: HeartbeatSettings) {
     this.#settings = settings;
-    this.#look();
+    this.#sample();
     this.#wait();
   }
 
@@ -46,10 +46,10 @@ export class Heartbeat {
     this.#timer?.stop();
   }
 
-  /** Notes which counters have changed, and returns the time. */
-  #look(): number {
+  /** Records the counters and the time at which each has changed. Returns the current time. */
+  #sample(): number {
     const now = performance.now();
-    const { received, sent, paused } = this.#settings.vitals();
+    const { received, sent, paused } = this.#settings.counters();
     if (received !== this.#received || paused) this.#receivedAt = now;
     if (sent !== this.#sent) this.#sentAt = now;
     this.#received = received;
@@ -59,9 +59,9 @@ export class Heartbeat {
 
   #wait(): void {
     const { interval, timeout } = this.#settings;
-    // Looks four times in the shorter time, so an event is late by a quarter of it at most.
+    // Checks four times in the shorter time, so an event is late by at most a quarter of it.
     const pause = Math.max(1, Math.min(interval, timeout) / 4);
-    // The timer must not keep the process alive: that is up to the socket.
+    // The timer must not keep the process alive: `ref` and `unref` of the socket decide that.
     this.#timer = startTimer(
       () => {
         // Timers run before I/O, so read pending input before declaring the peer dead.
@@ -76,7 +76,7 @@ export class Heartbeat {
 
   #check(): void {
     const { interval, timeout, onQuiet, onDead } = this.#settings;
-    const now = this.#look();
+    const now = this.#sample();
     if (now - this.#receivedAt >= timeout) {
       this.stop();
       onDead();

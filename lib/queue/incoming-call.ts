@@ -5,7 +5,7 @@ import type { CallbackQueue } from './callback-queue.js';
 import type { FlowWindow } from './flow-window.js';
 import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
 
-/** A callback with its name. */
+/** A registered callback. */
 export interface Registration {
   readonly name: string;
   readonly priority: number;
@@ -46,12 +46,12 @@ export class IncomingCall implements CallbackContext {
   declare payload: Bytes;
   /** Whether the callback has started or will not be called. */
   declare begun: boolean;
-  /** Whether the callback must not start any more, because no caller waits for the answer. */
+  /** Whether the callback must not start, because no caller waits for its answer. */
   declare dropped: boolean;
   declare batch: Batch | undefined;
   declare private life: LazySignal | undefined;
 
-  /** @param life - the signal of the socket. Left out: the call has a signal of its own. */
+  /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
   constructor(
     socket: QueueSocketLike,
     name: string,
@@ -97,7 +97,7 @@ export class IncomingCall implements CallbackContext {
   /**
    * Aborts the signal of a request.
    *
-   * @param reasonOf - makes the reason if somebody asks for the signal.
+   * @param reasonOf - makes the reason when the signal is used.
    * @param keep - whether the callback is still called.
    */
   abort(reasonOf: () => K4netError, keep: boolean): void {

@@ -23,7 +23,7 @@ export class ManualDispatch {
     this.#held.push(call);
   }
 
-  /** Starts all held calls, and resolves with their number when they have ended or were dropped. */
+  /** Starts all held calls, and resolves with the number of those that have ended. */
   async release(): Promise<number> {
     if (this.#held.length === 0) return 0;
     const batch: Batch = { count: 0, left: 0, done: new Deferred() };

@@ -17,7 +17,7 @@ import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
 import type { QueueSocketLike } from './types.js';
 
-/** The parts of a queue socket, and its life cycle: start, drain, close, idle timeout, the end. */
+/** The parts of a queue socket, and its life cycle: start, drain, idle timeout, close and end. */
 export class QueueCore {
   readonly closed: Promise<CloseInfo>;
   readonly owned: OwnedSocket;
@@ -70,7 +70,7 @@ export class QueueCore {
     this.closed = socket.closed.then((info) => this.#onGone(info));
   }
 
-  /** Why nothing arrives here any more, once all messages were handled. */
+  /** The reason why no further message arrives, once all messages were handled. */
   get over(): K4netError | undefined {
     return this.#closing ? this.#reason : this.owned.messages.over;
   }
@@ -79,13 +79,14 @@ export class QueueCore {
     return this.#cause ?? closedError('this side has closed the socket');
   }
 
-  /** Why nothing can be sent any more, once this side closes. */
+  /** The reason why no further message can be sent, once this side closes. */
   get closing(): K4netError | undefined {
     return this.#closing && this.#reason;
   }
 
   checkStarted(): void {
-    if (!this.#started) throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started');
+    if (!this.#started)
+      throw new K4netError('K4NET_STATE', 'this QueueSocket has not been started: call start()');
   }
 
   start(): void {
@@ -126,7 +127,7 @@ export class QueueCore {
         new Heartbeat({
           interval,
           timeout,
-          vitals: () => ({
+          counters: () => ({
             received: owned.received,
             sent: this.#socket.stats().bytesSent,
             paused: owned.messages.full,
@@ -136,7 +137,7 @@ export class QueueCore {
             if (this.#socket.bufferedAmount === 0) void owned.sendCopy(noHead, encodeKeepalive());
           },
           onDead: () => {
-            owned.fail(new TimeoutError('the peer sent nothing (heartbeat.timeout)', timeout));
+            owned.fail(new TimeoutError('the peer sent nothing', timeout, undefined, 'heartbeat.timeout'));
           },
         }),
       );
@@ -146,7 +147,7 @@ export class QueueCore {
         new Heartbeat({
           interval: Infinity,
           timeout: idleTimeout,
-          vitals: () => ({
+          counters: () => ({
             received: router.arrived,
             sent: 0,
             paused: owned.messages.full || router.blocked,
@@ -168,7 +169,7 @@ export class QueueCore {
   #onIdle(timeout: number): void {
     this.hooks.run(() => this.#options.onTimeout?.(this.#owner), 'onTimeout');
     if (this.#closing) return;
-    this.#cause = new TimeoutError('the peer sent no message (idleTimeout)', timeout);
+    this.#cause = new TimeoutError('the peer sent no message', timeout, undefined, 'idleTimeout');
     void this.#close(undefined, defaultCloseTimeout, this.#cause);
   }
 
@@ -185,7 +186,7 @@ export class QueueCore {
     void this.#finish(K4netError.is(error, 'K4NET_CLOSED') ? undefined : error);
   }
 
-  /** The connection is gone. Messages may still wait to be routed. */
+  /** The connection has closed. Messages may still wait to be routed. */
   #onGone(info: CloseInfo): CloseInfo | Promise<CloseInfo> {
     const { catchingUp } = this.router;
     // Answers that arrived before the end still go to their calls.
@@ -197,7 +198,7 @@ export class QueueCore {
     return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
   }
 
-  /** Waits a limited time for callbacks that answer the last requests of the peer, and closes. */
+  /** Waits at most 5 s for callbacks that answer the last requests of the peer, and closes. */
   async #finish(cause: K4netError | undefined): Promise<void> {
     if (cause) this.dispatcher.abort(cause);
     else await this.#within(this.dispatcher.idle(), defaultCloseTimeout);
@@ -218,7 +219,7 @@ export class QueueCore {
     await this.close(undefined, left());
   }
 
-  /** Waits until a promise settles, the timeout passes, or the socket is gone. */
+  /** Waits until a promise settles, the timeout passes, or the socket has closed. */
   async #within(promise: Promise<unknown>, timeout: number): Promise<void> {
     const over = new Deferred<void>();
     const resolve = (): void => {
@@ -230,7 +231,7 @@ export class QueueCore {
   }
 
   /**
-   * @param cause - the error that closes the socket, if the program does not.
+   * @param cause - the error that closes the socket; undefined if the program closes it.
    * @param keep - whether messages that arrived before are still handled.
    */
   #close(
@@ -254,7 +255,7 @@ export class QueueCore {
     const finish = (message: Bytes | undefined): void => {
       const left = { timeout: Math.max(0, Math.ceil(until - performance.now())) };
       const closed = this.#socket.close(last ?? message, left);
-      // Only a closing message can be refused: after a half-close nothing can be sent.
+      // After a half-close the closing message is rejected: close without it.
       void closed.catch(() => this.#socket.close(undefined, left)).then(ended.resolve);
     };
     // A hook that never ends must leave time to send earlier messages.
@@ -262,7 +263,7 @@ export class QueueCore {
     return ended.promise;
   }
 
-  /** Calls `onClose`, waits for its promise within the timeout, and then always continues. */
+  /** Calls `onClose`, waits for its promise within the timeout, and then always calls `go`. */
   #runOnClose(
     cause: K4netError | undefined,
     timeout: number,

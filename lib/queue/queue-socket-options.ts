@@ -39,9 +39,9 @@ export interface HeartbeatOptions {
 /** Options of {@link QueueSocket}. */
 export interface QueueSocketOptions {
   /**
-   * Prints a line for every callback, task, registered message and call, without its content, and a
-   * line for every failure, with the address of the peer and the ids of requests: unmatched
-   * messages, failed callbacks, refused requests. Default false.
+   * Prints a line for every callback, task, registered message and call, without its content. Also
+   * prints a line for every unmatched message, failed callback and refused request, with the
+   * address of the peer and the id of the request. Default false.
    */
   readonly debug?: boolean | undefined;
   /** Gets the lines of `debug`. Default: the console. */
@@ -58,28 +58,29 @@ export interface QueueSocketOptions {
    */
   readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
   /**
-   * Message callbacks that run at a time. Default 1: each starts when the previous one has ended.
+   * Number of message callbacks that run at a time. Default 1: each starts when the previous one
+   * has ended.
    */
   readonly concurrency?: number | undefined;
   /**
-   * Request callbacks that are in flight at a time, each until its answer has been sent,
-   * independent of message callbacks. Default 64.
+   * Number of request callbacks that are in flight at a time, each until its answer has been sent.
+   * Independent of message callbacks. Default 64.
    *
    * While the send queue is above the `highWaterMark` of the socket, at most 8 are in flight, and
    * one more starts each time the queue has had room. A peer that reads nothing can make this side
    * hold `requestConcurrency` answers.
    *
-   * Callbacks at both ends that wait for answers of each other deadlock when more than this number
-   * are in flight at once. In that case raise the number, or give the callbacks that answer them a
-   * `concurrency` of their own, see `registerCallback`.
+   * If callbacks at both ends wait for answers of each other, they deadlock when more than this
+   * number are in flight at once. In that case raise the number, or give the callbacks that answer
+   * them a `concurrency` of their own; see `registerCallback`.
    */
   readonly requestConcurrency?: number | undefined;
   /** Milliseconds that `call` waits for an answer by default. Default 30000. */
   readonly callTimeout?: number | undefined;
   /**
    * Bytes that wait in a queue before reading stops. There are queues of messages for `recv`, of
-   * messages for callbacks, and of unanswered requests of each name. Calls of one name keep within
-   * the same limit: further calls wait before they are sent.
+   * messages for callbacks, and of unanswered requests of each name. The same limit applies to the
+   * calls of one name: further calls wait before they are sent.
    *
    * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
    * Default 1048576 (1 MiB). It should be the same at both ends.
@@ -93,8 +94,8 @@ export interface QueueSocketOptions {
    */
   readonly onError?: ErrorHandler | undefined;
   /**
-   * Called once when the socket closes, by this side, by the peer, or by an error, which is then
-   * its argument. Its result is sent as the last message if that is still possible.
+   * Called once when the socket closes because of this side, of the peer, or of an error, which is
+   * then its argument. Its result is sent as the last message if that is still possible.
    */
   readonly onClose?:
     ((cause: K4netError | undefined) => CloseMessage | void | PromiseLike<CloseMessage | void>) | undefined;
@@ -157,7 +158,7 @@ export function checkedQueueOptions(given: QueueSocketOptions | undefined): Chec
   };
 }
 
-/** A logger whose errors are reported: they must not fail the action that is logged. */
+/** A logger whose errors are reported. They must not fail the action that is logged. */
 function safely(
   logger: (line: string) => unknown,
   onError: ErrorHandler | undefined,
@@ -170,8 +171,7 @@ function safely(
 function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbeat'] {
   const { interval, timeout = 3 * interval } = checkOptions('heartbeat', given, heartbeatTable);
   for (const [name, value] of Object.entries({ interval, timeout })) {
-    if (value <= 0)
-      throw new RangeError(`${name} of heartbeat must be more than 0 milliseconds, not ${value}`);
+    if (value <= 0) throw new RangeError(`heartbeat.${name} must be more than 0 milliseconds, not ${value}`);
   }
   return { interval, timeout };
 }
@@ -193,7 +193,7 @@ const callTable: OptionTable<CallOptions, 'timeout' | 'signal'> = {
   signal: signalRule,
 };
 
-/** Checks the options of a call; without any there is nothing to check or to allocate. */
+/** Checks the options of a call. Allocates nothing if there are none. */
 export function checkedCall(
   options: CallOptions | undefined,
 ): Partial<Checked<CallOptions, keyof CallOptions>> {

@@ -83,7 +83,7 @@ export class QueueSocket implements QueueSocketLike {
 
   /**
    * @param socket - a {@link LockedSocket} or EncryptedSocket. The queue socket owns it from now
-   * on: its own `send`, `recv`, loops and `end` reject with `K4NET_STATE`.
+   * on: `send`, `recv`, loops and `end` of that socket reject with `K4NET_STATE`.
    * @throws TypeError for an unknown option, RangeError for an option out of its range,
    * `K4NET_STATE` for a socket that has an owner or a pending `recv`.
    */

@@ -5,10 +5,10 @@ import { Fifo } from '../util/fifo.js';
 import { startTimer, type AbortHub } from '../util/wait.js';
 import type { FlowWindow } from './flow-window.js';
 
-/** Milliseconds for which a queue is full before it counts as unread. */
+/** Milliseconds after which a full queue counts as unread. */
 const unreadAfter = 1000;
 
-/** The messages that no callback takes, and the receivers that wait for one. */
+/** The messages that no callback takes, and the receivers that wait for such a message. */
 export class ReceiveQueue implements MessageSource {
   readonly window: FlowWindow;
   readonly #messages = new Fifo<Bytes>();
@@ -31,7 +31,7 @@ export class ReceiveQueue implements MessageSource {
   }
 
   push(message: Bytes): void {
-    // A message that has to wait must not keep the buffer of its neighbours in memory.
+    // A message that has to wait must not keep a much larger buffer in memory.
     const kept = this.#receivers.isEmpty ? compact(message) : message;
     this.#messages.push(kept);
     this.window.reserve(kept.length);
@@ -39,7 +39,10 @@ export class ReceiveQueue implements MessageSource {
     if (this.window.full) this.#watchUnread();
   }
 
-  /** No more messages arrive. The waiting ones can still be taken. Only the first call counts. */
+  /**
+   * Ends the queue: no further message arrives. Waiting messages can still be taken. Only the first
+   * call has an effect.
+   */
   end(error: K4netError): void {
     this.#over ??= error;
     this.#watch?.stop();
@@ -90,7 +93,7 @@ export class ReceiveQueue implements MessageSource {
   }
 
   /**
-   * Starts the timer for `onUnread`. A program that has taken one message reads, however slowly.
+   * Starts the timer for `onUnread`, unless the program has ever taken a message.
    */
   #watchUnread(): void {
     if (this.#watch || !this.#onUnread) return;

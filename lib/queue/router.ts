@@ -23,7 +23,7 @@ import type { FlowWindow } from './flow-window.js';
 import type { Registration } from './incoming-call.js';
 import type { ReceiveQueue } from './receive-queue.js';
 
-/** Malformed control messages that end the connection: a correct peer sends none. */
+/** Number of malformed control messages that ends the connection: a correct peer sends none. */
 const maxMalformed = 32;
 
 /** The destinations of messages. */
@@ -34,11 +34,11 @@ export interface Destinations {
 }
 
 /**
- * Takes messages from a socket, in order, to their destinations: callbacks, calls that wait for an
- * answer, and the receive queue.
+ * Takes messages from a socket and passes them, in order, to their destinations: callbacks, calls
+ * that wait for an answer, and the receive queue.
  *
- * Backpressure: while the flow window of the next message is full, the router takes nothing more.
- * The socket then stops reading, and the peer has to wait. No message is dropped or overtaken.
+ * Backpressure: while the flow window of the next message is full, the router takes no message.
+ * The socket then stops reading, and the peer has to wait. Messages are never dropped or reordered.
  */
 export class Router {
   readonly #socket: OwnedSocket;
@@ -55,7 +55,7 @@ export class Router {
   #pumping = false;
   /** Whether the router continues in a later turn. */
   #yielded = false;
-  /** The window for which the next message waits. */
+  /** The full window for which the next message waits. */
   #full: FlowWindow | undefined;
   #over = false;
   #draining = false;
@@ -92,7 +92,7 @@ export class Router {
     return this.#full?.full === true;
   }
 
-  /** Undefined when all messages so far were examined; else it resolves after the next attempt. */
+  /** Undefined if all messages so far were examined. Otherwise resolves after the next attempt. */
   get catchingUp(): Promise<void> | undefined {
     if (!this.#yielded) return undefined;
     this.#caughtUp ??= new Deferred();
@@ -114,7 +114,7 @@ export class Router {
     if (this.#full) this.pump();
   }
 
-  /** A call waits for its answer, which may be behind a message that has no room. */
+  /** A call waits for its answer, which may follow a message that has no room. */
   onCall(): void {
     if (!this.#full) return;
     nextTurn(() => {
@@ -133,8 +133,8 @@ export class Router {
     do {
       this.#full = this.#pull();
       this.#dispatcher.start();
-      // Prevents a deadlock: `recvRegistered` may wait for a callback whose answer is behind the
-      // full queue.
+      // Prevents a deadlock: `recvRegistered` may wait for a callback whose answer follows the
+      // message that has no room.
       if (this.#full && this.#calls.pending > 0) this.#dispatcher.manual.releaseMore();
     } while (this.#full && !this.#full.full);
     this.#pumping = false;
@@ -145,8 +145,8 @@ export class Router {
   }
 
   /**
-   * Routes messages until none is left, the turn is over, or a flow window is full, which it
-   * returns.
+   * Routes messages until none is left, the turn is over, or a flow window is full. Returns the
+   * full window.
    */
   #pull(): FlowWindow | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
@@ -193,7 +193,7 @@ export class Router {
     }
     if (this.#unmatched === 'queue') return this.#receive(size);
     const name = nameText(run, start, length);
-    // Cut first: a hook can close the socket, and then the message is not here any more.
+    // Cut first: a hook can close the socket, which drops the message.
     this.#cut(size, 0);
     this.#hooks.unmatched(name, this.#unmatched === 'error');
     return undefined;
@@ -249,7 +249,7 @@ export class Router {
     length: number,
     registration: Registration | undefined,
   ): FlowWindow | undefined {
-    // If the total is below its limit, so is every name.
+    // If the total is below its limit, the window of every name is too.
     if (this.#dispatcher.requests.full && !this.#draining) {
       const full = this.#dispatcher.fullFor(registration);
       if (full) return full;
@@ -265,7 +265,7 @@ export class Router {
 
   #refuse(id: number, name: string): void {
     this.#hooks.trace?.(`Refusing request ${id} of ${name}: this side is closing`);
-    // A peer that does not read must not fill the send queue with refusals.
+    // Refusals must not fill the send queue if the peer does not read.
     if (this.#socket.congested) return;
     void this.#socket.sendCopy(noHead, encodeFailure(id, 'K4NET_CLOSED', 'this side is closing'));
   }
@@ -284,7 +284,7 @@ export class Router {
         break;
       case 'malformed': {
         const { id, why } = control;
-        if (id !== undefined) this.#calls.spoil(id, () => new MalformedError(why, message));
+        if (id !== undefined) this.#calls.failMalformed(id, () => new MalformedError(why, message));
         this.#onMalformed(why, message);
       }
     }
@@ -293,7 +293,7 @@ export class Router {
   /** Reports a message that breaks the protocol. Ends the connection at the 32nd. */
   #onMalformed(why: string, message: Bytes): void {
     this.#malformed += 1;
-    // The messages that arrived before the connection failed are still routed.
+    // Messages that arrived before the failure are still routed, and may be malformed too.
     if (this.#malformed > maxMalformed) return;
     this.#hooks.reportMalformed(new MalformedError(why, message));
     if (this.#malformed < maxMalformed) return;

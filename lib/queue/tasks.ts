@@ -3,7 +3,7 @@ import { markHandled } from '../util/wait.js';
 import { checkName, payloadBytes } from './envelope.js';
 import type { PayloadConstructor, QueueSocketLike } from './types.js';
 
-/** The tasks of a queue socket: messages that are made and sent again and again. */
+/** The tasks of a queue socket: messages that are made and sent repeatedly. */
 export class Tasks {
   readonly #socket: QueueSocketLike;
   readonly #log: ((line: string) => void) | undefined;

@@ -30,8 +30,8 @@ export interface UntypedQueue<Context, CallbackOptions> {
 export const callEncoded: unique symbol = Symbol('callEncoded');
 
 /**
- * The methods of a QueueSocket that take encoded payloads and decode answers: they need no function
- * and no further promise for each message.
+ * The methods of a QueueSocket that take encoded payloads and decode answers. They need neither a
+ * function nor a second promise for each message.
  *
  * @internal
  */
@@ -74,7 +74,7 @@ type Opaque =
   | ReadonlySet<unknown>
   | ((...nothing: never[]) => unknown);
 
-/** The same type, read-only: TypeScript infers the exact result of a callback as read-only. */
+/** A type with read-only properties: TypeScript infers the exact result of a callback so. */
 export type Frozen<T> = unknown extends T
   ? T
   : T extends Opaque
@@ -95,7 +95,7 @@ export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
   context: Context,
 ) => Result;
 
-/** A value and options. A value that may be undefined is optional. */
+/** The arguments `value` and `options`. A value that may be undefined is optional. */
 export type Arguments<T, Options> =
   undefined extends Input<ArgumentOf<T>>
     ? [value?: Input<ArgumentOf<T>>, options?: Options]
@@ -125,7 +125,7 @@ export type Arguments<T, Options> =
  */
 export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   readonly #queue: UntypedQueue<Context, CallbackOptions>;
-  /** The queue again, if it takes encoded payloads. */
+  /** The same queue, if it takes encoded payloads. */
   readonly #encoded: EncodedQueue | undefined;
   readonly #routes: ReadonlyMap<string, Route>;
 
@@ -140,8 +140,8 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
    * Registers the callback for the values of this name. The result for a request, or the value of
    * its promise, is the answer. A result of a wrong type fails the request and goes to `onError`.
    *
-   * @typeParam R - the exact type of the result. Without it the tags of unions would be any
-   * strings.
+   * @typeParam R - the exact type of the result. Without it, TypeScript would widen the tags of
+   * unions to `string`.
    */
   registerCallback<N extends keyof M & string, const R extends CallbackResult<M[N]>>(
     name: N,
@@ -157,13 +157,13 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     this.#queue.registerCallback(name, (reader, context) => argument.use(reader, use, context), options);
   }
 
-  /** Removes a callback. */
+  /** Removes a callback, if there is one. */
   removeCallback(name: keyof M & string): void {
     this.#route(name);
     this.#queue.removeCallback(name);
   }
 
-  /** Registers a task: `performTasks` sends the value that `make` returns then. */
+  /** Registers a task: `performTasks` calls `make` and sends the value that it returns. */
   registerTask<N extends MessageName<M>>(name: N, make: () => Input<M[N]>): void {
     const given: unknown = make;
     if (typeof given !== 'function') throw new TypeError(`a task must be a function, not ${kindOf(given)}`);
@@ -173,7 +173,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     });
   }
 
-  /** Removes a task. */
+  /** Removes a task, if there is one. */
   removeTask(name: MessageName<M>): void {
     this.#messageRoute(name);
     this.#queue.removeTask(name);
@@ -181,7 +181,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
 
   /**
    * Sends a message. Rejects with a TypeError or a RangeError for a wrong value, and then sends
-   * nothing.
+   * nothing. Otherwise it resolves and rejects like `sendRegistered` of the queue.
    */
   sendRegistered<N extends MessageName<M>>(
     name: N,
@@ -234,7 +234,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   #route(name: string): Route {
     const route = this.#routes.get(name);
     if (route !== undefined) return route;
-    throw new TypeError(`unknown message '${name}': it is not in the messages object`);
+    throw new TypeError(`unknown message '${name}': the object that 'typed' got does not contain it`);
   }
 
   #messageRoute(name: string): Route {

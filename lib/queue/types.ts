@@ -51,8 +51,9 @@ export type Callback = (
 /** Options of {@link QueueSocket.registerCallback}. */
 export interface CallbackOptions {
   /**
-   * Calls of this callback that run at a time, messages and requests together, independent of all
-   * other callbacks. Default: the callback shares the `concurrency` of the socket.
+   * Number of calls of this callback that run at a time, messages and requests together,
+   * independent of all other callbacks. Default: messages share the `concurrency` of the socket,
+   * requests its `requestConcurrency`.
    */
   readonly concurrency?: number | undefined;
   /** Among waiting messages, higher priorities start first. Default 0. */
@@ -79,7 +80,7 @@ export type ErrorHandler = (error: unknown, info: QueueErrorInfo) => void;
 
 /** Options of {@link QueueSocket.recv}. */
 export interface QueueRecvOptions extends RecvOptions {
-  /** False: `recv` resolves with undefined at once when no message is there. Default true. */
+  /** False: `recv` resolves with undefined at once if no message has arrived. Default true. */
   readonly block?: boolean | undefined;
 }
 
@@ -96,7 +97,7 @@ export interface CallOptions {
 
 /** Options of {@link QueueSocket.drain}. */
 export interface DrainOptions {
-  /** Milliseconds for everything together. Default 5000. */
+  /** Milliseconds for the whole call, after which the connection is cut. Default 5000. */
   readonly timeout?: number | undefined;
 }
 
@@ -141,7 +142,7 @@ export interface QueueSocketStats extends SocketStats {
  */
 export interface QueueSocketLike extends MessageSocket {
   /**
-   * Resolves when the socket is gone, with the reason: `K4NET_TIMEOUT` after the idle timeout or
+   * Resolves when the socket is closed, with the reason: `K4NET_TIMEOUT` after the idle timeout or
    * when the peer was silent for the timeout of the heartbeat. Never rejects.
    */
   readonly closed: Promise<CloseInfo>;
@@ -187,10 +188,10 @@ export interface QueueSocketLike extends MessageSocket {
   start(): void;
   /**
    * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields
-   * for one turn of the event loop, and resolves with their number. Awaited inside a callback it
-   * would deadlock: it waits for that callback. While it waits and a `call` of this side is in
-   * flight, it also runs the callbacks of messages that fill a queue, since the answer may be
-   * behind them.
+   * for one turn of the event loop, and resolves with their number. Do not await it inside a
+   * callback: it waits for that callback, which is a deadlock. While it waits and a `call` of this
+   * side is in flight, it also runs the callbacks of messages that fill a queue, since the answer
+   * may follow them.
    *
    * With `dispatch: 'auto'`: yields for one turn, and resolves with the number of callbacks that
    * have run since the last time.
@@ -239,6 +240,19 @@ export interface QueueSocketLike extends MessageSocket {
   /**
    * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
    * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.
+   *
+   * @example
+   * ```ts
+   * import { codec, LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const messages = { square: codec.request(codec.float64, codec.float64) };
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * far.typed(messages).registerCallback('square', (value) => value * value);
+   * far.start();
+   * near.start();
+   * console.log(await near.typed(messages).call('square', 3));
+   * await near.close();
+   * ```
    */
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions>;
   /**
@@ -257,17 +271,17 @@ export interface QueueSocketLike extends MessageSocket {
    * begin like the control messages of a queue socket (00 4B 51).
    */
   send(data: Bytes | string, options?: SendOptions): Promise<void>;
-  /** Resolves when the operating system has taken everything that was sent so far. */
+  /** Resolves when the operating system has everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void>;
   /**
    * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
-   * callbacks that are queued or run and for calls in flight, sends everything, and closes;
-   * messages that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the
+   * callbacks that are queued or running and for calls in flight, sends everything, and closes.
+   * Messages that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the
    * connection.
    *
    * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
-   * Awaited inside a callback it would deadlock: it waits for that callback. Never rejects because
-   * of the peer.
+   * Do not await it inside a callback: it waits for that callback, so it cuts the connection after
+   * `timeout`. Never rejects because of the peer.
    */
   drain(options?: DrainOptions): Promise<void>;
   /**

@@ -1,8 +1,8 @@
 import { Deferred } from '../util/wait.js';
 import type * as node from './jobs.js';
 
-// The form of `#jobs` for browsers. p-queue is a tenth of what a page loads for a QueueSocket, and
-// the queue uses little of it.
+// The form of `#jobs` for browsers. p-queue would be a tenth of the code that a page loads for a
+// QueueSocket, which needs only a small part of it.
 
 export const createJobs: typeof node.createJobs = (concurrency) => new WebJobs(concurrency);
 
@@ -13,7 +13,7 @@ interface WaitingJob {
 
 class WebJobs implements node.Jobs {
   readonly #concurrency: number;
-  /** By falling priority. */
+  /** In descending order of priority. */
   readonly #waiting: WaitingJob[] = [];
   #pending = 0;
   #idle: Deferred<void> | undefined;

@@ -3,16 +3,13 @@ import type { Sink, Transport } from '../transport/transport.js';
 import type { Bytes } from '../util/bytes.js';
 import { Deferred, startTimer } from '../util/wait.js';
 
-/**
- * How long a side that has ended lets the peer read the last record before it closes, in
- * milliseconds.
- */
+/** Milliseconds between the end of this side and its close: the peer reads the last record. */
 const lingerTime = 1_000;
 
 /**
- * The transport below a session, with the one timer of the session: first the deadline of the
- * handshake, later the time until the connection is closed. Nothing is written to a transport that
- * is gone.
+ * The transport below a session, with the only timer of the session: first the deadline of the
+ * handshake, later the time until the connection is closed. Drops writes to a transport that has
+ * closed.
  */
 export class TransportBelow {
   readonly inner: Transport;
@@ -37,7 +34,7 @@ export class TransportBelow {
     return this.#whenGone.promise;
   }
 
-  /** The transport has reported its close. */
+  /** Called when the transport has reported its close. */
   markGone(): void {
     this.#gone = true;
     this.#whenGone?.resolve();
@@ -66,8 +63,8 @@ export class TransportBelow {
   }
 
   /**
-   * Ends, then reads and drops what the peer still sends, and closes after a second at the latest:
-   * "Errors" in docs/protocol.md. A reset at once could overtake the last record.
+   * Ends this direction, then reads and drops further data of the peer, and closes after a second
+   * at the latest: "Errors" in docs/protocol.md. An immediate reset could overtake the last record.
    */
   linger(): void {
     if (!this.#gone) this.inner.end();
@@ -82,7 +79,7 @@ export class TransportBelow {
     });
   }
 
-  /** Starts the timer in place of the one that runs. */
+  /** Starts the timer. Stops the timer that runs, if there is one. */
   setTimer(time: number, then: () => void): void {
     this.stopTimer();
     if (time !== Infinity) this.#timer = startTimer(then, time);
@@ -94,15 +91,15 @@ export class TransportBelow {
   }
 }
 
-/** Bytes of the shortest unit: its length and the header of a handshake body. */
+/** Bytes of the shortest unit: its length field and the header of a handshake body. */
 const shortestUnit = 4 + 6;
 
 /**
- * The error for a transport that closed too early. A plain socket resets the connection when it has
- * read the first unit, so a close before any unit has an error that says so.
+ * The error for a transport that closed too early. A plain peer resets the connection when it has
+ * read the first unit, so the error for a close before any unit names that possible cause.
  *
  * @param cause - the error of the transport, if there is one.
- * @param received - bytes that were received so far.
+ * @param received - bytes received so far.
  */
 export function closeError(cause: K4netError | undefined, received: number): K4netError {
   if (received >= shortestUnit)

@@ -4,7 +4,7 @@ import { withOptions } from '../util/options.js';
 
 const zeroSalt = new Uint8Array(32);
 
-/** The info of every HKDF: `I` of "Key schedule" in docs/protocol.md. */
+/** The info input of HKDF: `I` of "Key schedule" in docs/protocol.md. */
 function info(label: string, context: Bytes, length: number): Bytes {
   return concatBytes([u16Bytes(length), ascii(`k4net/1 ${label}\0`), context]);
 }
@@ -43,7 +43,7 @@ export async function expandAll<const T extends readonly Derived[]>(
   return (await backend.hkdfAll(secret, zeroSalt, derived.map(infoOf))) as EachBytes<T>;
 }
 
-/** The same with a synchronous backend. */
+/** Derives several secrets from one with a synchronous backend. */
 export function expandAllSync<const T extends readonly Derived[]>(
   backend: SyncBackend,
   secret: Bytes,
@@ -52,14 +52,14 @@ export function expandAllSync<const T extends readonly Derived[]>(
   return backend.hkdfAll(secret, zeroSalt, derived.map(infoOf)) as EachBytes<T>;
 }
 
-/** One secret, with a synchronous backend. */
+/** Derives one secret with a synchronous backend. */
 export function expandSync(backend: SyncBackend, secret: Bytes, label: string, length: number = 32): Bytes {
   return backend.hkdf(secret, zeroSalt, info(label, noBytes, length), length);
 }
 
 /**
- * The transcript of the handshake: `T` of "Key schedule" in docs/protocol.md, over the bodies so
- * far.
+ * The transcript of the handshake, over all bodies so far: `T` of "Key schedule" in
+ * docs/protocol.md.
  */
 export class Transcript {
   readonly #parts: Bytes[] = [];
@@ -73,7 +73,7 @@ export class Transcript {
     this.#parts.push(u32Bytes(body.length), body);
   }
 
-  /** The hash of the transcript, with the first part of one more body. */
+  /** The hash of the transcript. `last` adds the first part of one more body and its length. */
   async hash(last?: { readonly length: number; readonly part: Bytes }): Promise<Bytes> {
     const parts = last ? [...this.#parts, u32Bytes(last.length), last.part] : this.#parts;
     return this.#backend.sha256(concatBytes(parts));
@@ -86,7 +86,7 @@ export interface TrafficSecrets {
   readonly server: Bytes;
 }
 
-/** The secrets that ServerHello makes possible. */
+/** The secrets that both sides can derive after ServerHello. */
 export interface HandshakeSecrets {
   readonly traffic: TrafficSecrets;
   readonly clientFinished: Bytes;

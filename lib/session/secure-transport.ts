@@ -10,13 +10,12 @@ import { FlowGate } from './record/flow-gate.js';
 import type { Session } from './session.js';
 
 /**
- * A transport over another one that encrypts everything: first the handshake, then records. See
- * "Units", "Records" and "Closing" in docs/protocol.md. The handshake begins with `start` or the
- * first `write`.
+ * A transport over another one that encrypts everything. `start` or the first `write` begins the
+ * handshake. See "Units", "Records" and "Closing" in docs/protocol.md.
  */
 export class SecureTransport implements Transport {
   readonly encrypted = true;
-  /** Resolves when the handshake, the server's confirm included, has succeeded. Rejects else. */
+  /** Resolves when the handshake and the server's confirm have succeeded, and otherwise rejects. */
   readonly ready: Promise<Session>;
   #ready: Deferred<Session> | undefined;
   readonly #below: TransportBelow;
@@ -24,17 +23,17 @@ export class SecureTransport implements Transport {
   readonly #gate = new FlowGate();
   readonly #sink: Sink & ChannelOwner;
   #state: 'idle' | 'handshake' | 'open' | 'over' = 'idle';
-  /** Before that. */
+  /** Runs the handshake. Undefined before and after it. */
   #driver: HandshakeDriver | undefined;
-  /** As soon as the handshake has made a session. */
+  /** Set as soon as the handshake has made a session. */
   #channel: RecordChannel | undefined;
-  /** Writes before the session was open. */
+  /** Writes that wait until the session is open. */
   #early: Parameters<Transport['write']>[] | undefined;
   #innerEnded = false;
   /** The transport below closed while this side was still finishing the handshake. */
   #goneEarly: { readonly cause: K4netError | undefined } | undefined;
   #received = 0;
-  /** `end` was called. */
+  /** Whether `end` was called. */
   #ended = false;
   #session: Session | undefined;
 
@@ -79,14 +78,15 @@ export class SecureTransport implements Transport {
     this.#state = 'handshake';
     debug?.(`handshake with ${nameOf(this)} begun`);
     this.#below.setTimer(this.#plan.timeout, () => {
-      this.#fail(new TimeoutError('the handshake did not succeed (handshakeTimeout)', this.#plan.timeout));
+      const { timeout } = this.#plan;
+      this.#fail(new TimeoutError('the handshake did not succeed', timeout, undefined, 'handshakeTimeout'));
     });
     this.#below.attach(this.#sink);
     this.#driver = new HandshakeDriver(this.#below);
     void this.#handshake(this.#driver);
   }
 
-  /** Ends in good order a session that has not begun. */
+  /** Closes cleanly, unless the handshake has begun. */
   dismiss(): void {
     if (this.#state !== 'idle') return;
     this.#below.attach(this.#sink);
@@ -127,7 +127,7 @@ export class SecureTransport implements Transport {
     this.#finish(error);
     this.#gate.cut(error);
     if (state === 'idle') this.#below.attach(this.#sink);
-    // Once the session is open, a timeout of this side means nothing to the peer: it sees a cut.
+    // Once the session is open, a timeout of this side has no alert: the peer sees a cut.
     const sendsAlert = state === 'handshake' || (state === 'open' && error.code !== 'K4NET_TIMEOUT');
     if (sendsAlert) void this.#sendAlert(error, true);
     else this.#below.abort(error);
@@ -155,7 +155,7 @@ export class SecureTransport implements Transport {
     }
   }
 
-  /** @param surplus - bytes that were received behind the last unit of the handshake. */
+  /** @param surplus - bytes received after the last unit of the handshake. */
   async #establish(session: Session, surplus: readonly Bytes[]): Promise<void> {
     this.#driver = undefined;
     const channel = new RecordChannel(this.#below.inner, session, this.#gate, this.#sink);
@@ -179,7 +179,7 @@ export class SecureTransport implements Transport {
     else this.#resumeBelow();
   }
 
-  /** Each early write has returned false, so a `drain` follows. */
+  /** Each early write has returned false, so a `drain` must follow. */
   #writeEarly(channel: RecordChannel): void {
     const early = this.#early ?? [];
     this.#early = undefined;
@@ -213,7 +213,7 @@ export class SecureTransport implements Transport {
     this.#driver?.stop();
   }
 
-  /** Sends the alert for an error and ends. Without an alert, `reset` cuts at once. */
+  /** Sends the alert for an error and ends. With `reset` and no alert, cuts at once. */
   async #sendAlert(error: K4netError, reset: boolean): Promise<void> {
     let units: readonly Bytes[] = [];
     try {
@@ -267,7 +267,7 @@ export class SecureTransport implements Transport {
     this.#below.stopTimer();
   }
 
-  /** One direction has ended. After both ends, the peer has a second to close the connection. */
+  /** One direction has ended. When both have, the peer has a second to close the connection. */
   #onDirectionEnd(): void {
     if (this.#state === 'open' && this.#channel?.over && !this.#innerEnded) this.#below.abortLater();
   }
@@ -279,8 +279,8 @@ export class SecureTransport implements Transport {
   }
 
   /**
-   * The calls of the transport below and of the record channel. Every connection keeps this one
-   * object instead of a closure for each call.
+   * Receives the calls of the transport below and of the record channel: one object for each
+   * connection instead of a closure for each call.
    */
   static readonly #TransportSink = class implements Sink, ChannelOwner {
     readonly #above: SecureTransport;

@@ -13,7 +13,7 @@ import { RecordSealer, type SealerOptions } from './record/sealer.js';
 export interface SessionFacts {
   readonly role: 'client' | 'server';
   readonly serverKey: PublicKey;
-  /** The key that the client showed, if it did. */
+  /** The key that the client showed, if it showed one. */
   readonly clientKey?: PublicKey | undefined;
   readonly serverName?: string | undefined;
   readonly appProtocol?: string | undefined;
@@ -27,11 +27,11 @@ const maxExport = 255 * 32;
 /** A session whose handshake has succeeded: "Key schedule" and "Records" in docs/protocol.md. */
 export class Session {
   readonly facts: SessionFacts;
-  /** The sending half. A server has sealed its confirm with it already, if there is one. */
+  /** The sending half. If a server sends a confirm, this half has sealed it already. */
   readonly sealer: RecordSealer;
   readonly #backend: Backend;
   #receiving: Bytes | undefined;
-  /** The session id, and the exporter secret behind it: two arrays would take more memory. */
+  /** The session id, then the exporter secret: two arrays would take more memory. */
   readonly #values: Bytes;
 
   private constructor(
@@ -64,8 +64,8 @@ export class Session {
   }
 
   /**
-   * Whether this side is a client that waits for the confirm of its key: `connect()` resolves only
-   * then.
+   * Whether this side is a client that has to wait for the confirm of its key. `connect()` resolves
+   * only after the confirm.
    */
   get confirmPending(): boolean {
     return this.facts.role === 'client' && this.facts.clientKey !== undefined;
@@ -76,10 +76,11 @@ export class Session {
     return this.facts.receiveLimit;
   }
 
-  /** The receiving half, once. */
+  /** The receiving half. It can be opened only once. */
   open(options: ReaderOptions = noOptions): RecordReader {
     const receiving = this.#receiving;
-    if (!receiving) throw new K4netError('K4NET_STATE', 'the receiving half of a session can be opened once');
+    if (!receiving)
+      throw new K4netError('K4NET_STATE', 'the receiving half of a session can be opened only once');
     this.#receiving = undefined;
     const limits = { limit: this.facts.receiveLimit, awaitConfirm: this.confirmPending };
     return createReader(this.#backend, receiving, { ...options, ...limits });
@@ -90,7 +91,7 @@ export class Session {
    * docs/protocol.md.
    *
    * @param label - its purpose, 1 to 255 printable ASCII characters.
-   * @param length - bytes wanted, 1 to 8160.
+   * @param length - number of bytes, 1 to 8160.
    */
   async export(label: string, context: Bytes, length: number): Promise<Bytes> {
     if (typeof label !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(label)) {

@@ -6,7 +6,7 @@ import type { MessageSocket } from './message-socket.js';
 import type { MessageSource } from './pending-receives.js';
 
 /**
- * The inbox as an owner reads it: the owner inspects a message in place before it takes the
+ * The inbox of an acquired socket. The owner can inspect a message in place before it takes the
  * message.
  */
 export interface OwnedMessages extends MessageSource {
@@ -20,23 +20,21 @@ export interface OwnedMessages extends MessageSource {
   cut(size: number, skip?: number): Bytes;
 }
 
-/**
- * Sending and receiving on an acquired socket. Closing stays with the public methods of the socket.
- */
+/** Sends and receives on an acquired socket. Only the public methods of the socket close it. */
 export interface OwnedSocket {
   readonly messages: OwnedMessages;
   /** Bytes received from the peer, as the transport counts them. */
   readonly received: number;
   /** Whether a sender has to wait: the send queue is at its high-water mark. */
   readonly congested: boolean;
-  /** Resolves when the messages that wait now are accepted; rejects when the socket fails. */
+  /** Resolves when all messages that wait now are accepted. Rejects when the socket fails. */
   room(): Promise<void>;
   send(message: Bytes, options?: SendOptions): Promise<void>;
-  /** Sends a message that begins with a head. */
+  /** Sends a message that consists of a head and a body. */
   sendHeaded(head: MessageHead, message: Bytes): Promise<void>;
   /**
-   * Like `sendHeaded`, but the caller may reuse the bytes at once. For messages that the owner
-   * itself makes: no failure becomes an unhandled rejection.
+   * Like `sendHeaded`, but the caller may reuse the bytes at once. For messages that the program
+   * did not send itself: no failure becomes an unhandled rejection.
    */
   sendCopy(head: MessageHead, message: Bytes): Promise<void>;
   /** Fails the connection. */
@@ -53,8 +51,8 @@ export const acquire: unique symbol = Symbol('acquire');
 export const fail: unique symbol = Symbol('fail');
 
 /**
- * Sets the callback for the moment when the peer has ended and every message was taken; it runs at
- * once if that is so already. `undefined` removes it.
+ * Sets the callback that runs when the peer has ended and every message was taken, or at once if
+ * both are true already. `undefined` removes it.
  */
 export const onEmptyEnd: unique symbol = Symbol('onEmptyEnd');
 

@@ -5,7 +5,7 @@ import { allocateUnsafe } from '../platform/runtime.js';
 export const pooledSize: number = 64 * 1024;
 /** The length of the smallest buffer. */
 export const smallestBuffer: number = 1024;
-/** Pooled buffers of the whole process: half a MiB, however many sockets there are. */
+/** Largest number of pooled buffers in the process: 512 KiB for any number of sockets. */
 const maxPooled = 8;
 
 /** The buffer pool: free buffers for the frames of all sockets. */
@@ -14,8 +14,9 @@ const pool: Bytes[] = [];
 let inUse = 0;
 
 /**
- * A buffer of the wanted length or more, with arbitrary content: a pooled one while there are some.
- * The buffer that was returned last comes first, because its memory is still in the cache.
+ * A buffer of at least the wanted length, with arbitrary content. It is from the pool while the
+ * pool has buffers. The buffer that was returned last is used first, because its memory is still in
+ * the cache.
  */
 export function takeBuffer(wanted: number): Bytes {
   if (wanted > pooledSize) return allocateUnsafe(wanted);
@@ -31,7 +32,7 @@ export function returnBuffer(buffer: Bytes): void {
   if (pool.length < maxPooled) pool.push(buffer);
 }
 
-/** Gives up pooled buffers: a destroyed stream may never report that it is done with them. */
+/** Stops counting pooled buffers that a destroyed stream may never return. */
 export function forgetBuffers(count: number): void {
   inUse -= count;
 }

@@ -13,13 +13,14 @@ import { Outbox } from './outbox.js';
 
 const cutMessage = 'this side cut the connection: the peer did not end';
 /**
- * Milliseconds in which the peer can read sent data before a reset, which could overtake that data.
+ * Milliseconds before a reset, in which the peer can read sent data. The reset could overtake that
+ * data.
  */
 const resetDelay = 100;
 
 /**
  * The connection of one message socket: inbox and outbox over a transport, and the states from open
- * to closed. It is the sink of the transport, and what the owner of an acquired socket sends with.
+ * to closed. It is the sink of the transport. The owner of an acquired socket sends through it.
  */
 export class Connection implements Sink, OwnedSocket {
   readonly messages: Inbox;
@@ -29,7 +30,7 @@ export class Connection implements Sink, OwnedSocket {
   readonly #closed = new Deferred<CloseInfo>();
   #state: ReadyState = 'open';
   #bytesReceived = 0;
-  /** There once this direction was asked to end. */
+  /** Set by the first call of `endSending`. */
   #ended: Promise<void> | undefined;
   #failure: K4netError | undefined;
   #onEmptyEnd: (() => void) | undefined;
@@ -93,7 +94,7 @@ export class Connection implements Sink, OwnedSocket {
       this.checkSend(head.length + data.length);
       return this.outbox.sendCopy(data, head);
     } catch (error) {
-      // The program did not call this: `closed` tells it why the message failed.
+      // The program did not call this: `closed` reports the failure.
       return rejectHandled(error);
     }
   }
@@ -122,7 +123,7 @@ export class Connection implements Sink, OwnedSocket {
   /** @param exclusive - nothing else uses the buffer of the chunk. */
   data(chunk: Bytes, exclusive: boolean = false): boolean {
     this.#bytesReceived += chunk.length;
-    // A closing socket reads and drops: unread data would turn the close into a reset.
+    // A closing socket reads and drops data: unread data would turn the close into a reset.
     if (this.#state !== 'open') return true;
     try {
       return this.messages.push(chunk, exclusive);
@@ -151,7 +152,7 @@ export class Connection implements Sink, OwnedSocket {
     }
   }
 
-  /** The transport is gone. */
+  /** The transport has closed. */
   close(cause?: K4netError): void {
     const error = this.#failure ?? cause;
     const reason = error ?? closedError('the socket is closed');
@@ -186,8 +187,8 @@ export class Connection implements Sink, OwnedSocket {
   }
 
   /**
-   * Closes in order: the closing message, then the end of this direction, while the inbox is
-   * dropped. Cuts the connection when the peer has not ended within the timeout.
+   * Closes cleanly: drops the inbox, sends the closing message, then ends this direction. Cuts the
+   * connection if the peer has not ended within the timeout.
    *
    * @throws K4netError `K4NET_STATE` for a closing message after `endSending`.
    */
@@ -205,7 +206,7 @@ export class Connection implements Sink, OwnedSocket {
     return this.#untilClosed(timeout);
   }
 
-  /** Aborts an open connection; waits for the close of another one. */
+  /** Aborts an open connection. Only waits for the close of any other connection. */
   abort(cause: unknown, timeout: number): Promise<void> {
     return this.#state === 'open' ? this.#abort(cause, timeout) : this.#untilClosed(timeout);
   }
@@ -215,7 +216,8 @@ export class Connection implements Sink, OwnedSocket {
     this.#failure = error;
     this.#state = 'closing';
     this.messages.discard(error);
-    // Read and drop: two sides that only write would otherwise deadlock, each with a full queue.
+    // Read and drop data. Otherwise two sides that only write would deadlock, each with a full
+    // queue.
     this.transport.resume();
     try {
       await this.outbox.flush({ timeout });
@@ -224,13 +226,13 @@ export class Connection implements Sink, OwnedSocket {
         await this.#delayReset(Math.min(timeout, resetDelay));
       }
     } catch {
-      // The peer does not read, or the connection is gone.
+      // The peer does not read, or the connection has failed.
     }
     this.fail(error);
     await this.closed;
   }
 
-  /** Gives the peer time to read: a reset overtakes data that the peer has not read yet. */
+  /** Gives the peer time to read: a reset can overtake data that the peer has not read yet. */
   async #delayReset(delay: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = startTimer(resolve, delay);
@@ -239,7 +241,7 @@ export class Connection implements Sink, OwnedSocket {
         resolve();
       });
     });
-    // Timers run before I/O: let a peer in this process read first, however late the timer was.
+    // Timers run before I/O. A peer in the same process must read first, even after a late timer.
     await new Promise<void>(nextTurn);
   }
 

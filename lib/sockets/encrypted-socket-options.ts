@@ -22,8 +22,8 @@ export interface SessionChoices {
   /** Milliseconds for the whole handshake, from its start. Default 10000. */
   readonly handshakeTimeout?: number | undefined;
   /**
-   * Application protocols by name. A client offers them; a server chooses the first of its own that
-   * the client offered.
+   * Names of application protocols. A client offers them. A server chooses the first of its own
+   * list that the client offers.
    */
   readonly appProtocols?: readonly string[] | undefined;
   /**
@@ -31,18 +31,18 @@ export interface SessionChoices {
    * `recvSize`, but at least 65536 and at most 262144.
    */
   readonly recordLimit?: number | undefined;
-  /** How much the lengths of records hide: `none` (the default), `padme` or `block:n`. */
+  /** Padding that hides the lengths of messages: `none` (the default), `padme` or `block:n`. */
   readonly padding?: PaddingPolicy | undefined;
   /**
    * The implementation of the cipher: `node` is node:crypto, which is synchronous; `webcrypto` is
-   * WebCrypto, which every runtime has. Default `auto`: node:crypto where there is one, because it
-   * is about twice as fast. The bytes on the wire are the same.
+   * WebCrypto, which every runtime has. Default `auto`: node:crypto if the runtime has it, because
+   * it is about twice as fast. The bytes on the wire are the same.
    */
   readonly cipher?: CipherChoice | undefined;
 }
 
 /**
- * Options of a client: which server it accepts, and how it identifies itself. An option that is
+ * Options of a client: the servers that it accepts, and the key that it shows. An option that is
  * present but undefined is a TypeError, except `serverName` and `identifyToUnknownServer`.
  */
 export interface ClientChoices extends ServerTrustOptions {
@@ -52,8 +52,8 @@ export interface ClientChoices extends ServerTrustOptions {
    */
   readonly serverName?: string | undefined;
   /**
-   * The client's own private key (P-256 or RSA). The client shows it only to a server that
-   * asks for it and whose key the client knew before the handshake.
+   * The client's own private key (P-256 or RSA). The client shows its public key only to a server
+   * that requests it and whose own key the client knew before the handshake.
    */
   readonly clientKey?: KeyPairSource;
   /** Shows the client's key also to a server that was not known before. Default false. */
@@ -61,7 +61,7 @@ export interface ClientChoices extends ServerTrustOptions {
 }
 
 /**
- * Options of a server: which keys and names it has, and which clients it accepts. An option that is
+ * Options of a server: its keys and names, and the clients that it accepts. An option that is
  * present but undefined is a TypeError, except `keySize`.
  */
 export interface ServerChoices extends ServerKeyOptions {
@@ -71,9 +71,9 @@ export interface ServerChoices extends ServerKeyOptions {
    */
   readonly clientAuth?: 'none' | 'wanted' | 'required';
   /**
-   * Decides whether a client with this key is accepted; may be async. Only `true` accepts. If it
-   * throws, the client is refused, and `onError` of the server gets the error. Default: every key
-   * is accepted.
+   * Decides whether a client with this key is accepted; may be async. Only the result `true`
+   * accepts. If it throws, the client is refused, and `onError` of the server gets the error.
+   * Default: every key is accepted.
    */
   readonly authorize?: (client: ClientPeer) => boolean | Promise<boolean>;
 }
@@ -111,12 +111,12 @@ export interface Peer {
   readonly fingerprint: string | undefined;
   /** The peer's key; undefined for a client that showed none. */
   readonly publicKey: PublicKey | undefined;
-  /** Whether the key was known before, or is a client's that `authorize` accepted. */
+  /** Whether the server's key was known before, or `authorize` accepted the client's key. */
   readonly authenticated: boolean;
   /**
-   * Why the key was accepted. Of a server: it was given as `key` or read from `keyPath` (`key`),
-   * matched a `pin`, was in the known-hosts store (`known-hosts`), was stored now (`first-use`), or
-   * was not checked (`unchecked`). Of a client: it showed a `client-key`, or `none`.
+   * Why the key was accepted. For a server: it is the `key` option or the key in `keyPath` (`key`),
+   * matches a `pin`, is in the known-hosts store (`known-hosts`), was stored now (`first-use`), or
+   * was not checked (`unchecked`). For a client: it showed a key (`client-key`), or none (`none`).
    */
   readonly how: 'key' | 'pin' | 'known-hosts' | 'first-use' | 'unchecked' | 'client-key' | 'none';
   /** The name of the server that the client asked for, if it sent one. */

@@ -42,8 +42,8 @@ import type { PeerPlan } from './session-plan.js';
  * and the client knows the key, has a pin of it, or remembers it (trust on first use). See
  * "k4net/1" in `docs/protocol.md` and `docs/security-model.md`.
  *
- * The handshake begins with the first `send`, `recv` or `handshake`. One end is a client, the other
- * end a server.
+ * The handshake begins with the first `send`, `recv` or `handshake`. One end must be a client, the
+ * other end a server.
  *
  * @example
  * ```ts
@@ -136,8 +136,8 @@ export class EncryptedSocket extends LockedSocket {
   }
 
   /**
-   * Changes the key of this direction now (rekey), and resolves when the change is with the
-   * operating system. The socket also rekeys by itself, long before the limit of a key.
+   * Changes the key of this direction now (rekey). Resolves when the operating system has the last
+   * bytes under the old key. The socket also rekeys by itself, long before the limit of a key.
    */
   rekey(options?: WaitOptions): Promise<void> {
     const changed = async (wait: WaitOptions): Promise<void> => {
@@ -170,7 +170,7 @@ export class EncryptedSocket extends LockedSocket {
   override close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
     try {
       const timeout = checkedTimeout('close', options);
-      // An unused socket closes without a handshake. A cut must not send an end before.
+      // An unused socket closes without a handshake. A cut (timeout 0) must not send an end first.
       const unused = closingMessage === undefined && this.bufferedAmount === 0;
       if (unused && timeout !== 0) this.#secure.dismiss();
     } catch (error) {

@@ -5,17 +5,17 @@ import type { Transport } from '../transport/transport.js';
 import { pooledSize, returnBuffer, forgetBuffers, smallestBuffer, takeBuffer } from './buffer-pool.js';
 
 /**
- * Longer messages go to the transport without a copy; shorter ones are copied into a buffer
- * together.
+ * Longer messages go to the transport without a copy. Shorter ones are copied together into a
+ * buffer.
  */
 export const copyLimit: number = 16 * 1024;
-/** Full buffers that are written together: an encrypted socket makes one cipher for each write. */
+/** Full buffers in one write: an encrypted socket creates one cipher for each write. */
 const buffersPerWrite = 2;
 /** Limits of the bytes that wait for the end of the tick. */
 const smallestBatch = 2 * 1024;
 const largestBatch: number = buffersPerWrite * pooledSize;
 
-// Shared by all sockets, therefore frozen.
+// Frozen, because all sockets share it.
 const noBuffers = Object.freeze<never[]>([]) as never[];
 const unfinishedPrefix: readonly Bytes[] = [Uint8Array.of(0)];
 
@@ -23,16 +23,16 @@ const unfinishedPrefix: readonly Bytes[] = [Uint8Array.of(0)];
 export type Outlet = Pick<Transport, 'write' | 'end'>;
 
 /**
- * Frames messages and batches them: all messages of one tick leave in one write or a few. Short
- * messages are copied into buffers of the buffer pool, behind their length prefix.
+ * Frames messages and batches them: all messages of one tick are sent in one or a few writes. Short
+ * messages are copied into buffers of the buffer pool, after their length prefix.
  */
 export class FrameWriter {
-  // Only this class changes these three. They are fields because every message reads them.
+  // Only this class changes these three. They are fields, because each message reads them.
   /** Accepted messages. */
   messages = 0;
   /** Accepted bytes, including length prefixes. */
   accepted = 0;
-  /** Bytes that the layer below has finished with. */
+  /** Bytes that the outlet has finished writing. */
   written = 0;
   readonly #outlet: Outlet;
   readonly #onWritten: () => void;
@@ -51,11 +51,11 @@ export class FrameWriter {
   #passedOn = 0;
   #tickStart = 0;
   #batch = smallestBatch;
-  /** The outlet asked to wait for `drain`. */
+  /** Whether the outlet applies backpressure: its write returned false. */
   #blocked = false;
   #scheduled = false;
   #ending = false;
-  /** Nothing may follow: the end was written, or an unfinished length prefix. */
+  /** Whether nothing may follow, because the end or an unfinished length prefix was written. */
   #ended = false;
   #failed = false;
 
@@ -65,7 +65,7 @@ export class FrameWriter {
     this.#onWritten = onWritten;
   }
 
-  /** Accepts one message. One over `copyLimit` is borrowed until it is written. */
+  /** Accepts one message. The bytes of one over `copyLimit` are in use until it is written. */
   put(data: Bytes, head: MessageHead): void {
     const borrow = data.length > copyLimit;
     const prefix = headerLength + head.length;
@@ -96,7 +96,7 @@ export class FrameWriter {
     });
   }
 
-  /** Passes everything to the outlet, unless that asked to wait. */
+  /** Passes everything to the outlet, unless the outlet applies backpressure. */
   write(): void {
     if (this.#blocked || this.#failed) return;
     this.#seal();
@@ -120,7 +120,7 @@ export class FrameWriter {
     }
   }
 
-  /** The outlet can take more. */
+  /** The outlet accepts writes again. */
   drain(): void {
     this.#blocked = false;
     this.write();
@@ -143,7 +143,7 @@ export class FrameWriter {
     this.#outlet.write(unfinishedPrefix);
   }
 
-  /** Drops what is not written. Buffers that the outlet has do not come back. */
+  /** Drops the unwritten bytes. Buffers that the outlet still uses are not returned to the pool. */
   fail(): void {
     this.#failed = true;
     this.written = this.accepted;
@@ -183,8 +183,8 @@ export class FrameWriter {
     const volume = this.accepted - this.#tickStart;
     this.#tickStart = this.accepted;
     this.#isFresh = false;
-    // The peer can process the first half while this side makes the second. A steady stream gets
-    // the largest batches.
+    // Half of the tick's volume: the peer can process the first half while this side makes the
+    // second. A steady stream gets the largest batches.
     this.#batch = volume >= largestBatch ? largestBatch : Math.max(volume / 2, smallestBatch);
     this.write();
   }
@@ -201,7 +201,7 @@ export class FrameWriter {
       this.#buffer = noBytes;
       this.#start = 0;
       this.#end = 0;
-      // Write before the next buffer has its first byte: fewer parts are cheaper to write.
+      // Write before the next buffer contains bytes: fewer parts are cheaper to write.
       if (this.#fullBuffers.length >= buffersPerWrite) this.write();
     }
     this.#buffer = takeBuffer(Math.max(this.#isFresh ? pooledSize : smallestBuffer, size));

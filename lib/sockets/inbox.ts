@@ -10,8 +10,8 @@ import { encryptedPeer, foreignPeer } from './wrong-peer.js';
 import { PendingReceives, type ReceiveOptions, type Receiver } from './pending-receives.js';
 
 /**
- * Memory of a run beside its bytes: counts against the limit, so that a flood of tiny chunks is
- * bounded too.
+ * Memory of a run in addition to its bytes. It counts against the limit, so that a flood of tiny
+ * chunks is bounded too.
  */
 const runOverhead = 128;
 
@@ -19,8 +19,8 @@ const runOverhead = 128;
 export type InboxSource = Pick<Transport, 'resume' | 'start' | 'encrypted'>;
 
 /**
- * The received messages that were not taken yet. It holds runs of whole frames and cuts a message
- * out only when a receive takes it, so it holds the received bytes and little more.
+ * The received messages that were not taken yet. It holds runs of whole frames and makes the view
+ * of a message only when a receive takes it, so it needs little memory besides the received bytes.
  *
  * Backpressure: `push` returns false when `recvSize` bytes are held. The transport resumes when
  * half of them were taken.
@@ -30,7 +30,7 @@ export class Inbox implements OwnedMessages, RunSink {
   readonly #limit: number;
   readonly #source: InboxSource;
   readonly #receivers: PendingReceives;
-  /** Further runs behind `#run`. */
+  /** Further runs after `#run`. */
   readonly #runs = new Fifo<Bytes>();
   #onChange: (() => void) | undefined;
   #held = 0;
@@ -39,14 +39,14 @@ export class Inbox implements OwnedMessages, RunSink {
   #run: Bytes = noBytes;
   #at = 0;
   /**
-   * The buffer of the run and its offset there: reading them from a typed array costs as much as
-   * making a view.
+   * The buffer of the run and the offset of the run in it. To read them from the typed array would
+   * cost as much as to make a view.
    */
   #buffer: ArrayBufferLike = noBytes.buffer;
   #offset = 0;
   #over: K4netError | undefined;
   #taken = 0;
-  /** Whether the first message still has to be checked for a peer of another kind. */
+  /** Whether the first message still has to be checked for a peer of another protocol. */
   #checksFirst: boolean;
 
   /**
@@ -77,8 +77,8 @@ export class Inbox implements OwnedMessages, RunSink {
   }
 
   /**
-   * Gives the inbox to an owner: from here on only the owner takes messages, with `size`, `run`,
-   * `start` and `cut`.
+   * Hands the inbox over to an owner: from now on only the owner takes messages, with `size`,
+   * `run`, `start` and `cut`.
    *
    * @param onChange - called when messages have arrived, and at the end.
    */
@@ -128,8 +128,8 @@ export class Inbox implements OwnedMessages, RunSink {
   }
 
   /**
-   * No further message will come, for this reason. Held messages can still be taken. Only the first
-   * call has an effect.
+   * Ends the inbox with a reason: no further message arrives. Held messages can still be taken.
+   * Only the first call has an effect.
    */
   end(error: K4netError): void {
     this.#over ??= error;
@@ -150,14 +150,14 @@ export class Inbox implements OwnedMessages, RunSink {
     return this.size() < 0 ? this.#over : undefined;
   }
 
-  /** The next message if one has arrived. */
+  /** The next message, or undefined if none has arrived. */
   take(): Bytes | undefined {
     if (this.#onChange) throw ownedError();
     const size = this.size();
     return size < 0 ? undefined : this.cut(size);
   }
 
-  /** Adds the messages that have arrived, until the list has that many. */
+  /** Adds messages that have arrived until the list has `limit` messages. */
   takeMore(messages: Bytes[], limit: number): void {
     while (messages.length < limit && !this.#onChange) {
       const size = this.size();
@@ -224,7 +224,7 @@ export class Inbox implements OwnedMessages, RunSink {
 
   #release(bytes: number): void {
     this.#held -= bytes;
-    // Every run counts, so at zero there is none.
+    // Every run counts its overhead, so zero bytes mean no run.
     this.#begin((this.#held > 0 ? this.#runs.shift() : undefined) ?? noBytes);
     if (this.#full && this.#held * 2 <= this.#limit) {
       this.#full = false;

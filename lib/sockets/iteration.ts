@@ -6,11 +6,11 @@ import { Deferred, markHandled, rejected } from '../util/wait.js';
 import type { Inbox } from './inbox.js';
 import type { Receiver } from './pending-receives.js';
 
-/** An empty message takes much more memory in a batch than in the inbox, so a batch has a limit. */
+/** Limits a batch: an empty message takes much more memory in a batch than in the inbox. */
 const maxBatch = 1024;
 
 /**
- * The messages of an inbox, for `for await`. Takes no message ahead.
+ * The messages of an inbox, for `for await`. Does not prefetch messages.
  *
  * @param onEnd - called when the loop reaches the end of the peer or of this side.
  */
@@ -26,7 +26,7 @@ export function iterateMessages(inbox: Inbox, onEnd: () => void): AsyncIterableI
   });
 }
 
-/** The same in batches: each message together with those that have arrived behind it. */
+/** The messages in batches: each message together with those that have arrived after it. */
 export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIterator<Bytes[], void> {
   const batch = (message: Bytes): IteratorResult<Bytes[], void> => {
     const value = [message];
@@ -44,7 +44,7 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
   });
 }
 
-/** A turn of a loop that waits for its message. */
+/** One step of a loop that waits for its message. */
 class PendingNext extends Deferred<IteratorResult<Bytes, void>> implements Receiver {
   declare readonly maxSize: number;
   declare next: Receiver | undefined;
@@ -62,7 +62,8 @@ class PendingNext extends Deferred<IteratorResult<Bytes, void>> implements Recei
   }
 
   fail(error: unknown): void {
-    // In a later microtask, because `onEnd` closes the socket, which now rejects its waiting calls.
+    // `onEnd` closes the socket, so it runs in a later microtask: the socket is just rejecting its
+    // waiting calls.
     this.resolve(Promise.reject(error as Error).catch((reason: unknown) => endOf(reason, this.onEnd)));
     void markHandled(this.promise);
   }
@@ -77,7 +78,7 @@ function endOf(error: unknown, onEnd: () => void): IteratorResult<never, void> {
 /**
  * A message as text.
  *
- * @throws MalformedError with the message, if it is not UTF-8.
+ * @throws MalformedError with the bytes of the message, if it is not UTF-8.
  */
 export function toText(message: Bytes): string {
   try {

@@ -4,8 +4,8 @@ import type { Session } from '../session/session.js';
 import type { Peer } from './encrypted-socket-options.js';
 import type * as node from './session-plan.js';
 
-// The form of `#plan` for browsers. Handshake, keys and ciphers are a chunk of their own, so that a
-// page does not wait for them when it starts.
+// The form of `#plan` for browsers. Handshake, keys and ciphers are in a chunk of their own, so
+// that the start of a page does not wait for them.
 
 export const clientPlan: typeof node.clientPlan = (options) =>
   new LazyPlan(options.handshakeTimeout, (plans) => plans.clientPlan(options));
@@ -16,8 +16,8 @@ export const serverPlan: typeof node.serverPlan = (options) =>
 export const loadPlans: typeof node.loadPlans = async () => (await loadModule()).loadPlans();
 
 /**
- * Loads the code of the handshake when the handshake begins. The contents of keys and pins are
- * checked then too: an invalid one fails the handshake, where the form for Node throws in the
+ * Loads the code of the handshake when the handshake begins. That code also checks the contents of
+ * keys and pins: an invalid one fails the handshake, while the form for Node throws in the
  * constructor.
  */
 class LazyPlan implements node.PeerPlan {

@@ -21,8 +21,8 @@ import type { CloseOptions } from './message-socket.js';
 export interface LockedSocketOptions {
   /**
    * Bytes that the socket reads ahead of `recv` before it stops reading (flow control). Default
-   * 262144 (256 KiB). An encrypted socket can hold one record more, whose limit follows `recvSize`
-   * unless `recordLimit` is set.
+   * 262144 (256 KiB). An encrypted socket can hold one record more; `recordLimit` limits a record
+   * and depends on `recvSize` by default.
    */
   readonly recvSize?: number | undefined;
   /** The longest accepted message, in bytes. Default 16777216 (16 MiB), at most 4294967295. */
@@ -47,8 +47,8 @@ export interface RecvOptions extends WaitOptions {
 /** Options of {@link LockedSocket.send}. */
 export interface SendOptions {
   /**
-   * Ends the wait when it aborts. A message that still waits for room is not sent; one that the
-   * send queue has accepted is sent whole.
+   * Ends the wait when it aborts. A message that still waits for room is not sent. A message that
+   * the send queue has accepted is sent whole.
    */
   readonly signal?: AbortSignalLike | undefined;
 }
@@ -79,7 +79,7 @@ export function checkedOptions(options: LockedSocketOptions | undefined): Checke
 }
 
 /**
- * The options of a locked socket out of a larger set.
+ * Picks the options of a locked socket out of a larger set.
  *
  * @param options - as `ownOptions` or `checkOptions` returned them.
  */

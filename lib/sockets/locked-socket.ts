@@ -24,13 +24,13 @@ import { iterateBatches, iterateMessages, toText } from './iteration.js';
  *
  * The framing is a length prefix for each message: `docs/protocol.md`, "Plain messages".
  *
- * `send` and `recv` may be called many at once: calls of each kind are served in order.
+ * Many calls of `send` and `recv` may be pending at once. Calls of each kind are served in order.
  *
  * @example
  * ```ts
  * import { LockedSocket, memoryPair } from 'k4net';
  *
- * // Any Node duplex stream will do, such as a TCP socket.
+ * // Works over any Node duplex stream, such as a TCP socket.
  * const [near, far] = memoryPair().map((end) => new LockedSocket(end));
  * await near.send('hello');
  * console.log(await far.recvText({ timeout: 1000 }));
@@ -62,7 +62,7 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Bytes that were sent and are not yet with the operating system, including the messages of
+   * Bytes that were sent and that the operating system does not have yet, including the messages of
    * waiting senders.
    */
   get bufferedAmount(): number {
@@ -100,8 +100,8 @@ export class LockedSocket implements MessageSocket {
    * Sends one message. Text is sent as UTF-8.
    *
    * Resolves when the caller may reuse the buffer and the send queue is below the high-water mark
-   * (backpressure). The peer need not have the message then. A caller that does not await misses a
-   * failure; `closed` reports it.
+   * (backpressure). The peer may not have received the message yet. If the caller does not await
+   * the promise, `closed` still reports a failure.
    *
    * Rejects with `K4NET_CLOSED` or the error that ended the socket, with `K4NET_STATE` after
    * `end()`, with a TypeError if `data` is neither bytes nor text, or with the reason of the
@@ -125,7 +125,7 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Resolves when everything sent so far is with the operating system.
+   * Resolves when the operating system has everything that was sent so far.
    *
    * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
    */
@@ -150,8 +150,8 @@ export class LockedSocket implements MessageSocket {
    * this call, which stays in the inbox; with a {@link TimeoutError}; or with the reason of the
    * signal.
    *
-   * @param options - or the longest accepted message in bytes, with the timeout in milliseconds as
-   * second argument.
+   * @param options - options, or the longest accepted message in bytes; then the second argument is
+   * the timeout in milliseconds.
    */
   recv(options?: RecvOptions): Promise<Bytes>;
   recv(maxSize?: number, timeout?: number): Promise<Bytes>;
@@ -169,8 +169,8 @@ export class LockedSocket implements MessageSocket {
   /**
    * The next message if one has arrived, otherwise undefined. Never waits.
    *
-   * @throws K4netError what `recv` would reject with, once the socket has ended and every message
-   * was taken.
+   * @throws K4netError the error that `recv` would reject with, once the socket has ended and every
+   * message was taken.
    */
   tryRecv(): Bytes | undefined {
     const { messages, transport } = this.#connection;
@@ -184,8 +184,8 @@ export class LockedSocket implements MessageSocket {
   /**
    * Receives the next message as UTF-8 text, with the options and errors of `recv`.
    *
-   * A message that is not UTF-8 is consumed and rejects with a {@link MalformedError}, which
-   * carries the bytes.
+   * A message that is not UTF-8 is taken and rejects with a {@link MalformedError}, which has the
+   * bytes.
    */
   recvText(options?: RecvOptions): Promise<string> {
     try {
@@ -210,9 +210,9 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * The messages in batches of 1 to 1024, for `for await`: each turn of the loop gets every message
-   * that has arrived. With small messages this is twice as fast as one turn a message. Otherwise it
-   * behaves like the loop over the socket; the messages of a turn count as taken.
+   * The messages in batches of 1 to 1024, for `for await`: each step of the loop gets every message
+   * that has arrived. With small messages this is twice as fast as one step for each message.
+   * Otherwise it behaves like the loop over the socket. All messages of a batch count as taken.
    */
   batches(): AsyncIterableIterator<Bytes[], void> {
     return iterateBatches(this.#connection.messages, () => {
@@ -222,9 +222,9 @@ export class LockedSocket implements MessageSocket {
 
   /**
    * The messages, for `for await`. The loop ends when the peer has ended or this side has closed,
-   * and throws when the connection fails. `break` leaves the socket open, and the loop takes no
-   * message ahead. A loop that reaches the peer's end closes the socket, unless `allowHalfOpen` is
-   * set.
+   * and throws when the connection fails. `break` leaves the socket open, and the loop does not
+   * prefetch messages. A loop that reaches the peer's end closes the socket, unless `allowHalfOpen`
+   * is set.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
     return iterateMessages(this.#connection.messages, () => {
@@ -233,18 +233,18 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Ends this direction after everything sent so far (half-close); this side can still receive.
-   * Resolves when all is with the operating system. Further calls change nothing.
+   * Ends this direction after everything sent so far (half-close). This side can still receive.
+   * Resolves when the operating system has everything. Further calls change nothing.
    */
   end(): Promise<void> {
     return this.#owned ? rejected(ownedError()) : this.#connection.endSending();
   }
 
   /**
-   * Closes the socket: sends the earlier messages and the closing message, ends this direction,
-   * drops what arrives until the peer ends too, and cuts the connection when the timeout is over.
-   * Every waiting call settles. A further call waits for the same close, with its own timeout.
-   * Never rejects because of the peer.
+   * Closes the socket: sends the earlier messages and the closing message, ends this direction, and
+   * drops arriving messages until the peer ends too. After the timeout (default 5000 ms) it cuts
+   * the connection. Every waiting call settles. A further call waits for the same close, with its
+   * own timeout. Never rejects because of the peer.
    *
    * Rejects with a TypeError or RangeError for wrong arguments, or with `K4NET_STATE` for a closing
    * message after `end()`, and then changes nothing.

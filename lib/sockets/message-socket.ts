@@ -19,7 +19,7 @@ export interface CloseInfo {
 export interface CloseOptions {
   /**
    * Milliseconds before the connection is cut. `close` waits that long for the peer to end its
-   * direction, `abort` for the peer to take what was sent before. Default 5000. 0 cuts at once.
+   * direction, and `abort` for the peer to take the earlier messages. Default 5000. 0 cuts at once.
    */
   readonly timeout?: number | undefined;
 }
@@ -37,8 +37,8 @@ export interface SocketStats {
 }
 
 /**
- * The part of a message socket that stays with the program when a QueueSocket takes over sending
- * and receiving. LockedSocket and EncryptedSocket implement it.
+ * The part of a message socket that the program can still use when a QueueSocket has taken over
+ * sending and receiving. LockedSocket and EncryptedSocket implement it.
  */
 export interface MessageSocket {
   /** Resolves when the socket is closed, with the reason. Never rejects. */
@@ -46,7 +46,7 @@ export interface MessageSocket {
   /** The current state. */
   readonly readyState: ReadyState;
   /**
-   * Bytes that were sent and are not yet with the operating system, including the messages of
+   * Bytes that were sent and that the operating system does not have yet, including the messages of
    * waiting senders.
    */
   readonly bufferedAmount: number;
@@ -60,7 +60,7 @@ export interface MessageSocket {
   unref(): this;
   /** Counters since the creation of the socket. */
   stats(): SocketStats;
-  /** Resolves when everything sent so far is with the operating system. */
+  /** Resolves when the operating system has everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void>;
   /** Sends the closing message, ends this direction, and waits until the peer has ended too. */
   close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void>;

@@ -15,7 +15,7 @@ import {
 import { Fifo } from '../util/fifo.js';
 import { copyLimit, FrameWriter, type Outlet } from './frame-writer.js';
 
-/** A sender that never has to wait yields a turn of the event loop after this many bytes. */
+/** A sender that never has to wait yields to the event loop after this many bytes. */
 const bytesPerTurn = 1024 * 1024;
 
 /**
@@ -30,8 +30,8 @@ interface Entry {
 }
 
 /**
- * A call that waits until that many bytes are written; a sender of borrowed bytes then waits for
- * room like others.
+ * A call that waits until `upTo` bytes are written. `borrowed`: the call sent bytes without a copy,
+ * and afterwards waits for room like other senders.
  */
 interface Mark {
   readonly upTo: number;
@@ -39,19 +39,19 @@ interface Mark {
   readonly deferred: Deferred<void>;
 }
 
-/** The promise of a message that was copied at once. */
+/** The promise of every message that was copied and accepted at once. */
 export const accepted: Promise<void> = Promise.resolve();
 
 /**
- * The send queue. It applies backpressure: below the high-water mark a message goes to the
- * {@link FrameWriter} at once; above it the sender waits, and its message stays in the memory of
+ * The send queue. It applies backpressure: below the high-water mark, a message goes to the
+ * {@link FrameWriter} at once. Above it, the sender waits, and its message stays in the memory of
  * the caller.
  */
 export class Outbox {
   readonly #writer: FrameWriter;
   readonly #highWaterMark: number;
   readonly #hub: AbortHub;
-  /** Calls that wait, in their order. */
+  /** Waiting calls, in order. */
   #waiting: Fifo<Entry> | undefined;
   #marks: Fifo<Mark> | undefined;
   /** Senders of accepted messages that wait until the queue is below the high-water mark. */
@@ -105,8 +105,8 @@ export class Outbox {
   }
 
   /**
-   * Sends one message whose bytes the caller may reuse at once. Returns false, and sends nothing,
-   * if it had to wait.
+   * Sends one message whose bytes the caller may reuse at once. If it would have to wait, sends
+   * nothing and returns false.
    */
   offer(data: Bytes): boolean {
     if (this.#failed) throw this.#failed;
@@ -122,14 +122,14 @@ export class Outbox {
   }
 
   /**
-   * Sends one message with a wait that can end early: a message that still waits then is not sent.
-   * An accepted one is sent whole.
+   * Sends one message with a wait that can end early. A message that still waits at that time is
+   * not sent. An accepted message is sent whole.
    */
   sendWith(data: Bytes, wait: WaitOptions): Promise<void> {
     return this.#waitInOrder('message', data, wait, 'the message was not sent');
   }
 
-  /** Resolves when everything sent so far is with the layer below. */
+  /** Resolves when the layer below has everything that was sent so far. */
   flush(wait: WaitOptions): Promise<void> {
     return this.#waitInOrder('flush', noBytes, wait, 'the messages were not written');
   }
@@ -143,7 +143,7 @@ export class Outbox {
   }
 
   /**
-   * Ends this direction after everything sent so far; resolves when that is with the layer below.
+   * Ends this direction after everything sent so far. Resolves when the layer below has all of it.
    */
   end(): Promise<void> {
     return this.#waitInOrder('end', noBytes, noOptions, 'the end was not written');
@@ -154,7 +154,7 @@ export class Outbox {
     this.#writer.breakOff();
   }
 
-  /** The outlet can take more. */
+  /** The outlet accepts writes again. */
   drain(): void {
     this.#writer.drain();
   }
@@ -225,7 +225,8 @@ export class Outbox {
   }
 
   #resolveLater(data: Bytes, deferred: Deferred<void>): void {
-    // An outlet that finishes before its write returns does not call back again.
+    // Without unwritten bytes no mark is needed: the outlet finished before its write returned and
+    // does not call back again.
     if (data.length > copyLimit && this.#writer.accepted > this.#writer.written)
       this.#addMark(true, deferred);
     else if (this.#isFull()) this.#room.push(deferred);
@@ -237,7 +238,7 @@ export class Outbox {
     this.#marks.push({ upTo: this.#writer.accepted, borrowed, deferred });
   }
 
-  /** Resolves the calls whose wait is over, and accepts more messages when there is room. */
+  /** Resolves the calls whose wait is over, and accepts waiting messages if there is room. */
   #settle(): void {
     if (this.#failed) return;
     const marks = this.#marks;
@@ -261,7 +262,7 @@ function costOf(entry: Entry): number {
   return entry.kind === 'message' ? headerLength + entry.head.length + entry.data.length : 0;
 }
 
-/** A copy of a head for a message that waits: the caller reuses the bytes at once. */
+/** A copy of the head of a message that waits: the caller reuses the bytes at once. */
 function ownHead({ bytes, length }: MessageHead): MessageHead {
   return length === 0 ? noHead : { bytes: bytes.slice(0, length), length };
 }

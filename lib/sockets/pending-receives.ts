@@ -10,22 +10,22 @@ import {
   type WaitOptions,
 } from '../util/wait.js';
 
-/** Options of a receive: how long to wait, and the longest message to take. */
+/** Options of a receive: the timeout and the signal of the wait, and the longest message. */
 export interface ReceiveOptions extends WaitOptions {
   readonly maxSize?: number | undefined;
 }
 
 /** The messages that receives take. */
 export interface MessageSource {
-  /** Length of the next message, -1 if none has arrived. */
+  /** Length of the next message; -1 if none has arrived. */
   size(): number;
-  /** Length of the message that has arrived in part, -1 if it is unknown. */
+  /** Length of the message that has arrived in part; -1 if it is unknown. */
   comingSize(): number;
-  /** Takes the next message, which has arrived and has that length. */
+  /** Takes the next message. It has arrived, and its length is `size`. */
   cut(size: number): Bytes;
-  /** Why no further message can come, once every message was taken. */
+  /** The reason why no further message can arrive, once every message was taken. */
   readonly over: K4netError | undefined;
-  /** A receive begins to wait. */
+  /** Called when a receive begins to wait. */
   wanted(): void;
 }
 
@@ -33,7 +33,7 @@ export interface MessageSource {
 export interface Receiver {
   /** The longest message that it takes, in bytes. */
   readonly maxSize: number;
-  /** The receiver that waits behind this one. */
+  /** The next receiver in the list. */
   next: Receiver | undefined;
   take(message: Bytes): void;
   fail(error: unknown): void;
@@ -61,8 +61,8 @@ class PendingReceive extends Deferred<Bytes> implements Receiver {
 }
 
 /**
- * The receives that wait for a message, in the order of the calls: a linked list, so that the usual
- * one needs no array. While a receive waits, the inbox has no message for it.
+ * The receives that wait for a message, in the order of the calls. A linked list needs no array for
+ * the usual case of one receive. While a receive waits, the inbox has no message for it.
  */
 export class PendingReceives {
   readonly #source: MessageSource;
@@ -102,7 +102,7 @@ export class PendingReceives {
     const cancel = (reason: unknown): void => {
       if (!this.#remove(receiver)) return;
       receiver.fail(reason);
-      // The next receiver may have to reject the message that is coming in.
+      // The next receiver may have to reject the message that has arrived in part.
       this.serve();
     };
     return markHandled(withDeadline(promise, { timeout, signal }, this.#hub, cancel, noMessage));
@@ -122,7 +122,7 @@ export class PendingReceives {
       const whole = this.#source.size();
       const size = whole >= 0 ? whole : this.#source.comingSize();
       if (whole < 0 && size <= receiver.maxSize) return;
-      // Remove it first: taking a message can make the transport deliver the next one now.
+      // Remove the receiver first: to take a message can make the transport deliver the next one.
       this.#shift(receiver);
       if (size > receiver.maxSize) receiver.fail(new TooLargeError(size, receiver.maxSize));
       else receiver.take(this.#source.cut(whole));

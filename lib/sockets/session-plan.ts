@@ -23,14 +23,14 @@ export interface PeerPlan extends SessionPlan {
 type PlanChoices = CheckedSession & Pick<CheckedOptions, 'recvSize'>;
 
 /**
- * Longer records save little: one record costs a cipher, which is a fifth of the time to decrypt 64
- * KiB.
+ * Longer records save little. Each record needs a cipher, whose creation takes a fifth of the time
+ * to decrypt 64 KiB.
  */
 const maxDefaultRecordLimit = 256 * 1024;
 
 /**
- * Turns the options of a client into a handshake: which server it trusts, and how it identifies
- * itself.
+ * Makes a handshake from the options of a client: the servers that it trusts, and the key that it
+ * shows.
  */
 export class ClientPlan implements PeerPlan {
   readonly timeout: number;
@@ -85,12 +85,12 @@ export class ClientPlan implements PeerPlan {
 export interface HandshakeHooks {
   /** The first unit of the client is complete. */
   onHello(): void;
-  /** Runs an RSA decryption in its turn. Rejects with `K4NET_BUSY` if too many wait. */
+  /** Queues and runs an RSA decryption. Rejects with `K4NET_BUSY` if too many wait. */
   scheduleDecryption<T>(job: () => Promise<T>): Promise<T>;
 }
 
 /**
- * Turns the options of a server into a handshake: which keys it has, and which clients it accepts.
+ * Makes a handshake from the options of a server: its keys, and the clients that it accepts.
  */
 export class ServerPlan implements PeerPlan {
   readonly timeout: number;
@@ -131,7 +131,7 @@ export class ServerPlan implements PeerPlan {
     return {
       fingerprint: clientKey?.fingerprint,
       publicKey: clientKey,
-      // An attacker can make a key too: without `authorize` nothing has checked whose it is.
+      // Anyone can make a key: without `authorize`, nothing has checked whose key it is.
       authenticated: clientKey !== undefined && this.#choices.authorize !== undefined,
       how: clientKey ? 'client-key' : 'none',
       serverName,
@@ -153,7 +153,7 @@ export function checkServerChoices(choices: CheckedServer & PlanChoices): void {
       "'authorize' needs clientAuth: 'wanted' or 'required'; with 'none' it is never called",
     );
   }
-  // The keys come later, and the handshake checks them then.
+  // The keys are loaded later. The handshake checks them.
   checkServerOptions({ ...sessionOptions(choices), key: () => undefined, clientAuth });
 }
 

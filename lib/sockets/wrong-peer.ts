@@ -14,8 +14,8 @@ export function encryptedPeer(frames: Bytes): K4netError | undefined {
 }
 
 /**
- * The error for a first message over the limit. The first four bytes of text and of TLS read as a
- * length prefix that is far too large. Any other error is returned unchanged.
+ * The error for a first message over the limit. The first four bytes of text or of TLS, read as a
+ * length prefix, are far too large. Any other error is returned unchanged.
  */
 export function foreignPeer(error: K4netError): K4netError {
   if (!(error instanceof TooLargeError)) return error;

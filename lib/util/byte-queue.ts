@@ -1,23 +1,23 @@
 import { type Bytes, concatBytes, noBytes, readU32 } from './bytes.js';
 
 /**
- * Shorter chunks are copied instead of kept: a view of a few bytes keeps its whole buffer, often 64
- * KiB, alive.
+ * Shorter chunks are copied. A view of a few bytes would keep its whole buffer, often 64 KiB, in
+ * memory.
  */
 const short = 4096;
 const firstSpare = 1024;
-// All empty queues share this array.
+// Frozen, because all empty queues share it.
 const none = Object.freeze<Bytes[]>([]) as Bytes[];
 
 /**
- * Received bytes until they are whole units. Its memory grows with the bytes that have come, never
- * with an announced length. Many small chunks are joined into few larger ones.
+ * Holds received bytes until they are whole units. Its memory grows with the bytes that have
+ * arrived, never with an announced length. Many small chunks are joined into few larger ones.
  */
 export class ByteQueue {
   #items: Bytes[] = none;
-  /** The buffer of the last item, if this queue allocated it. It has room behind the item. */
+  /** The buffer of the last item, if this queue allocated it. It has room after the item. */
   #spare: Bytes | undefined;
-  /** Bytes that wait. Only this class changes it. */
+  /** Bytes in the queue. Only this class changes it. */
   size = 0;
 
   /** The queue keeps the chunk until it is taken or {@link settle} has copied it. */
@@ -35,7 +35,7 @@ export class ByteQueue {
     this.size += chunk.length;
   }
 
-  /** Copies a short rest out of its chunk. To be called when all whole units are taken. */
+  /** Copies a short remainder out of its chunk. Call it when all whole units are taken. */
   settle(): void {
     const last = this.#items.at(-1);
     if (!last || this.#spare || last.length >= short) return;
@@ -51,7 +51,7 @@ export class ByteQueue {
     return readU32(concatBytes(this.#items.slice(0, 4)).subarray(0, 4), 0);
   }
 
-  /** Takes bytes in the pieces they came in. The caller has checked that there are enough. */
+  /** Takes bytes as the pieces that arrived. The caller has checked that there are enough. */
   take(length: number): Bytes[] {
     const taken: Bytes[] = [];
     let wanted = length;

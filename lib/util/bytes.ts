@@ -19,7 +19,7 @@ export function decodeUtf8(bytes: Bytes): string {
   return utf8Decoder.decode(bytes);
 }
 
-/** Text as UTF-8, cut to a limit in bytes between two characters. */
+/** Text as UTF-8, cut to a limit in bytes. Never cuts inside a character. */
 export function cutUtf8(text: string, limit: number): Bytes {
   const bytes = utf8Encoder.encode(text);
   if (bytes.length <= limit) return bytes;
@@ -103,7 +103,7 @@ export function equalBytes(a: Bytes, b: Bytes): boolean {
   return difference === 0;
 }
 
-/** The bytes of ASCII text of the library itself. */
+/** The bytes of ASCII text that the library defines. */
 export function ascii(text: string): Bytes {
   return utf8Encoder.encode(text);
 }
@@ -120,7 +120,7 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
 }
 
-/** The type of a value for messages about wrong arguments. Never contains the value itself. */
+/** The type of a value for messages about wrong arguments. Never contains the value. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';

@@ -4,9 +4,9 @@ import { debugLog } from '../platform/runtime.js';
 const print = debugLog('k4net');
 
 /**
- * Prints a line about a connection on standard error if NODE_DEBUG contains k4net; otherwise
- * undefined, so that `debug?.(...)` builds no text. It escapes text of a peer. Never pass it a
- * secret or a payload.
+ * Prints a line about a connection on standard error, with text of the peer escaped. Undefined
+ * unless NODE_DEBUG contains k4net, so that `debug?.(...)` builds no text. Never pass it a secret
+ * or a payload.
  */
 export const debug: ((line: string) => void) | undefined = print
   ? (line) => {

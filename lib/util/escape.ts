@@ -17,7 +17,7 @@ export function escapeText(text: string): string {
   });
 }
 
-/** The same in quotation marks. A quotation mark in the text is escaped. */
+/** Text of a peer as `escapeText` returns it, in quotation marks. Escapes quotation marks in it. */
 export function quoteText(text: string): string {
   return `"${escapeText(text.replace(/["\\]/g, '\\$&'))}"`;
 }

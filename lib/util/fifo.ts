@@ -1,4 +1,4 @@
-// Shared by all queues, therefore frozen.
+// Frozen, because all empty queues share it.
 const none = Object.freeze<never[]>([]) as never[];
 
 /** A first-in, first-out queue whose `shift` costs the same at any length. */

@@ -76,15 +76,15 @@ export interface OptionRule<T> {
   /** The value when the option is left out or undefined. */
   readonly fallback: T;
   /**
-   * Marks a security option, which is a TypeError if it is present but undefined: else
-   * `pin: process.env.PIN` without that variable would become trust on first use.
+   * Marks a security option. If it is present but undefined, the check throws a TypeError:
+   * otherwise `pin: process.env.PIN` without that variable would become trust on first use.
    */
   readonly security?: boolean;
   /** @throws TypeError for a value of another type, RangeError for a number out of range. */
   check(name: string, value: never): T;
 }
 
-/** Checked options: one that is undefined was left out. */
+/** Checked options. An undefined option was left out. */
 export type OrUndefined<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /**
@@ -105,8 +105,8 @@ export type OptionTable<Options, Unset extends keyof Options = never> = {
 };
 
 /**
- * Checks the options of a caller and fills in the defaults; see `ownOptions` for what it reads and
- * refuses.
+ * Checks the options of a caller and fills in the defaults. Reads and rejects properties like
+ * `ownOptions`.
  *
  * @throws TypeError also for a security option that is present but undefined.
  */
@@ -146,7 +146,7 @@ export function pickOptions<Options extends object>(
   return picked as Options;
 }
 
-/** The rule without a default: the option is undefined when it is left out. */
+/** The same rule without a default: an option that is left out is undefined. */
 export function optional<T>(rule: OptionRule<T>): OptionRule<T | undefined> {
   return { ...rule, fallback: undefined };
 }
@@ -181,7 +181,7 @@ export function millisecondsRule(fallback: number = Infinity): OptionRule<number
   };
 }
 
-/** A boolean; `T` is one of both where the overloads of a function divide them. */
+/** A boolean. `T` is `true` or `false` where the overloads of a function accept only that value. */
 export function flagRule<T extends boolean = boolean>(fallback: boolean): OptionRule<T> {
   return {
     fallback: fallback as T,
@@ -203,7 +203,7 @@ export function stringRule(): OptionRule<string | undefined> {
   };
 }
 
-/** One of a few words. The first is the default. */
+/** One of a few strings. The first is the default. */
 export function choiceRule<T extends string>(words: readonly [T, ...T[]]): OptionRule<T> {
   return {
     fallback: words[0],
@@ -243,7 +243,7 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw new TypeError(`${name} must be a function, not ${kindOf(value)}`);
 }
 
-/** A whole number within bounds. Infinity is one if the maximum is Infinity. */
+/** A whole number within bounds. Accepts Infinity if the maximum is Infinity. */
 export function integer(name: string, value: unknown, minimum: number, maximum: number): number {
   const given = checkNumber(name, value);
   const whole = Number.isInteger(given) || given === Infinity;

@@ -27,7 +27,7 @@ export type GivenAbortSignal = typeof globalThis extends { AbortSignal: { protot
 
 /** Limits of a wait. */
 export interface WaitOptions {
-  /** Milliseconds for the whole call. Default Infinity. 0: only what is possible at once. */
+  /** Milliseconds for the whole call. Default Infinity. 0 allows only what is possible at once. */
   readonly timeout?: number | undefined;
   /** Ends the wait when it aborts; the call then rejects with the signal's `reason`. */
   readonly signal?: AbortSignalLike | undefined;
@@ -69,8 +69,8 @@ export class Deferred<T> {
   }
 
   /**
-   * Rejects with an error of the connection or an abort reason: no unhandled rejection if
-   * the program does not await it.
+   * Rejects with an error of the connection or an abort reason. If the program does not await the
+   * promise, there is no unhandled rejection.
    */
   rejectHandled(reason: unknown): void {
     void markHandled(this.promise);
@@ -78,7 +78,7 @@ export class Deferred<T> {
   }
 }
 
-/** @throws TypeError for a signal without the methods of one. */
+/** @throws TypeError for a value that is not an `AbortSignal`. */
 export function checkSignal(signal: AbortSignalLike | undefined): void {
   if (signal === undefined) return;
   if (
@@ -93,7 +93,7 @@ export function checkSignal(signal: AbortSignalLike | undefined): void {
  * Shares one listener for each signal among all waits of a socket; removes it after the last wait.
  */
 export class AbortHub {
-  /** Made on demand: most sockets never get a signal. */
+  /** Created on first use: most sockets never get a signal. */
   #watched:
     Map<AbortSignalLike, { listener: () => void; cancels: Set<(reason: unknown) => void> }> | undefined;
 
@@ -131,7 +131,7 @@ export class LazySignal {
   #controller: AbortController | undefined;
   #reasonOf: (() => unknown) | undefined;
 
-  /** Has no limit on its listeners. */
+  /** The signal. It has no limit on the number of its listeners. */
   get signal(): GivenAbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -163,12 +163,12 @@ const longestTimer = 2 ** 31 - 1;
 /** A timer that was started. */
 export interface Timer {
   stop(): void;
-  /** Whether the process stays alive for the timer, where the runtime lets that be chosen. */
+  /** Sets whether the timer keeps the process alive, if the platform has a choice. */
   keepAlive(alive: boolean): void;
 }
 
 /**
- * A timer for any time. It waits in parts for a time that the platform's timer cannot hold.
+ * Starts a timer for any time. Splits a time that is too long for a platform timer into parts.
  *
  * @param keepsAlive - whether the timer keeps the process alive, if the platform has a choice.
  */
@@ -209,7 +209,7 @@ const customTimers = {
  *
  * @param cancel - removes the waiting call from its queue and rejects `promise` with the given
  * reason.
- * @param what - the sentence of the timeout error, which "within 50 ms" follows.
+ * @param what - the sentence of the timeout error, which "within 50 ms (timeout)" follows.
  */
 export function withDeadline<T>(
   promise: Promise<T>,
@@ -265,8 +265,8 @@ export function rejectHandled(reason: unknown): Promise<never> {
 }
 
 /**
- * A rejected promise for an error of the program. Its class does not matter: a payload constructor
- * can throw anything.
+ * A rejected promise for an error of the program, which may be any value: a payload constructor can
+ * throw anything.
  */
 export function rejectUnhandled(error: unknown): Promise<never> {
   const reason = error as Error;

@@ -6,8 +6,8 @@ export class WarnOnce {
   readonly #limit: number;
 
   /**
-   * @param limit - the number of keys; further ones give no warning. Needed where a peer chooses
-   * the keys.
+   * @param limit - the largest number of keys. Further keys emit no warning. Set it where a peer
+   * chooses the keys.
    */
   constructor(limit: number = Infinity) {
     this.#limit = limit;
@@ -24,8 +24,8 @@ export class WarnOnce {
   }
 
   /**
-   * Whether the key is new and within the limit; from then on it is known. For text that is costly
-   * to make.
+   * Whether the key is new and within the limit. Remembers the key. For warnings whose text is
+   * costly to make.
    */
   isNew(key: string): boolean {
     if (this.isFull || this.#warned.has(key)) return false;

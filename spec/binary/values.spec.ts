@@ -92,7 +92,7 @@ describe('a value of fixed size', () => {
     }).toThrow('a short must be a whole number from -32768 to 32767, not 40000');
     expect(() => {
       writer.writeUint24(-1);
-    }).toThrow('an uint24 must be a whole number from 0 to 16777215, not -1');
+    }).toThrow('a uint24 must be a whole number from 0 to 16777215, not -1');
     expect(() => {
       writer.writeUint64(-1n);
     }).toThrow('from 0 to 18446744073709551615, not -1');

@@ -43,7 +43,9 @@ describe('k4net demo', () => {
     expect(lines).toContain(`server: expecting the file "file-${size}", ${formatBytes(size)}`);
     for (const line of [`server: got ${seen}`, `client: sent ${seen}`, `client: got back ${seen}`])
       expect(lines.filter((each) => each === line)).toHaveLength(1);
-    expect(lines).toContain('client: all hashes are equal: what arrived on either side is what was sent');
+    expect(lines).toContain(
+      'client: all hashes are equal: both sides received exactly the bytes that were sent',
+    );
     expect(stdout).toMatch(/that took [\d.]+ s: .*\/s and .* chunks?\/s each way, both ways at once\n$/);
   });
 

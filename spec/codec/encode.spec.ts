@@ -13,7 +13,7 @@ describe('encode', () => {
       codec.uint8,
       256,
       RangeError,
-      'the value: an ubyte must be a whole number from 0 to 255',
+      'the value: a ubyte must be a whole number from 0 to 255',
     ],
     ['a fraction', codec.int32, 1.5, RangeError, 'the value: an int must be a whole number'],
     ['text for a number', codec.int32, '1', TypeError, 'the value: an int must be a number, not string'],
@@ -24,9 +24,9 @@ describe('encode', () => {
       RangeError,
       'the value: a half float must be a number from -65504',
     ],
-    ['a bigint that is too large', codec.uint64, 2n ** 64n, RangeError, 'the value: an ulonglong'],
+    ['a bigint that is too large', codec.uint64, 2n ** 64n, RangeError, 'the value: a ulonglong'],
     ['a number for a bool', codec.bool, 1, TypeError, 'the value: a bool must be a boolean, not number'],
-    ['a number for text', codec.string, 1, TypeError, 'the value: a string must be a string, not number'],
+    ['a number for text', codec.string, 1, TypeError, 'the value: text must be a string, not number'],
     ['half a surrogate pair', codec.string, 'a\ud800', RangeError, 'the value: utf-8 has no character'],
     [
       'an array for bytes',
@@ -47,7 +47,7 @@ describe('encode', () => {
       codec.nothing,
       null,
       TypeError,
-      'the value: nothing must be undefined, not null',
+      'the value: codec.nothing accepts only undefined, not null',
     ],
     [
       'text for an array',
@@ -56,7 +56,7 @@ describe('encode', () => {
       TypeError,
       'the value: an array must be an array, not string',
     ],
-    ['a hole in an array', codec.array(codec.uint8), [1, , 3], TypeError, 'the value, [1]: an ubyte'],
+    ['a hole in an array', codec.array(codec.uint8), [1, , 3], TypeError, 'the value, [1]: a ubyte'],
     [
       'too few places',
       codec.tuple([codec.uint8, codec.uint8]),
@@ -107,7 +107,7 @@ describe('encode', () => {
       person,
       { id: 1 },
       TypeError,
-      'the value, name: a string must be a string, not undefined',
+      'the value, name: text must be a string, not undefined',
     ],
     [
       'null for what may be missing',
@@ -126,7 +126,7 @@ describe('encode', () => {
         ],
       },
       RangeError,
-      'the value, items[1].id: an ubyte must be a whole number from 0 to 255, not 999',
+      'the value, items[1].id: a ubyte must be a whole number from 0 to 255, not 999',
     ],
     [
       'a case that is not there',
@@ -137,7 +137,7 @@ describe('encode', () => {
     ],
     ['no case', shape, {}, TypeError, "the 'type' of a union must be a string, not undefined"],
     ['null for a union', shape, null, TypeError, 'a union must be an object, not null'],
-    ['a wrong field of a case', shape, { type: 'circle', r: -1 }, RangeError, 'the value, r: an ubyte'],
+    ['a wrong field of a case', shape, { type: 'circle', r: -1 }, RangeError, 'the value, r: a ubyte'],
     [
       'a name that is not there',
       codec.enumeration('a', 'b'),

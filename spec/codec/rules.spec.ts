@@ -46,10 +46,26 @@ describe('decode, given invalid bytes', () => {
       /: 2 bytes are left after the value$/,
     ],
     ['anything for nothing', codec.nothing, '00', 0, '', undefined, /: 1 bytes are left after the value$/],
-    ['a bool of 2', codec.bool, '02', 0, '', MalformedError, /a bool must be 0 or 1$/],
-    ['a mark of optional that is 2', codec.optional(codec.bool), '02 00', 0, '', MalformedError, /0 or 1$/],
-    ['a mark of nullable that is 255', codec.nullable(codec.bool), 'ff 00', 0, '', MalformedError, /0 or 1$/],
-    ['an unknown case of a union', shape, '02 00', 0, '', MalformedError, /must be from 0 to 1$/],
+    ['a bool of 2', codec.bool, '02', 0, '', MalformedError, /a bool must be 0 or 1, not 2$/],
+    [
+      'a mark of optional that is 2',
+      codec.optional(codec.bool),
+      '02 00',
+      0,
+      '',
+      MalformedError,
+      /0 or 1, not 2$/,
+    ],
+    [
+      'a mark of nullable that is 255',
+      codec.nullable(codec.bool),
+      'ff 00',
+      0,
+      '',
+      MalformedError,
+      /0 or 1, not 255$/,
+    ],
+    ['an unknown case of a union', shape, '02 00', 0, '', MalformedError, /must be from 0 to 1, not 2$/],
     [
       'an unknown value of an enumeration',
       codec.enumeration('a'),
@@ -57,7 +73,7 @@ describe('decode, given invalid bytes', () => {
       0,
       '',
       MalformedError,
-      /from 0 to 0$/,
+      /from 0 to 0, not 1$/,
     ],
     [
       'text longer than the data',
@@ -142,7 +158,7 @@ describe('decode, given invalid bytes', () => {
       1,
       '[1]',
       MalformedError,
-      /0 or 1$/,
+      /0 or 1, not [27]$/,
     ],
     [
       'a value of a map',
@@ -151,7 +167,7 @@ describe('decode, given invalid bytes', () => {
       5,
       '[0]',
       MalformedError,
-      /0 or 1$/,
+      /0 or 1, not [27]$/,
     ],
     [
       'a field in an array',
@@ -170,7 +186,7 @@ describe('decode, given invalid bytes', () => {
       0,
       '["a b"][0]',
       MalformedError,
-      /0 or 1$/,
+      /0 or 1, not [27]$/,
     ],
   ];
 

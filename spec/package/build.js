@@ -41,6 +41,8 @@ function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
   // What `#files` leads to must not share a chunk with the code that imports `#files`.
   if (folder === 'trust' && !/\/(server-\w+|stores)\.ts$/.test(module) && !seams.has(module)) return 'stores';
+  // The same holds for `#duplex`, whose form for Node uses the transport contract.
+  if (module.endsWith('/transport/to-transport.ts')) return 'carriers';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }
@@ -56,14 +58,17 @@ function closureOf(module, context, found = new Set()) {
 /**
  * The chunk of a module. A page loads the session of a socket at once and its handshake later, through
  * the form of `#plan` for browsers: one chunk for both would defeat that. A page that connects needs
- * no servers, and only the form of `#net` for Node needs TCP.
+ * no servers, and only the form of `#net` for Node needs TCP. The modules that the forms of `#net` use
+ * must not share a chunk with the code that imports `#net`.
  */
 function chunkOf(module, context) {
   const layer = layerOf(module);
   const isIn = (entry) => closureOf(path.join(root, entry), context).has(module);
   if (layer === 'session') return firstOfPage.some(isIn) ? layer : 'handshake';
-  if (layer !== 'net' || firstOfPage.some(isIn)) return layer;
-  return isIn('lib/net/listen.ts') ? 'server' : 'tcp';
+  if (layer !== 'net') return layer;
+  const formOfNet = ['lib/net/node-net.ts', 'lib/net/web-net.ts'].some(isIn);
+  if (firstOfPage.some(isIn)) return formOfNet ? layer : 'connect';
+  return formOfNet ? 'tcp' : 'server';
 }
 
 /** Dependencies, modules of Node and seams such as `#platform` stay imports. */

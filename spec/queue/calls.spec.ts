@@ -66,8 +66,8 @@ describe('a call', () => {
   it('rejects when its reply is malformed', async () => {
     const { calls, call } = open();
     const waiting = call();
-    const error = new MalformedError('a failure is cut short', none);
-    calls.spoil(1, () => error);
+    const error = new MalformedError('a failure is incomplete', none);
+    calls.failMalformed(1, () => error);
     expect(await reasonOf(waiting)).toBe(error);
   });
 
@@ -80,7 +80,7 @@ describe('a call', () => {
     for (const id of [0, 3, 99, 2 ** 32 - 1]) {
       calls.answer(id, none);
       calls.fail(id, '', '');
-      calls.spoil(id, () => new MalformedError('', none));
+      calls.failMalformed(id, () => new MalformedError('', none));
     }
     expect((await one).remaining).toBe(1);
     expect(calls.pending).toBe(1);
@@ -96,7 +96,7 @@ describe('a call', () => {
     expect(ids()).toEqual([1]);
     calls.answer(2, pattern(1));
     calls.fail(2, '', '');
-    calls.spoil(2, () => new MalformedError('', none));
+    calls.failMalformed(2, () => new MalformedError('', none));
     calls.answer(1, none);
     expect(ids()).toEqual([1, 2]);
     calls.answer(2, pattern(2));

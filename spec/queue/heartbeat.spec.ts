@@ -13,17 +13,17 @@ afterEach(() => {
 
 function open(interval: number, timeout: number) {
   const started = performance.now();
-  const vitals = { received: 0, sent: 0, paused: false };
+  const counters = { received: 0, sent: 0, paused: false };
   const quiet: number[] = [];
   const dead: number[] = [];
   const since = (): number => performance.now() - started;
   const heartbeat = new Heartbeat({
     interval,
     timeout,
-    vitals: () => ({ ...vitals }),
+    counters: () => ({ ...counters }),
     onQuiet: () => {
       quiet.push(since());
-      vitals.sent += 1;
+      counters.sent += 1;
     },
     onDead: () => dead.push(since()),
   });
@@ -34,7 +34,7 @@ function open(interval: number, timeout: number) {
       vi.advanceTimersByTime(1);
     }
   };
-  return { heartbeat, vitals, quiet, dead, pass };
+  return { heartbeat, counters, quiet, dead, pass };
 }
 
 describe('a heartbeat', () => {
@@ -52,19 +52,19 @@ describe('a heartbeat', () => {
   });
 
   it('does not call onQuiet while bytes are sent', () => {
-    const { quiet, vitals, pass } = open(100, 10_000);
+    const { quiet, counters, pass } = open(100, 10_000);
     let time = 0;
     pass(2000, () => {
       time += 1;
-      if (time % 50 === 0) vitals.sent += 1;
+      if (time % 50 === 0) counters.sent += 1;
     });
     expect(quiet).toEqual([]);
   });
 
   it('counts the interval from the last byte sent', () => {
-    const { quiet, vitals, pass } = open(100, 10_000);
+    const { quiet, counters, pass } = open(100, 10_000);
     pass(90);
-    vitals.sent += 1;
+    counters.sent += 1;
     pass(90);
     expect(quiet).toEqual([]);
     pass(60);
@@ -72,9 +72,9 @@ describe('a heartbeat', () => {
   });
 
   it('calls onDead once when nothing has arrived for the timeout', () => {
-    const { dead, vitals, pass } = open(40, 120);
+    const { dead, counters, pass } = open(40, 120);
     pass(100);
-    vitals.received += 1;
+    counters.received += 1;
     pass(115);
     expect(dead).toEqual([]);
     pass(50);
@@ -86,11 +86,11 @@ describe('a heartbeat', () => {
   });
 
   it('does not call onDead while this side does not read', () => {
-    const { dead, vitals, pass } = open(1000, 120);
-    vitals.paused = true;
+    const { dead, counters, pass } = open(1000, 120);
+    counters.paused = true;
     pass(1000);
     expect(dead).toEqual([]);
-    vitals.paused = false;
+    counters.paused = false;
     pass(100);
     expect(dead).toEqual([]);
     pass(60);
@@ -98,7 +98,7 @@ describe('a heartbeat', () => {
   });
 
   it('reads pending input before it declares the peer dead', () => {
-    const { dead, vitals, pass } = open(1000, 100);
+    const { dead, counters, pass } = open(1000, 100);
     // After a long computation the timer comes first, and then the input that has piled up
     // meanwhile.
     const now = performance.now.bind(performance);
@@ -107,12 +107,12 @@ describe('a heartbeat', () => {
     vi.spyOn(performance, 'now').mockImplementation(() => now() + 5000);
     vi.spyOn(globalThis, 'setImmediate').mockImplementation((task: () => void) =>
       setImmediate(() => {
-        vitals.received += 1;
+        counters.received += 1;
         task();
       }),
     );
     pass(30);
-    expect(vitals.received).toBe(1);
+    expect(counters.received).toBe(1);
     expect(dead).toEqual([]);
   });
 

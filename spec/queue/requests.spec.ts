@@ -175,8 +175,8 @@ describe('QueueSocket: answers', () => {
 
   it.each([
     ['a string', 'just words', '', 'just words'],
-    ['nothing', undefined, '', 'it failed'],
-    ['an object', { message: 'x', code: 'X' }, '', 'it failed'],
+    ['nothing', undefined, '', 'the callback threw a value that is not an Error'],
+    ['an object', { message: 'x', code: 'X' }, '', 'the callback threw a value that is not an Error'],
     ['a code that is no word', Object.assign(new Error('m'), { code: 42 }), '', 'm'],
     ['a code that is not ASCII', Object.assign(new Error('m'), { code: 'ä' }), '', 'm'],
     ['an error of the library', new K4netError('K4NET_STATE', 'not now'), 'K4NET_STATE', 'not now'],

@@ -178,7 +178,7 @@ describe('wrong use of a typed queue', () => {
     const { right, from } = sides();
     const said = from.sendRegistered('said', { who: 'a', text: 5 as never });
     await expect(said).rejects.toThrow(
-      new TypeError("the payload of 'said', text: a string must be a string, not number"),
+      new TypeError("the payload of 'said', text: text must be a string, not number"),
     );
     const add = from.call('add', { a: 2 ** 40, b: 1 });
     await expect(add).rejects.toThrow(RangeError);
@@ -193,7 +193,7 @@ describe('wrong use of a typed queue', () => {
       // Casts to existing names. Two are needed because no name is both a message and a request.
       const wrong = name as 'ping';
       const asked = name as 'now';
-      const message = `unknown message '${name}': it is not in the messages object`;
+      const message = `unknown message '${name}': the object that 'typed' got does not contain it`;
       expect(await reason(from.sendRegistered(wrong))).toEqual(new TypeError(message));
       expect(await reason(from.call(asked))).toEqual(new TypeError(message));
       expect(() => {

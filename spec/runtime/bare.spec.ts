@@ -41,7 +41,7 @@ describe.each([
   { form: 'the form for browsers', parameters: () => ['--conditions=browser', program] },
   { form: 'a bundle for browsers', parameters: async () => [await bundled()] },
 ])('the package in a runtime without the globals of Node, $form', ({ parameters }) => {
-  it('has sockets over memory, encrypted ones and queues too, and rejects TCP with K4NET_UNSUPPORTED', async () => {
+  it('has sockets over memory, encrypted ones, queues and servers that accept too, and rejects the rest with K4NET_UNSUPPORTED', async () => {
     const { code, out, err } = await run(process.execPath, await parameters());
     expect(err).toBe('');
     expect(out.trim().split('\n')).toEqual([
@@ -49,10 +49,17 @@ describe.each([
       'encrypted pin true',
       'queue 2 of 1, 4 of 2, 6 of 2',
       'binary kanji 漢字',
-      'connect K4NET_UNSUPPORTED true',
-      'connect K4NET_UNSUPPORTED true',
-      'listen K4NET_UNSUPPORTED true',
-      'listen K4NET_UNSUPPORTED true',
+      'accepted 0',
+      'connect K4NET_UNSUPPORTED',
+      'connect K4NET_UNSUPPORTED',
+      'listen K4NET_UNSUPPORTED',
+      'listen K4NET_UNSUPPORTED',
+      'tcp://127.0.0.1:9 K4NET_UNSUPPORTED',
+      'unix:/tmp/k4net K4NET_UNSUPPORTED',
+      'listen for WebSockets K4NET_UNSUPPORTED',
+      'insecure connect K4NET_UNSUPPORTED',
+      'insecure listen K4NET_UNSUPPORTED',
+      'dialled false',
     ]);
     expect(code).toBe(0);
   });

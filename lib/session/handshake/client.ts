@@ -46,7 +46,7 @@ export class ClientHandshake extends Handshake {
   #ephemeral: EphemeralShare | undefined;
   #premaster: Bytes | undefined;
   #secrets: HandshakeSecrets | undefined;
-  /** Whether ServerFinished has verified. From then on the server gets an alert for an error. */
+  /** Whether ServerFinished is verified. From then on the server gets an alert for an error. */
   #verified = false;
   /** Set when ClientFinished is sealed, which is the client's one record of epoch 0. */
   #epochOne: EpochOne | undefined;
@@ -94,7 +94,7 @@ export class ClientHandshake extends Handshake {
     }
   }
 
-  protected async tell(error: K4netError): Promise<readonly Bytes[]> {
+  protected async alertUnits(error: K4netError): Promise<readonly Bytes[]> {
     if (this.#epochOne) return this.#epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     if (!this.#verified || alert === undefined || !this.#secrets) return [];
@@ -227,8 +227,7 @@ export class ClientHandshake extends Handshake {
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
     if (this.error) return { state: 'failed', error: this.error };
-    // From here on an alert belongs to epoch 1. In epoch 0 it would use the nonce of this record
-    // again.
+    // From here on an alert belongs to epoch 1. In epoch 0 it would reuse the nonce of this record.
     this.#epochOne = epochOne;
     await this.sendSealed(this.#sealRecord(secrets, recordType.handshake, reply));
     this.#awaits = 'nothing';
@@ -236,7 +235,7 @@ export class ClientHandshake extends Handshake {
   }
 
   /**
-   * Step 7 of "Errors" in docs/protocol.md for ServerFinished, and whether the client shows its
+   * Step 7 of "Errors" in docs/protocol.md for ServerFinished. Decides whether the client shows its
    * key.
    */
   #settle(

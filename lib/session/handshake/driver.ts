@@ -9,19 +9,19 @@ import type { Handshake, HandshakeStep } from './machine.js';
 export interface SessionPlan {
   /** Gets the keys and makes the state machine of the handshake. */
   begin(): Promise<Handshake>;
-  /** The whole handshake has succeeded: now a key may be stored. A rejection fails the session. */
+  /** Called when the handshake has succeeded: it may store a key. A rejection fails the session. */
   succeeded(session: Session): Promise<void>;
   /** Milliseconds for the handshake, from its start. */
   readonly timeout: number;
 }
 
-/** Received bytes that may wait: two units of the greatest length. */
+/** Largest number of received bytes that wait: two units of the greatest length. */
 const maxPendingBytes = 2 * 4100;
 
 /** The connection that carries a handshake. */
 export interface HandshakeCarrier {
   write(units: readonly Bytes[]): void;
-  /** The next unit may be received. */
+  /** Continues to receive: the next unit is needed. */
   resume(): void;
 }
 
@@ -42,7 +42,7 @@ export class HandshakeDriver {
 
   /**
    * Runs the handshake. Resolves with undefined if it was stopped. Rejects with the error that
-   * ended it, once the alert is written.
+   * ended it, after the alert is written.
    *
    * @param begin - gets the keys and makes the state machine.
    */
@@ -51,7 +51,7 @@ export class HandshakeDriver {
     if (this.#isStopped()) return undefined;
     this.#machine = machine;
     for (let step = await machine.start(); !this.#isStopped(); step = await this.#nextStep(machine)) {
-      // Joined: a write of two buffers costs the system more than the copy.
+      // Joined, because a write of two buffers costs more than the copy.
       this.#carrier.write(joined(machine.take()));
       if (step.state === 'done') return step.session;
       if (step.state === 'failed') throw step.error;
@@ -59,7 +59,7 @@ export class HandshakeDriver {
     return undefined;
   }
 
-  /** Received bytes. False if no more should be read. */
+  /** Takes received bytes. Returns false if no more should be read. */
   push(chunk: Bytes): boolean {
     this.#units.push(chunk);
     this.#offer();
@@ -72,18 +72,18 @@ export class HandshakeDriver {
     this.#offer();
   }
 
-  /** Received bytes behind the last unit. */
+  /** Received bytes after the last unit. */
   rest(): Bytes[] {
     return this.#units.rest();
   }
 
-  /** Sends nothing more. The caller sends the alert that {@link fail} returns. */
+  /** Stops sending. The caller sends the alert that {@link fail} returns. */
   stop(): void {
     this.#stopped = true;
     this.#awaited?.resolve(undefined);
   }
 
-  /** The alert for an error from outside the handshake, behind all units that are not sent yet. */
+  /** All unsent units, then the alert for an error from outside the handshake. */
   async fail(error: K4netError): Promise<readonly Bytes[]> {
     await this.#machine?.fail(error);
     return this.#machine?.take() ?? [];
@@ -124,7 +124,7 @@ function joined(units: readonly Bytes[]): readonly Bytes[] {
 }
 
 /**
- * Cuts received bytes into the units of a handshake. The bytes behind the last unit belong to the
+ * Splits received bytes into the units of a handshake. The bytes after the last unit belong to the
  * record layer.
  */
 export class UnitReader {
@@ -140,7 +140,7 @@ export class UnitReader {
   }
 
   /**
-   * The body of the next unit, the error of its length, or undefined if it is not whole.
+   * The body of the next unit, the error of its length, or undefined if it is incomplete.
    *
    * @param check - called once for each unit, as soon as its length is known.
    */
@@ -157,11 +157,11 @@ export class UnitReader {
       return undefined;
     }
     this.#length = undefined;
-    // A copy: the body outlives its chunk, whose buffer may be much larger.
+    // A copy, because the body is kept and the buffer of its chunk may be much larger.
     return concatBytes(this.#queue.take(4 + length)).subarray(4);
   }
 
-  /** The bytes behind the last unit. */
+  /** The bytes after the last unit. */
   rest(): Bytes[] {
     return this.#queue.drain();
   }

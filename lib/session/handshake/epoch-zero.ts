@@ -26,9 +26,9 @@ async function epochKeys(backend: Backend, secret: Bytes): Promise<[key: Bytes, 
 }
 
 /**
- * The one record that a side sends in epoch 0, with its length: "Epoch 0" in docs/protocol.md. Its
- * sequence number is 0, so its nonce is the iv. The secret is overwritten: it must never seal a
- * second record.
+ * The only record that a side sends in epoch 0, with its length field: "Epoch 0" in
+ * docs/protocol.md. Its sequence number is 0, so its nonce is the iv. Overwrites the secret, which
+ * must never seal a second record.
  */
 export async function sealEpochZero(
   backend: Backend,
@@ -68,7 +68,7 @@ export async function openEpochZero(
   body: Bytes,
 ): Promise<{ readonly type: number; readonly content: Bytes } | undefined> {
   if (body[0] !== finalHead)
-    throw new K4netError('K4NET_UNEXPECTED', 'a handshake record has an unknown head');
+    throw new K4netError('K4NET_UNEXPECTED', `a handshake record has the unknown head ${body[0] ?? 0}`);
   const header = new Uint8Array(headerLength);
   writeRecordHeader(header, 0, body.length - recordOverhead, true);
   const [key, nonce] = await epochKeys(backend, secret);
@@ -101,20 +101,20 @@ async function open(
 /** The label of RSA-OAEP for the premaster secret: "Key schedule" in docs/protocol.md. */
 export const premasterLabel = 'k4net/1 server key';
 
-/** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
+/** Queues and runs an RSA decryption. May reject with `K4NET_BUSY`. */
 export type ScheduleDecryption = <T>(job: () => Promise<T>) => Promise<T>;
 
 const runNow: ScheduleDecryption = (job) => job();
 
 /**
  * Decrypts the premaster secret of a ClientHello, with implicit rejection ("Key schedule" in
- * docs/protocol.md): if the ciphertext is invalid, a random replacement that was drawn before takes
- * its place, and the handshake fails later, in one way only. So the server is no oracle for
- * Bleichenbacher's or Manger's attack.
+ * docs/protocol.md): for an invalid ciphertext it returns a random replacement, which was drawn
+ * before, and the handshake fails later, always in the same way. Therefore the server is not an
+ * oracle for Bleichenbacher's or Manger's attack.
  *
- * The choice between the two is made with masks, in constant time. The RSA decryption itself is
- * that of OpenSSL or WebCrypto. Measured, valid and invalid ciphertexts differ by 15 to 35 µs, and
- * the classes of invalid ciphertexts that Manger's attack tells apart take equal time.
+ * Masks choose between the two secrets in constant time. OpenSSL or WebCrypto does the RSA
+ * decryption. As measured, valid and invalid ciphertexts differ by 15 to 35 µs, and the classes
+ * of invalid ciphertexts that Manger's attack has to distinguish take equal time.
  *
  * @param replacement - 32 random bytes, which are overwritten.
  */

@@ -109,8 +109,8 @@ function readAppProtocols(data: Bytes): string[] {
   return protocols;
 }
 
-// A name is any bytes on the wire. If it is not UTF-8, it equals no name of this side, and is not
-// malformed either.
+// On the wire, a name may be any bytes. A name that is not UTF-8 is valid; the NUL makes its text
+// differ from every name of this side.
 function protocolText(name: Bytes): string {
   try {
     return decodeUtf8(name);
@@ -120,7 +120,7 @@ function protocolText(name: Bytes): string {
 }
 
 /**
- * An extension block. Only tests send further extensions, which replace those with the same number.
+ * An extension block. Further extensions replace those with the same number; only tests send them.
  */
 export function encodeExtensions(
   extensions: Extensions,
@@ -143,7 +143,7 @@ export function encodeExtensions(
   return concatBytes([u16Bytes(block.length), block]);
 }
 
-/** Reads the fields of a handshake body in order. A read past the end is the error malformed. */
+/** Reads the fields of a handshake body in order. A read past the end throws `K4NET_MALFORMED`. */
 export class FieldReader {
   readonly #bytes: Bytes;
   readonly #what: string;
@@ -173,7 +173,10 @@ export class FieldReader {
 
   take(length: number): Bytes {
     if (length > this.left) {
-      throw new K4netError('K4NET_MALFORMED', `${this.#what} is too short`);
+      throw new K4netError(
+        'K4NET_MALFORMED',
+        `${this.#what} is too short: a field needs ${length} bytes, but ${this.left} are left`,
+      );
     }
     const taken = this.#bytes.subarray(this.#offset, this.#offset + length);
     this.#offset += length;

@@ -7,7 +7,8 @@ import { handshakeLimit, handshakeUnitLimit, minimumRecord } from '../record/for
 import type { Session } from '../session.js';
 
 /**
- * The result of a step of a handshake. After each step, send the units of {@link Handshake.take}.
+ * The result of a step of a handshake. After each step, the driver sends the units of
+ * {@link Handshake.take}.
  */
 export type HandshakeStep =
   | { readonly state: 'continue' }
@@ -16,15 +17,15 @@ export type HandshakeStep =
 
 /**
  * The common part of the client's and the server's side of a handshake: a state machine without
- * sockets and timers. Its driver passes received units one at a time and sends what the steps
- * produce. No method rejects.
+ * sockets and timers. Its driver passes received units one at a time and sends the units that the
+ * steps make. No method rejects.
  */
 export abstract class Handshake {
   #units = 0;
   #bytes = 0;
   #error: K4netError | undefined;
   #failing: Promise<HandshakeStep> | undefined;
-  readonly #made: Bytes[] = [];
+  readonly #unsent: Bytes[] = [];
   /** A record that has its sequence number and is not sealed yet. */
   #sealing: Promise<void> | undefined;
 
@@ -37,15 +38,15 @@ export abstract class Handshake {
   protected abstract readonly awaitsRecord: boolean;
   protected abstract begin(): Promise<HandshakeStep>;
   protected abstract handle(body: Bytes): Promise<HandshakeStep>;
-  /** The alert for an error: "Errors" in docs/protocol.md says when there is one. */
-  protected abstract tell(error: K4netError): Promise<readonly Bytes[]>;
+  /** The alert for an error, if there is one: "Errors" in docs/protocol.md. */
+  protected abstract alertUnits(error: K4netError): Promise<readonly Bytes[]>;
 
   /**
-   * The units to be sent, with their lengths, in order. An error may come at any moment. Its alert
-   * follows every record that has a sequence number.
+   * The units to be sent, with their length fields, in order. An error may happen at any time. Its
+   * alert follows every record that has a sequence number.
    */
   take(): Bytes[] {
-    return this.#made.splice(0);
+    return this.#unsent.splice(0);
   }
 
   /** The first step, before anything is received. */
@@ -56,7 +57,7 @@ export abstract class Handshake {
   /**
    * Checks the length of the next unit: step 1 of "Errors" in docs/protocol.md.
    *
-   * @returns the error to pass to {@link fail}, if the length is refused.
+   * @returns the error to pass to {@link fail}, if the length is invalid.
    */
   checkLength(length: number): K4netError | undefined {
     this.#units += 1;
@@ -69,12 +70,15 @@ export abstract class Handshake {
     if (this.#bytes > handshakeLimit)
       return new TooLargeError(this.#bytes, handshakeLimit, 'a handshake', 'the limit');
     if (this.awaitsRecord && length < minimumRecord) {
-      return new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
+      return new K4netError(
+        'K4NET_MALFORMED',
+        `a record of ${length} bytes is too short: the minimum is ${minimumRecord}`,
+      );
     }
     return undefined;
   }
 
-  /** Takes the body of the next unit and keeps it. One call at a time. */
+  /** Handles the body of the next unit, and keeps the body. One call at a time. */
   receive(body: Bytes): Promise<HandshakeStep> {
     return this.#run(() => this.handle(body));
   }
@@ -96,16 +100,16 @@ export abstract class Handshake {
 
   /** Adds units to be sent, unless the handshake has failed. */
   protected send(...units: readonly Bytes[]): void {
-    if (!this.#error) this.#made.push(...units);
+    if (!this.#error) this.#unsent.push(...units);
   }
 
   /**
-   * Adds records that have their sequence numbers. They are sent even if the handshake fails
-   * meanwhile.
+   * Adds records that have their sequence numbers. They are sent even if the handshake fails before
+   * they are sealed.
    */
   protected async sendSealed(records: Bytes[] | Promise<Bytes[]>): Promise<void> {
     const sealing = async (): Promise<void> => {
-      this.#made.push(...(await records));
+      this.#unsent.push(...(await records));
     };
     this.#sealing = sealing();
     await this.#sealing;
@@ -114,9 +118,9 @@ export abstract class Handshake {
   async #fail(error: K4netError): Promise<HandshakeStep> {
     this.#error = error;
     try {
-      const told = await this.tell(error);
+      const alert = await this.alertUnits(error);
       await this.#sealing;
-      this.#made.push(...told);
+      this.#unsent.push(...alert);
     } catch {
       // The handshake fails without an alert if the alert cannot be sealed.
     }
@@ -127,7 +131,7 @@ export abstract class Handshake {
     if (this.#failing) return this.#failing;
     try {
       const step = await task();
-      // The handshake may have failed meanwhile.
+      // The handshake may have failed during the step.
       return await (this.#ended() ?? step);
     } catch (error) {
       return this.fail(toK4netError(error, 'K4NET_INTERNAL', 'the handshake failed'));

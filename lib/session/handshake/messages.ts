@@ -3,7 +3,7 @@ import { K4netError } from '../../errors.js';
 import { FieldReader, type RawExtension, scanExtensions } from './extensions.js';
 import { headerLength, messageType, protocolImage, unitHeader } from './unit-header.js';
 
-/** The one cipher suite of this version. */
+/** The only cipher suite of this version. */
 export const suiteId = 0x0001;
 
 /** The signature algorithms of ClientFinished. */
@@ -18,14 +18,17 @@ const legacyKey = 'session_k';
  * Checks the header of a handshake body and returns its type: step 3 of "Errors" in
  * docs/protocol.md.
  *
- * @param allowed - the types that may come now.
- * @param first - whether it is the first unit that a server receives: only there can a client of
- * the Python library be recognized.
+ * @param allowed - the types that are allowed now.
+ * @param first - whether it is the first unit that a server receives: only that unit can identify a
+ * client of the Python library.
  */
 export function checkHeader(body: Bytes, allowed: readonly number[], first: boolean = false): number {
   if (body[0] !== 0x4b || body[1] !== 0x34 || body[2] !== 0x4e) throw foreign(body, first);
   if (body.length < headerLength)
-    throw new K4netError('K4NET_MALFORMED', `a handshake message of ${body.length} bytes is too short`);
+    throw new K4netError(
+      'K4NET_MALFORMED',
+      `a handshake message of ${body.length} bytes is too short: its header has ${headerLength}`,
+    );
   if (body[3] !== protocolImage) {
     throw new K4netError('K4NET_UNSUPPORTED', `the peer speaks another version of k4net (${body[3] ?? 0})`);
   }
@@ -34,7 +37,10 @@ export function checkHeader(body: Bytes, allowed: readonly number[], first: bool
     throw new K4netError('K4NET_UNEXPECTED', `a handshake message of type ${type} is out of place`);
   }
   if (body[5] !== 0)
-    throw new K4netError('K4NET_MALFORMED', 'the reserved byte of a handshake message is set');
+    throw new K4netError(
+      'K4NET_MALFORMED',
+      `the reserved byte of a handshake message must be 0, not ${body[5] ?? 0}`,
+    );
   return type;
 }
 
@@ -156,7 +162,7 @@ export interface ServerFinished extends Finished {
   readonly extensions: readonly RawExtension[];
 }
 
-/** ServerFinished up to, not with, `verify`. */
+/** The part of ServerFinished before `verify`. */
 export function encodeServerFinished(flags: number, extensions: Bytes): Bytes {
   return concatBytes([unitHeader(messageType.serverFinished), new Uint8Array([flags]), extensions]);
 }
@@ -180,7 +186,7 @@ export interface ClientFinished extends Finished {
   readonly signed: Bytes;
 }
 
-/** ClientFinished up to, not with, the length field of the signature. */
+/** The part of ClientFinished before the length field of the signature. */
 export function encodeClientFinished(algorithm: number, spki: Bytes, extensions: Bytes): Bytes {
   return concatBytes([
     unitHeader(messageType.clientFinished),

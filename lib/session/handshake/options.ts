@@ -10,19 +10,20 @@ import type { ScheduleDecryption } from './epoch-zero.js';
 /** Options of both sides. */
 export interface SessionOptions {
   /**
-   * The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB, and
-   * no extension.
+   * The longest record plaintext that this side accepts, 2^14 to 2^20 bytes. Default: 64 KiB; this
+   * side then sends no `record_limit` extension.
    */
   readonly recordLimit?: number | undefined;
   /**
-   * Application protocols by name. A server takes the first of its own list that the client offers.
+   * Names of application protocols. A server chooses the first of its own list that the client
+   * offers.
    */
   readonly appProtocols?: readonly string[] | undefined;
   readonly padding?: PaddingPolicy | undefined;
   readonly cipher?: CipherChoice | undefined;
 }
 
-/** @throws TypeError or RangeError for options that have no form on the wire. */
+/** @throws TypeError or RangeError for options that cannot be encoded on the wire. */
 export function checkSessionOptions({ recordLimit, appProtocols, padding, cipher }: SessionOptions): void {
   chooseBackend(cipher);
   const { minimum, maximum } = recordLimitBounds;
@@ -59,7 +60,7 @@ function checkAppProtocols(names: unknown): void {
     );
 }
 
-/** @throws TypeError for a server name that has no form on the wire. */
+/** @throws TypeError for a server name that cannot be encoded on the wire. */
 export function checkServerName(name: unknown): void {
   if (name === undefined) return;
   if (typeof name !== 'string') throw new TypeError(`serverName must be a string, not ${kindOf(name)}`);
@@ -70,18 +71,18 @@ export function checkServerName(name: unknown): void {
 
 /** Options of a client. */
 export interface ClientHandshakeOptions extends SessionOptions {
-  /** The server's key. With it the handshake takes one round trip less. */
+  /** The server's key. It saves the handshake one round trip. */
   readonly serverKey?: PublicKey | undefined;
   /** The server's key must have one of these fingerprints. */
   readonly pin?: string | readonly string[] | undefined;
   /**
-   * The client's own key. The client shows it only to a server that asks for a client key and
-   * whose key `serverKey` or `pin` names.
+   * The client's own key. The client shows it only to a server that requests a client key and whose
+   * own key is known by `serverKey` or `pin`.
    */
   readonly identity?: KeyPair | undefined;
-  /** Shows it to any other server, too. */
+  /** Also shows that key to a server that was not known before. Default false. */
   readonly identifyToUnknownServer?: boolean | undefined;
-  /** The server that the client means, 1 to 255 printable ASCII characters. Sent in the clear. */
+  /** The name of the server, 1 to 255 printable ASCII characters. Sent in the clear. */
   readonly serverName?: string | undefined;
 }
 
@@ -90,13 +91,14 @@ export function checkClientOptions(options: ClientHandshakeOptions): void {
   checkSessionOptions(options);
   checkServerName(options.serverName);
   const { serverKey, identity, pin } = options;
-  // An empty list would pin nothing.
-  if (pin?.length === 0) throw new TypeError('pin must be a fingerprint or a list of some, not empty');
+  // An empty list would accept every key.
+  if (pin?.length === 0)
+    throw new TypeError('pin must be a fingerprint or a list of fingerprints, but it is empty');
   if (serverKey && serverKey.type !== 'rsa') throw new TypeError('the key of a server must be an RSA key');
   if (identity && !identity.canSign) throw new TypeError('the key of a client must be able to sign');
 }
 
-/** The facts about a client when its key is accepted or refused. */
+/** The facts by which a client's key is accepted or refused. */
 export interface ClientClaim {
   readonly clientKey: PublicKey;
   readonly serverKey: PublicKey;
@@ -105,9 +107,9 @@ export interface ClientClaim {
 }
 
 /**
- * Chooses a server's key by the server name. The key id is SHA-256 of the key that a ClientHello
- * was made for; a KeyRequest has none. Without a key the handshake fails with
- * `K4NET_UNKNOWN_SERVER_KEY`.
+ * Chooses a server's key by the server name. The key id is the SHA-256 of the key that a
+ * ClientHello was made for; a KeyRequest has none. If the result is undefined, the handshake fails
+ * with `K4NET_UNKNOWN_SERVER_KEY`.
  */
 export type ServerKeyChoice = (
   serverName: string | undefined,
@@ -123,7 +125,7 @@ export interface ServerHandshakeOptions extends SessionOptions {
    * Accepts or refuses a client's key, once its signature has verified. Default: accepts every key.
    */
   readonly authorize?: ((claim: ClientClaim) => boolean | Promise<boolean>) | undefined;
-  /** Runs an RSA decryption in its turn. May reject with `K4NET_BUSY`. */
+  /** Queues and runs an RSA decryption. May reject with `K4NET_BUSY`. */
   readonly scheduleDecryption?: ScheduleDecryption | undefined;
   /** Called when the first unit of the client is complete. */
   readonly onHello?: (() => void) | undefined;

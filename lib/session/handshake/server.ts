@@ -103,7 +103,7 @@ export class ServerHandshake extends Handshake {
     }
   }
 
-  protected async tell(error: K4netError): Promise<readonly Bytes[]> {
+  protected async alertUnits(error: K4netError): Promise<readonly Bytes[]> {
     if (this.#progress) return this.#progress.epochOne.sealer.fail(error);
     const alert = alertFor(error.code);
     return alert === undefined ? [] : [unit(encodeClearAlert(alert, this.#alertText ?? alertName(alert)))];
@@ -181,7 +181,7 @@ export class ServerHandshake extends Handshake {
     return { state: 'continue' };
   }
 
-  /** The alert shows both lists to the client, to tell which side has to change. */
+  /** The alert contains both lists, so that the client's error shows which side has to change. */
   #chooseProtocol({ appProtocols: offered }: Extensions): string | undefined {
     const { appProtocols: own } = this.#options;
     if (!offered || !own?.length) return undefined;
@@ -236,8 +236,8 @@ export class ServerHandshake extends Handshake {
       receiveLimit: limitOf(this.#options.recordLimit),
     };
     const session = await Session.create(facts, epochOne, await this.#transcript.hash());
-    // The handshake may have failed meanwhile. Then the sealer has sealed an alert, and nothing may
-    // follow it.
+    // If the handshake has failed before this point, the sealer has sealed an alert, and nothing
+    // may follow it.
     if (this.error) return { state: 'failed', error: this.error };
     this.#awaits = 'nothing';
     if (clientKey) await this.sendSealed(epochOne.sealer.confirm());
@@ -280,7 +280,7 @@ export class ServerHandshake extends Handshake {
     }
     const claim = { clientKey, serverKey: key.publicKey, serverName: this.#serverName, appProtocol };
     const { authorize } = this.#options;
-    // Only `true` accepts: neither undefined nor an object that a hook returns by mistake.
+    // Only `true` accepts. A hook may return undefined or an object by mistake.
     const accepted: unknown = authorize ? await decide(() => authorize(claim)) : true;
     if (accepted !== true) {
       throw new K4netError(
@@ -314,6 +314,6 @@ function checkSuites(suites: readonly number[]): void {
     throw new K4netError('K4NET_MALFORMED', `a client offers 1 to ${maxSuites} suites, not ${suites.length}`);
   }
   if (!suites.includes(suiteId)) {
-    throw new K4netError('K4NET_UNSUPPORTED', 'the client offers no suite that this server knows');
+    throw new K4netError('K4NET_UNSUPPORTED', `the client offers suite ${suites.join(', ')}, not ${suiteId}`);
   }
 }

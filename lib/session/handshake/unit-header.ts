@@ -12,7 +12,7 @@ export const messageType = {
   alert: 15,
 } as const;
 
-/** The version of the protocol, as the header has it. */
+/** The version of the protocol in the header. */
 export const protocolImage = 1;
 /** Bytes of the header. */
 export const headerLength = 6;

@@ -19,7 +19,7 @@ export const alertNumber = {
   application: 14,
 } as const;
 
-/** Alerts after which no retry helps: the same offer gets the same alert. */
+/** Alerts after which a retry is useless: the same offer gets the same alert. */
 const permanent: readonly number[] = [
   alertNumber.unsupported,
   alertNumber.unknownServerKey,

@@ -49,8 +49,9 @@ const withoutAlert: readonly K4netErrorCode[] = [
 ];
 
 /**
- * The alert for an error; undefined if the protocol has none. An impostor learns nothing about the
- * client's keys, and no alert answers an alert or an end of the peer.
+ * The alert for an error; undefined if the protocol has none. A server that fails authentication
+ * gets no alert, so that it learns nothing about the client's keys. An alert or an end of the peer
+ * gets no alert either.
  */
 export function alertFor(code: K4netErrorCode): number | undefined {
   return withoutAlert.includes(code) ? undefined : (alertOfCode[code] ?? alertNumber.internal);
@@ -78,7 +79,7 @@ export function decodeAlert(content: Bytes): PeerAlert {
   if (content[1] !== 0 || length > maxText || content.length !== 8 + length) {
     throw new K4netError('K4NET_MALFORMED', 'an alert has a wrong length or a reserved byte that is not 0');
   }
-  // The decoder leaves out a byte order mark.
+  // TextDecoder removes a byte order mark.
   const text = new TextDecoder('utf-8').decode(content.subarray(8));
   return { alert: content[0] ?? 0, app: readU32(content, 2), text, authenticated: true };
 }

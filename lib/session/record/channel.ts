@@ -8,7 +8,7 @@ import type { RecordEvent } from './parser.js';
 import type { AsyncRecordReader, RecordReader } from './reader.js';
 import type { RecordSealer } from './sealer.js';
 
-/** Received bytes, beside one record, that may wait for an asynchronous cipher. */
+/** Received bytes, in addition to one record, that may wait for an asynchronous cipher. */
 const maxPendingBytes = 256 * 1024;
 
 /** The events of a channel. */
@@ -28,9 +28,9 @@ export interface ChannelSession {
 }
 
 /**
- * Both directions of a session over a transport. Received bytes go to the record reader, and what
- * the reader returns goes to the flow gate. Writes go to the sealer, and its records to the
- * transport. Backpressure of either side stops the other.
+ * Both directions of a session over a transport. Received bytes go to the record reader, and its
+ * events go to the flow gate. Writes go to the sealer, and its records go to the transport.
+ * Backpressure above this channel stops the transport below it, and the reverse.
  */
 export class RecordChannel {
   readonly #inner: Transport;
@@ -39,16 +39,16 @@ export class RecordChannel {
   readonly #gate: FlowGate;
   readonly #owner: ChannelOwner;
   readonly #maxPending: number;
-  /** Between `begin` and `stop`. */
+  /** Whether writes may pass: true between `begin` and `stop`. */
   #flows = false;
   #stopped = false;
   #gone = false;
   #streamEnded = false;
-  /** Settles when an asynchronous cipher has opened all that was received. */
+  /** Settles when an asynchronous cipher has opened all received records. */
   #reading: Promise<void> | undefined;
-  /** Bytes or the end came while it was reading. */
+  /** Whether bytes or the end arrived during `#reading`. */
   #readAgain = false;
-  /** The last write that an asynchronous cipher seals, and how many there are. */
+  /** The last write that an asynchronous cipher seals, and the number of such writes. */
   #sealed: Promise<void> | undefined;
   #sealing = 0;
   /** A write returned false, because of this channel or of the transport below. */
@@ -72,19 +72,19 @@ export class RecordChannel {
     return this.#peerEnded;
   }
 
-  /** Whether both directions have ended in good order. */
+  /** Whether both directions have ended cleanly. */
   get over(): boolean {
     return this.#peerEnded && this.#endWritten;
   }
 
-  /** Whether the server has yet to accept the client's key. */
+  /** Whether the server still has to accept the client's key. */
   get awaitingConfirm(): boolean {
     return this.#reader.awaitingConfirm;
   }
 
   /**
-   * Resolves when the server accepted the client's key, if it has to, or when the channel is
-   * stopped.
+   * Resolves when the server has accepted the client's key, or at once if no key is to be accepted.
+   * Also resolves when the channel is stopped.
    */
   async confirmed(): Promise<void> {
     if (!this.awaitingConfirm || this.#stopped) return;
@@ -93,9 +93,9 @@ export class RecordChannel {
   }
 
   get #wantsMore(): boolean {
-    // A confirm may come in several chunks, and the gate is closed until it has come.
+    // A confirm may arrive in several chunks, and the gate is closed until it is complete.
     const flowing = this.#gate.flowing || this.awaitingConfirm;
-    // A synchronous reader leaves less than one record.
+    // A synchronous reader leaves less than one record unread.
     return flowing && (this.#reader.sync || this.#reader.pending < this.#maxPending);
   }
 
@@ -116,14 +116,14 @@ export class RecordChannel {
     if (!this.#gone && this.#wantsMore) this.#inner.resume();
   }
 
-  /** The transport is gone. Calls back when all that was received before is opened. */
+  /** The transport has closed. Calls `then` when all records received before are opened. */
   close(then: () => void): void {
     this.#gone = true;
     if (this.#reading) void this.#reading.then(then);
     else then();
   }
 
-  /** Reads nothing more and reports nothing more. Only an alert may still be sealed. */
+  /** Stops reading and reporting. Only an alert may still be sealed. */
   stop(): void {
     this.#flows = false;
     this.#stopped = true;
@@ -145,7 +145,7 @@ export class RecordChannel {
     this.#send(this.#sealer.rekey());
   }
 
-  /** Ends this direction in good order. */
+  /** Ends this direction cleanly. */
   end(): void {
     this.#send(this.#sealer.close(), () => {
       this.#endWritten = true;
@@ -163,7 +163,7 @@ export class RecordChannel {
     return this.#sealer.fail(error);
   }
 
-  /** A write that came before this channel returned false. */
+  /** A write before this channel existed has returned false. */
   needDrain(): void {
     this.#needDrain = true;
   }
@@ -203,7 +203,7 @@ export class RecordChannel {
       while (this.#readAgain) {
         this.#readAgain = false;
         for (let event = await reader.read(); event !== undefined; event = await reader.read()) {
-          // It may have been stopped between the result of the reader and this microtask.
+          // The channel may have been stopped between the result of the reader and this microtask.
           if (this.#stopped) return;
           this.#deliver(event);
           this.resume();
@@ -230,15 +230,14 @@ export class RecordChannel {
   }
 
   /**
-   * With an asynchronous cipher, two writes may be sealed at a time: more of them would make
-   * records small.
+   * With an asynchronous cipher, at most two writes are sealed at a time: more would make small
+   * records.
    */
   #send(sealed: Bytes[] | Promise<Bytes[]>, done?: () => void): boolean {
     if (Array.isArray(sealed)) {
       this.#innerFull = !this.#writeInner(sealed, done);
       this.#needDrain = this.#innerFull;
-      // The record is on its way, so the time until the peer answers is free: create the next
-      // ciphers.
+      // Create the next ciphers now, while the process may wait for the peer.
       this.#sealer.prepare();
       if (this.#reader.sync) this.#reader.prepare();
       return !this.#innerFull;
@@ -271,7 +270,7 @@ export class RecordChannel {
   }
 }
 
-/** Whether it has a buffer of its own that is large enough to be freed early. */
+/** Whether the bytes have a buffer of their own that is large enough to be freed early. */
 function isLarge({ buffer, length }: Bytes): boolean {
   return length >= minFreedBytes && length === buffer.byteLength;
 }

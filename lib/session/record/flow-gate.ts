@@ -5,16 +5,16 @@ import { nextTurn } from '../../platform/runtime.js';
 import type { Sink } from '../../transport/transport.js';
 
 /**
- * Delivers stream content to a sink, with backpressure: one record may hold more than the sink
- * takes before its `data` returns false. The rest waits here, and the end and the close wait behind
- * it.
+ * Delivers stream content to a sink, with backpressure: one record may contain more than the sink
+ * takes before its `data` returns false. The rest waits here, and the end and the close wait until
+ * it is delivered.
  */
 export class FlowGate {
   readonly #queue = new Fifo<Bytes>();
   #sink: Sink | undefined;
-  /** The sink is not attached yet, or its `data` returned false. */
+  /** Whether no sink is attached yet or its `data` returned false. */
   #paused = true;
-  /** Before the handshake has succeeded, nothing is delivered. */
+  /** True until the handshake has succeeded: nothing is delivered before. */
   #held = true;
   #end: 'open' | 'due' | 'delivered' = 'open';
   #close: 'open' | 'due' | 'delivered' = 'open';
@@ -25,7 +25,7 @@ export class FlowGate {
     return !this.#held && !this.#paused && this.#queue.length === 0;
   }
 
-  /** Delivers to this sink from a later turn on. The surplus of the previous sink comes first. */
+  /** Delivers to this sink from a later turn on, first the surplus of the previous sink. */
   attach(sink: Sink, surplus: Bytes | undefined, started: () => void): void {
     this.#sink = sink;
     this.#paused = true;
@@ -67,7 +67,7 @@ export class FlowGate {
     this.#flow();
   }
 
-  /** Both directions ended in good order. The close is delivered after all content. */
+  /** Both directions ended cleanly. The close is delivered after all content. */
   close(): void {
     if (this.#close !== 'open') return;
     this.#close = 'due';
@@ -76,8 +76,8 @@ export class FlowGate {
 
   /**
    * Delivers a failure at once, even to a sink that applies backpressure: a waiting sender must not
-   * depend on a reader. Content that was opened before is delivered first. It is at most the
-   * records that the last chunk completed.
+   * depend on a reader. Content that was opened before is delivered first. Its size is bounded: it
+   * is at most the records that the last chunk completed.
    */
   fail(cause: K4netError): void {
     if (this.#close === 'delivered') return;
@@ -109,7 +109,7 @@ export class FlowGate {
     });
   }
 
-  /** Tells the sink that there is room for writes. */
+  /** Reports to the sink that there is room for writes. */
   drain(): void {
     if (this.#close !== 'delivered') this.#sink?.drain();
   }

@@ -15,7 +15,7 @@ export const headerLength = 5;
 export const plaintextHead = 4;
 export const tagLength = 16;
 export const ivLength = 12;
-/** The length field counts these bytes beside the plaintext: the head and the tag. */
+/** Bytes that the length field counts in addition to the plaintext: the head and the tag. */
 export const recordOverhead: number = 1 + tagLength;
 export const minimumRecord: number = plaintextHead + recordOverhead;
 
@@ -46,18 +46,18 @@ export interface PlannedRecord {
  * Seals planned records in the order of the calls, with a synchronous or an asynchronous cipher.
  */
 export interface RecordWriter {
-  /** The contents belong to the caller again as soon as the call returns. */
+  /** The caller may reuse the contents as soon as the call returns. */
   write(records: readonly PlannedRecord[]): Bytes[] | Promise<Bytes[]>;
-  /** Creates the next cipher while nothing else waits for the processor, if that can be done. */
+  /** Creates the next cipher ahead of time, if the cipher is synchronous. */
   prepare(): void;
-  /** No record follows: releases what was prepared. */
+  /** Releases the prepared cipher: no record follows. */
   stop(): void;
 }
 
 /** Writes the nonce of a record: iv XOR (4 zero bytes, u64 seq), "Records" in docs/protocol.md. */
 export function writeNonce(target: Bytes, iv: Bytes, ivStart: number, seq: number): void {
   for (let index = 0; index < ivLength; index += 1) target[index] = iv[ivStart + index] ?? 0;
-  // Not bit operations alone: a sequence number may have 53 bits.
+  // A division instead of a shift: a sequence number may have 53 bits.
   let rest = seq;
   for (let index = 4; rest > 0; index += 1) {
     target[index] = (target[index] ?? 0) ^ (rest & 0xff);
@@ -72,8 +72,8 @@ export function writeRecordHeader(target: Bytes, offset: number, plaintext: numb
 }
 
 /**
- * Writes a plaintext: its head, its content and its padding of zeros. The target may hold other
- * bytes before.
+ * Writes a plaintext: its head, its content and its padding of zeros. Overwrites every byte of the
+ * target.
  */
 export function writePlaintext(
   target: Bytes,

@@ -6,31 +6,31 @@ import { type CipherHolder, acquirePlace, releasePlace } from './prepared-cipher
 
 const secretLength = 32;
 /**
- * Records under a key before the next cipher is prepared: a connection of a few messages has no use
- * for it.
+ * Records under a key before the next cipher is prepared: a connection with few messages would not
+ * use it.
  */
 const recordsBeforePreparing = 2;
 
-/** One for all connections: creating a cipher copies the nonce. */
+/** One buffer for all connections: the creation of a cipher copies the nonce. */
 const nonce = new Uint8Array(ivLength);
 
-/** Creates what seals or opens one record. */
+/** Creates the cipher or decipher of one record. */
 export type CreateCipher<C> = (backend: SyncBackend, key: Bytes, nonce: Bytes) => C;
 
 /**
  * The traffic key of one direction for one epoch: "Key schedule" and "Rekeying" in
  * docs/protocol.md. `next` makes the key of the next epoch and overwrites this one.
  *
- * Half the time of sealing or opening a short record goes into creating its cipher. {@link prepare}
- * does that ahead. A prepared cipher belongs to this key and to one sequence number. It serves the
- * record with that number or none, so a nonce is never used for two records; it is dropped with the
- * key.
+ * Half the time of sealing or opening a short record is the creation of its cipher. {@link prepare}
+ * creates it ahead of time. A prepared cipher belongs to this key and to one sequence number. Only
+ * the record with that number can use it, so a nonce is never used for two records. It is dropped
+ * with the key.
  */
 export class SyncEpoch<C> implements CipherHolder {
   readonly #backend: SyncBackend;
   readonly #create: CreateCipher<C>;
   readonly #key: Bytes;
-  /** The secret, and the iv behind it: two arrays would take more memory in every connection. */
+  /** The secret, then the iv: two arrays would take more memory in every connection. */
   readonly #secretAndIv: Bytes = new Uint8Array(secretLength + ivLength);
   /** The sequence number after the last one that was used. */
   #nextSeq = 0;
@@ -45,14 +45,14 @@ export class SyncEpoch<C> implements CipherHolder {
     this.#create = create;
     const [key, iv] = expandAllSync(backend, secret, [{ label: 'key' }, { label: 'iv', length: ivLength }]);
     this.#key = key;
-    // A copy: native code has read the secret, and so moved it out of the heap, which takes more
-    // memory.
+    // A copy in the JavaScript heap: native code that read the secret has moved it out of the heap,
+    // where it takes more memory.
     this.#secretAndIv.set(secret);
     this.#secretAndIv.set(iv, secretLength);
     secret.fill(0);
   }
 
-  /** The cipher for the record with this sequence number. To seal, ask for each number once. */
+  /** The cipher for the record with this sequence number. To seal, use each number only once. */
   cipherFor(seq: number): C {
     const prepared = this.#prepared;
     this.#prepared = undefined;
@@ -96,8 +96,8 @@ export interface AsyncKeys {
 }
 
 /**
- * The same with an asynchronous backend: records get their sequence numbers before their key
- * exists.
+ * The traffic key of one direction for one epoch, with an asynchronous backend. Records get their
+ * sequence numbers before their key exists.
  */
 export class AsyncEpoch {
   readonly keys: Promise<AsyncKeys>;

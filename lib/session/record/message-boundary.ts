@@ -1,17 +1,17 @@
 import { type Bytes, readU32 } from '../../util/bytes.js';
 
 /**
- * Follows the framing `u32 length, message` of the stream, to know whether it stands between two
- * messages: only there may alert 0 come ("Closing" in docs/protocol.md).
+ * Tracks the framing `u32 length, message` of the stream, to know whether the stream is between two
+ * messages: alert 0 is allowed only there ("Closing" in docs/protocol.md).
  *
- * The socket above parses the same length prefixes, but it may be behind: while it applies
- * backpressure, content waits in the flow gate. The peer gets its alert for a wrong end at once, so
- * the session follows the lengths itself. It reads one length a message and skips the body.
+ * The socket above parses the same length prefixes, but later: while it applies backpressure,
+ * content waits in the flow gate. The peer gets its alert for a wrong end at once, so the session
+ * tracks the lengths too. It reads one length for each message and skips the body.
  */
 export class MessageBoundary {
-  /** Bytes of the current message that are still to come. */
+  /** Bytes of the current message that have not arrived. */
   #body = 0;
-  /** Bytes of the current length prefix that have come, and their value. */
+  /** Bytes of the current length prefix that have arrived, and their value. */
   #prefix = 0;
   #length = 0;
 
@@ -21,8 +21,8 @@ export class MessageBoundary {
 
   track(bytes: Bytes): void {
     const { length } = bytes;
-    // Local variables: this loop runs once a message, and a record may hold thousands of small
-    // messages.
+    // Local variables are faster: this loop runs once for each message, and a record may contain
+    // thousands of small messages.
     let offset = Math.min(this.#body, length);
     let body = this.#body - offset;
     while (offset < length) {
@@ -41,8 +41,8 @@ export class MessageBoundary {
   }
 
   /**
-   * One byte of a length prefix that is split between chunks. Returns the length once it is whole,
-   * else 0.
+   * Adds one byte of a length prefix that is split between chunks. Returns the length once it is
+   * complete, otherwise 0.
    */
   #addPrefixByte(byte: number): number {
     this.#length += byte * 2 ** (8 * this.#prefix);

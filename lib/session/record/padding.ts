@@ -1,7 +1,7 @@
-/** How records are padded, to hide the lengths of messages: "Padding" in docs/protocol.md. */
+/** The padding of records, which hides the lengths of messages: "Padding" in docs/protocol.md. */
 export type PaddingPolicy = 'none' | 'padme' | `block:${number}`;
 
-/** The padding of a plaintext of a given length that may grow up to a limit. */
+/** Returns the bytes of padding for a plaintext of a given length that may grow up to a limit. */
 export type Padding = (plaintext: number, limit: number) => number;
 
 /** The policy `none`. */

@@ -16,9 +16,9 @@ import {
 import { MessageBoundary } from './message-boundary.js';
 
 /**
- * One thing that the peer's records say: stream content, authenticated and in the order it was
- * sent, in a buffer of its own; the server accepted the client's key; or the peer ended its
- * direction in good order.
+ * An event of the peer's records. Bytes: stream content, authenticated and in order, in a buffer of
+ * its own. `confirmed`: the server accepted the client's key. `closed`: the peer ended its
+ * direction cleanly.
  */
 export type RecordEvent = Bytes | 'confirmed' | 'closed';
 
@@ -28,7 +28,7 @@ export interface ReaderOptions {
   readonly limit?: number;
   /** Whether the first record must be a confirm. */
   readonly awaitConfirm?: boolean;
-  /** Rekeys of the peer that are accepted within ten seconds. Default: 100. */
+  /** Largest number of rekeys of the peer within ten seconds. Default: 100. */
   readonly maxKeyChanges?: number;
   /** Milliseconds on a monotonic clock. */
   readonly now?: () => number;
@@ -38,7 +38,7 @@ export interface ReaderOptions {
 
 /** A whole record whose length, sequence number and head are valid. */
 export interface ReceivedRecord {
-  /** The record with its length, or the first piece of it. */
+  /** The record with its length field, or the first piece of it. */
   readonly first: Bytes;
   /** Further pieces of a record that was received in several chunks. */
   readonly more: readonly Bytes[];
@@ -72,7 +72,7 @@ export class RecordParser {
   /** Set by `stop` only. */
   stopped = false;
   /**
-   * Content of the last stream record, if it has several pieces, and how many of them were read.
+   * Content of the last stream record, if it has several pieces, and the number of pieces read.
    */
   #content = noContent;
   #contentRead = 0;
@@ -95,23 +95,23 @@ export class RecordParser {
     return this.#awaitingConfirm;
   }
 
-  /** Nothing more is read: received bytes are dropped. */
+  /** Stops reading and drops received bytes. */
   stop(): void {
     this.stopped = true;
     this.#content = noContent;
     this.#queue.drain();
   }
 
-  /** Received bytes. The parser keeps the chunk. */
+  /** Adds received bytes. The parser keeps the chunk. */
   add(chunk: Bytes): void {
     if (!this.stopped) this.#queue.push(chunk);
   }
 
   /**
-   * The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as no key is
-   * needed.
+   * The next whole record: steps 1 and 2 of "Errors" in docs/protocol.md, as far as they need no
+   * key.
    *
-   * @param chunk - received bytes behind the earlier ones. The parser keeps the chunk.
+   * @param chunk - further received bytes. The parser keeps the chunk.
    */
   take(chunk?: Bytes): ReceivedRecord | undefined {
     const queue = this.#queue;
@@ -125,7 +125,7 @@ export class RecordParser {
       chunk.length <= 4 + recordOverhead + this.#limit &&
       chunk.length === 4 + readU32(chunk, 0)
     ) {
-      // A lone record in a chunk of its own needs no queue.
+      // A chunk that is exactly one record needs no queue.
       return this.#number(chunk, noContent, chunk.length, chunk[4]);
     } else {
       queue.push(chunk);
@@ -145,7 +145,10 @@ export class RecordParser {
     const longest = this.#limit + recordOverhead;
     if (length > longest) throw new TooLargeError(length, longest, 'a record', 'recordLimit');
     if (length < minimumRecord) {
-      throw new K4netError('K4NET_MALFORMED', `a record of ${length} bytes is too short`);
+      throw new K4netError(
+        'K4NET_MALFORMED',
+        `a record of ${length} bytes is too short: the minimum is ${minimumRecord}`,
+      );
     }
     return length;
   }
@@ -157,7 +160,7 @@ export class RecordParser {
       throw new K4netError('K4NET_UNEXPECTED', 'the peer sent more than 2^24 records under one key');
     }
     if (head !== recordHead && head !== finalHead) {
-      throw new K4netError('K4NET_UNEXPECTED', 'a record has an unknown head');
+      throw new K4netError('K4NET_UNEXPECTED', `a record has the unknown head ${head ?? 0}`);
     }
     const final = head === finalHead;
     this.#seq = final ? 0 : seq + 1;
@@ -175,7 +178,7 @@ export class RecordParser {
         'K4NET_DECRYPT',
         'a record does not decrypt: it was changed on the path or is not the next one',
       );
-    // The head of a stream record without padding is the number 2.
+    // The first four bytes of a stream record without padding are the number 2.
     const isPlain = readU32(plaintext, 0) === recordType.stream && plaintext.length > plaintextHead;
     if (!isPlain || final || this.#awaitingConfirm) {
       return this.acceptPieces([viewOf(plaintext, 0, plaintext.length)], final);
@@ -186,7 +189,7 @@ export class RecordParser {
     return content;
   }
 
-  /** The same for a plaintext in several pieces. */
+  /** Accepts a plaintext in several pieces: see {@link accept}. */
   acceptPieces(plaintext: readonly Bytes[], final: boolean): RecordEvent | undefined {
     const type = plaintext[0]?.[0] ?? 0;
     const content = unpad(plaintext);
@@ -275,7 +278,7 @@ export class RecordParser {
   }
 
   #confirm(content: readonly Bytes[]): 'confirmed' {
-    if (content.length > 0) throw new K4netError('K4NET_MALFORMED', 'a confirm has no content');
+    if (content.length > 0) throw new K4netError('K4NET_MALFORMED', 'a confirm must have no content');
     this.#awaitingConfirm = false;
     return 'confirmed';
   }
@@ -292,8 +295,7 @@ function byteAt(pieces: readonly Bytes[], index: number): number {
 
 /**
  * The content of a plaintext, without empty pieces. Checks the padding: "Padding" in
- * docs/protocol.md. The tag has shown by then that the peer wrote it, so this check needs no
- * constant time.
+ * docs/protocol.md. The tag has been verified before, so this check needs no constant time.
  */
 export function unpad(plaintext: readonly Bytes[]): readonly Bytes[] {
   const [first] = plaintext;

@@ -1,11 +1,8 @@
-/**
- * Directions of connections that may keep a prepared cipher at a time. Each cipher takes about 2
- * KiB.
- */
+/** Largest number of prepared ciphers in the process. Each cipher takes about 2 KiB. */
 export const maxPrepared = 256;
 /**
- * A direction loses its place to another one after a time without a record: one to two of these, in
- * milliseconds.
+ * Length of a period in milliseconds. A direction that has prepared no cipher for one to two
+ * periods can lose its place to another direction.
  */
 const periodLength = 1_000;
 
@@ -23,12 +20,12 @@ let period = 0;
 let periodStart = -Infinity;
 
 /**
- * Asks for a place to prepare a cipher: a limit for the whole process, so that idle connections
- * take no memory. A direction keeps its place from one record to the next.
+ * Acquires a place for a prepared cipher. Places are limited for the whole process, so that idle
+ * connections take no memory. A direction keeps its place from one record to the next.
  *
- * If all places are taken, the call looks at one of them, and takes it over unless it is in recent
- * use. With more active connections than places, dropping one cipher to create another would double
- * the work and save nothing.
+ * If all places are taken, the call examines one of them, and takes it over unless its holder used
+ * it recently. With more active connections than places, dropping one cipher to create another
+ * would double the work and save nothing.
  */
 export function acquirePlace(holder: CipherHolder, clock: () => number = now): boolean {
   if (!holder.hasPlace) {
@@ -40,7 +37,7 @@ export function acquirePlace(holder: CipherHolder, clock: () => number = now): b
   return true;
 }
 
-/** The holder drops its cipher and needs no place for now. */
+/** Releases the place of a holder that has dropped its cipher. */
 export function releasePlace(holder: CipherHolder): void {
   holders.delete(holder);
   holder.hasPlace = false;
@@ -60,7 +57,7 @@ function freePlace(time: number): boolean {
   if (!first) return true;
   holders.delete(first);
   if (period - first.lastUse < 2) {
-    // The next call looks at another one.
+    // At the end of the set, so that the next call examines another holder.
     holders.add(first);
     return false;
   }

@@ -7,8 +7,8 @@ import { type ReaderOptions, type ReceivedRecord, type RecordEvent, RecordParser
 
 /**
  * The receiving half of the record layer, from epoch 1 on: "Records" in docs/protocol.md. Takes
- * bytes in any segmentation and returns what the records say. After an error, the peer's alert
- * included, it reads nothing more.
+ * bytes in any segmentation and returns the events of the records. Reads nothing more after an
+ * error, including an alert of the peer.
  */
 abstract class BaseReader {
   protected readonly parser: RecordParser;
@@ -22,12 +22,12 @@ abstract class BaseReader {
     return this.parser.pending;
   }
 
-  /** Whether the first record has yet to confirm that the client's key was accepted. */
+  /** Whether the record that confirms the client's key has not arrived yet. */
   get awaitingConfirm(): boolean {
     return this.parser.awaitingConfirm;
   }
 
-  /** Received bytes. The reader keeps the chunk. */
+  /** Adds received bytes. The reader keeps the chunk. */
   add(chunk: Bytes): void {
     this.parser.add(chunk);
   }
@@ -37,7 +37,7 @@ abstract class BaseReader {
     this.parser.end();
   }
 
-  /** Reads nothing more. */
+  /** Stops reading. */
   stop(): void {
     this.parser.stop();
   }
@@ -51,10 +51,10 @@ export interface SyncRecordReader extends PublicReader {
   /**
    * The next event; undefined if no whole record is left.
    *
-   * @param chunk - received bytes. The reader keeps them. All earlier events must have been read.
+   * @param chunk - received bytes, which the reader keeps. All earlier events must have been read.
    */
   read(chunk?: Bytes): RecordEvent | undefined;
-  /** Creates the next decipher ahead. */
+  /** Creates the next decipher ahead of time. */
   prepare(): void;
 }
 
@@ -148,10 +148,10 @@ class SyncReader extends BaseReader implements SyncRecordReader {
   }
 }
 
-// Shared by all records, therefore frozen.
+// Frozen, because all records share it.
 const noPieces = Object.freeze<Bytes[]>([]) as Bytes[];
 
-/** The application gets plain arrays, not objects of Node's class. */
+/** The bytes as a plain Uint8Array: applications get no `Buffer`. */
 function toPlain(bytes: Bytes): Bytes {
   return viewOf(bytes, 0, bytes.length);
 }
@@ -162,7 +162,7 @@ function mustJoin({ first, more, length }: ReceivedRecord): boolean {
   return length < minInPieces || first.length < headerLength + plaintextHead || last.length < tagLength;
 }
 
-/** Records and bytes that are decrypted at a time. */
+/** Limits of the records that are decrypted at a time. */
 const maxBatchRecords = 32;
 const maxBatchBytes = 256 * 1024;
 
@@ -176,7 +176,7 @@ class AsyncReader extends BaseReader implements AsyncRecordReader {
   readonly sync = false;
   #epoch: AsyncEpoch;
   #opened: OpenedRecord[] = [];
-  /** Why the record after the opened ones is refused. The opened ones are read first. */
+  /** The error of the record after the opened ones. `read` returns the opened ones first. */
   #failure: K4netError | undefined;
 
   constructor(backend: AsyncBackend, secret: Bytes, parser: RecordParser) {

@@ -15,8 +15,8 @@ import { type Padding, noPadding } from './padding.js';
 import { createWriter } from './writer.js';
 
 /**
- * "Rekeying" in docs/protocol.md: a sender changes its key at the latest after so many records or
- * plaintext bytes.
+ * Records and plaintext bytes after which a sender must change its key: "Rekeying" in
+ * docs/protocol.md.
  */
 const maxRecordsPerKey = 2 ** 20;
 const maxBytesPerKey = 2 ** 36;
@@ -46,9 +46,9 @@ const noContent: readonly Bytes[] = [];
  * stream into records and decides sequence numbers, padding and rekeying; a {@link RecordWriter}
  * seals them.
  *
- * Every call numbers its records before it returns, and uses a number once, whatever becomes of the
- * record. With a synchronous cipher the result is the bytes. Otherwise it is a promise, and the
- * promises settle in the order of the calls. The parts belong to the caller again as soon as a call
+ * Every call numbers its records before it returns, and never uses a number twice, even if sealing
+ * fails. With a synchronous cipher the result is the bytes. Otherwise it is a promise, and the
+ * promises settle in the order of the calls. The caller may reuse the parts as soon as a call
  * returns.
  */
 export class RecordSealer {
@@ -61,7 +61,7 @@ export class RecordSealer {
   #bytes: number;
   #ended = false;
 
-  /** @param secret - the traffic secret of epoch 1, overwritten. */
+  /** @param secret - the traffic secret of epoch 1. The sealer overwrites it. */
   constructor(backend: Backend, secret: Bytes, given: SealerOptions = noOptions) {
     const options = withOptions(given);
     this.#writer = createWriter(backend, secret);
@@ -73,7 +73,7 @@ export class RecordSealer {
     this.#rekeyBytes = Math.min(options.rekeyBytes ?? Infinity, maxBytesPerKey);
   }
 
-  /** Stream records with all parts joined, cut at the limit. Without content there is no record. */
+  /** Stream records of all parts joined, split at the limit. No record if there is no content. */
   stream(parts: readonly Bytes[]): Bytes[] | Promise<Bytes[]> {
     if (this.#ended) throw endedError();
     const room = this.#limit - plaintextHead;
@@ -90,14 +90,14 @@ export class RecordSealer {
     return this.#writer.write([this.#plan(recordType.keepalive, noContent, 0, true)]);
   }
 
-  /** Tells a client that its key is accepted: "Confirm" in docs/protocol.md. */
+  /** The record by which a server accepts the client's key: "Confirm" in docs/protocol.md. */
   confirm(): Bytes[] | Promise<Bytes[]> {
     if (this.#ended) throw endedError();
     return this.#writer.write([this.#plan(recordType.confirm, noContent, 0)]);
   }
 
   /**
-   * Ends this direction with alert 0, which may stand between two messages only: "Closing" in
+   * Ends this direction with alert 0, which is allowed between two messages only: "Closing" in
    * docs/protocol.md.
    */
   close(): Bytes[] | Promise<Bytes[]> {
@@ -106,8 +106,8 @@ export class RecordSealer {
   }
 
   /**
-   * Ends this direction with the alert for an error. No records if the protocol has no alert for
-   * it, or if the direction has ended: nothing follows an alert.
+   * Ends this direction with the alert for an error. Returns no records if the protocol has no
+   * alert for it, or if the direction has ended: nothing may follow an alert.
    */
   fail(error: K4netError): Bytes[] | Promise<Bytes[]> {
     const alert = alertFor(error.code);
@@ -115,8 +115,8 @@ export class RecordSealer {
   }
 
   /**
-   * Creates the next cipher ahead. To be called when a write is done and the process may be about
-   * to wait.
+   * Creates the next cipher ahead of time. Call it after a write, when the process may be about to
+   * wait.
    */
   prepare(): void {
     if (!this.#ended) this.#writer.prepare();

@@ -20,17 +20,17 @@ export function createWriter(backend: Backend, secret: Bytes): RecordWriter {
 }
 
 /**
- * Plaintexts up to this length become one buffer. The ciphertext of a longer one is sent as the
- * cipher gives it.
+ * A record with a plaintext up to this length becomes one buffer. The ciphertext of a longer one is
+ * sent in the buffers that the cipher returns, without a copy.
  */
 const maxJoined = 8192;
-/** Copying a shorter part costs less than a call of the cipher for it. */
+/** A copy of a shorter part costs less than a call of the cipher for it. */
 const minPart = 2048;
 
 // Sealing is synchronous, so all connections share these buffers.
 const header = new Uint8Array(headerLength);
 const scratch = new Uint8Array(maxJoined + minPart);
-/** The view of `scratch` that was used last. Messages in a row often have the same length. */
+/** The last view of `scratch`. Successive messages often have the same length. */
 let lastView: Bytes = scratch;
 
 function scratchView(length: number): Bytes {
@@ -100,7 +100,7 @@ export class SyncWriter implements RecordWriter {
   }
 }
 
-/** The whole record in one buffer, behind the tag of the record before. */
+/** Seals a record into one buffer, after the tag of the previous record. */
 function sealShort(cipher: GcmCipher, record: PlannedRecord, out: Bytes[], before: Bytes | undefined): void {
   const length = plaintextHead + record.contentLength + record.pad;
   const plaintext = scratchView(length);
@@ -115,7 +115,7 @@ function sealShort(cipher: GcmCipher, record: PlannedRecord, out: Bytes[], befor
   out.push(buffer);
 }
 
-/** Header and ciphertext in several buffers. Returns the tag, which is not among them. */
+/** Seals a record into several buffers. Returns the tag, which is not among them. */
 function sealLong(cipher: GcmCipher, record: PlannedRecord, out: Bytes[], before: Bytes | undefined): Bytes {
   const { type, content, contentLength, pad } = record;
   const inParts = contentLength >= content.length * minPart;
@@ -149,7 +149,7 @@ interface Job {
 }
 
 /**
- * Seals records asynchronously, one after the other: on few cores, several at a time are slower.
+ * Seals records asynchronously, one after the other: with few cores, several at a time are slower.
  */
 export class AsyncWriter implements RecordWriter {
   #epoch: AsyncEpoch;

@@ -52,6 +52,7 @@ import {
   type GivenAbortSignal,
   type K4netErrorOf,
   type CallbackAnswer,
+  type Carrier,
   type CloseInfo,
   type CloseOptions,
   type ConnectionHandler,
@@ -140,7 +141,7 @@ import {
   type UntypedQueue,
 } from 'k4net';
 
-export async function sockets(stream: DuplexLike, signal: AbortSignalLike): Promise<unknown[]> {
+export async function sockets(stream: Carrier, signal: AbortSignalLike): Promise<unknown[]> {
   const options: LockedSocketOptions = { recvSize: 1, maxSize: 2, highWaterMark: 3, allowHalfOpen: true };
   const [one, other]: [Transport, Transport] = memoryPair();
   const near = new LockedSocket(one, options);
@@ -258,7 +259,7 @@ export function errors(thrown: unknown): K4netErrorCode | undefined {
 }
 
 /** A transport that the program implements. */
-export class Carrier implements Transport {
+export class OwnTransport implements Transport {
   readonly remoteAddress = '';
   readonly localAddress = '';
   sink: Sink | undefined;

@@ -57,12 +57,43 @@ const writer = new BinaryWriter();
 writer.writeString('kanji 漢字');
 log('binary', new BinaryReader(writer.data).readString());
 
+const accepting = await listen({ webSocket: false, key });
+const handling = accepting.serve(async (socket) => socket.send(await socket.recv()));
+const [outer, inner] = memoryPair();
+accepting.accept(outer);
+const guest = new EncryptedSocket(inner, { pin: accepting.fingerprint });
+await guest.send('accepted');
+log(await guest.recvText(), accepting.urls.length);
+await Promise.all([guest.close(), accepting.close(), handling]);
+
+const report = async (name, promise) => {
+  const failed = await promise.catch((error) => error);
+  log(name, K4netError.is(failed) ? failed.code : failed);
+};
 for (const call of [connect, listen]) {
   for (const where of [{ port: 9 }, { path: '/tmp/k4net' }]) {
-    const failed = await call({ ...where, plain: true }).catch((error) => error);
-    log(call.name, K4netError.is(failed) ? failed.code : failed, failed.message.includes('node:net'));
+    await report(call.name, call({ ...where, plain: true }));
   }
 }
+for (const url of ['tcp://127.0.0.1:9', 'unix:/tmp/k4net']) await report(url, connect(url, { plain: true }));
+await report('listen for WebSockets', listen({ webSocket: { port: 9 }, plain: true }));
+
+// A page that is not a secure context.
+for (const name of ['crypto']) Object.defineProperty(globalThis, name, { value: {} });
+let dialled = false;
+const options = {
+  pin: key.fingerprint,
+  webSocket: {
+    class: class {
+      constructor() {
+        dialled = true;
+      }
+    },
+  },
+};
+await report('insecure connect', connect('ws://127.0.0.1:9/', options));
+await report('insecure listen', listen({ webSocket: false, key }));
+log('dialled', dialled);
 
 // The channel that stands in for setImmediate keeps a Node process alive.
 exit(0);
