@@ -9,8 +9,25 @@ import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
  * The part of a message port that the library uses: `MessagePort` and `Worker` of browsers, Node,
  * Deno and Bun, `self` in a worker, `parentPort` of `node:worker_threads`.
  *
- * A `MessagePort` closes with its socket. A `Worker`, `self` and `parentPort` stay open: only the
- * listeners of the socket go.
+ * Nothing else may use the port until the socket has closed. A `MessagePort` closes with its socket.
+ * A `Worker`, `self` and `parentPort` stay open: only the listeners of the socket go. A worker that
+ * exits or throws fails the connection with `K4NET_CONNECTION`. Older browsers do not tell that the
+ * other side is gone: a heartbeat of `QueueSocket` finds out.
+ *
+ * Ports have no backpressure of their own, so the library adds it: `send` waits for a worker that
+ * falls behind. See "The credit layer" in docs/protocol.md.
+ *
+ * @example
+ * ```ts
+ * import { LockedSocket } from 'k4net';
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * const near = new LockedSocket(port1);
+ * const far = new LockedSocket(port2);
+ * await near.send('hello');
+ * console.log(await far.recvText());
+ * await Promise.all([near.close(), far.close()]);
+ * ```
  */
 export interface MessagePortLike {
   postMessage(message: ArrayBuffer, transfer: ArrayBuffer[]): void;

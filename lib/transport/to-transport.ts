@@ -5,7 +5,10 @@ import { isMessagePort, MessagePortTransport, type MessagePortLike } from './mes
 import type { Transport } from './transport.js';
 import { isWebSocket, WebSocketTransport, type WebSocketLike } from './web-socket.js';
 
-/** A connection that a socket can be made over. */
+/**
+ * A connection that a socket can be made over: a Node stream, a WebSocket, a message port or worker,
+ * or a {@link Transport}.
+ */
 export type Carrier = Transport | DuplexLike | WebSocketLike | MessagePortLike;
 
 /**

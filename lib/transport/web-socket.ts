@@ -7,8 +7,40 @@ import { formatAddress } from './duplex-like.js';
 import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
 
 /**
- * The part of a WebSocket that the library uses: of a browser, of Node, Deno and Bun, and of the
- * package `ws`.
+ * The part of a WebSocket that the library uses: of browsers, Node, Deno and Bun, and of the package
+ * `ws`. The socket may still be connecting: what is sent waits.
+ *
+ * Give it to a socket of the library as soon as it exists, because messages that come before are
+ * lost. The peer uses this library too: "The credit layer" in docs/protocol.md is the format. A
+ * `WebSocketServer` needs `maxPayload` of 1 MiB + 1 byte, and works best without
+ * `perMessageDeflate`. A server socket of `Bun.serve` has no events and is not supported: use `ws`
+ * there.
+ *
+ * @example
+ * ```ts
+ * import { once } from 'node:events';
+ * import type { AddressInfo } from 'node:net';
+ * import { LockedSocket } from 'k4net';
+ * import { WebSocket, WebSocketServer } from 'ws';
+ *
+ * const server = new WebSocketServer({
+ *   port: 0,
+ *   maxPayload: 1024 * 1024 + 1,
+ *   perMessageDeflate: false,
+ * });
+ * server.on('connection', async (webSocket) => {
+ *   const sock = new LockedSocket(webSocket);
+ *   await sock.close(`hello, ${await sock.recvText()}`);
+ * });
+ * await once(server, 'listening');
+ *
+ * const { port } = server.address() as AddressInfo;
+ * const sock = new LockedSocket(new WebSocket(`ws://localhost:${port}`));
+ * await sock.send('Ada');
+ * console.log(await sock.recvText());
+ * await sock.close();
+ * server.close();
+ * ```
  */
 export interface WebSocketLike {
   readonly readyState: number;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type * as K4net from '../../lib/index.js';
-import type { CryptoKeyPairLike, WebSocketLike } from '../../lib/index.js';
+import type { CryptoKeyPairLike, MessagePortLike, WebSocketLike } from '../../lib/index.js';
 import { needDist, root } from '../support/dist.js';
 
 needDist();
@@ -8,6 +8,7 @@ needDist();
 /** A page or a worker that has loaded the built package for pages without a bundler. */
 export interface LibraryScope {
   readonly k4net: typeof K4net;
+  readonly Worker: new (url: string, options: object) => MessagePortLike;
   readonly WebSocket: new (url: string) => WebSocketLike;
   readonly crypto: {
     readonly subtle: {
@@ -26,6 +27,11 @@ export const libraryRoutes = {
     [
       'library.js',
       "import * as k4net from '/k4net/index.js'; Object.assign(globalThis, { k4net, placeReady: true });",
+    ],
+    [
+      'echo-worker.js',
+      "import { LockedSocket } from '/k4net/index.js'; const socket = new LockedSocket(self);" +
+        ' for await (const message of socket) await socket.send(message);',
     ],
   ]),
 };

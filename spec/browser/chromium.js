@@ -92,6 +92,8 @@ export async function openPlace(context, origin, script, place = 'page') {
  * @typedef {Frame & PageOnly} Page
  *
  * @typedef {object} PageOnly
+ * @property {(url: string) => Promise<unknown>} goto
+ * @property {(event: 'console' | 'pageerror', listener: (value: { text(): string, message: string }) => void) => unknown} on
  * @property {() => Frame[]} frames - the page itself and the frames in it.
  * @property {() => Promise<void>} bringToFront
  * @property {() => Promise<void>} close

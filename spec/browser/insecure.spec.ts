@@ -39,6 +39,26 @@ describe.each(places)('in a %s that is not a secure context', (place) => {
     expect(outcome.received).toBe(0);
   });
 
+  it('connect rejects at once, and opens no WebSocket', async () => {
+    let opened = 0;
+    site.server.on('upgrade', (_request, socket) => {
+      opened += 1;
+      socket.destroy();
+    });
+    const context = await chromium.newContext();
+    const origin = `http://insecure.test:${site.port}`;
+    const { evaluate } = await openPlace(context, origin, libraryScript, place);
+    const error = await evaluate(async () => {
+      const { k4net } = globalThis as unknown as LibraryScope;
+      const thrown: unknown = await k4net.connect('/').catch((reason: unknown) => reason);
+      const { code, message } = thrown as Error & { readonly code: string };
+      return { code, message };
+    });
+    expect(error.code).toBe('K4NET_UNSUPPORTED');
+    expect(error.message).toMatch(/https or from localhost/);
+    expect(opened).toBe(0);
+  });
+
   it('plain sockets work', async () => {
     const context = await chromium.newContext();
     const origin = `http://insecure.test:${site.port}`;

@@ -93,31 +93,6 @@ describe('tabs that share a store of known hosts in IndexedDB', () => {
 });
 
 describe.each(places)('a client in a %s', (place) => {
-  it.each([
-    ['keyPath', { keyPath: './server' }],
-    ['a path as knownHosts', { serverName: 'example.org:1', knownHosts: './known_hosts' }],
-  ])('rejects %s with K4NET_UNSUPPORTED before it sends a byte', async (_, options) => {
-    const { evaluate } = await open(place);
-    const outcome = await evaluate(async (given) => {
-      const { k4net } = globalThis as unknown as LibraryScope;
-      const [near, far] = k4net.memoryPair();
-      let received = 0;
-      far.attach({
-        data: ({ length }) => ((received += length), true),
-        drain: () => undefined,
-        end: () => undefined,
-        close: () => undefined,
-      });
-      const client = new k4net.EncryptedSocket(near, given);
-      const error = await client.handshake().catch((thrown: unknown) => thrown as Error & { code: string });
-      await client.close();
-      const failed = error as Error & { code: string };
-      return { code: failed.code, message: failed.message, received };
-    }, options);
-    expect(outcome).toMatchObject({ code: 'K4NET_UNSUPPORTED', received: 0 });
-    expect(outcome.message).toMatch(/'pin'.*knownHosts: true/);
-  });
-
   it('keeps a private key that cannot be exported in IndexedDB, and another tab uses it', async () => {
     const fingerprint = await (
       await open(place)

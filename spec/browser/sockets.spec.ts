@@ -1,44 +1,46 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codec, EncryptedSocket, QueueSocket, type EncryptedServerOptions } from '../../lib/index.js';
+import { codec, listen, QueueSocket } from '../../lib/index.js';
+import type { EncryptedListenOptions, EstablishedSocket, Server } from '../../lib/index.js';
 import { keys } from '../support/keys.js';
-import { libraryScript, type LibraryScope } from './built.js';
+import { libraryRoutes, libraryScript, type LibraryScope } from './built.js';
 import { openPlace, places, startChromium, type BrowserContext, type Place } from './chromium.js';
-import { startNodeServer } from './node-server.js';
+import { startSite } from './site.js';
 
 const chromium = await startChromium();
-const server = await startNodeServer();
+const site = await startSite(libraryRoutes);
 afterAll(async () => {
   await chromium.close();
-  await server.close();
+  await site.close();
 });
 
 let context: BrowserContext;
-const sockets: EncryptedSocket[] = [];
+let server: Server<EstablishedSocket> | undefined;
 beforeEach(async () => {
   context = await chromium.newContext();
 });
 afterEach(async () => {
-  await Promise.all(sockets.splice(0).map((socket) => socket.close(undefined, { timeout: 0 })));
   await context.close();
+  await server?.close({ timeout: 0 });
 });
 
-/** Serves encrypted sockets in Node. */
-function serve(
-  options: Partial<EncryptedServerOptions>,
-  onSocket: (socket: EncryptedSocket) => unknown,
-): void {
-  server.serve((webSocket) => {
-    const socket = new EncryptedSocket(webSocket, { key: keys.server, ...options, isServer: true });
-    sockets.push(socket);
-    void onSocket(socket);
+/** Serves the WebSockets of the site in Node. */
+async function serve(
+  onSocket: (socket: EstablishedSocket) => unknown,
+  options: Partial<EncryptedListenOptions> = {},
+): Promise<void> {
+  await server?.close({ timeout: 0 });
+  const made = await listen({ webSocket: site.server, key: keys.server, ...options });
+  server = made;
+  void made.serve(async (socket) => {
+    await onSocket(socket);
   });
 }
 
-async function echo(socket: EncryptedSocket): Promise<void> {
+async function echo(socket: EstablishedSocket): Promise<void> {
   for await (const message of socket) await socket.send(message);
 }
 
-const url = `ws://localhost:${server.port}/`;
+const url = `ws://localhost:${site.port}/chat?token=1`;
 const pin = keys.server.publicKey.fingerprint;
 
 /** A count that stays the same during this many round trips to the browser has stopped. */
@@ -66,16 +68,15 @@ const most = messages / 2;
 describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) => {
   let place: Place;
   beforeEach(async () => {
-    place = await openPlace(context, server.origin, libraryScript, name);
+    place = await openPlace(context, site.origin, libraryScript, name);
   });
 
   it('gets back messages of every size, and closes clean', async () => {
-    serve({}, echo);
+    await serve(echo);
     const outcome = await place.evaluate(
       async ({ url, pin }) => {
-        const { k4net, WebSocket } = globalThis as unknown as LibraryScope;
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), { pin });
-        await socket.handshake();
+        const { k4net } = globalThis as unknown as LibraryScope;
+        const socket = await k4net.connect(url, { pin });
         const same: boolean[] = [];
         for (const length of [0, 1, 1000, 65_536, 300_000, 3_000_000]) {
           const message = Uint8Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 255);
@@ -86,8 +87,8 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
         await socket.close();
         return {
           same,
-          how: peer?.how,
-          authenticated: peer?.authenticated,
+          how: peer.how,
+          authenticated: peer.authenticated,
           closed: (await socket.closed).code,
         };
       },
@@ -99,51 +100,61 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
   });
 
   it('remembers the server on first use, accepts it again, and refuses another key', async () => {
-    const meet = (): Promise<string | undefined> =>
-      place.evaluate(async (url) => {
-        const { k4net, WebSocket } = globalThis as unknown as LibraryScope;
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), {
-          serverName: 'example.org:443',
-          knownHosts: true,
-        });
+    const meet = (): Promise<string> =>
+      place.evaluate(async () => {
+        const { k4net } = globalThis as unknown as LibraryScope;
         try {
-          await socket.handshake();
-          return socket.peer?.how;
+          const socket = await k4net.connect('/chat');
+          await socket.close();
+          return socket.peer.how;
         } catch (error) {
           return (error as { readonly code: string }).code;
-        } finally {
-          await socket.close();
         }
-      }, url);
-    serve({}, echo);
+      });
+    await serve(echo);
     expect([await meet(), await meet()]).toEqual(['first-use', 'known-hosts']);
-    serve({ key: keys.other }, (socket) => echo(socket).catch(() => undefined));
+    await serve(echo, { key: keys.other, onError: () => undefined });
     expect(await meet()).toBe('K4NET_KEY_MISMATCH');
     // Another tab has the same store.
-    serve({}, echo);
-    place = await openPlace(context, server.origin, libraryScript, name);
+    await serve(echo);
+    place = await openPlace(context, site.origin, libraryScript, name);
     expect(await meet()).toBe('known-hosts');
+  });
+
+  it.each([
+    ['keyPath', { keyPath: './server' }],
+    ['a path as knownHosts', { knownHosts: './known_hosts' }],
+  ])('rejects %s with K4NET_UNSUPPORTED before it opens a WebSocket', async (_, options) => {
+    let opened = 0;
+    const count = (): void => void (opened += 1);
+    site.server.on('upgrade', count);
+    const error = await place.evaluate(async (given) => {
+      const { k4net } = globalThis as unknown as LibraryScope;
+      const thrown: unknown = await k4net.connect('/chat', given).catch((reason: unknown) => reason);
+      const { code, message } = thrown as Error & { readonly code: string };
+      return { code, message };
+    }, options);
+    site.server.off('upgrade', count);
+    expect(error.code).toBe('K4NET_UNSUPPORTED');
+    expect(error.message).toMatch(/'pin'.*knownHosts: true/);
+    expect(opened).toBe(0);
   });
 
   it('identifies itself with a key that cannot be exported', async () => {
     const shown: unknown[] = [];
-    serve(
-      {
-        clientAuth: 'required',
-        authorize: ({ fingerprint }) => {
-          shown.push(fingerprint);
-          return true;
-        },
+    await serve(echo, {
+      clientAuth: 'required',
+      authorize: ({ fingerprint }) => {
+        shown.push(fingerprint);
+        return true;
       },
-      echo,
-    );
+    });
     const fingerprint = await place.evaluate(
       async ({ url, pin }) => {
-        const { k4net, WebSocket, crypto } = globalThis as unknown as LibraryScope;
+        const { k4net, crypto } = globalThis as unknown as LibraryScope;
         const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
         const clientKey = await crypto.subtle.generateKey(algorithm, false, ['sign', 'verify']);
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), { pin, clientKey });
-        await socket.handshake();
+        const socket = await k4net.connect(url, { pin, clientKey });
         await socket.close();
         return (await k4net.importKeyPair(clientKey)).publicKey.fingerprint;
       },
@@ -154,25 +165,21 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
 
   it('carries typed calls in both directions', async () => {
     let answer: Promise<number> | undefined;
-    const asked = new Promise<void>((resolve) => {
-      serve({}, (socket) => {
-        const queue = new QueueSocket(socket);
-        const typed = queue.typed({
-          add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.int32),
-          double: codec.request(codec.int32, codec.int32),
-        });
-        typed.registerCallback('add', ({ a, b }) => a + b);
-        queue.start();
-        answer = typed.call('double', 21);
-        resolve();
+    await serve((socket) => {
+      const queue = new QueueSocket(socket);
+      const typed = queue.typed({
+        add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.int32),
+        double: codec.request(codec.int32, codec.int32),
       });
+      typed.registerCallback('add', ({ a, b }) => a + b);
+      queue.start();
+      answer = typed.call('double', 21);
+      return queue.closed;
     });
     const sums = await place.evaluate(
       async ({ url, pin }) => {
-        const { k4net, WebSocket } = globalThis as unknown as LibraryScope;
-        const { codec, QueueSocket } = k4net;
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), { pin });
-        const queue = new QueueSocket(socket);
+        const { connect, codec, QueueSocket } = (globalThis as unknown as LibraryScope).k4net;
+        const queue = new QueueSocket(await connect(url, { pin }));
         const typed = queue.typed({
           add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.int32),
           double: codec.request(codec.int32, codec.int32),
@@ -185,32 +192,28 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
       { url, pin },
     );
     expect(sums).toEqual(Array.from({ length: 100 }, (_, a) => a + 1));
-    await asked;
     expect(await answer).toBe(42);
     await place.evaluate(() => (globalThis as unknown as { queue: QueueSocket }).queue.close());
   });
 
   it('makes send in Node wait while it does not read, and then reads everything', async () => {
     let sent = 0;
-    let sending: Promise<void> | undefined;
-    serve({}, (socket) => {
-      sending = (async () => {
-        for (; sent < messages; sent += 1) await socket.send(new Uint8Array(size).fill(sent));
-        await socket.end();
-      })();
+    await serve(async (socket) => {
+      for (; sent < messages; sent += 1) await socket.send(new Uint8Array(size).fill(sent));
+      await socket.end();
+      await socket.closed;
     });
     await place.evaluate(
       async ({ url, pin }) => {
-        const { k4net, WebSocket } = globalThis as unknown as LibraryScope;
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), { pin });
-        await socket.handshake();
+        const { k4net } = globalThis as unknown as LibraryScope;
+        const socket = await k4net.connect(url, { pin });
         Object.assign(globalThis, { socket });
       },
       { url, pin },
     );
     expect(await untilStill(() => sent, place)).toBeLessThan(most);
     const inOrder = await place.evaluate(async (length) => {
-      const { socket } = globalThis as unknown as { readonly socket: EncryptedSocket };
+      const { socket } = globalThis as unknown as { readonly socket: EstablishedSocket };
       let count = 0;
       for await (const message of socket) {
         if (message.length !== length || message.some((byte) => byte !== (count & 255)))
@@ -221,20 +224,18 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
       return count;
     }, size);
     expect(inOrder).toBe(messages);
-    await sending;
   });
 
   it('has its own send wait while Node does not read, and then everything arrives', async () => {
-    let accepted: EncryptedSocket | undefined;
-    serve({}, (socket) => {
+    let accepted: EstablishedSocket | undefined;
+    await serve((socket) => {
       accepted = socket;
-      return socket.handshake();
+      return socket.closed;
     });
     await place.evaluate(
       async ({ url, pin, size, messages }) => {
-        const { k4net, WebSocket } = globalThis as unknown as LibraryScope;
-        const socket = new k4net.EncryptedSocket(new WebSocket(url), { pin });
-        await socket.handshake();
+        const { k4net } = globalThis as unknown as LibraryScope;
+        const socket = await k4net.connect(url, { pin });
         const sending = { sent: 0 };
         Object.assign(globalThis, { sending });
         void (async () => {
@@ -255,4 +256,21 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
     }
     expect(count).toBe(messages);
   });
+});
+
+it('a page and its worker are connected by a socket over the worker', async () => {
+  const { evaluate } = await openPlace(context, site.origin, libraryScript);
+  const lengths = await evaluate(async () => {
+    const { k4net, Worker } = globalThis as unknown as LibraryScope;
+    const worker = new Worker('/place/echo-worker.js', { type: 'module' });
+    const socket = new k4net.LockedSocket(worker);
+    const received: number[] = [];
+    for (const length of [0, 1, 65_536, 3_000_000]) {
+      const [back] = await Promise.all([socket.recv(), socket.send(new Uint8Array(length))]);
+      received.push(back.length);
+    }
+    await socket.close();
+    return received;
+  });
+  expect(lengths).toEqual([0, 1, 65_536, 3_000_000]);
 });

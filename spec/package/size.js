@@ -3,6 +3,7 @@
 //
 //     npm run size
 //     npm run size -- --files     also prints what each file contributes
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -21,13 +22,16 @@ const sets = [
   },
   {
     imports: 'connect, EncryptedSocket',
-    limits: { rolldown: { gzip: 20.9, brotli: 19 }, esbuild: { gzip: 21.4, brotli: 19.5 } },
+    limits: { rolldown: { gzip: 20.9, brotli: 19.1 }, esbuild: { gzip: 21.5, brotli: 19.5 } },
   },
   {
     imports: 'LockedSocket, EncryptedSocket, QueueSocket',
     limits: { rolldown: { gzip: 37.1, brotli: 33.1 }, esbuild: { gzip: 37.9, brotli: 33.8 } },
   },
 ];
+
+/** The package for pages without a bundler, which load all of it. */
+const web = { file: 'dist/web/index.js', limits: { gzip: 60, brotli: 53 } };
 
 const programOf = (imports) => `export { ${imports} } from 'k4net';`;
 
@@ -99,23 +103,57 @@ const compress = { gzip: (code) => gzipSync(code, { level: 9 }), brotli: brotliC
 const kib = (chunks, method) =>
   [...chunks].reduce((total, { code }) => total + compress[method](code).length, 0) / 1024;
 
+/** Describes the sizes of some chunks. Over a limit, the program fails. */
+const report = (chunks, limits) =>
+  Object.entries(limits)
+    .map(([method, limit]) => {
+      const size = kib(chunks, method);
+      if (size > limit) process.exitCode = 1;
+      return `${method} ${size.toFixed(2)} KiB (limit ${limit})`;
+    })
+    .join(', ');
+
+/** Names of Node, or of a stand-in for it, that the code for browsers must not contain. */
+const ofNode = /\b(?:Buffer|process|require|getBuiltinModule|setImmediate)\b|(?:from|import\()\s*["'`]node:/;
+
+/** Fails the program if the code for browsers reaches for Node. */
+function checkForNode(chunks) {
+  for (const { name, code } of chunks) {
+    const found = ofNode.exec(typeof code === 'string' ? code : Buffer.from(code).toString())?.[0];
+    if (found === undefined) continue;
+    console.error(`${name} contains '${found}', which a browser does not have`);
+    process.exitCode = 2;
+  }
+}
+
 for (const { imports, limits } of sets) {
   console.log(`{ ${imports} }`);
   for (const [bundler, limitOf] of Object.entries(limits)) {
     const chunks = await bundlers[bundler](imports);
     const atStart = loadedWith(chunks[0], chunks);
     const later = chunks.filter((chunk) => !atStart.has(chunk));
-    const figures = Object.entries(limitOf).map(([method, limit]) => {
-      const size = kib(atStart, method);
-      if (size > limit) process.exitCode = 1;
-      return `${method} ${size.toFixed(2)} KiB (limit ${limit})`;
-    });
+    checkForNode(chunks);
     const rest = `later gzip ${kib(later, 'gzip').toFixed(2)} KiB`;
-    console.log(`    ${bundler}: at start ${figures.join(', ')}; ${rest}`);
+    console.log(`    ${bundler}: at start ${report(atStart, limitOf)}; ${rest}`);
     if (!process.argv.includes('--files')) continue;
     const files = [...atStart].flatMap((chunk) => chunk.files).sort(([, a], [, b]) => b - a);
     for (const [file, bytes] of files) console.log(`${String(bytes).padStart(13)} ${file.replace(root, '')}`);
   }
 }
+
+/** A module of dist/web, and those that it imports at start. */
+function modulesOf(file, found = []) {
+  const code = readFileSync(root + file, 'utf8');
+  found.push({ name: file, code });
+  for (const [, other] of code.matchAll(/\bfrom\s*["'`]\.\/([^"'`]+)/g)) {
+    const imported = `dist/web/${other}`;
+    if (!found.some(({ name }) => name === imported)) modulesOf(imported, found);
+  }
+  return found;
+}
+
+const atStart = modulesOf(web.file);
+checkForNode(atStart);
+console.log(`k4net/web, everything\n    without a bundler: at start ${report(atStart, web.limits)}`);
 if (process.exitCode === 1)
   console.error('the code that a page loads exceeds its limit: see "Size" in docs/CONTRIBUTING.md');

@@ -1,0 +1,2 @@
+// A worker that fails.
+throw new Error('thrown in the worker');
