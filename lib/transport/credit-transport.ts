@@ -122,7 +122,7 @@ export class CreditTransport implements Transport, CarrierOwner {
   }
 
   message(bytes: Bytes, exclusive: boolean): void {
-    if (this.#stopped() || this.#credit.over) return;
+    if (this.#stopped() || this.#credit.bothSent) return;
     let kind;
     try {
       kind = this.#credit.receive(bytes);
@@ -144,7 +144,7 @@ export class CreditTransport implements Transport, CarrierOwner {
     if (this.#carrierGone) return;
     this.#carrierGone = true;
     this.#closer.stop();
-    if (this.#credit.sending === 'ended' && this.#credit.receiving !== 'open') {
+    if (this.#credit.bothSent) {
       // The peer has finished. The sink has still to take what waits for it.
       this.#finish();
     } else {
@@ -279,7 +279,7 @@ export class CreditTransport implements Transport, CarrierOwner {
     this.#received.drain();
     this.#writes.clear();
     if (!this.#carrierGone) {
-      if (resetCode !== undefined && this.#carrier.isOpen && !this.#credit.over) {
+      if (resetCode !== undefined && this.#carrier.isOpen && !this.#credit.bothSent) {
         this.#send(resetMessage(resetCode));
       }
       this.#closer.cut();

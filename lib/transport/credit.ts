@@ -57,6 +57,11 @@ export class CreditState {
   /** Bytes that the sink has taken and that no grant has returned yet. */
   #taken = 0;
 
+  /** Whether both ends were sent: nothing that follows counts. */
+  get bothSent(): boolean {
+    return this.sending === 'ended' && this.receiving !== 'open';
+  }
+
   /** Whether both directions have ended. */
   get over(): boolean {
     return this.sending === 'ended' && this.receiving === 'told';

@@ -1,4 +1,4 @@
-import { isArrayBuffer, kindOf, type Bytes } from '../util/bytes.js';
+import { isArrayBuffer, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { findBuiltin, nextTurn } from '../platform/runtime.js';
 import { brokenRule } from './credit.js';
@@ -78,7 +78,7 @@ class MessagePortCarrier implements MessageCarrier {
     this.#owner = owner;
     this.#on('message', (data) => {
       if (isArrayBuffer(data)) owner.message(new Uint8Array(data), true);
-      else owner.violated(brokenRule(`${kindOf(data)}, not an ArrayBuffer`));
+      else owner.violated(brokenRule('a message that is no ArrayBuffer'));
     });
     this.#on('messageerror', () => {
       owner.violated(brokenRule('a message that cannot be read'));

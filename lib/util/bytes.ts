@@ -71,6 +71,11 @@ export function viewOf(bytes: Bytes, start: number, end: number): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
 }
 
+/** Whether a value is an `ArrayBuffer`, also one of another realm, such as a frame. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
+}
+
 /** Bytes by which a buffer may exceed twice the kept bytes before they are copied. */
 const spareBytes = 64;
 
@@ -113,11 +118,6 @@ export function toHex(bytes: Bytes): string {
   let text = '';
   for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
   return text;
-}
-
-/** Whether a value is an `ArrayBuffer`, also one of another realm, such as a frame. */
-export function isArrayBuffer(value: unknown): value is ArrayBuffer {
-  return Object.prototype.toString.call(value) === '[object ArrayBuffer]';
 }
 
 /** The type of a value for messages about wrong arguments. Never contains the value. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { creditMessage, CreditState, endMessage, kinds, resetMessage } from '../../lib/transport/credit.js';
 import { CreditTransport } from '../../lib/transport/credit-transport.js';
 import { MemoryCarrier, RawEnd } from '../support/memory-carrier.js';
-import { RecordingSink } from '../support/recorder.js';
+import { RecordingSink, turns } from '../support/recorder.js';
 import { until } from '../support/sockets.js';
 
 type Message = string | { readonly prefix: string; readonly hex: string; readonly times: number };
@@ -141,5 +141,78 @@ describe('CreditState: grants', () => {
     state.receive(endMessage());
     state.take(65_536);
     expect(state.grant(true)).toBe(0);
+  });
+});
+
+describe('CreditTransport: a hostile peer', () => {
+  it('joins messages of one byte, so that they cost no more memory than their bytes', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    for (let i = 0; i < 65_536; i += 1) peer.send('0061');
+    await turns(3);
+    transport.attach(sink);
+    await sink.untilReceived(65_536);
+    expect(sink.chunks.length).toBeLessThan(10);
+  });
+
+  it('sends no more than the first credit to a peer that grants none', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    transport.attach(sink);
+    let received = 0;
+    peer.onMessage = (bytes) => (received += bytes.length - 1);
+    expect(transport.write([new Uint8Array(1_000_000)])).toBe(false);
+    await turns(20);
+    expect(received).toBe(65_536);
+    transport.abort();
+    await sink.untilClose();
+    expect(sink.drains).toBe(0);
+  });
+
+  it('takes a flood of grants without an answer', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    transport.attach(sink);
+    for (let i = 0; i < 20_000; i += 1) peer.send('0101000000');
+    transport.write([new Uint8Array(65_536 + 20_000)]);
+    await sink.until(() => sink.drains === 1);
+    expect(sink.closes).toBe(0);
+  });
+
+  it('ignores everything that follows a reset or the close of both directions', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    transport.attach(sink);
+    for (const each of ['0061', '0300', '0062', '04']) peer.send(each);
+    await sink.untilClose();
+    await turns(5);
+    expect(sink.cause?.code).toBe('K4NET_CONNECTION');
+    expect(sink.events).toEqual(['data', 'close']);
+    expect(peer.messages).toEqual([]);
+  });
+
+  it('cannot make the sink of a failed connection wait for a carrier that stays open', async () => {
+    const [near, far] = MemoryCarrier.pair();
+    far.deaf = true;
+    const transport = new CreditTransport(near);
+    const sink = new RecordingSink();
+    transport.attach(sink);
+    transport.abort();
+    await sink.untilClose();
+    expect(near.closed).toBe('cut');
+    await until(() => near.closed === 'terminated');
+  });
+
+  it('sends nothing while the carrier is full, and goes on when it is not', async () => {
+    const [near, far] = MemoryCarrier.pair();
+    const transport = new CreditTransport(near);
+    const sink = new RecordingSink();
+    transport.attach(sink);
+    const peer = new RawEnd(far);
+    near.waiting = 2 * 1024 * 1024;
+    expect(transport.write([bytesOf('61')])).toBe(false);
+    transport.end();
+    await turns(5);
+    expect(peer.messages).toEqual([]);
+    near.waiting = 0;
+    await until(() => peer.messages.length === 2);
+    expect(peer.messages).toEqual(['0061', '02']);
+    transport.abort();
   });
 });

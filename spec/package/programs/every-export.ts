@@ -53,6 +53,8 @@ import {
   type K4netErrorOf,
   type CallbackAnswer,
   type Carrier,
+  type MessagePortLike,
+  type WebSocketLike,
   type CloseInfo,
   type CloseOptions,
   type ConnectionHandler,
@@ -140,6 +142,8 @@ import {
   type UnionOutput,
   type UntypedQueue,
 } from 'k4net';
+
+export const carriersOf = (webSocket: WebSocketLike, port: MessagePortLike): Carrier[] => [webSocket, port];
 
 export async function sockets(stream: Carrier, signal: AbortSignalLike): Promise<unknown[]> {
   const options: LockedSocketOptions = { recvSize: 1, maxSize: 2, highWaterMark: 3, allowHalfOpen: true };
