@@ -3,7 +3,6 @@
 // hidden tab, so it falls behind.
 //
 //     node spec/browser/hidden-tab.js [seconds] [--json]      60 seconds by default
-
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { EncryptedSocket, generateKeyPair } from '../../dist/index.js';
