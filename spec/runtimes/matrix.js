@@ -214,8 +214,8 @@ const folder = mkdtempSync(path.join(tmpdir(), 'k4net-runtimes-'));
 try {
   if (!chosen.every(isCached) && !registryAnswers()) {
     const reason = 'no npm registry, and the runtimes come from there';
-    if (required) throw new Error(reason);
-    console.log(`skipped: ${reason}`);
+    if (required) count(false, 'the matrix', reason);
+    else skip('the matrix', reason);
   } else {
     await runMatrix(folder);
   }
