@@ -1,5 +1,5 @@
 import { K4netError, systemCode } from '../errors.js';
-import { builtin } from '../platform/runtime.js';
+import { builtin, type NodeSocket } from '../platform/runtime.js';
 import { toTransport } from '../transport/to-transport.js';
 import type { Transport } from '../transport/transport.js';
 import { withOptions } from '../util/options.js';
@@ -24,7 +24,18 @@ export function dialTcp(address: Address, signal: AbortSignal): Promise<Transpor
   const { connect } = builtin('node:net', 'a connection');
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = connect(withOptions({ ...address, ...socketOptions }));
+    const failed = (error: Error): void => {
+      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
+      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
+    };
+    let socket: NodeSocket;
+    try {
+      socket = connect(withOptions({ ...address, ...socketOptions }));
+    } catch (error) {
+      // Deno throws if the program may not connect there.
+      failed(error as Error);
+      return;
+    }
     const onAbort = (): void => {
       socket.destroy();
       reject(signal.reason as Error);
@@ -33,8 +44,7 @@ export function dialTcp(address: Address, signal: AbortSignal): Promise<Transpor
     // This listener stays: until the socket has a new owner, nothing else handles its errors.
     socket.on('error', (error) => {
       signal.removeEventListener('abort', onAbort);
-      const message = `no connection to ${describeAddress(address)}: ${systemCode(error) || error.message}`;
-      reject(new K4netError('K4NET_CONNECT', message, { cause: error }));
+      failed(error);
     });
     socket.once('connect', () => {
       signal.removeEventListener('abort', onAbort);

@@ -75,6 +75,7 @@ interface CloseEventLike {
 }
 
 /** The states of a WebSocket. */
+const connecting = 0;
 const open = 1;
 const closed = 3;
 
@@ -189,6 +190,8 @@ function listenToEvents(socket: WebSocketLike, owner: CarrierOwner): void {
   });
   socket.addEventListener('error', (event) => {
     failure = (event as { readonly error?: unknown }).error;
+    // Node 22 emits no close event if the connection fails, and stays in this state.
+    if (socket.readyState === connecting) owner.gone(closeError(undefined, undefined, failure));
   });
   socket.addEventListener('close', (event) => {
     const { code, reason } = event as CloseEventLike;
