@@ -39,7 +39,7 @@ export async function startChatServer(environment: Readonly<Record<string, strin
   };
 }
 
-/** The part of a page of Playwright that the tests use: the types must not depend on its package. */
+/** The part of Playwright's pages that the tests use: the types must not need its package. */
 export interface Tab {
   readonly keyboard: { press(key: string): Promise<void> };
   on(event: 'pageerror', listener: (error: unknown) => void): void;

@@ -9,8 +9,8 @@ export interface LossyChat {
 }
 
 /**
- * Starts a server that passes a message on to the other pages, but breaks the connection to its author
- * before it answers.
+ * Starts a server that passes a message on to the other pages, but breaks the connection to its
+ * author before it answers.
  */
 export async function startLossyChat(port: number, keyPath: string): Promise<LossyChat> {
   const webSocket = { port, path: '/chat' };

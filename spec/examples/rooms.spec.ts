@@ -51,7 +51,9 @@ class Page {
     this.remote.registerCallback('joined', ({ name }) => this.joined.push(name));
     this.remote.registerCallback('left', (id) => this.left.push(id));
     this.remote.registerCallback('types', (id) => this.types.push(id));
-    this.remote.registerCallback('roomSize', ({ name, members }) => this.sizes.set(name, members));
+    this.remote.registerCallback('rooms', (rooms) => {
+      for (const { name, members } of rooms) this.sizes.set(name, members);
+    });
     queue.start();
   }
 

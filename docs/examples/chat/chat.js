@@ -73,13 +73,12 @@ const on = {
     $('#join').close();
     members.clear();
     rooms.clear();
+    on.rooms(answer.rooms);
     for (const member of answer.members) {
       members.set(member.id, member);
       seen.add(member.page);
     }
-    for (const each of answer.rooms) rooms.set(each.name, each.members);
     renderPeople();
-    renderRooms();
   },
   refused(error) {
     openJoin(error.remoteMessage);
@@ -118,8 +117,12 @@ const on = {
     typing.delete(id);
     renderPeople();
   },
-  roomSize(size) {
-    rooms.set(size.name, size.members);
+  rooms(changed) {
+    for (const { name: each, members: count } of changed) {
+      // Anybody can open rooms, so the list has only those with somebody in them.
+      if (count > 0) rooms.set(each, count);
+      else rooms.delete(each);
+    }
     renderRooms();
   },
 };
@@ -177,9 +180,8 @@ function renderRooms() {
     const waiting = outbox.filter((message) => message.room === each).length;
     const link = make('a', { href: `#${encodeURIComponent(each)}` }, make('bdi', {}, each));
     if (each === room) link.ariaCurrent = 'page';
-    const count = rooms.get(each) ?? 0;
     if (waiting) link.append(make('span', { className: 'waiting' }, `${waiting} unsent`));
-    else if (count) link.append(make('span', { title: 'people here' }, String(count)));
+    else link.append(make('span', { title: 'people here' }, String(rooms.get(each) ?? '')));
     return listItem(each, link);
   });
   fill($('#rooms'), items);

@@ -3,7 +3,7 @@
 import { connect, K4netError, QueueSocket, RemoteError } from 'k4net';
 import { limits, messages } from './messages.js';
 
-const fromServer = ['said', 'received', 'types', 'joined', 'left', 'roomSize'];
+const fromServer = ['said', 'received', 'types', 'joined', 'left', 'rooms'];
 
 export class Connection {
   #url;
@@ -61,7 +61,7 @@ export class Connection {
         untrusted = error.code === 'K4NET_KEY_MISMATCH';
         if (untrusted) this.#on.state({ name: 'untrusted', error });
       }
-      // Half of the delay is random, so that the pages of a server that restarts do not come at once.
+      // Half of the delay is random, so that not all pages come at once when a server restarts.
       const delay = Math.min(1000 * 2 ** failures, 15_000) * (0.5 + Math.random() / 2);
       if (!untrusted) this.#on.state({ name: 'offline', until: Date.now() + delay });
       await this.#pause(untrusted ? undefined : delay);

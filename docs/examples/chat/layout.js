@@ -1,4 +1,4 @@
-// The parts of the layout that need a script: the drawer of a narrow page, and the choice of colours.
+// The parts of the layout that need a script: the drawer of a narrow page, the choice of colours.
 import { $ } from './dom.js';
 
 /** Opens or closes the lists of rooms and people where they lie over the room. */

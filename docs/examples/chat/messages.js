@@ -32,7 +32,7 @@ export const messages = {
   types: uint32,
   joined: member,
   left: uint32,
-  roomSize: room,
+  rooms: array(room),
 };
 
 export const limits = {
@@ -70,6 +70,9 @@ export const refusals = {
   NO_ROOM: 'the server has no place for one more room',
   NOT_IN: 'enter a room first',
 };
+
+/** The error of a refusal. Its message and its code go to the page. */
+export const refuse = (code) => Object.assign(new Error(refusals[code]), { code });
 
 /** The name of a room as all sides write it, or an empty string. */
 export const roomName = (text) =>

@@ -1,89 +1,14 @@
 // The rooms of the chat and their rules. It talks to pages over sockets, and does no other I/O.
-//
-// Every client may be hostile: what it sends is limited, and whatever waits for it is limited too.
-import { K4netError, QueueSocket, RemoteError } from 'k4net';
-import { limits, messages, personName, refusals, roomName } from './messages.js';
+import { Client } from './client.js';
+import { limits, personName, refuse, roomName } from './messages.js';
 
-const refuse = (code) => Object.assign(new Error(refusals[code]), { code });
-
-/** One connected page. */
-class Client {
-  name = '';
-  page = '';
-  room = undefined;
-  #unread = 0;
-  #refused = 0;
-  #tokens = limits.burst;
-  #filled = performance.now();
-
-  constructor(id, sock) {
-    this.id = id;
-    this.key = sock.peer.fingerprint;
-    this.queue = new QueueSocket(sock, {
-      // Less than the defaults: a page has little to say at once.
-      maxQueuedBytes: 65_536,
-      requestConcurrency: 8,
-      heartbeat: { interval: 20_000, timeout: 150_000 }, // The timers of a hidden page are slow.
-      unmatched: 'drop',
-      onError: (error) => {
-        if (error?.code in refusals) return;
-        if (!K4netError.is(error)) console.error(error);
-        this.drop(); // Its messages do not decode: this is no page of ours.
-      },
-    });
-    this.remote = this.queue.typed(messages);
-  }
-
-  get listed() {
-    return { id: this.id, name: this.name, key: this.key, page: this.page };
-  }
-
-  drop() {
-    void this.queue.close(undefined, { timeout: 0 });
-  }
-
-  /** Counts what the client asks for: a token bucket. */
-  spend(cost) {
-    const now = performance.now();
-    this.#tokens += ((now - this.#filled) / 1000) * limits.perSecond;
-    this.#tokens = Math.min(this.#tokens, limits.burst);
-    this.#filled = now;
-    if (this.#tokens >= cost) {
-      this.#tokens -= cost;
-      return;
-    }
-    this.#refused += 1;
-    if (this.#refused > limits.refusals) this.drop();
-    throw refuse('TOO_FAST');
-  }
-
-  /** Sends without waiting, so a client that does not read delays nobody; it is dropped instead. */
-  post(name, value) {
-    if (this.queue.bufferedAmount > limits.unread) this.drop();
-    else void this.remote.sendRegistered(name, value);
-  }
-
-  /** Resolves with whether the page has confirmed the message. */
-  async deliver(room, entry) {
-    const size = entry.text.length + 500;
-    if (this.#unread + size > limits.unread) this.drop();
-    this.#unread += size;
-    try {
-      await this.remote.call('said', { room, entry });
-      return true;
-    } catch (error) {
-      if (!(error instanceof RemoteError)) this.drop(); // No answer for 30 s, or closed already.
-      return false;
-    } finally {
-      this.#unread -= size;
-    }
-  }
-}
+const sizeOf = ({ name, members }) => ({ name, members: members.size });
 
 /** The rooms and their rules. */
 export class Chat {
   #rooms = new Map();
   #clients = new Set();
+  #changed = new Set();
   #lastId = 0;
 
   /** Talks to one page until the connection ends. */
@@ -96,10 +21,9 @@ export class Chat {
     remote.registerCallback('say', (message) => this.#say(client, message));
     remote.registerCallback('typing', () => this.#typing(client));
     queue.start();
-    queue.recv().then(
-      () => client.drop(),
-      () => undefined,
-    ); // A page sends nothing without a name.
+    // A page sends nothing without a name.
+    const drop = () => client.drop();
+    queue.recv().then(drop, drop);
     signal.addEventListener('abort', () => void queue.close());
     await queue.closed;
     this.#clients.delete(client);
@@ -128,7 +52,7 @@ export class Chat {
     return {
       you: client.id,
       members: [...room.members].map((each) => each.listed),
-      rooms: [...this.#rooms.values()].map((each) => ({ name: each.name, members: each.members.size })),
+      rooms: [...this.#rooms.values()].map(sizeOf),
     };
   }
 
@@ -152,8 +76,16 @@ export class Chat {
     this.#tellSize(room);
   }
 
-  #tellSize({ name, members }) {
-    for (const client of this.#clients) client.post('roomSize', { name, members: members.size });
+  /** Tells all clients how many are in a room, a few times a second at most. */
+  #tellSize(room) {
+    const isWaiting = this.#changed.size > 0;
+    this.#changed.add(room);
+    if (isWaiting) return;
+    setTimeout(() => {
+      const rooms = [...this.#changed].map(sizeOf);
+      this.#changed.clear();
+      for (const client of this.#clients) client.post('rooms', rooms);
+    }, 200);
   }
 
   #say(client, { id, text }) {
