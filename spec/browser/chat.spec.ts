@@ -172,14 +172,14 @@ describe('a page whose server restarts', () => {
     await restart();
     await seen(() => ben.texts()).toEqual(['before', 'one', 'two']);
     await seen(() => ada.marks()).toEqual(Array(3).fill('Received by all in the room'));
-    expect(await ada.text('#status')).toBe('Encrypted');
+    expect(await ada.text('#status')).toBe('Encrypted to the server');
     expect(await ada.tab.inputValue('#text')).toBe('half a sen');
     expect(await ada.all('#rooms .waiting')).toEqual([]);
 
     await server.stop('SIGTERM');
     await seen(() => ben.text('#status')).toMatch(/Offline|Connecting/);
     await restart();
-    await seen(() => ben.text('#status')).toBe('Encrypted');
+    await seen(() => ben.text('#status')).toBe('Encrypted to the server');
     await ben.say('last');
     await seen(() => ada.texts()).toEqual(['before', 'one', 'two', 'last']);
     expect(await ben.texts()).toEqual(['before', 'one', 'two', 'last']);
@@ -273,7 +273,7 @@ describe('a page that carries a pin', () => {
   }
   it('accepts the server with that key', async () => {
     const page = await withPin(server.fingerprint);
-    await seen(() => page.text('#status')).toBe('Encrypted');
+    await seen(() => page.text('#status')).toBe('Encrypted to the server');
   });
 
   it('refuses a server with another key, and offers no way around', async () => {

@@ -226,7 +226,7 @@ function renderTyping() {
 
 const titles = {
   connecting: 'Connecting',
-  online: 'Encrypted',
+  online: 'Encrypted to the server',
   offline: 'Offline',
   untrusted: 'Not connected',
   failed: 'Not connected',
