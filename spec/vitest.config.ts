@@ -7,9 +7,11 @@ const root = new URL('../', import.meta.url);
 export default defineConfig({
   resolve: {
     // Tests run the sources of lib/ directly, with the form of each seam that is for Node.
-    alias: Object.fromEntries(
-      [...seamSources].map(([name, files]) => [name, fileURLToPath(new URL(files[0]!, root))]),
-    ),
+    // Examples import the package by its name.
+    alias: [...seamSources, ['k4net', ['lib/index.ts']] as const].map(([name, files]) => ({
+      find: new RegExp(`^${name}$`),
+      replacement: fileURLToPath(new URL(files[0], root)),
+    })),
   },
   test: {
     dir: 'spec',

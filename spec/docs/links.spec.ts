@@ -70,7 +70,9 @@ describe('the section "Where to look" of the architecture', () => {
 
 describe('the tables of error codes', () => {
   it('have every code of the library once, and no other', () => {
-    const codes = [...textOf('lib/error-codes.ts').matchAll(/^ {2}\| '(K4NET_\w+)'/gm)].map((match) => match[1]);
+    const codes = [...textOf('lib/error-codes.ts').matchAll(/^ {2}\| '(K4NET_\w+)'/gm)].map(
+      (match) => match[1],
+    );
     const [page = ''] = textOf('docs/errors.md').split('## Warnings');
     const rows = [...page.matchAll(/^\| `(K4NET_\w+)`/gm)].map((match) => match[1]);
     expect(codes.length).toBeGreaterThan(10);

@@ -18,9 +18,9 @@ export interface Program {
 /** README and all pages of docs, as paths from the root. */
 export const pages: readonly string[] = [
   'README.md',
-  ...readdirSync(path.join(root, 'docs'))
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+    .map((name) => `docs/${name.replaceAll(path.sep, '/')}`),
 ];
 
 /** The source files of the library, as paths from the root. */
