@@ -1,4 +1,5 @@
 import { build } from 'esbuild';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { listen } from '../../lib/index.js';
@@ -35,6 +36,15 @@ const askServer = (library: string): string => `
     event.waitUntil(answer.then((text) => event.source.postMessage(text)));
   });
 `;
+
+/** Without an end of the retries, the page says something only if `connect` does not retry. */
+const insecurePage = `<!doctype html>
+  <script type="module">
+    import { connect } from '/k4net/index.js';
+    globalThis.failed = connect('ws://insecure.test/', { retry: { retries: Infinity }, timeout: Infinity }).catch(
+      ({ code, message }) => code + ': ' + message,
+    );
+  </script>`;
 
 type Devtools = Awaited<ReturnType<typeof startDevtools>>;
 type Tab = Awaited<ReturnType<Devtools['openTab']>>;
@@ -145,6 +155,27 @@ it.each([
       return answered;
     }, `/life/${file}`);
     expect(answer).toMatch(expected);
+  } finally {
+    await chromium.close();
+  }
+});
+
+it('a page on https gets the reason at once when it opens an insecure WebSocket', async () => {
+  const chromium = await startChromium();
+  try {
+    const page = await (await chromium.newContext()).newPage();
+    await page.route('https://example.test/**', async (route) => {
+      const [, file] = /\/k4net\/(.+)$/.exec(route.request().url()) ?? [];
+      await (file === undefined
+        ? route.fulfill({ contentType: 'text/html', body: insecurePage })
+        : route.fulfill({
+            contentType: 'text/javascript',
+            body: await readFile(join(root, 'dist/web', file), 'utf8'),
+          }));
+    });
+    await page.goto('https://example.test/');
+    const failed = await page.evaluate(() => (globalThis as unknown as { failed: Promise<string> }).failed);
+    expect(failed).toMatch(/^K4NET_CONNECT: .*insecure WebSocket/);
   } finally {
     await chromium.close();
   }
