@@ -34,6 +34,7 @@ export type K4netErrorCode =
   | 'K4NET_STORE'
   | 'K4NET_NO_CALLBACK'
   | 'K4NET_REMOTE'
+  | 'K4NET_STREAM'
   | 'K4NET_DECODE';
 
 /** The codes whose errors always have their own class. `K4NET_MALFORMED` has one only sometimes. */
@@ -315,6 +316,5 @@ export function systemCode(error: unknown): string {
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const code = systemCode(thrown);
-  if (thrown.message.includes(code)) return thrown.message;
-  return thrown.message === '' ? code : `${code} ${thrown.message}`;
+  return thrown.message.includes(code) ? thrown.message : `${code} ${thrown.message}`.trimEnd();
 }

@@ -45,21 +45,26 @@ export type {
 } from './sockets/message-socket.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
+export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';
 export type {
   Callback,
   CallbackAnswer,
   CallbackContext,
+  CallbackItems,
   CallbackOptions,
-  CallOptions,
   DrainOptions,
-  Payload,
-  PayloadConstructor,
-  QueueDepth,
   QueueErrorInfo,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketStats,
 } from './queue/types.js';
+export type {
+  AnswerStream,
+  CallOptions,
+  Payload,
+  PayloadConstructor,
+  StreamOptions,
+} from './queue/call-types.js';
+export type { Items, ReadableStreamLike } from './queue/streams/item-source.js';
 export {
   generateKeyPair,
   importKeyPair,

@@ -5,6 +5,7 @@ import type { Fifo } from '../util/fifo.js';
 import { markHandled } from '../util/wait.js';
 import type { Timed } from './call-deadlines.js';
 import type { FlowWindow } from './flow-window.js';
+import type { OpenFields } from './streams/messages.js';
 
 /** The calls of one name: its flow window, and the calls that wait for room in it. */
 export interface NamedCalls {
@@ -15,6 +16,16 @@ export interface NamedCalls {
 
 /** Decodes the value of a call from its answer. */
 export type AnswerDecoder = Pick<Payload, 'read'>;
+
+/** The part of a streaming call that sends and receives items. */
+export interface Opening extends OpenFields {
+  /** The id of the call. */
+  id: number;
+  /** This side has cancelled the call. */
+  cancelled(reason: unknown): void;
+  /** The peer has replied, or the call was cancelled before it was sent. */
+  replied(): void;
+}
 
 type Resolve = (value: never) => void;
 type Reject = (reason: unknown) => void;
@@ -50,6 +61,8 @@ export class Call implements Timed {
   /** Whether the call was cancelled. It keeps its id and its window until the peer has replied. */
   declare abandoned: boolean;
   declare unwatch: (() => void) | undefined;
+  /** The streams of a streaming call. */
+  declare readonly opening: Opening | undefined;
 
   constructor(
     id: number,
@@ -58,6 +71,7 @@ export class Call implements Timed {
     timeout: number,
     now: number,
     decoder: AnswerDecoder | undefined,
+    opening: Opening | undefined,
   ) {
     this.promise = new Promise<unknown>(executor);
     this.resolve = resolveLast as (value: unknown) => void;
@@ -75,6 +89,7 @@ export class Call implements Timed {
     this.payload = undefined;
     this.abandoned = false;
     this.unwatch = undefined;
+    this.opening = opening;
   }
 }
 

@@ -13,7 +13,7 @@ import {
   type Bytes,
 } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { Payload } from './types.js';
+import type { Payload } from './call-types.js';
 
 /** The longest name, in bytes. */
 export const maxName = 255;
@@ -228,7 +228,8 @@ function putName(head: NamedHead, at: number, name: string): void {
   head.name = name;
 }
 
-function putHead(bytes: Bytes, type: number, id: number): Bytes {
+/** Writes the first bytes of a control message. */
+export function putHead(bytes: Bytes, type: number, id: number): Bytes {
   writeU32(bytes, headLength, id);
   return putMark(bytes, type);
 }
@@ -241,6 +242,7 @@ function putMark(bytes: Bytes, type: number): Bytes {
   return bytes;
 }
 
-function putAscii(bytes: Bytes, at: number, text: string): void {
+/** Writes a text that is ASCII. */
+export function putAscii(bytes: Bytes, at: number, text: string): void {
   for (let i = 0; i < text.length; i += 1) bytes[at + i] = text.charCodeAt(i);
 }

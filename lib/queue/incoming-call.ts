@@ -1,8 +1,10 @@
+import type { BinaryReader } from '../binary/reader.js';
 import type { K4netError } from '../errors.js';
 import { noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal, type Deferred, type GivenAbortSignal } from '../util/wait.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { FlowWindow } from './flow-window.js';
+import { noBody, type IncomingStream } from './streams/incoming-stream.js';
 import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
 
 /** A registered callback. */
@@ -49,6 +51,8 @@ export class IncomingCall implements CallbackContext {
   /** Whether the callback must not start, because no caller waits for its answer. */
   declare dropped: boolean;
   declare batch: Batch | undefined;
+  /** The streams of a streaming call. */
+  declare stream: IncomingStream | undefined;
   declare private life: LazySignal | undefined;
 
   /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
@@ -70,11 +74,16 @@ export class IncomingCall implements CallbackContext {
     this.begun = false;
     this.dropped = false;
     this.batch = undefined;
+    this.stream = undefined;
     this.life = life;
   }
 
   get signal(): GivenAbortSignal {
     return (this.life ??= new LazySignal()).signal;
+  }
+
+  get body(): AsyncIterableIterator<BinaryReader, void> {
+    return this.stream?.body ?? noBody;
   }
 
   get isRequest(): boolean {
@@ -103,5 +112,6 @@ export class IncomingCall implements CallbackContext {
   abort(reasonOf: () => K4netError, keep: boolean): void {
     if (!keep) this.dropped = true;
     (this.life ??= new LazySignal()).abort(reasonOf);
+    this.stream?.abort(reasonOf());
   }
 }

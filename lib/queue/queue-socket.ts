@@ -19,31 +19,29 @@ import {
   type WaitOptions,
 } from '../util/wait.js';
 import type { AnswerDecoder } from './call.js';
+import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
-import type { FlowWindow } from './flow-window.js';
 import { QueueCore } from './queue-core.js';
+import { queueStats, type QueueSocketStats } from './queue-stats.js';
 import {
   checkedCallbackOptions,
   checkedQueueOptions,
   checkedCall,
   checkedQueueRecv,
+  checkedStream,
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
+import type { StreamRequest } from './streams/outgoing-stream.js';
 import { Tasks } from './tasks.js';
-import { callEncoded, TypedQueue } from './typed-queue.js';
+import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
 import type {
   Callback,
   CallbackContext,
   CallbackOptions,
-  CallOptions,
   DrainOptions,
-  Payload,
-  PayloadConstructor,
-  QueueDepth,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketStats,
 } from './types.js';
 
 /**
@@ -123,20 +121,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   stats(): QueueSocketStats {
-    const { dispatcher, calls, queue } = this.#core;
-    const depth = ({ messages, bytes }: FlowWindow): QueueDepth => ({ messages, bytes });
-    return {
-      ...this.#socket.stats(),
-      sendQueue: this.#socket.bufferedAmount,
-      receiveQueue: depth(queue.window),
-      callbackQueue: depth(dispatcher.messages),
-      requestQueue: depth(dispatcher.requests),
-      callbacksRun: dispatcher.runner.started,
-      callbacksFailed: dispatcher.runner.failed,
-      callsInFlight: calls.pending,
-      requestsInFlight: dispatcher.runner.unanswered,
-      roundTripTime: calls.roundTrip,
-    };
+    return queueStats(this.#socket.stats(), this.#socket.bufferedAmount, this.#core);
   }
 
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
@@ -198,13 +183,14 @@ export class QueueSocket implements QueueSocketLike {
     decoder?: AnswerDecoder,
   ): Promise<unknown> {
     try {
-      const { timeout = this.#options.callTimeout, signal } = checkedCall(options);
+      const { timeout = this.#options.callTimeout, signal, body } = checkedCall(options);
       const { calls, router } = this.#core;
       this.#core.checkStarted();
       checkName(name);
       const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
+      if (body !== undefined) return this[openStream]({ name, timeout, signal, body, decoder }, bytes).answer;
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
@@ -212,6 +198,21 @@ export class QueueSocket implements QueueSocketLike {
     } catch (error) {
       return rejectUnhandled(error);
     }
+  }
+
+  stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream {
+    const request = { name, ...checkedStream(options), items: true };
+    return this[openStream](request, payloadBytes(payload)) as AnswerStream;
+  }
+
+  /** @internal */
+  [openStream](request: StreamRequest, payload: Bytes): AnswerStream<unknown, unknown> {
+    this.#core.checkStarted();
+    checkName(request.name);
+    this.#options.log?.(`Streaming ${request.name}`);
+    const stream = this.#core.streams.call(request, payload);
+    if (this.#options.manual) this.#core.router.onCall();
+    return stream;
   }
 
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {

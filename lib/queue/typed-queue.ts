@@ -29,6 +29,9 @@ export interface UntypedQueue<Context, CallbackOptions> {
 /** @internal */
 export const callEncoded: unique symbol = Symbol('callEncoded');
 
+/** @internal */
+export const openStream: unique symbol = Symbol('openStream');
+
 /**
  * The methods of a QueueSocket that take encoded payloads and decode answers. They need neither a
  * function nor a second promise for each message.
