@@ -64,7 +64,7 @@ export type {
   PayloadConstructor,
   StreamOptions,
 } from './queue/call-types.js';
-export type { Items, ReadableStreamLike } from './queue/streams/item-source.js';
+export type { Items, ReadableStreamLike } from './queue/items.js';
 export {
   generateKeyPair,
   importKeyPair,

@@ -1,7 +1,7 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { AbortSignalLike } from '../util/wait.js';
-import type { Items } from './streams/item-source.js';
+import type { Items } from './items.js';
 
 /** Writes the payload of a message. It is called once and writes synchronously. */
 export type PayloadConstructor = (writer: BinaryWriter) => void;

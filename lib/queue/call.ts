@@ -5,7 +5,7 @@ import type { Fifo } from '../util/fifo.js';
 import { markHandled } from '../util/wait.js';
 import type { Timed } from './call-deadlines.js';
 import type { FlowWindow } from './flow-window.js';
-import type { OpenFields } from './streams/messages.js';
+import type { MessageHead } from '../transport/framing/encoder.js';
 
 /** The calls of one name: its flow window, and the calls that wait for room in it. */
 export interface NamedCalls {
@@ -18,9 +18,11 @@ export interface NamedCalls {
 export type AnswerDecoder = Pick<Payload, 'read'>;
 
 /** The part of a streaming call that sends and receives items. */
-export interface Opening extends OpenFields {
+export interface Opening {
   /** The id of the call. */
   id: number;
+  /** The head of its first message. Valid until the next head is made. */
+  head(): MessageHead;
   /** This side has cancelled the call. */
   cancelled(reason: unknown): void;
   /** The peer has replied, or the call was cancelled before it was sent. */

@@ -9,8 +9,7 @@ import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
 import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
 import type { IncomingCall } from './incoming-call.js';
-import { itemsError } from './streams/incoming-stream.js';
-import { discardSource, isItems, sourceOf, type Items } from './streams/item-source.js';
+import { isItems, rejectItems } from './items.js';
 import type { Payload } from './call-types.js';
 import type { Callback, CallbackContext } from './types.js';
 
@@ -217,10 +216,4 @@ export class CallbackRunner {
 function answerBytes(answer: unknown, name: string): Bytes {
   if (isItems(answer)) throw rejectItems(answer, name);
   return payloadBytes(answer as Payload | undefined);
-}
-
-/** The error of items that have no receiver. Ends their source. */
-function rejectItems(items: Items<unknown>, name: string): K4netError {
-  discardSource(sourceOf(items));
-  return itemsError(name);
 }

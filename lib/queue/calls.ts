@@ -24,7 +24,6 @@ import { CallDeadlines } from './call-deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
 import { describeError } from './error-hooks.js';
 import { requestSize, type FlowWindow } from './flow-window.js';
-import { openingHead } from './streams/messages.js';
 
 /** The weight of the newest round trip in the mean. */
 const newestWeight = 1 / 8;
@@ -137,10 +136,7 @@ export class Calls {
     }
     if (calls.waiting.length === 0 && calls.window.fits(call.size)) {
       calls.window.reserve(call.size);
-      void this.#outlet.sendCopy(
-        opening ? openingHead(call.id, name, opening) : requestHead(call.id, name),
-        payload,
-      );
+      void this.#outlet.sendCopy(opening ? opening.head() : requestHead(call.id, name), payload);
     } else {
       call.payload = new Uint8Array(payload);
       calls.waiting.push(call);
@@ -242,7 +238,7 @@ export class Calls {
       call.payload = undefined;
       call.sentAt = performance.now();
       window.reserve(call.size);
-      void this.#outlet.sendCopy(opening ? openingHead(id, name, opening) : requestHead(id, name), payload);
+      void this.#outlet.sendCopy(opening ? opening.head() : requestHead(id, name), payload);
     }
     this.#forgetIdle(calls);
   }

@@ -13,8 +13,8 @@ import { IncomingCall, type Registration } from './incoming-call.js';
 import { ManualDispatch } from './manual-dispatch.js';
 import type { CheckedQueueOptions } from './queue-socket-options.js';
 import { RequestWindows } from './request-windows.js';
-import type { OpenFields } from './streams/messages.js';
-import type { Streams } from './streams/streams.js';
+import type { StreamHost } from './stream-host.js';
+import type { OpenFields } from './stream-open.js';
 import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
 /** The events of a dispatcher. */
@@ -49,7 +49,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #messageQueue: CallbackQueue<IncomingCall>;
   readonly #requestQueue: CallbackQueue<IncomingCall>;
   readonly #streamQueue: CallbackQueue<IncomingCall>;
-  readonly #streams: Streams;
+  readonly #streams: StreamHost;
   readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
@@ -69,7 +69,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     limits: CheckedQueueOptions,
     hooks: ErrorHooks,
     events: DispatcherEvents,
-    streams: Streams,
+    streams: StreamHost,
   ) {
     this.#streams = streams;
     this.#socket = socket;

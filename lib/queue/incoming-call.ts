@@ -4,7 +4,8 @@ import { noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal, type Deferred, type GivenAbortSignal } from '../util/wait.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { FlowWindow } from './flow-window.js';
-import { noBody, type IncomingStream } from './streams/incoming-stream.js';
+import { noItems } from './items.js';
+import type { AcceptedStream } from './stream-host.js';
 import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
 
 /** A registered callback. */
@@ -52,7 +53,7 @@ export class IncomingCall implements CallbackContext {
   declare dropped: boolean;
   declare batch: Batch | undefined;
   /** The streams of a streaming call. */
-  declare stream: IncomingStream | undefined;
+  declare stream: AcceptedStream | undefined;
   declare private life: LazySignal | undefined;
 
   /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
@@ -83,7 +84,7 @@ export class IncomingCall implements CallbackContext {
   }
 
   get body(): AsyncIterableIterator<BinaryReader, void> {
-    return this.stream?.body ?? noBody;
+    return this.stream?.body ?? noItems;
   }
 
   get isRequest(): boolean {

@@ -1,3 +1,4 @@
+import { createStreams } from '#streams';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
 import { takeOver, type OwnedSocket } from '../sockets/acquire.js';
@@ -15,7 +16,8 @@ import { Heartbeat } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
-import { Streams } from './streams/streams.js';
+import type { StreamHost } from './stream-host.js';
+import { streamTools } from './stream-tools.js';
 import type { QueueSocketLike } from './types.js';
 
 /** The parts of a queue socket, and its life cycle: start, drain, idle timeout, close and end. */
@@ -25,7 +27,7 @@ export class QueueCore {
   readonly queue: ReceiveQueue;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
-  readonly streams: Streams;
+  readonly streams: StreamHost;
   readonly hooks: ErrorHooks;
   readonly router: Router;
   readonly #hub = new AbortHub();
@@ -54,7 +56,12 @@ export class QueueCore {
     this.queue = new ReceiveQueue(window, this.#hub, onRoom, () => {
       this.hooks.warnUnread(window);
     });
-    this.streams = new Streams(this.owned, options, () => this.calls);
+    this.streams = createStreams(this.owned, options, () => this.calls, streamTools, {
+      onRoom,
+      onFail: (error) => {
+        this.owned.fail(error);
+      },
+    });
     this.dispatcher = new Dispatcher(
       owner,
       this.owned,

@@ -17,7 +17,6 @@ import {
 } from '../util/options.js';
 import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
-import { maxStreamWindow, minStreamWindow } from './streams/windows.js';
 import type { CallOptions, StreamOptions } from './call-types.js';
 import type { CallbackOptions, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
 
@@ -134,7 +133,7 @@ export const queueSocketTable: OptionTable<QueueSocketOptions, Unset | 'heartbea
   callTimeout: millisecondsRule(30_000),
   maxQueuedBytes: bytesRule(1024 * 1024, 1, unlimited),
   maxQueuedMessages: countRule(16_384, 1, unlimited),
-  streamWindow: bytesRule(256 * 1024, minStreamWindow, maxStreamWindow),
+  streamWindow: bytesRule(256 * 1024, 1024, 2 ** 31 - 1),
   maxStreams: countRule(64, 1, unlimited),
   onError: functionRule(),
   onClose: functionRule(),

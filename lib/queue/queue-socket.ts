@@ -32,7 +32,7 @@ import {
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
-import type { StreamRequest } from './streams/outgoing-stream.js';
+import type { StreamRequest } from './stream-host.js';
 import { Tasks } from './tasks.js';
 import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
 import type {

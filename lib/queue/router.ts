@@ -5,9 +5,9 @@ import { noHead } from '../transport/framing/encoder.js';
 import { readU32, type Bytes } from '../util/bytes.js';
 import { Deferred } from '../util/wait.js';
 import { matches } from './callback-registry.js';
+import { controlHead } from './control-head.js';
 import type { Destinations } from './destinations.js';
 import {
-  controlHead,
   controlType,
   decodeControl,
   encodeFailure,
@@ -21,8 +21,10 @@ import { fairTurns } from './fair-turns.js';
 import type { FlowWindow } from './flow-window.js';
 import type { Registration } from './incoming-call.js';
 import { MalformedMessages } from './malformed-messages.js';
-import { openHead, readOpen, streamType, type OpenFields } from './streams/messages.js';
-import { checkOpen } from './streams/streams.js';
+import { openHead, readOpen, type OpenFields } from './stream-open.js';
+
+/** The next message has to wait while this is full. */
+type Blocker = Pick<FlowWindow, 'full'>;
 
 /**
  * Takes messages from a socket and passes them, in order, to their destinations: callbacks, calls
@@ -49,7 +51,7 @@ export class Router {
   /** Whether the router continues in a later turn. */
   #yielded = false;
   /** The full window for which the next message waits. */
-  #full: FlowWindow | undefined;
+  #full: Blocker | undefined;
   #over = false;
   #draining = false;
   #stopped = false;
@@ -144,7 +146,7 @@ export class Router {
    * Routes messages until none is left, the turn is over, or a flow window is full. Returns the
    * full window.
    */
-  #pull(): FlowWindow | undefined {
+  #pull(): Blocker | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
       if (fairTurns.step()) {
         this.#yield();
@@ -167,7 +169,7 @@ export class Router {
     });
   }
 
-  #route(size: number): FlowWindow | undefined {
+  #route(size: number): Blocker | undefined {
     const { run, start } = this.#messages;
     // No name begins with a zero.
     if (run[start] === 0 && isControl(run, start, size)) {
@@ -195,7 +197,7 @@ export class Router {
     return undefined;
   }
 
-  #message(registration: Registration, size: number): FlowWindow | undefined {
+  #message(registration: Registration, size: number): Blocker | undefined {
     const window = this.#dispatcher.messages;
     if (window.full && !this.#draining) return window;
     const payload = this.#cut(size, registration.name.length + 1);
@@ -209,7 +211,7 @@ export class Router {
     else this.#hooks.unmatched(name, this.#unmatched === 'error');
   }
 
-  #receive(size: number): FlowWindow | undefined {
+  #receive(size: number): Blocker | undefined {
     const { window } = this.#queue;
     if (window.full && !this.#draining) return window;
     const message = this.#cut(size, 0);
@@ -223,7 +225,7 @@ export class Router {
   }
 
   /** Takes a control message that is not an answer. */
-  #control(run: Bytes, start: number, size: number): FlowWindow | undefined {
+  #control(run: Bytes, start: number, size: number): Blocker | undefined {
     const type = size < controlHead ? 0 : (run[start + controlHead - 5] ?? 0);
     if (type === controlType.request) {
       const id = readU32(run, start + controlHead - 4);
@@ -235,7 +237,7 @@ export class Router {
         this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
         return this.#request(id, size, controlHead, length, this.#lastRequest);
       }
-    } else if (type >= streamType.open && type <= streamType.bodyStop) {
+    } else if (type >= controlType.open && type <= controlType.bodyStop) {
       return this.#stream(type, run, start, size);
     }
     this.#otherControl(this.#messages.cut(size));
@@ -243,19 +245,20 @@ export class Router {
   }
 
   /** Takes a message of a streaming call. */
-  #stream(type: number, run: Bytes, start: number, size: number): FlowWindow | undefined {
+  #stream(type: number, run: Bytes, start: number, size: number): Blocker | undefined {
+    if (this.#streams.full) {
+      this.#streams.load();
+      return this.#streams;
+    }
     const id = readU32(run, start + controlHead - 4);
-    let why: string | undefined;
-    if (type !== streamType.open) {
+    let why: string | undefined = 'an open has no name';
+    if (type !== controlType.open) {
       why = this.#streams.receive(type, id, this.#cut(size, controlHead));
     } else {
-      const length = nameLength(run, start + openHead, size - openHead);
-      const opening = readOpen(run, start);
-      why = length < 0 ? 'an open has no name' : checkOpen(opening);
-      if (why === undefined) {
-        const registration = this.#dispatcher.registry.find(run, start + openHead, length);
-        return this.#request(id, size, openHead, length, registration, opening);
-      }
+      const name = start + openHead;
+      const length = nameLength(run, name, size - openHead);
+      const registration = this.#dispatcher.registry.find(run, name, length);
+      if (length >= 0) return this.#request(id, size, openHead, length, registration, readOpen(run, start));
       this.#cut(size, 0);
     }
     if (why !== undefined) this.#malformed.report(why, run.subarray(start, start + size));
@@ -270,7 +273,7 @@ export class Router {
     length: number,
     registration: Registration | undefined,
     opening?: OpenFields,
-  ): FlowWindow | undefined {
+  ): Blocker | undefined {
     // If the total is below its limit, the window of every name is too.
     if (this.#dispatcher.windows.total.full && !this.#draining) {
       const full = this.#dispatcher.windows.fullFor(registration, this.#socket.congested);

@@ -6,7 +6,7 @@ import type { Bytes } from '../util/bytes.js';
 import type { GivenAbortSignal, WaitOptions } from '../util/wait.js';
 import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
 import type { QueueSocketStats } from './queue-stats.js';
-import type { ReadableStreamLike } from './streams/item-source.js';
+import type { ReadableStreamLike } from './items.js';
 import type { TypedQueue } from './typed-queue.js';
 
 /** The second argument of a callback. */

@@ -37,6 +37,8 @@ function layerOf(module) {
   if (folder === 'trust' && !/\/server-\w+\.ts$/.test(module) && !seams.has(module)) return 'stores';
   // The same holds for `#duplex`, whose form for Node uses the transport contract.
   if (module.endsWith('/transport/to-transport.ts')) return 'carriers';
+  // A page loads `#streams` with the first streaming call.
+  if (!seams.has(module) && module.includes('/queue/streams/')) return 'streams';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
   return seams.has(module) || ['index', 'cli', 'platform'].includes(folder) ? undefined : folder;
 }

@@ -1,35 +1,31 @@
-import { K4netError, MalformedError } from '../../errors.js';
-import { noHead } from '../../transport/framing/encoder.js';
-import type { Bytes } from '../../util/bytes.js';
-import { iterate } from '../../util/iterate.js';
+import { MalformedError } from '../../errors.js';
+import { noBytes, type Bytes } from '../../util/bytes.js';
 import type { BinaryReader } from '../../binary/reader.js';
-import { payloadBytes } from '../envelope.js';
-import type { Payload } from '../call-types.js';
+import type { Items } from '../items.js';
+import type { AcceptedStream, StreamOutlet } from '../stream-host.js';
+import type { StreamTools } from '../stream-tools.js';
+import type { OpenFields } from '../stream-open.js';
 import type { Callback, CallbackAnswer } from '../types.js';
 import { ItemReceiver } from './item-receiver.js';
-import { ItemSender, type StreamOutlet } from './item-sender.js';
-import { discardSource, isItems, sourceOf, type Items } from './item-source.js';
-import { encodeSignal, openFlag, streamType, type OpenFields } from './messages.js';
+import { ItemSender } from './item-sender.js';
+import { sourceOf } from './item-source.js';
+import { openFlag, streamType } from './messages.js';
 
 /** What a streaming call of the peer does outside of its streams. */
 export interface IncomingEvents {
+  readonly tools: StreamTools;
   onItem(sent: boolean): void;
   /** Nothing more can arrive for this stream. */
   onOver(stream: IncomingStream): void;
 }
 
-/** The body of a call that has none. */
-export const noBody: AsyncIterableIterator<BinaryReader, void> = /* @__PURE__ */ iterate<BinaryReader>(() =>
-  Promise.resolve({ done: true, value: undefined }),
-);
-
 /** A streaming call of the peer: the items of its body, and those of its answer. */
-export class IncomingStream {
+export class IncomingStream implements AcceptedStream {
   readonly id: number;
   /** False if this side has too many streams: the call fails with `K4NET_BUSY`. */
   readonly accepted: boolean;
   /** The body, for the callback. */
-  readonly body: AsyncIterableIterator<BinaryReader, void> = noBody;
+  readonly body: AsyncIterableIterator<BinaryReader, void> | undefined;
   readonly #fields: OpenFields;
   readonly #outlet: StreamOutlet;
   readonly #events: IncomingEvents;
@@ -56,12 +52,12 @@ export class IncomingStream {
     this.#events = events;
     this.#bodyOver = (fields.flags & openFlag.body) === 0;
     if (this.#bodyOver) return;
-    this.#items = new ItemReceiver(outlet, {
+    this.#items = new ItemReceiver(outlet, events.tools, {
       creditType: streamType.bodyCredit,
       id: () => id,
       window: streamWindow,
       granted: false,
-      decoder: undefined,
+      read: events.tools.read,
       onUndecodable: () => undefined,
       onStop: () => {
         this.#stopBody();
@@ -75,7 +71,9 @@ export class IncomingStream {
   wrap(callback: Callback): Callback {
     return async (reader, context) => {
       const result: unknown = await callback(reader, context);
-      return (isItems(result) ? await this.#answer(result, context.name) : result) as CallbackAnswer;
+      return (
+        this.#events.tools.isItems(result) ? await this.#answer(result, context.name) : result
+      ) as CallbackAnswer;
     };
   }
 
@@ -132,23 +130,19 @@ export class IncomingStream {
   }
 
   async #answer(items: Items<unknown>, name: string): Promise<unknown> {
-    const source = sourceOf(items);
-    if ((this.#fields.flags & openFlag.items) === 0) {
-      discardSource(source);
-      throw itemsError(name);
-    }
-    this.#sender = new ItemSender(this.#outlet, {
+    if ((this.#fields.flags & openFlag.items) === 0) throw this.#events.tools.rejectItems(items, name);
+    this.#sender = new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.answerItem,
       id: this.id,
       window: this.#fields.window,
-      encode: (item) => payloadBytes(item as Payload),
+      encode: this.#events.tools.write,
       onSent: () => {
         this.#events.onItem(true);
       },
       onWait: () => undefined,
     });
     if (this.#aborted) this.#sender.stop();
-    const result = await this.#sender.run(source);
+    const result = await this.#sender.run(sourceOf(items));
     if (this.#failure) throw this.#failure;
     return result;
   }
@@ -156,15 +150,10 @@ export class IncomingStream {
   #stopBody(): void {
     if (this.#bodyOver || this.#stopSent || this.#items?.begun !== true) return;
     this.#stopSent = true;
-    void this.#outlet.sendCopy(noHead, encodeSignal(streamType.bodyStop, this.id));
+    void this.#outlet.sendCopy(this.#events.tools.streamHead(streamType.bodyStop, this.id), noBytes);
   }
 
   #forget(): void {
     if (this.#bodyOver && this.#replied) this.#events.onOver(this);
   }
-}
-
-/** The error of items that answer a plain call or a message. */
-export function itemsError(name: string): K4netError {
-  return new K4netError('K4NET_STREAM', `the callback of '${name}' gives items, which only stream can take`);
 }

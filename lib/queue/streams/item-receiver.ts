@@ -1,11 +1,8 @@
-import { BinaryReader } from '../../binary/reader.js';
-import { compact, noBytes, type Bytes } from '../../util/bytes.js';
+import { compact, noBytes, u32Bytes, type Bytes } from '../../util/bytes.js';
 import { Fifo } from '../../util/fifo.js';
 import { Deferred, isPromiseLike, markHandled, rejectHandled } from '../../util/wait.js';
-import type { AnswerDecoder } from '../call.js';
-import type { StreamOutlet } from './item-sender.js';
-import { encodeCredit } from './messages.js';
-import { noHead } from '../../transport/framing/encoder.js';
+import type { StreamOutlet } from '../stream-host.js';
+import type { StreamTools } from '../stream-tools.js';
 import { ReceiveWindow } from './windows.js';
 
 /** What a receiver needs to know of its stream. */
@@ -16,8 +13,8 @@ export interface ReceiverSettings {
   readonly window: number;
   /** Whether the sender knows the window. If not, the first `next` grants it. */
   readonly granted: boolean;
-  /** Decodes an item. Default: a reader over it. */
-  readonly decoder: AnswerDecoder | undefined;
+  /** Reads an item. Throws, or its promise rejects, if it does not decode. */
+  readonly read: (item: Bytes) => unknown;
   /** An item does not decode. */
   readonly onUndecodable: (error: unknown) => void;
   /** The consumer wants no further item. */
@@ -33,6 +30,7 @@ const done: Result = { done: true, value: undefined };
 /** Queues arrived items for a consumer, and grants credit as the consumer takes them. */
 export class ItemReceiver {
   readonly #outlet: StreamOutlet;
+  readonly #tools: StreamTools;
   readonly #settings: ReceiverSettings;
   readonly #window: ReceiveWindow;
   readonly #items = new Fifo<Bytes>();
@@ -43,8 +41,9 @@ export class ItemReceiver {
   #error: { readonly reason: unknown } | undefined;
   #granting = false;
 
-  constructor(outlet: StreamOutlet, settings: ReceiverSettings) {
+  constructor(outlet: StreamOutlet, tools: StreamTools, settings: ReceiverSettings) {
     this.#outlet = outlet;
+    this.#tools = tools;
     this.#settings = settings;
     this.#window = new ReceiveWindow(settings.window, settings.granted);
   }
@@ -131,16 +130,13 @@ export class ItemReceiver {
   #take(bytes: Bytes): Result | Promise<Result> {
     this.#window.take(bytes.length);
     if (this.#window.due && !this.#over) this.#grant();
-    const reader = new BinaryReader(bytes);
-    const { decoder } = this.#settings;
-    if (!decoder) return { done: false, value: reader };
     const fail = (error: unknown): Promise<never> => {
       this.stop();
       this.#settings.onUndecodable(error);
       return rejectHandled(error);
     };
     try {
-      const value = decoder.read(reader);
+      const value = this.#settings.read(bytes);
       if (!isPromiseLike(value)) return { done: false, value };
       const later = Promise.resolve(value).then((decoded): Result => ({ done: false, value: decoded }), fail);
       return markHandled(later);
@@ -154,7 +150,7 @@ export class ItemReceiver {
     if (this.#granting) return;
     if (!this.#outlet.congested) {
       const { creditType, id } = this.#settings;
-      void this.#outlet.sendCopy(noHead, encodeCredit(creditType, id(), this.#window.grant()));
+      void this.#outlet.sendCopy(this.#tools.streamHead(creditType, id()), u32Bytes(this.#window.grant()));
       return;
     }
     this.#granting = true;

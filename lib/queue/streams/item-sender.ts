@@ -1,13 +1,9 @@
-import type { OwnedSocket } from '../../sockets/acquire.js';
-import { accepted } from '../../sockets/outbox.js';
 import type { Bytes } from '../../util/bytes.js';
 import { Deferred } from '../../util/wait.js';
 import { discardSource, type Source } from './item-source.js';
-import { itemHead } from './messages.js';
+import type { StreamOutlet } from '../stream-host.js';
+import type { StreamTools } from '../stream-tools.js';
 import { SendWindow } from './windows.js';
-
-/** The part of a socket that sends the messages of streams. */
-export type StreamOutlet = Pick<OwnedSocket, 'congested' | 'room' | 'sendHeaded' | 'sendCopy'>;
 
 /** What a sender needs to know of its stream. */
 export interface SenderSettings {
@@ -28,6 +24,7 @@ export interface SenderSettings {
  */
 export class ItemSender {
   readonly #outlet: StreamOutlet;
+  readonly #tools: StreamTools;
   readonly #settings: SenderSettings;
   readonly #window: SendWindow;
   readonly #ended = new Deferred<unknown>();
@@ -35,8 +32,9 @@ export class ItemSender {
   #waiting: Deferred<void> | undefined;
   #stopped = false;
 
-  constructor(outlet: StreamOutlet, settings: SenderSettings) {
+  constructor(outlet: StreamOutlet, tools: StreamTools, settings: SenderSettings) {
     this.#outlet = outlet;
+    this.#tools = tools;
     this.#settings = settings;
     this.#window = new SendWindow(settings.window);
   }
@@ -88,6 +86,7 @@ export class ItemSender {
 
   async #send(source: Source): Promise<unknown> {
     const { type, id, encode, onSent } = this.#settings;
+    const { accepted, streamHead } = this.#tools;
     for (;;) {
       while (!this.#window.open && !this.#isStopped()) await this.#credit();
       if (this.#isStopped()) return this.#ended.promise;
@@ -99,7 +98,7 @@ export class ItemSender {
       if (this.#outlet.congested) await this.#untilDone(this.#outlet.room());
       if (this.#isStopped()) return this.#ended.promise;
       this.#window.spend(bytes.length);
-      const sent = this.#outlet.sendHeaded(itemHead(type, id), bytes);
+      const sent = this.#outlet.sendHeaded(streamHead(type, id), bytes);
       onSent();
       if (sent !== accepted) await this.#untilDone(sent);
     }

@@ -1,15 +1,5 @@
 import { kindOf, noBytes, type Bytes } from '../../util/bytes.js';
-
-/** The part of a `ReadableStream` that the library uses. */
-export interface ReadableStreamLike<T> {
-  getReader(): {
-    read(): Promise<{ readonly done: boolean; readonly value?: T | undefined }>;
-    cancel(reason?: unknown): Promise<void>;
-  };
-}
-
-/** A sequence of items: an iterable, an async iterable (also a Node stream) or a web stream. */
-export type Items<T> = Iterable<T> | AsyncIterable<T> | ReadableStreamLike<T>;
+import type { ReadableStreamLike } from '../items.js';
 
 /** One step of a source. The value of the last step is the return value of a generator. */
 export interface Step {
@@ -26,14 +16,6 @@ export interface Source {
 
 /** Longer pieces of a byte stream are divided: where they end has no meaning. */
 const maxPiece = 64 * 1024;
-
-/** Whether the result of a callback is a sequence of items. A collection such as an array is not. */
-export function isItems(value: unknown): value is Items<unknown> {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
-  return (
-    isReadableStream(value) || Symbol.asyncIterator in value || (Symbol.iterator in value && 'next' in value)
-  );
-}
 
 /** Reads a sequence of items. Throws a TypeError for another value. */
 export function sourceOf(value: unknown): Source {

@@ -1,39 +1,18 @@
 import { K4netError, MalformedError, TimeoutError } from '../../errors.js';
-import { noHead } from '../../transport/framing/encoder.js';
-import type { Bytes } from '../../util/bytes.js';
-import type { AbortSignalLike } from '../../util/wait.js';
-import { payloadBytes } from '../envelope.js';
-import type { Payload } from '../call-types.js';
-import type { AnswerDecoder, Opening } from '../call.js';
+import type { MessageHead } from '../../transport/framing/encoder.js';
+import { noBytes, type Bytes } from '../../util/bytes.js';
+import type { Opening } from '../call.js';
 import type { Timed } from '../call-deadlines.js';
-import { noBody } from './incoming-stream.js';
 import { ItemReceiver } from './item-receiver.js';
-import { ItemSender, type StreamOutlet } from './item-sender.js';
+import { ItemSender } from './item-sender.js';
 import { discardSource, sourceOf, type Source } from './item-source.js';
-import { encodeSignal, openFlag, streamType } from './messages.js';
-
-/** A streaming call of this side, as the program has asked for it. */
-export interface StreamRequest {
-  readonly name: string;
-  /** The sequence of items after the payload. */
-  readonly body?: unknown;
-  /** The bytes of an item of the body. Default: those of a payload. */
-  readonly encodeItem?: (item: unknown) => Bytes;
-  /** Whether the answer may be items. */
-  readonly items?: boolean;
-  /** Decodes an item of the answer. Default: a reader over it. */
-  readonly itemDecoder?: AnswerDecoder | undefined;
-  /** Decodes the answer. Default: a reader over it. */
-  readonly decoder?: AnswerDecoder | undefined;
-  /** Milliseconds until the first item, or without progress of a body. */
-  readonly timeout: number;
-  /** Milliseconds between two items. Default Infinity. */
-  readonly idleTimeout?: number;
-  readonly signal: AbortSignalLike | undefined;
-}
+import { openFlag, streamType } from './messages.js';
+import type { StreamOutlet, StreamRequest } from '../stream-host.js';
+import type { StreamTools } from '../stream-tools.js';
 
 /** What a streaming call of this side does outside of its streams. */
 export interface OutgoingEvents {
+  readonly tools: StreamTools;
   /** Gives the call up. Calls `cancelled` before it returns, unless the call has ended. */
   cancel(stream: OutgoingStream, reason: unknown): void;
   /** Starts and stops a deadline. */
@@ -76,12 +55,12 @@ export class OutgoingStream implements Opening, Timed {
     this.#source = request.body === undefined ? undefined : sourceOf(request.body);
     this.flags = (this.#source ? openFlag.body : 0) | (request.items === true ? openFlag.items : 0);
     if (request.items !== true) return;
-    this.#items = new ItemReceiver(outlet, {
+    this.#items = new ItemReceiver(outlet, events.tools, {
       creditType: streamType.answerCredit,
       id: () => this.id,
       window,
       granted: true,
-      decoder: request.itemDecoder,
+      read: request.readItem ?? events.tools.read,
       onUndecodable: (error) => {
         this.cancel(error);
       },
@@ -98,6 +77,11 @@ export class OutgoingStream implements Opening, Timed {
 
   get name(): string {
     return this.#request.name;
+  }
+
+  /** The head of the open. Valid until the next head is made. */
+  head(): MessageHead {
+    return this.#events.tools.openingHead(this.id, this.name, this);
   }
 
   /** The error of a deadline that has passed. */
@@ -123,8 +107,8 @@ export class OutgoingStream implements Opening, Timed {
   }
 
   /** The items of the answer. */
-  iterator(): AsyncIterableIterator<unknown, void> {
-    return this.#items?.iterator() ?? noBody;
+  iterator(): AsyncIterableIterator<unknown, void> | undefined {
+    return this.#items?.iterator();
   }
 
   /** Gives the call up, unless it has ended. */
@@ -176,11 +160,11 @@ export class OutgoingStream implements Opening, Timed {
   }
 
   #newSender(): ItemSender {
-    return new ItemSender(this.#outlet, {
+    return new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.bodyItem,
       id: this.id,
       window: 0,
-      encode: this.#request.encodeItem ?? itemBytes,
+      encode: this.#request.encodeItem ?? this.#events.tools.write,
       onSent: () => {
         this.#events.onItem(true);
       },
@@ -205,7 +189,7 @@ export class OutgoingStream implements Opening, Timed {
     if (this.#bodyOver) return;
     this.#bodyOver = true;
     if (this.#body?.begun === true)
-      void this.#outlet.sendCopy(noHead, encodeSignal(streamType.bodyEnd, this.id));
+      void this.#outlet.sendCopy(this.#events.tools.streamHead(streamType.bodyEnd, this.id), noBytes);
     this.#stopSource();
     if (!this.#items && !this.#over) this.#arm(this.#request.timeout);
   }
@@ -246,8 +230,4 @@ export class OutgoingStream implements Opening, Timed {
   #disarm(): void {
     if (this.place !== -1) this.#events.disarm(this);
   }
-}
-
-function itemBytes(item: unknown): Bytes {
-  return payloadBytes(item as Payload);
 }

@@ -1,37 +1,36 @@
 import { K4netError } from '../../errors.js';
 import type { Bytes } from '../../util/bytes.js';
-import { CallDeadlines } from '../call-deadlines.js';
+import type { CallDeadlines } from '../call-deadlines.js';
 import type { Calls } from '../calls.js';
+import type { OpenFields } from '../stream-open.js';
+import type { CreateStreams, StreamHost, StreamLimits, StreamRequest, StreamOutlet } from '../stream-host.js';
+import type { StreamTools } from '../stream-tools.js';
 import { IncomingStream, type IncomingEvents } from './incoming-stream.js';
-import type { StreamOutlet } from './item-sender.js';
-import { readCredit, streamType, type OpenFields } from './messages.js';
-import { OutgoingStream, type OutgoingEvents, type StreamRequest } from './outgoing-stream.js';
-import { maxStreamWindow, minStreamWindow } from './windows.js';
+import { readCredit, streamType } from './messages.js';
+import { OutgoingStream, type OutgoingEvents } from './outgoing-stream.js';
 import type { AnswerStream } from '../call-types.js';
 
-/** The limits of the streams of a socket. */
-export interface StreamLimits {
-  readonly streamWindow: number;
-  readonly maxStreams: number;
-}
-
 /** The streaming calls of one socket, in both directions. */
-export class Streams implements IncomingEvents, OutgoingEvents {
+export class Streams implements StreamHost, IncomingEvents, OutgoingEvents {
+  /** Their code is loaded. */
+  readonly full: boolean = false;
   readonly #outlet: StreamOutlet;
   readonly #limits: StreamLimits;
   readonly #outgoing = new Map<number, OutgoingStream>();
   readonly #incoming = new Map<number, IncomingStream>();
   readonly #deadlines: CallDeadlines<OutgoingStream>;
   readonly #calls: () => Calls;
+  readonly tools: StreamTools;
   #ended = false;
   itemsSent = 0;
   itemsReceived = 0;
 
-  constructor(outlet: StreamOutlet, limits: StreamLimits, calls: () => Calls) {
+  constructor(outlet: StreamOutlet, limits: StreamLimits, calls: () => Calls, tools: StreamTools) {
+    this.tools = tools;
     this.#outlet = outlet;
     this.#limits = limits;
     this.#calls = calls;
-    this.#deadlines = new CallDeadlines((stream) => {
+    this.#deadlines = tools.deadlines((stream) => {
       stream.cancel(stream.late);
     });
   }
@@ -53,6 +52,10 @@ export class Streams implements IncomingEvents, OutgoingEvents {
     if (stream.id > 0) this.#outgoing.set(stream.id, stream);
     stream.start(answer);
     return answerStream(stream.iterator(), answer);
+  }
+
+  load(): void {
+    // Nothing to load.
   }
 
   /** Whether a streaming call of the peer has this id. */
@@ -137,21 +140,19 @@ export class Streams implements IncomingEvents, OutgoingEvents {
   }
 }
 
-/** Why an open is malformed, if it is. */
-export function checkOpen({ flags, window }: OpenFields): string | undefined {
-  if (flags < 1 || flags > 3) return 'an open has unknown flags';
-  if (window < minStreamWindow || window > maxStreamWindow) return 'an open has a window out of range';
-  return undefined;
-}
+/** The form of `#streams` for Node: the code is there from the start. */
+export const createStreams: CreateStreams = (outlet, limits, calls, tools) =>
+  new Streams(outlet, limits, calls, tools);
 
 function answerStream(
-  items: AsyncIterableIterator<unknown, void>,
+  items: AsyncIterableIterator<unknown, void> | undefined,
   answer: Promise<unknown>,
 ): AnswerStream<unknown, unknown> {
-  const end = (): Promise<IteratorResult<unknown, void>> => items.return?.() ?? items.next();
+  const end = (): Promise<IteratorResult<unknown, void>> =>
+    items?.return?.() ?? Promise.resolve({ done: true, value: undefined });
   return {
     answer,
-    next: () => items.next(),
+    next: () => items?.next() ?? end(),
     return: end,
     [Symbol.asyncIterator]() {
       return this;

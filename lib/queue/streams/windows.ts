@@ -3,10 +3,6 @@
 /** Bytes that an item counts in addition to its size. */
 const itemOverhead = 64;
 
-/** The smallest and the largest window. */
-export const minStreamWindow = 1024;
-export const maxStreamWindow: number = 2 ** 31 - 1;
-
 /**
  * The largest item of a window. A receiver grants credit at half a window, so an item of this size
  * always gets enough.
@@ -51,10 +47,7 @@ export class SendWindow {
 
   /** Adds credit. The first credit is the window. Returns false if there cannot be so much. */
   grant(bytes: number): boolean {
-    if (!this.begun) {
-      if (bytes < minStreamWindow || bytes > maxStreamWindow) return false;
-      this.#window = bytes;
-    }
+    if (!this.begun) this.#window = bytes;
     if (bytes === 0 || this.#credit + bytes > this.#window) return false;
     this.#credit += bytes;
     return true;
