@@ -99,10 +99,13 @@ export type { Fields, StructCodec, StructInput, StructOutput } from './codec/str
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
-export {
-  TypedQueue,
-  type MessageName,
-  type RequestName,
-  type TypedCallback,
-  type UntypedQueue,
-} from './queue/typed-queue.js';
+export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
+export type {
+  MessageName,
+  RequestName,
+  StreamName,
+  TypedCallback,
+  TypedCallOptions,
+  TypedContext,
+  TypedStreamOptions,
+} from './queue/typed-types.js';

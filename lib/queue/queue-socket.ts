@@ -32,7 +32,7 @@ import {
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
-import type { StreamRequest } from './stream-host.js';
+import type { StreamCoders } from './stream-host.js';
 import { Tasks } from './tasks.js';
 import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
 import type {
@@ -190,7 +190,7 @@ export class QueueSocket implements QueueSocketLike {
       const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
-      if (body !== undefined) return this[openStream]({ name, timeout, signal, body, decoder }, bytes).answer;
+      if (body !== undefined) return this[openStream](name, bytes, options, { items: false, decoder }).answer;
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
@@ -201,15 +201,31 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream {
-    const request = { name, ...checkedStream(options), items: true };
-    return this[openStream](request, payloadBytes(payload)) as AnswerStream;
+    return this[openStream](name, payloadBytes(payload), options, { items: true }) as AnswerStream;
   }
 
   /** @internal */
-  [openStream](request: StreamRequest, payload: Bytes): AnswerStream<unknown, unknown> {
+  [openStream](
+    name: string,
+    payload: Bytes,
+    options: StreamOptions | undefined,
+    coders: StreamCoders,
+  ): AnswerStream<unknown, unknown> {
+    const { timeout = this.#options.callTimeout, ...given } = coders.items
+      ? checkedStream(options)
+      : checkedCall(options);
     this.#core.checkStarted();
-    checkName(request.name);
-    this.#options.log?.(`Streaming ${request.name}`);
+    checkName(name);
+    this.#options.log?.(`Streaming ${name}`);
+    const request = {
+      name,
+      timeout,
+      idleTimeout: Infinity,
+      body: undefined,
+      signal: undefined,
+      ...given,
+      ...coders,
+    };
     const stream = this.#core.streams.call(request, payload);
     if (this.#options.manual) this.#core.router.onCall();
     return stream;

@@ -27,23 +27,27 @@ export interface StreamEvents {
   onFail(error: K4netError): void;
 }
 
-/** A streaming call of this side, as the program has asked for it. */
-export interface StreamRequest {
-  readonly name: string;
-  /** The sequence of items after the payload. */
-  readonly body?: unknown;
+/** How the streams of a call are encoded and decoded. */
+export interface StreamCoders {
+  /** Whether the answer may be items. */
+  readonly items: boolean;
   /** The bytes of an item of the body. Default: those of a payload. */
   readonly encodeItem?: (item: unknown) => Bytes;
-  /** Whether the answer may be items. */
-  readonly items?: boolean;
   /** Reads an item of the answer. Default: a reader over it. */
   readonly readItem?: (item: Bytes) => unknown;
   /** Decodes the answer. Default: a reader over it. */
   readonly decoder?: AnswerDecoder | undefined;
+}
+
+/** A streaming call of this side, as the program has asked for it. */
+export interface StreamRequest extends StreamCoders {
+  readonly name: string;
+  /** The sequence of items after the payload. */
+  readonly body: unknown;
   /** Milliseconds until the first item, or without progress of a body. */
   readonly timeout: number;
-  /** Milliseconds between two items. Default Infinity. */
-  readonly idleTimeout?: number;
+  /** Milliseconds between two items. */
+  readonly idleTimeout: number;
   readonly signal: AbortSignalLike | undefined;
 }
 

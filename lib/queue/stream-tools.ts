@@ -6,7 +6,7 @@ import type { Bytes } from '../util/bytes.js';
 import { CallDeadlines, type Timed } from './call-deadlines.js';
 import type { Payload } from './call-types.js';
 import { payloadBytes } from './envelope.js';
-import { isItems, rejectItems, type Items } from './items.js';
+import { itemsIn, rejectItems, type EncodedItems } from './items.js';
 import { openingHead, streamHead, type OpenFields } from './stream-open.js';
 
 /**
@@ -22,8 +22,8 @@ export interface StreamTools {
   readonly write: (item: unknown) => Bytes;
   readonly openingHead: (id: number, name: string, fields: OpenFields) => MessageHead;
   readonly streamHead: (type: number, id: number) => MessageHead;
-  readonly isItems: (value: unknown) => value is Items<unknown>;
-  readonly rejectItems: (items: Items<unknown>, name: string) => K4netError;
+  readonly itemsIn: (result: unknown) => EncodedItems | undefined;
+  readonly rejectItems: (items: EncodedItems, name: string) => K4netError;
   readonly deadlines: <T extends Timed>(onDue: (item: T) => void) => CallDeadlines<T>;
 }
 
@@ -33,7 +33,7 @@ export const streamTools: StreamTools = {
   write: (item) => payloadBytes(item as Payload),
   openingHead,
   streamHead,
-  isItems,
+  itemsIn,
   rejectItems,
   deadlines: (onDue) => new CallDeadlines(onDue),
 };

@@ -1,7 +1,7 @@
 import { MalformedError } from '../../errors.js';
 import { noBytes, type Bytes } from '../../util/bytes.js';
 import type { BinaryReader } from '../../binary/reader.js';
-import type { Items } from '../items.js';
+import type { EncodedItems } from '../items.js';
 import type { AcceptedStream, StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 import type { OpenFields } from '../stream-open.js';
@@ -71,9 +71,8 @@ export class IncomingStream implements AcceptedStream {
   wrap(callback: Callback): Callback {
     return async (reader, context) => {
       const result: unknown = await callback(reader, context);
-      return (
-        this.#events.tools.isItems(result) ? await this.#answer(result, context.name) : result
-      ) as CallbackAnswer;
+      const items = this.#events.tools.itemsIn(result);
+      return (items ? await this.#answer(items, context.name) : result) as CallbackAnswer;
     };
   }
 
@@ -129,22 +128,22 @@ export class IncomingStream implements AcceptedStream {
     this.#forget();
   }
 
-  async #answer(items: Items<unknown>, name: string): Promise<unknown> {
-    if ((this.#fields.flags & openFlag.items) === 0) throw this.#events.tools.rejectItems(items, name);
+  async #answer(given: EncodedItems, name: string): Promise<unknown> {
+    if ((this.#fields.flags & openFlag.items) === 0) throw this.#events.tools.rejectItems(given, name);
     this.#sender = new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.answerItem,
       id: this.id,
       window: this.#fields.window,
-      encode: this.#events.tools.write,
+      encode: given.encodeItem ?? this.#events.tools.write,
       onSent: () => {
         this.#events.onItem(true);
       },
       onWait: () => undefined,
     });
     if (this.#aborted) this.#sender.stop();
-    const result = await this.#sender.run(sourceOf(items));
+    const result = await this.#sender.run(sourceOf(given.items));
     if (this.#failure) throw this.#failure;
-    return result;
+    return given.encodeAnswer ? given.encodeAnswer(result) : result;
   }
 
   #stopBody(): void {

@@ -53,8 +53,8 @@ export class OutgoingStream implements Opening, Timed {
     this.#events = events;
     this.window = window;
     this.#source = request.body === undefined ? undefined : sourceOf(request.body);
-    this.flags = (this.#source ? openFlag.body : 0) | (request.items === true ? openFlag.items : 0);
-    if (request.items !== true) return;
+    this.flags = (this.#source ? openFlag.body : 0) | (request.items ? openFlag.items : 0);
+    if (!request.items) return;
     this.#items = new ItemReceiver(outlet, events.tools, {
       creditType: streamType.answerCredit,
       id: () => this.id,
@@ -69,7 +69,7 @@ export class OutgoingStream implements Opening, Timed {
       },
       onWait: (waits) => {
         if (!this.#heard) return;
-        if (waits) this.#arm(request.idleTimeout ?? Infinity);
+        if (waits) this.#arm(request.idleTimeout);
         else this.#disarm();
       },
     });
