@@ -17,6 +17,18 @@ export interface NamedCalls {
 /** Decodes the value of a call from its answer. */
 export type AnswerDecoder = Pick<Payload, 'read'>;
 
+/** How the streams of a call are encoded and decoded. */
+export interface StreamCoders {
+  /** Whether the answer may be items. */
+  readonly items: boolean;
+  /** The bytes of an item of the body. Default: those of a payload. */
+  readonly encodeItem?: (item: unknown) => Bytes;
+  /** Reads an item of the answer. Default: a reader over it. */
+  readonly readItem?: (item: Bytes) => unknown;
+  /** Decodes the answer. Default: a reader over it. */
+  readonly decoder?: AnswerDecoder | undefined;
+}
+
 /** The part of a streaming call that sends and receives items. */
 export interface Opening {
   /** The id of the call. */

@@ -146,7 +146,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     const size = requestSize(name, payload);
     const request = new IncomingCall(this.#socket, name, registration, id, size, undefined);
     if ((opening && this.#streams.has(id)) || !this.runner.add(request)) return false;
-    if (opening) request.stream = this.#streams.accept(id, opening);
+    if (opening) {
+      request.stream = this.#streams.accept(id, opening);
+      request.dropped ||= !request.stream.accepted;
+    }
     const window = registration?.requests ?? this.windows.unknownNames;
     // The peer has a window for each name, so all unknown names together can exceed the limit.
     if (!registration && window.full) {

@@ -18,7 +18,7 @@ import {
   rejectUnhandled,
   type WaitOptions,
 } from '../util/wait.js';
-import type { AnswerDecoder } from './call.js';
+import type { AnswerDecoder, StreamCoders } from './call.js';
 import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import { QueueCore } from './queue-core.js';
@@ -32,7 +32,6 @@ import {
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
-import type { StreamCoders } from './stream-host.js';
 import { Tasks } from './tasks.js';
 import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
 import type {

@@ -3,7 +3,7 @@ import type { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import type { Bytes } from '../util/bytes.js';
 import type { AbortSignalLike } from '../util/wait.js';
-import type { AnswerDecoder } from './call.js';
+import type { StreamCoders } from './call.js';
 import type { Calls } from './calls.js';
 import type { AnswerStream } from './call-types.js';
 import type { OpenFields } from './stream-open.js';
@@ -25,18 +25,6 @@ export interface StreamEvents {
   onRoom(): void;
   /** The code cannot be loaded. */
   onFail(error: K4netError): void;
-}
-
-/** How the streams of a call are encoded and decoded. */
-export interface StreamCoders {
-  /** Whether the answer may be items. */
-  readonly items: boolean;
-  /** The bytes of an item of the body. Default: those of a payload. */
-  readonly encodeItem?: (item: unknown) => Bytes;
-  /** Reads an item of the answer. Default: a reader over it. */
-  readonly readItem?: (item: Bytes) => unknown;
-  /** Decodes the answer. Default: a reader over it. */
-  readonly decoder?: AnswerDecoder | undefined;
 }
 
 /** A streaming call of this side, as the program has asked for it. */

@@ -2,9 +2,8 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import { compile, type Messages, type Route } from '../codec/messages.js';
 import { PayloadWriter, type Payload } from '../codec/payload.js';
-import type { AnswerDecoder } from './call.js';
+import type { AnswerDecoder, StreamCoders } from './call.js';
 import type { AnswerStream } from './call-types.js';
-import type { StreamCoders } from './stream-host.js';
 import { codersOf, encodeValue, streamed, withValues } from './typed-streams.js';
 import type {
   AnswerOf,

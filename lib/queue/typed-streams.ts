@@ -3,8 +3,8 @@ import { PayloadWriter, type Payload } from '../codec/payload.js';
 import type { Route } from '../codec/messages.js';
 import type { Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
+import type { StreamCoders } from './call.js';
 import { EncodedItems, isItems } from './items.js';
-import type { StreamCoders } from './stream-host.js';
 
 /** The bytes of a value. They stay valid. */
 export function encodeValue(payload: Payload, value: unknown): Bytes {

@@ -103,6 +103,7 @@ export class Streams implements StreamHost, IncomingEvents, OutgoingEvents {
     this.#ended = true;
     for (const stream of this.#outgoing.values()) stream.finish();
     this.#outgoing.clear();
+    this.#incoming.clear();
     this.#deadlines.stop();
   }
 
