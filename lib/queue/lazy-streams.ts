@@ -78,6 +78,10 @@ class LazyStreams implements StreamHost {
     return this.#code.receive(type, id, content);
   }
 
+  cancelled(id: number): void {
+    this.#loaded?.cancelled(id);
+  }
+
   end(): void {
     this.#ended = true;
     this.#loaded?.end();

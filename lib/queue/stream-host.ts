@@ -80,6 +80,8 @@ export interface StreamHost {
   accept(id: number, fields: OpenFields): AcceptedStream;
   /** Takes a message of a stream that is not an open. Returns why it is malformed. */
   receive(type: number, id: number, content: Bytes): string | undefined;
+  /** The peer has cancelled a call that has its reply: this ends a body that is still open. */
+  cancelled(id: number): void;
   /** No further message can be sent or received. The calls of this side have ended. */
   end(): void;
 }

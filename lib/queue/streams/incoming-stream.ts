@@ -1,4 +1,4 @@
-import { MalformedError } from '../../errors.js';
+import { K4netError, MalformedError } from '../../errors.js';
 import { noBytes, type Bytes } from '../../util/bytes.js';
 import type { BinaryReader } from '../../binary/reader.js';
 import type { EncodedItems } from '../items.js';
@@ -122,7 +122,7 @@ export class IncomingStream implements AcceptedStream {
   /** The reply is sent, or no reply is. */
   replied(): void {
     this.#replied = true;
-    this.#items?.stop();
+    this.#items?.fail(new K4netError('K4NET_STREAM', 'the callback of this body has ended'), true);
     // The peer ends a body that has begun, at the latest when it gets the reply.
     if (this.#items?.begun !== true) this.#bodyOver = true;
     this.#forget();

@@ -83,7 +83,11 @@ export class ItemReceiver {
    * @param drop - whether the items that wait are dropped.
    */
   fail(reason: unknown, drop: boolean): void {
-    if (drop) this.#items.clear();
+    // Without its last items, a stream that has ended is not complete either.
+    if (drop && this.#items.length > 0) {
+      this.#items.clear();
+      this.#error = { reason };
+    }
     this.#finish({ reason });
   }
 

@@ -98,6 +98,10 @@ export class Streams implements StreamHost, IncomingEvents, OutgoingEvents {
     }
   }
 
+  cancelled(id: number): void {
+    this.#incoming.get(id)?.abort(undefined);
+  }
+
   /** No further message can be sent or received. The calls of this side have ended. */
   end(): void {
     this.#ended = true;

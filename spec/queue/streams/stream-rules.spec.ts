@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { encodeCancel } from '../../../lib/queue/envelope.js';
 import { streamHead, openingHead } from '../../../lib/queue/stream-open.js';
 import { streamType } from '../../../lib/queue/streams/messages.js';
 import type { QueueSocket } from '../../../lib/queue/queue-socket.js';
@@ -169,6 +170,39 @@ describe('an item of a body', () => {
       'an item follows the end of its body',
     ]);
   });
+});
+
+it('a cancel that crosses with the reply ends the body, so that the call leaves nothing', async () => {
+  const { queue, peer, why } = await withPeer();
+  queue.registerCallback('put', async (_, { body }) => {
+    await body.next();
+    return 'enough';
+  });
+  await peer.send(open(1, 'put', 1));
+  await peer.recv();
+  await peer.send(item(bodyItem, 1));
+  expect(await recvControl(peer)).toMatchObject({ type: 'answer', id: 1 });
+  expect(queue.stats().streams).toBe(1);
+  await peer.send(encodeCancel(1));
+  await until(() => queue.stats().streams === 0);
+  expect(why()).toEqual([]);
+});
+
+it('a cancel drops the items that wait, and the loop over them throws although the body has ended', async () => {
+  const { queue, peer } = await withPeer();
+  const reasons: unknown[] = [];
+  queue.registerCallback('put', async (_, { body, signal }) => {
+    await body.next();
+    await until(() => signal.aborted);
+    reasons.push(await reasonOf(body.next()));
+  });
+  await peer.send(open(1, 'put', 1));
+  await peer.recv();
+  for (let n = 0; n < 3; n += 1) await peer.send(item(bodyItem, 1));
+  await peer.send(item(bodyEnd, 1));
+  await peer.send(encodeCancel(1));
+  await until(() => reasons.length === 1);
+  expect(reasons).toMatchObject([{ code: 'K4NET_CLOSED' }]);
 });
 
 describe('credit', () => {
