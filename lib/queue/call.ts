@@ -17,16 +17,26 @@ export interface NamedCalls {
 /** Decodes the value of a call from its answer. */
 export type AnswerDecoder = Pick<Payload, 'read'>;
 
-/** How the streams of a call are encoded and decoded. */
-export interface StreamCoders {
-  /** Whether the answer may be items. */
-  readonly items: boolean;
-  /** The bytes of an item of the body. Default: those of a payload. */
-  readonly encodeItem?: (item: unknown) => Bytes;
-  /** Reads an item of the answer. Default: a reader over it. */
-  readonly readItem?: (item: Bytes) => unknown;
-  /** Decodes the answer. Default: a reader over it. */
-  readonly decoder?: AnswerDecoder | undefined;
+/** The codecs of the streams of a call. Default: payloads, and readers over them. */
+export interface StreamCodecs {
+  /** The items of the body. */
+  readonly body?: Payload | undefined;
+  /** The items of the answer. */
+  readonly item?: Payload | undefined;
+  /** The answer. */
+  readonly answer?: AnswerDecoder | undefined;
+}
+
+/** The codecs of the streams that a callback reads and gives: a property of the callback. */
+export const streamCodecs: unique symbol = Symbol('streamCodecs');
+
+/** A callback of a typed queue. */
+export interface StreamCallback {
+  readonly [streamCodecs]?: {
+    readonly body: Payload | undefined;
+    readonly item: Payload | undefined;
+    readonly answer: Payload;
+  };
 }
 
 /** The part of a streaming call that sends and receives items. */

@@ -9,7 +9,7 @@ import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
 import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
 import type { IncomingCall } from './incoming-call.js';
-import { itemsIn, rejectItems } from './items.js';
+import { isItems, rejectItems } from './items.js';
 import type { Payload } from './call-types.js';
 import type { Callback, CallbackContext } from './types.js';
 
@@ -112,8 +112,7 @@ export class CallbackRunner {
   #settled(result: unknown, name: string): Promise<void> | undefined {
     if (isPromiseLike(result)) return this.#settledLater(result, name);
     // A generator that nobody reads would not even start.
-    const items = itemsIn(result);
-    if (items) throw rejectItems(items, name);
+    if (isItems(result)) throw rejectItems(result, name);
     return undefined;
   }
 
@@ -215,7 +214,6 @@ export class CallbackRunner {
 }
 
 function answerBytes(answer: unknown, name: string): Bytes {
-  const items = itemsIn(answer);
-  if (items) throw rejectItems(items, name);
+  if (isItems(answer)) throw rejectItems(answer, name);
   return payloadBytes(answer as Payload | undefined);
 }

@@ -1,6 +1,5 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { K4netError } from '../errors.js';
-import type { Bytes } from '../util/bytes.js';
 import { iterate } from '../util/iterate.js';
 
 /** The part of a `ReadableStream` that the library uses. */
@@ -27,31 +26,8 @@ export function isItems(value: unknown): value is Items<unknown> {
   );
 }
 
-/** The items that a callback gives, with their encoding if it is not that of payloads. */
-export class EncodedItems {
-  readonly items: Items<unknown>;
-  readonly encodeItem: ((item: unknown) => Bytes) | undefined;
-  readonly encodeAnswer: ((answer: unknown) => Bytes) | undefined;
-
-  constructor(
-    items: Items<unknown>,
-    encodeItem?: (item: unknown) => Bytes,
-    encodeAnswer?: (answer: unknown) => Bytes,
-  ) {
-    this.items = items;
-    this.encodeItem = encodeItem;
-    this.encodeAnswer = encodeAnswer;
-  }
-}
-
-/** The items that the result of a callback contains; undefined if it is an answer. */
-export function itemsIn(result: unknown): EncodedItems | undefined {
-  if (result instanceof EncodedItems) return result;
-  return isItems(result) ? new EncodedItems(result) : undefined;
-}
-
 /** The error of items that answer a plain call or a message. Ends their source. */
-export function rejectItems({ items }: EncodedItems, name: string): K4netError {
+export function rejectItems(items: Items<unknown>, name: string): K4netError {
   const { cancel, destroy, return: end } = items as unknown as Partial<Record<string, () => unknown>>;
   const close = async (): Promise<void> => {
     await (cancel ?? destroy ?? end)?.call(items);

@@ -18,7 +18,7 @@ import {
   rejectUnhandled,
   type WaitOptions,
 } from '../util/wait.js';
-import type { AnswerDecoder, StreamCoders } from './call.js';
+import type { AnswerDecoder, StreamCodecs } from './call.js';
 import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import { QueueCore } from './queue-core.js';
@@ -189,7 +189,8 @@ export class QueueSocket implements QueueSocketLike {
       const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
-      if (body !== undefined) return this[openStream](name, bytes, options, { items: false, decoder }).answer;
+      if (body !== undefined)
+        return this[openStream](name, bytes, options, false, { answer: decoder }).answer;
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
@@ -200,7 +201,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream {
-    return this[openStream](name, payloadBytes(payload), options, { items: true }) as AnswerStream;
+    return this[openStream](name, payloadBytes(payload), options, true, {}) as AnswerStream;
   }
 
   /** @internal */
@@ -208,23 +209,17 @@ export class QueueSocket implements QueueSocketLike {
     name: string,
     payload: Bytes,
     options: StreamOptions | undefined,
-    coders: StreamCoders,
+    items: boolean,
+    codecs: StreamCodecs,
   ): AnswerStream<unknown, unknown> {
-    const { timeout = this.#options.callTimeout, ...given } = coders.items
+    const { timeout = this.#options.callTimeout, ...given } = items
       ? checkedStream(options)
       : checkedCall(options);
     this.#core.checkStarted();
     checkName(name);
     this.#options.log?.(`Streaming ${name}`);
-    const request = {
-      name,
-      timeout,
-      idleTimeout: Infinity,
-      body: undefined,
-      signal: undefined,
-      ...given,
-      ...coders,
-    };
+    const unset = { idleTimeout: Infinity, body: undefined, signal: undefined };
+    const request = { name, timeout, ...unset, ...given, items, codecs };
     const stream = this.#core.streams.call(request, payload);
     if (this.#options.manual) this.#core.router.onCall();
     return stream;

@@ -3,7 +3,7 @@ import type { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import type { Bytes } from '../util/bytes.js';
 import type { AbortSignalLike } from '../util/wait.js';
-import type { StreamCoders } from './call.js';
+import type { StreamCodecs } from './call.js';
 import type { Calls } from './calls.js';
 import type { AnswerStream } from './call-types.js';
 import type { OpenFields } from './stream-open.js';
@@ -28,8 +28,11 @@ export interface StreamEvents {
 }
 
 /** A streaming call of this side, as the program has asked for it. */
-export interface StreamRequest extends StreamCoders {
+export interface StreamRequest {
   readonly name: string;
+  /** Whether the answer may be items. */
+  readonly items: boolean;
+  readonly codecs: StreamCodecs;
   /** The sequence of items after the payload. */
   readonly body: unknown;
   /** Milliseconds until the first item, or without progress of a body. */

@@ -1,10 +1,9 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import { compile, type Messages, type Route } from '../codec/messages.js';
-import { PayloadWriter, type Payload } from '../codec/payload.js';
-import type { AnswerDecoder, StreamCoders } from './call.js';
+import { encodeValue, PayloadWriter, type Payload } from '../codec/payload.js';
+import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
 import type { AnswerStream } from './call-types.js';
-import { codersOf, encodeValue, streamed, withValues } from './typed-streams.js';
 import type {
   AnswerOf,
   Arguments,
@@ -64,7 +63,8 @@ export interface EncodedQueue {
     name: string,
     payload: Bytes,
     options: WaitOptions | undefined,
-    coders: StreamCoders,
+    items: boolean,
+    codecs: StreamCodecs,
   ): AnswerStream<unknown, unknown>;
 }
 
@@ -120,13 +120,12 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
       throw new TypeError(`a callback must be a function, not ${kindOf(given)}`);
     const { argument, answer, body, item } = this.#route(name);
     const run = callback as (value: unknown, context: Context) => unknown;
-    let use: Use<Context>;
+    let use: Use<Context> = run;
     if (answer === undefined) use = unanswered(run);
-    else if (item) use = streamed(run, item, answer);
-    else use = answered(run, answer, this.#encoded !== undefined);
-    const perform = body
-      ? (reader: BinaryReader, context: Context) => argument.use(reader, use, withValues(context, body))
-      : (reader: BinaryReader, context: Context) => argument.use(reader, use, context);
+    // The streams encode items, and the answer after them.
+    else if (!item) use = answered(run, answer, this.#encoded !== undefined);
+    const perform = (reader: BinaryReader, context: Context): unknown => argument.use(reader, use, context);
+    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
     this.#queue.registerCallback(name, perform, options);
   }
 
@@ -229,7 +228,13 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     options: WaitOptions | undefined,
   ): AnswerStream<unknown, unknown> {
     if (!this.#encoded) throw new TypeError('this queue has no streaming calls');
-    return this.#encoded[openStream](name, encodeValue(route.argument, value), options, codersOf(route));
+    return this.#encoded[openStream](
+      name,
+      encodeValue(route.argument, value),
+      options,
+      route.item !== undefined,
+      route,
+    );
   }
 
   #route(name: string): Route {

@@ -1,11 +1,13 @@
 import { K4netError, MalformedError } from '../../errors.js';
 import { noBytes, type Bytes } from '../../util/bytes.js';
+import type { Payload } from '../../codec/payload.js';
 import type { BinaryReader } from '../../binary/reader.js';
-import type { EncodedItems } from '../items.js';
+import type { Items } from '../items.js';
 import type { AcceptedStream, StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 import type { OpenFields } from '../stream-open.js';
 import type { Callback, CallbackAnswer } from '../types.js';
+import { withValues } from './value-context.js';
 import { ItemReceiver } from './item-receiver.js';
 import { ItemSender } from './item-sender.js';
 import { sourceOf } from './item-source.js';
@@ -69,10 +71,13 @@ export class IncomingStream implements AcceptedStream {
 
   /** A callback that sends its items, and then settles with its answer. */
   wrap(callback: Callback): Callback {
+    const { codecsOf, encode, isItems } = this.#events.tools;
+    const codecs = codecsOf(callback);
     return async (reader, context) => {
-      const result: unknown = await callback(reader, context);
-      const items = this.#events.tools.itemsIn(result);
-      return (items ? await this.#answer(items, context.name) : result) as CallbackAnswer;
+      const own = codecs?.body ? withValues(context, codecs.body) : context;
+      const result: unknown = await callback(reader, own);
+      const answer = isItems(result) ? await this.#answer(result, context.name, codecs?.item) : result;
+      return (codecs?.item ? encode(codecs.answer, answer) : answer) as CallbackAnswer;
     };
   }
 
@@ -128,22 +133,23 @@ export class IncomingStream implements AcceptedStream {
     this.#forget();
   }
 
-  async #answer(given: EncodedItems, name: string): Promise<unknown> {
-    if ((this.#fields.flags & openFlag.items) === 0) throw this.#events.tools.rejectItems(given, name);
+  async #answer(items: Items<unknown>, name: string, codec: Payload | undefined): Promise<unknown> {
+    const { encode, rejectItems, write } = this.#events.tools;
+    if ((this.#fields.flags & openFlag.items) === 0) throw rejectItems(items, name);
     this.#sender = new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.answerItem,
       id: this.id,
       window: this.#fields.window,
-      encode: given.encodeItem ?? this.#events.tools.write,
+      encode: codec ? (item) => encode(codec, item) : write,
       onSent: () => {
         this.#events.onItem(true);
       },
       onWait: () => undefined,
     });
     if (this.#aborted) this.#sender.stop();
-    const result = await this.#sender.run(sourceOf(given.items));
+    const result = await this.#sender.run(sourceOf(items));
     if (this.#failure) throw this.#failure;
-    return given.encodeAnswer ? given.encodeAnswer(result) : result;
+    return result;
   }
 
   #stopBody(): void {

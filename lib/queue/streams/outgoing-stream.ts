@@ -55,12 +55,13 @@ export class OutgoingStream implements Opening, Timed {
     this.#source = request.body === undefined ? undefined : sourceOf(request.body);
     this.flags = (this.#source ? openFlag.body : 0) | (request.items ? openFlag.items : 0);
     if (!request.items) return;
+    const { item } = request.codecs;
     this.#items = new ItemReceiver(outlet, events.tools, {
       creditType: streamType.answerCredit,
       id: () => this.id,
       window,
       granted: true,
-      read: request.readItem ?? events.tools.read,
+      read: item ? (bytes) => item.read(events.tools.read(bytes)) : events.tools.read,
       onUndecodable: (error) => {
         this.cancel(error);
       },
@@ -160,11 +161,13 @@ export class OutgoingStream implements Opening, Timed {
   }
 
   #newSender(): ItemSender {
+    const { body } = this.#request.codecs;
+    const { encode, write } = this.#events.tools;
     return new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.bodyItem,
       id: this.id,
       window: 0,
-      encode: this.#request.encodeItem ?? this.#events.tools.write,
+      encode: body ? (item) => encode(body, item) : write,
       onSent: () => {
         this.#events.onItem(true);
       },

@@ -42,13 +42,13 @@ export class Streams implements StreamHost, IncomingEvents, OutgoingEvents {
 
   /** Makes a streaming call. */
   call(request: StreamRequest, payload: Bytes): AnswerStream<unknown, unknown> {
-    const { name, signal, decoder } = request;
+    const { name, signal, codecs } = request;
     const { maxStreams, streamWindow } = this.#limits;
     const stream = new OutgoingStream(request, streamWindow, this.#outlet, this);
     const full = this.#outgoing.size >= maxStreams;
     const answer = full
       ? Promise.reject(busyError(maxStreams))
-      : this.#calls().call(name, payload, Infinity, signal, decoder, stream);
+      : this.#calls().call(name, payload, Infinity, signal, codecs.answer, stream);
     if (stream.id > 0) this.#outgoing.set(stream.id, stream);
     stream.start(answer);
     return answerStream(stream.iterator(), answer);
