@@ -146,10 +146,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     const size = requestSize(name, payload);
     const request = new IncomingCall(this.#socket, name, registration, id, size, undefined);
     if ((opening && this.#streams.has(id)) || !this.runner.add(request)) return false;
-    if (opening) {
-      request.stream = this.#streams.accept(id, opening);
-      request.dropped ||= !request.stream.accepted;
-    }
+    if (opening) request.open(this.#streams.accept(id, opening));
     const window = registration?.requests ?? this.windows.unknownNames;
     // The peer has a window for each name, so all unknown names together can exceed the limit.
     if (!registration && window.full) {
@@ -273,6 +270,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     // A stream runs for long and has its own flow control: it must not hold up other requests.
     const gated = request.stream?.accepted !== true;
     if (gated) this.#gate.begin();
+    else this.manual.leave(request);
     await pending;
     this.#finish(request);
     if (gated && this.#gate.finish()) this.#queues.start();

@@ -96,6 +96,12 @@ export class IncomingCall implements CallbackContext {
     return !this.begun && !this.batch;
   }
 
+  /** Makes it a streaming call. */
+  open(stream: AcceptedStream): void {
+    this.stream = stream;
+    this.dropped ||= !stream.accepted;
+  }
+
   /** Removes the payload for the callback. */
   takePayload(): Bytes {
     const { payload } = this;

@@ -256,6 +256,22 @@ it('a callback that returns, or leaves its loop, before it has read its body sto
   await until(() => near.stats().streams + far.stats().streams === 0);
 });
 
+it('with manual dispatch recvRegistered starts a streaming call, and does not wait for its end', async () => {
+  const { near, far } = await started({ far: { dispatch: 'manual' } });
+  far.registerCallback('follow', async function* (_, { signal }) {
+    yield 'line';
+    await until(() => signal.aborted);
+  });
+  const lines = near.stream('follow');
+  await until(() => far.stats().requestQueue.messages === 1);
+  await far.recvRegistered();
+  const first = await lines.next();
+  expect(first.done === true ? '' : textIn(first.value)).toBe('line');
+  expect(far.stats()).toMatchObject({ streams: 1, callbacksRun: 1 });
+  await lines.return();
+  await until(() => far.stats().streams === 0 && far.stats().requestQueue.messages === 0);
+});
+
 it('items for a call or a message are an error, and never a silent drop', async () => {
   const log = new ErrorLog();
   const { near, far } = await started({ far: { onError: log.onError } });
