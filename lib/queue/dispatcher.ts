@@ -172,8 +172,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    */
   cancel(id: number): void {
     const request = this.runner.cancel(id);
-    if (!request) this.#streams.cancelled(id);
-    if (!request) return;
+    if (!request) {
+      this.#streams.cancelled(id);
+      return;
+    }
     this.#hooks.trace?.(`The caller of ${request.name} has cancelled request ${id}`);
     if (request.begun || this.#outlet.congested) return;
     if (this.#limits.manual && !request.batch) return;

@@ -37,6 +37,8 @@ export class IncomingStream implements AcceptedStream {
   #bodyOver: boolean;
   #stopSent = false;
   #aborted = false;
+  /** The violation that ended the items of the answer. */
+  #failure: MalformedError | undefined;
   #replied = false;
 
   constructor(
@@ -112,8 +114,6 @@ export class IncomingStream implements AcceptedStream {
     sender.stop();
     return why;
   }
-
-  #failure: MalformedError | undefined;
 
   /** The caller has given up, or the socket ends. */
   abort(reason: unknown): void {
