@@ -286,6 +286,5 @@ export function systemCode(error: unknown): string {
 function describe(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const code = systemCode(thrown);
-  if (thrown.message.includes(code)) return thrown.message;
-  return thrown.message === '' ? code : `${code} ${thrown.message}`;
+  return thrown.message.includes(code) ? thrown.message : `${code} ${thrown.message}`.trimEnd();
 }

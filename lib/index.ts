@@ -58,21 +58,26 @@ export type {
 } from './sockets/message-socket.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
+export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';
 export type {
   Callback,
   CallbackAnswer,
   CallbackContext,
+  CallbackItems,
   CallbackOptions,
-  CallOptions,
   DrainOptions,
-  Payload,
-  PayloadConstructor,
-  QueueDepth,
   QueueErrorInfo,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketStats,
 } from './queue/types.js';
+export type {
+  AnswerStream,
+  CallOptions,
+  Payload,
+  PayloadConstructor,
+  StreamOptions,
+} from './queue/call-types.js';
+export type { Items, ItemStreamLike } from './queue/items.js';
 export {
   generateKeyPair,
   importKeyPair,
@@ -115,10 +120,13 @@ export type { Fields, StructCodec, StructInput, StructOutput } from './codec/str
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
-export {
-  TypedQueue,
-  type MessageName,
-  type RequestName,
-  type TypedCallback,
-  type UntypedQueue,
-} from './queue/typed-queue.js';
+export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
+export type {
+  MessageName,
+  RequestName,
+  StreamName,
+  TypedCallback,
+  TypedCallOptions,
+  TypedContext,
+  TypedStreamOptions,
+} from './queue/typed-types.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import type { BinaryReader } from '../binary/reader.js';
-import type { PayloadConstructor } from '../queue/types.js';
+import type { PayloadConstructor } from '../queue/call-types.js';
 import type { QueueSocket } from '../queue/queue-socket.js';
 
 // The protocol of the demo: a file is sent in chunks, and both sides count and hash them.

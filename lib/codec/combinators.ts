@@ -21,7 +21,7 @@ export {
 } from './primitives.js';
 export { array, map, record, tuple } from './collections.js';
 export type { Input, Output } from './codec.js';
-export { request } from './messages.js';
+export { request, stream } from './messages.js';
 export { decode, encode } from './payload.js';
 export { lazy, nullable, optional, struct } from './struct.js';
 export { enumeration, union } from './union.js';

@@ -1,17 +1,24 @@
 import { kindOf } from '../util/bytes.js';
 import { type AnyCodec, type Codec, isCodec, isSchema, type StandardSchema } from './codec.js';
+import { nothing } from './primitives.js';
 import { CodecPayload, type Payload, SchemaPayload, type Subject } from './payload.js';
 
 /** The description of one payload: a codec, or a schema for JSON. */
 export type PayloadType = AnyCodec | StandardSchema;
 
-/** A request: the descriptions of its argument and of its answer. */
+/** A request: the descriptions of its argument, of its answer, and of its sequences of items. */
 export interface RequestType<
   Argument extends PayloadType = PayloadType,
   Answer extends PayloadType = PayloadType,
+  Body extends PayloadType | undefined = PayloadType | undefined,
+  Item extends PayloadType | undefined = PayloadType | undefined,
 > {
   readonly argument: Argument;
   readonly answer: Answer;
+  /** The items after the argument. */
+  readonly body: Body;
+  /** The items before the answer. */
+  readonly item: Item;
 }
 
 /**
@@ -19,20 +26,54 @@ export interface RequestType<
  */
 export type Messages = Readonly<Record<string, PayloadType | RequestType>>;
 
-/** Describes a request by its argument and its answer, each a codec or a schema. */
-export function request<A extends PayloadType, R extends PayloadType>(
-  argument: A,
-  answer: R,
-): RequestType<A, R> {
-  checkType('the argument of a request', argument);
-  checkType('the answer of a request', answer);
-  return { argument, answer };
+/**
+ * Describes a request by its argument and its answer, each a codec or a schema.
+ *
+ * @param streams - `body`: describes the items that follow the argument, for `call` with a `body`.
+ */
+export function request<
+  A extends PayloadType,
+  R extends PayloadType,
+  B extends PayloadType | undefined = undefined,
+>(argument: A, answer: R, streams?: { readonly body?: B }): RequestType<A, R, B, undefined> {
+  return requestType('request', argument, answer, streams?.body as B, undefined);
+}
+
+/**
+ * Describes a streaming call by its argument and the items of its answer, each a codec or a schema.
+ *
+ * @param streams - `body`: describes the items that follow the argument; default none. `answer`:
+ * describes the return value of the generator; default nothing.
+ */
+export function stream<
+  A extends PayloadType,
+  I extends PayloadType,
+  B extends PayloadType | undefined = undefined,
+  R extends PayloadType = Codec<void>,
+>(argument: A, item: I, streams?: { readonly body?: B; readonly answer?: R }): RequestType<A, R, B, I> {
+  checkType('the items of a stream', item);
+  const answer: PayloadType = streams?.answer ?? nothing;
+  return requestType('stream', argument, answer as R, streams?.body as B, item);
+}
+
+function requestType<
+  A extends PayloadType,
+  R extends PayloadType,
+  B extends PayloadType | undefined,
+  I extends PayloadType | undefined,
+>(kind: string, argument: A, answer: R, body: B, item: I): RequestType<A, R, B, I> {
+  checkType(`the argument of a ${kind}`, argument);
+  checkType(`the answer of a ${kind}`, answer);
+  if (body !== undefined) checkType(`the body of a ${kind}`, body);
+  return { argument, answer, body, item };
 }
 
 /** The payloads of one name. Only a request has an `answer`. */
 export interface Route {
   readonly argument: Payload;
   readonly answer: Payload | undefined;
+  readonly body?: Payload | undefined;
+  readonly item?: Payload | undefined;
 }
 
 /**
@@ -48,7 +89,10 @@ export function compile(messages: Messages): ReadonlyMap<string, Route> {
   for (const [name, type] of Object.entries(messages)) {
     if (isRequest(type)) {
       const argument = payloadOf(`the argument of '${name}'`, name, type.argument);
-      routes.set(name, { argument, answer: payloadOf(`the answer of '${name}'`, name, type.answer) });
+      const answer = payloadOf(`the answer of '${name}'`, name, type.answer);
+      const body = type.body && payloadOf(`an item of the body of '${name}'`, name, type.body);
+      const item = type.item && payloadOf(`an item of '${name}'`, name, type.item);
+      routes.set(name, { argument, answer, body, item });
     } else {
       routes.set(name, { argument: payloadOf(`the payload of '${name}'`, name, type), answer: undefined });
     }

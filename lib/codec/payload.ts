@@ -52,6 +52,13 @@ export class PayloadWriter extends BinaryWriter {
 
 let spare: PayloadWriter | undefined;
 
+/** The bytes of a value. They stay valid. */
+export function encodeValue(payload: Payload, value: unknown): Bytes {
+  const writer = PayloadWriter.take();
+  payload.write(writer, value);
+  return writer.data;
+}
+
 /** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {
   readonly #codec: Codec<unknown>;

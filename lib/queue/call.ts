@@ -5,6 +5,7 @@ import type { Fifo } from '../util/fifo.js';
 import { markHandled } from '../util/wait.js';
 import type { Timed } from './call-deadlines.js';
 import type { FlowWindow } from './flow-window.js';
+import type { MessageHead } from '../transport/framing/encoder.js';
 
 /** The calls of one name: its flow window, and the calls that wait for room in it. */
 export interface NamedCalls {
@@ -15,6 +16,40 @@ export interface NamedCalls {
 
 /** Decodes the value of a call from its answer. */
 export type AnswerDecoder = Pick<Payload, 'read'>;
+
+/** The codecs of the streams of a call. Default: payloads, and readers over them. */
+export interface StreamCodecs {
+  /** The items of the body. */
+  readonly body?: Payload | undefined;
+  /** The items of the answer. */
+  readonly item?: Payload | undefined;
+  /** The answer. */
+  readonly answer?: AnswerDecoder | undefined;
+}
+
+/** The codecs of the streams that a callback reads and gives: a property of the callback. */
+export const streamCodecs: unique symbol = Symbol('streamCodecs');
+
+/** A callback of a typed queue. */
+export interface StreamCallback {
+  readonly [streamCodecs]?: {
+    readonly body: Payload | undefined;
+    readonly item: Payload | undefined;
+    readonly answer: Payload;
+  };
+}
+
+/** The part of a streaming call that sends and receives items. */
+export interface Opening {
+  /** The id of the call. */
+  id: number;
+  /** The head of its first message. Valid until the next head is made. */
+  head(): MessageHead;
+  /** This side has cancelled the call. */
+  cancelled(reason: unknown): void;
+  /** The peer has replied, or the call was cancelled before it was sent. */
+  replied(): void;
+}
 
 type Resolve = (value: never) => void;
 type Reject = (reason: unknown) => void;
@@ -50,6 +85,8 @@ export class Call implements Timed {
   /** Whether the call was cancelled. It keeps its id and its window until the peer has replied. */
   declare abandoned: boolean;
   declare unwatch: (() => void) | undefined;
+  /** The streams of a streaming call. */
+  declare readonly opening: Opening | undefined;
 
   constructor(
     id: number,
@@ -58,6 +95,7 @@ export class Call implements Timed {
     timeout: number,
     now: number,
     decoder: AnswerDecoder | undefined,
+    opening: Opening | undefined,
   ) {
     this.promise = new Promise<unknown>(executor);
     this.resolve = resolveLast as (value: unknown) => void;
@@ -75,6 +113,7 @@ export class Call implements Timed {
     this.payload = undefined;
     this.abandoned = false;
     this.unwatch = undefined;
+    this.opening = opening;
   }
 }
 

@@ -9,7 +9,9 @@ import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
 import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
 import type { IncomingCall } from './incoming-call.js';
-import type { Callback, CallbackAnswer, CallbackContext } from './types.js';
+import { isItems, rejectItems } from './items.js';
+import type { Payload } from './call-types.js';
+import type { Callback, CallbackContext } from './types.js';
 
 /** The part of a socket that sends answers. */
 export type AnswerOutlet = Pick<OwnedSocket, 'congested' | 'sendCopy'>;
@@ -76,6 +78,11 @@ export class CallbackRunner {
     for (const request of this.#requests.values()) if (request.isHeld) request.abort(() => reason, true);
   }
 
+  /** Aborts the streaming calls: their streams have ended. Other requests still get their answers. */
+  abortStreams(reason: K4netError): void {
+    for (const request of this.#requests.values()) if (request.stream) request.abort(() => reason, false);
+  }
+
   /**
    * Aborts all requests: no answer can be sent any more.
    *
@@ -94,14 +101,22 @@ export class CallbackRunner {
     this.#hooks.log?.(`Performing callback ${context.name}`);
     try {
       const result = callback(new BinaryReader(payload), context);
-      return isPromiseLike(result) ? this.#settled(result, context.name) : undefined;
+      // Most callbacks of messages return nothing.
+      return result === undefined ? undefined : this.#settled(result, context.name);
     } catch (error) {
       this.#report(error, context.name, undefined);
       return undefined;
     }
   }
 
-  async #settled(result: PromiseLike<unknown>, name: string): Promise<void> {
+  #settled(result: unknown, name: string): Promise<void> | undefined {
+    if (isPromiseLike(result)) return this.#settledLater(result, name);
+    // A generator that nobody reads would not even start.
+    if (isItems(result)) throw rejectItems(result, name);
+    return undefined;
+  }
+
+  async #settledLater(result: PromiseLike<unknown>, name: string): Promise<void> {
     try {
       await result;
     } catch (error) {
@@ -127,14 +142,15 @@ export class CallbackRunner {
       // A callback can take long: a small payload must not keep the whole buffer of received bytes
       // in memory. A copy of a large payload would slow callbacks that answer at once.
       const own = payload.length > smallPayload ? payload : compact(payload);
-      const result = callback(new BinaryReader(own), request);
+      const { stream } = request;
+      const result = (stream ? stream.wrap(callback) : callback)(new BinaryReader(own), request);
       return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
     } catch (error) {
       return this.#onThrown(request, error);
     }
   }
 
-  async #answerLater(request: IncomingCall, result: PromiseLike<CallbackAnswer>): Promise<void> {
+  async #answerLater(request: IncomingCall, result: PromiseLike<unknown>): Promise<void> {
     let sent: Promise<void> | undefined;
     try {
       sent = this.#answer(request, await result);
@@ -151,6 +167,8 @@ export class CallbackRunner {
 
   /** Sends the failure of a request: the error of its callback, or `K4NET_CANCELLED`. */
   fail(request: IncomingCall, error: unknown): Promise<void> | undefined {
+    if (request.stream?.accepted === false)
+      return this.#sendFailure(request, 'K4NET_BUSY', 'too many streaming calls are open (maxStreams)');
     if (request.dropped) return this.#sendFailure(request, 'K4NET_CANCELLED', '');
     const { code, message } = describeFailure(error);
     return this.#sendFailure(request, code, message);
@@ -174,19 +192,18 @@ export class CallbackRunner {
     this.#hooks.report(error, name, request ? 'request' : 'message');
   }
 
-  #answer(request: IncomingCall, answer: CallbackAnswer): Promise<void> | undefined {
-    const payload =
-      answer instanceof Uint8Array
-        ? answer
-        : payloadBytes(answer as Exclude<CallbackAnswer, void> | undefined);
+  #answer(request: IncomingCall, answer: unknown): Promise<void> | undefined {
+    const payload = answer instanceof Uint8Array ? answer : answerBytes(answer, request.name);
     if (request.dropped) return this.fail(request, undefined);
     if (!this.#requests.delete(request.id)) return undefined;
+    request.stream?.replied();
     const sent = this.#outlet.sendCopy(answerHead(request.id), payload);
     return sent === accepted ? undefined : this.#untilSent(sent);
   }
 
   #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
     if (!this.#requests.delete(request.id)) return undefined;
+    request.stream?.replied();
     return this.#untilSent(this.#outlet.sendCopy(noHead, encodeFailure(request.id, code, message)));
   }
 
@@ -194,4 +211,9 @@ export class CallbackRunner {
     // `closed` of the socket reports the error.
     return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
   }
+}
+
+function answerBytes(answer: unknown, name: string): Bytes {
+  if (isItems(answer)) throw rejectItems(answer, name);
+  return payloadBytes(answer as Payload | undefined);
 }

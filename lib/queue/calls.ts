@@ -12,7 +12,14 @@ import {
   type AbortHub,
   type AbortSignalLike,
 } from '../util/wait.js';
-import { Call, rejectCall, rejectCallLater, type AnswerDecoder, type NamedCalls } from './call.js';
+import {
+  Call,
+  rejectCall,
+  rejectCallLater,
+  type AnswerDecoder,
+  type NamedCalls,
+  type Opening,
+} from './call.js';
 import { CallDeadlines } from './call-deadlines.js';
 import { encodeCancel, requestHead } from './envelope.js';
 import { describeError } from './error-hooks.js';
@@ -91,6 +98,7 @@ export class Calls {
    * @param payload - the caller may reuse it when this returns.
    * @param decoder - decodes the value that the promise resolves with. Default: the promise
    * resolves with the reader.
+   * @param opening - the streams of a streaming call.
    */
   call(name: string, payload: Bytes, timeout: number, signal?: AbortSignalLike): Promise<BinaryReader>;
   call(
@@ -99,6 +107,7 @@ export class Calls {
     timeout: number,
     signal: AbortSignalLike | undefined,
     decoder: AnswerDecoder | undefined,
+    opening?: Opening,
   ): Promise<unknown>;
   call(
     name: string,
@@ -106,6 +115,7 @@ export class Calls {
     timeout: number,
     signal?: AbortSignalLike,
     decoder?: AnswerDecoder,
+    opening?: Opening,
   ): Promise<unknown> {
     if (this.#over) return rejected(this.#over);
     if (signal?.aborted) return rejectHandled(signal.reason);
@@ -114,8 +124,9 @@ export class Calls {
     const calls = this.#last?.name === name ? this.#last : this.#callsOf(name);
     do this.#nextId = this.#nextId === this.#maxId ? 1 : this.#nextId + 1;
     while (this.#calls.has(this.#nextId));
-    const call = new Call(this.#nextId, calls, requestSize(name, payload), timeout, now, decoder);
+    const call = new Call(this.#nextId, calls, requestSize(name, payload), timeout, now, decoder, opening);
     this.#calls.set(call.id, call);
+    if (opening) opening.id = call.id;
     this.#pending += 1;
     if (timeout !== Infinity) this.#deadlines.add(call, now);
     if (signal) {
@@ -125,7 +136,7 @@ export class Calls {
     }
     if (calls.waiting.length === 0 && calls.window.fits(call.size)) {
       calls.window.reserve(call.size);
-      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
+      void this.#outlet.sendCopy(opening ? opening.head() : requestHead(call.id, name), payload);
     } else {
       call.payload = new Uint8Array(payload);
       calls.waiting.push(call);
@@ -166,6 +177,12 @@ export class Calls {
   failMalformed(id: number, error: () => K4netError): void {
     const call = this.#replied(id);
     if (call) this.#reject(call, error());
+  }
+
+  /** Cancels a call. It has no effect if the call has ended. */
+  cancel(id: number, reason: unknown): void {
+    const call = this.#calls.get(id);
+    if (call && !call.abandoned) this.#cancel(call, reason);
   }
 
   /** Resolves when no call is pending. */
@@ -213,7 +230,7 @@ export class Calls {
   #sendWaiting(calls: NamedCalls): void {
     const { name, window, waiting } = calls;
     for (let call = waiting.peek(); call; call = waiting.peek()) {
-      const { payload } = call;
+      const { payload, opening, id } = call;
       if (payload && !window.fits(call.size)) return;
       waiting.shift();
       // A call without a payload was cancelled while it waited.
@@ -221,7 +238,7 @@ export class Calls {
       call.payload = undefined;
       call.sentAt = performance.now();
       window.reserve(call.size);
-      void this.#outlet.sendCopy(requestHead(call.id, name), payload);
+      void this.#outlet.sendCopy(opening ? opening.head() : requestHead(id, name), payload);
     }
     this.#forgetIdle(calls);
   }
@@ -233,6 +250,7 @@ export class Calls {
     this.#calls.delete(id);
     const { calls, abandoned } = call;
     calls.window.release(call.size);
+    call.opening?.replied();
     if (!abandoned) {
       const trip = performance.now() - call.sentAt;
       this.#roundTrip ??= trip;
@@ -253,10 +271,12 @@ export class Calls {
   #cancel(call: Call, reason: unknown): void {
     this.#settle(call);
     this.#reject(call, reason);
+    call.opening?.cancelled(reason);
     if (call.payload) {
       call.payload = undefined;
       this.#calls.delete(call.id);
       call.calls.waiting.obsolete(({ payload }) => payload === undefined);
+      call.opening?.replied();
     } else {
       call.abandoned = true;
       void this.#outlet.sendCopy(noHead, encodeCancel(call.id));

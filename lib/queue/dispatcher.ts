@@ -8,10 +8,13 @@ import { CallbackRegistry } from './callback-registry.js';
 import { CallbackRunner, type AnswerOutlet } from './callback-runner.js';
 import type { ErrorHooks } from './error-hooks.js';
 import { fairTurns } from './fair-turns.js';
-import { FlowWindow, requestSize, requestWindow } from './flow-window.js';
+import { FlowWindow, requestSize } from './flow-window.js';
 import { IncomingCall, type Registration } from './incoming-call.js';
 import { ManualDispatch } from './manual-dispatch.js';
 import type { CheckedQueueOptions } from './queue-socket-options.js';
+import { RequestWindows } from './request-windows.js';
+import type { StreamHost } from './stream-host.js';
+import type { OpenFields } from './stream-open.js';
 import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
 
 /** The events of a dispatcher. */
@@ -33,16 +36,10 @@ export interface DispatcherEvents {
 export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Messages that wait for their callbacks. */
   readonly messages: FlowWindow;
-  /**
-   * All requests without an answer. Each name has a window of its own, so this one can exceed its
-   * limits.
-   */
-  readonly requests: FlowWindow;
+  readonly windows: RequestWindows;
   readonly registry: CallbackRegistry = new CallbackRegistry();
   readonly manual: ManualDispatch;
   readonly runner: CallbackRunner;
-  /** Requests of names without a callback. */
-  readonly #unknownNames: FlowWindow;
   readonly #socket: QueueSocketLike;
   readonly #outlet: AnswerOutlet;
   readonly #hooks: ErrorHooks;
@@ -51,6 +48,8 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #queues: CallbackQueues<IncomingCall>;
   readonly #messageQueue: CallbackQueue<IncomingCall>;
   readonly #requestQueue: CallbackQueue<IncomingCall>;
+  readonly #streamQueue: CallbackQueue<IncomingCall>;
+  readonly #streams: StreamHost;
   readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
@@ -70,7 +69,9 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     limits: CheckedQueueOptions,
     hooks: ErrorHooks,
     events: DispatcherEvents,
+    streams: StreamHost,
   ) {
+    this.#streams = streams;
     this.#socket = socket;
     this.#outlet = outlet;
     this.#limits = limits;
@@ -85,17 +86,17 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       this.#startHeld(calls);
     });
     this.messages = new FlowWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.requests = requestWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.#unknownNames = this.#newWindow();
+    this.windows = new RequestWindows(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.#queues = new CallbackQueues(this);
     this.#messageQueue = this.#queues.add(limits.concurrency);
     this.#requestQueue = this.#queues.add(limits.requestConcurrency);
+    this.#streamQueue = this.#queues.add(limits.maxStreams);
   }
 
   register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
     const queue = concurrency === undefined ? undefined : this.#queues.add(concurrency);
     if (priority !== 0) this.#runsDirectly = false;
-    const requests = this.registry.get(name)?.requests ?? this.#newWindow();
+    const requests = this.registry.get(name)?.requests ?? this.windows.add();
     this.remove(name);
     const context = new IncomingCall(this.#socket, name, undefined, -1, 0, this.#life);
     this.registry.set({ name, priority, queue, requests, callback, context });
@@ -106,18 +107,9 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     if (queue) this.#queues.retire(queue);
   }
 
-  /** The full window that blocks one more request of a name; undefined if there is room. */
-  fullFor(registration: Registration | undefined): FlowWindow | undefined {
-    // Excess requests of unknown names are refused, so they need no room. While the send queue is
-    // full, they are not refused and wait.
-    if (!registration && !this.#outlet.congested) return undefined;
-    const window = registration?.requests ?? this.#unknownNames;
-    return window.full ? window : undefined;
-  }
-
   /** Whether messages wait for their callbacks, or requests have no answer. */
   get waiting(): boolean {
-    return this.messages.messages + this.requests.messages > 0;
+    return this.messages.messages + this.windows.total.messages > 0;
   }
 
   /**
@@ -144,19 +136,27 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    *
    * @returns false if a request with this id has no answer yet.
    */
-  request(id: number, name: string, registration: Registration | undefined, payload: Bytes): boolean {
+  request(
+    id: number,
+    name: string,
+    registration: Registration | undefined,
+    payload: Bytes,
+    opening?: OpenFields,
+  ): boolean {
     const size = requestSize(name, payload);
     const request = new IncomingCall(this.#socket, name, registration, id, size, undefined);
-    if (!this.runner.add(request)) return false;
-    const window = registration?.requests ?? this.#unknownNames;
+    if ((opening && this.#streams.has(id)) || !this.runner.add(request)) return false;
+    if (opening) request.open(this.#streams.accept(id, opening));
+    const window = registration?.requests ?? this.windows.unknownNames;
     // The peer has a window for each name, so all unknown names together can exceed the limit.
     if (!registration && window.full) {
       void this.runner.refuse(request);
       return true;
     }
     window.reserve(size);
-    const queue = registration?.queue ?? this.#requestQueue;
-    if (this.#runsDirectly && queue.open && !this.#gate.closed) {
+    const ungated = request.stream?.accepted === true;
+    const queue = registration?.queue ?? (ungated ? this.#streamQueue : this.#requestQueue);
+    if (this.#runsDirectly && queue.open && (ungated || !this.#gate.closed)) {
       fairTurns.step();
       queue.enter();
       queue.leave(this.#runRequest(request, payload));
@@ -172,7 +172,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    */
   cancel(id: number): void {
     const request = this.runner.cancel(id);
-    if (!request) return;
+    if (!request) {
+      this.#streams.cancelled(id);
+      return;
+    }
     this.#hooks.trace?.(`The caller of ${request.name} has cancelled request ${id}`);
     if (request.begun || this.#outlet.congested) return;
     if (this.#limits.manual && !request.batch) return;
@@ -217,7 +220,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#stopped = true;
     this.#queues.clear();
     this.messages.clear();
-    this.requests.clear();
+    this.windows.total.clear();
     this.manual.stop();
   }
 
@@ -248,7 +251,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       this.#yield();
       return false;
     }
-    return !call.isRequest || !this.#gate.closed;
+    return !call.isRequest || call.stream?.accepted === true || !this.#gate.closed;
   }
 
   onProgress(): void {
@@ -266,16 +269,19 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   }
 
   async #finishLater(request: IncomingCall, pending: Promise<void>): Promise<void> {
-    this.#gate.begin();
+    // A stream runs for long and has its own flow control: it must not hold up other requests.
+    const gated = request.stream?.accepted !== true;
+    if (gated) this.#gate.begin();
+    else this.manual.leave(request);
     await pending;
     this.#finish(request);
-    if (this.#gate.finish()) this.#queues.start();
+    if (gated && this.#gate.finish()) this.#queues.start();
     this.#events.onRoom();
   }
 
   /** Ends a request. At both ends, it counts in its window until its answer is sent. */
   #finish(request: IncomingCall): void {
-    const window = request.registration?.requests ?? this.#unknownNames;
+    const window = request.registration?.requests ?? this.windows.unknownNames;
     if (!this.#stopped) window.release(request.size);
     if (request.batch) this.manual.finish(request.batch);
   }
@@ -298,11 +304,6 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#queues.startAlso(queues);
   }
 
-  #newWindow(): FlowWindow {
-    const { maxQueuedBytes, maxQueuedMessages } = this.#limits;
-    return requestWindow(maxQueuedBytes, maxQueuedMessages, this.requests);
-  }
-
   #yield(): void {
     if (this.#yielded) return;
     this.#yielded = true;
@@ -312,7 +313,8 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     });
   }
 
-  #queueOf({ registration, isRequest }: IncomingCall): CallbackQueue<IncomingCall> {
+  #queueOf({ registration, isRequest, stream }: IncomingCall): CallbackQueue<IncomingCall> {
+    if (stream?.accepted === true) return registration?.queue ?? this.#streamQueue;
     return registration?.queue ?? (isRequest ? this.#requestQueue : this.#messageQueue);
   }
 }

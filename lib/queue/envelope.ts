@@ -12,27 +12,25 @@ import {
   writeU32,
   type Bytes,
 } from '../util/bytes.js';
+import { controlHead, headLength, mark, maxName, putAscii, putHead, putMark } from './control-head.js';
 import { isPromiseLike } from '../util/wait.js';
-import type { Payload } from './types.js';
+import type { Payload } from './call-types.js';
 
-/** The longest name, in bytes. */
-export const maxName = 255;
 /** The longest text of a failure, in bytes. */
 const maxText = 1024;
 const lowestName = 0x20;
 const highestName = 0x7e;
-/**
- * An empty name, which the Python library ignores, then two letters: text does not begin with a NUL
- * and these letters by chance.
- */
-const mark = [0x00, 0x4b, 0x51] as const;
-const headLength = mark.length + 1;
-const idLength = 4;
-/** The offset of the payload of an answer and of the name of a request. */
-export const controlHead: number = headLength + idLength;
-
 /** The types of control messages. */
-export const controlType = { request: 1, answer: 2, failure: 3, cancel: 4, keepalive: 5 } as const;
+export const controlType = {
+  request: 1,
+  answer: 2,
+  failure: 3,
+  cancel: 4,
+  keepalive: 5,
+  /** The types from here to `bodyStop` are those of streaming calls. */
+  open: 6,
+  bodyStop: 12,
+} as const;
 
 interface NamedHead extends MessageHead {
   length: number;
@@ -226,21 +224,4 @@ function putName(head: NamedHead, at: number, name: string): void {
   head.length = at + name.length + 1;
   head.bytes[head.length - 1] = 0;
   head.name = name;
-}
-
-function putHead(bytes: Bytes, type: number, id: number): Bytes {
-  writeU32(bytes, headLength, id);
-  return putMark(bytes, type);
-}
-
-function putMark(bytes: Bytes, type: number): Bytes {
-  bytes[0] = mark[0];
-  bytes[1] = mark[1];
-  bytes[2] = mark[2];
-  bytes[3] = type;
-  return bytes;
-}
-
-function putAscii(bytes: Bytes, at: number, text: string): void {
-  for (let i = 0; i < text.length; i += 1) bytes[at + i] = text.charCodeAt(i);
 }

@@ -3,7 +3,8 @@ import { emitWarning } from '../platform/runtime.js';
 import { escapeText } from '../util/escape.js';
 import { isPromiseLike } from '../util/wait.js';
 import { WarnOnce } from '../util/warn-once.js';
-import type { ErrorHandler, QueueDepth, QueueErrorInfo } from './types.js';
+import type { QueueDepth } from './queue-stats.js';
+import type { ErrorHandler, QueueErrorInfo } from './types.js';
 
 type OnError = ErrorHandler | undefined;
 

@@ -1,8 +1,11 @@
+import type { BinaryReader } from '../binary/reader.js';
 import type { K4netError } from '../errors.js';
 import { noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal, type Deferred, type GivenAbortSignal } from '../util/wait.js';
 import type { CallbackQueue } from './callback-queue.js';
 import type { FlowWindow } from './flow-window.js';
+import { noItems } from './items.js';
+import type { AcceptedStream } from './stream-host.js';
 import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
 
 /** A registered callback. */
@@ -49,6 +52,8 @@ export class IncomingCall implements CallbackContext {
   /** Whether the callback must not start, because no caller waits for its answer. */
   declare dropped: boolean;
   declare batch: Batch | undefined;
+  /** The streams of a streaming call. */
+  declare stream: AcceptedStream | undefined;
   declare private life: LazySignal | undefined;
 
   /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
@@ -70,11 +75,16 @@ export class IncomingCall implements CallbackContext {
     this.begun = false;
     this.dropped = false;
     this.batch = undefined;
+    this.stream = undefined;
     this.life = life;
   }
 
   get signal(): GivenAbortSignal {
     return (this.life ??= new LazySignal()).signal;
+  }
+
+  get body(): AsyncIterableIterator<BinaryReader, void> {
+    return this.stream?.body ?? noItems;
   }
 
   get isRequest(): boolean {
@@ -84,6 +94,12 @@ export class IncomingCall implements CallbackContext {
   /** Whether only `recvRegistered` or `drain` can start the callback, with manual dispatch. */
   get isHeld(): boolean {
     return !this.begun && !this.batch;
+  }
+
+  /** Makes it a streaming call. */
+  open(stream: AcceptedStream): void {
+    this.stream = stream;
+    this.dropped ||= !stream.accepted;
   }
 
   /** Removes the payload for the callback. */
@@ -103,5 +119,6 @@ export class IncomingCall implements CallbackContext {
   abort(reasonOf: () => K4netError, keep: boolean): void {
     if (!keep) this.dropped = true;
     (this.life ??= new LazySignal()).abort(reasonOf);
+    this.stream?.abort(reasonOf());
   }
 }

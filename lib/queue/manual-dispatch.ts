@@ -49,6 +49,12 @@ export class ManualDispatch {
     return this.#released.promise;
   }
 
+  /** No release waits for this call any more: a stream can last as long as its connection. */
+  leave(call: IncomingCall): void {
+    if (call.batch) this.finish(call.batch);
+    call.batch = undefined;
+  }
+
   /** A call has ended. */
   finish(batch: Batch): void {
     batch.left -= 1;

@@ -1,10 +1,11 @@
+import { createStreams } from '#streams';
 import { closedError, K4netError, TimeoutError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import { acquire, type Acquirable, type OwnedSocket } from '../sockets/acquire.js';
+import { takeOver, type OwnedSocket } from '../sockets/acquire.js';
 import { defaultCloseTimeout } from '../sockets/locked-socket-options.js';
 import type { CloseInfo, MessageSocket } from '../sockets/message-socket.js';
 import { noHead } from '../transport/framing/encoder.js';
-import { kindOf, toBytes, type Bytes } from '../util/bytes.js';
+import { toBytes, type Bytes } from '../util/bytes.js';
 import { AbortHub, Deferred, isPromiseLike, withDeadline } from '../util/wait.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
@@ -15,6 +16,8 @@ import { Heartbeat } from './heartbeat.js';
 import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
+import type { StreamHost } from './stream-host.js';
+import { streamTools } from './stream-tools.js';
 import type { QueueSocketLike } from './types.js';
 
 /** The parts of a queue socket, and its life cycle: start, drain, idle timeout, close and end. */
@@ -24,6 +27,7 @@ export class QueueCore {
   readonly queue: ReceiveQueue;
   readonly dispatcher: Dispatcher;
   readonly calls: Calls;
+  readonly streams: StreamHost;
   readonly hooks: ErrorHooks;
   readonly router: Router;
   readonly #hub = new AbortHub();
@@ -52,12 +56,25 @@ export class QueueCore {
     this.queue = new ReceiveQueue(window, this.#hub, onRoom, () => {
       this.hooks.warnUnread(window);
     });
-    this.dispatcher = new Dispatcher(owner, this.owned, options, this.hooks, {
+    this.streams = createStreams(this.owned, options, () => this.calls, streamTools, {
       onRoom,
-      onUnmatched: (name, payload) => {
-        this.router.removed(name, payload);
+      onFail: (error) => {
+        this.owned.fail(error);
       },
     });
+    this.dispatcher = new Dispatcher(
+      owner,
+      this.owned,
+      options,
+      this.hooks,
+      {
+        onRoom,
+        onUnmatched: (name, payload) => {
+          this.router.removed(name, payload);
+        },
+      },
+      this.streams,
+    );
     this.calls = new Calls(
       this.owned,
       () => requestWindow(maxQueuedBytes, maxQueuedMessages),
@@ -182,7 +199,8 @@ export class QueueCore {
     }
     this.#stopWatches();
     this.queue.end(error);
-    this.calls.end(error);
+    this.#endCalls(error);
+    this.dispatcher.runner.abortStreams(error);
     void this.#finish(K4netError.is(error, 'K4NET_CLOSED') ? undefined : error);
   }
 
@@ -193,9 +211,14 @@ export class QueueCore {
     if (catchingUp) return catchingUp.then(() => this.#onGone(info));
     this.#stopWatches();
     const error = info.error ?? closedError('the socket is closed');
-    this.calls.end(error);
+    this.#endCalls(error);
     this.dispatcher.abort(error);
     return this.#cause ? { code: this.#cause.code, error: this.#cause } : info;
+  }
+
+  #endCalls(error: K4netError): void {
+    this.calls.end(error);
+    this.streams.end();
   }
 
   /** Waits at most 5 s for callbacks that answer the last requests of the peer, and closes. */
@@ -245,7 +268,7 @@ export class QueueCore {
     this.#closing = ended.promise;
     this.router.stop();
     this.#stopWatches();
-    this.calls.end(reason);
+    this.#endCalls(reason);
     this.dispatcher.abort(reason);
     if (!keep) {
       this.dispatcher.stop();
@@ -293,13 +316,4 @@ export class QueueCore {
       go(undefined);
     }
   }
-}
-
-function takeOver(socket: MessageSocket, onChange: () => void): OwnedSocket {
-  if (isAcquirable(socket)) return socket[acquire](onChange);
-  throw new TypeError(`a QueueSocket needs a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`);
-}
-
-function isAcquirable(socket: MessageSocket): socket is Acquirable {
-  return typeof socket === 'object' && (socket as unknown) !== null && acquire in socket;
 }

@@ -17,13 +17,8 @@ import {
 } from '../util/options.js';
 import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
-import type {
-  CallbackOptions,
-  CallOptions,
-  ErrorHandler,
-  QueueRecvOptions,
-  QueueSocketLike,
-} from './types.js';
+import type { CallOptions, StreamOptions } from './call-types.js';
+import type { CallbackOptions, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
 
 /** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {
@@ -89,6 +84,17 @@ export interface QueueSocketOptions {
   /** Messages that wait in a queue before reading stops, counted like the bytes. Default 16384. */
   readonly maxQueuedMessages?: number | undefined;
   /**
+   * Bytes of items that the peer may send in one stream before the program takes them. An item has
+   * at most half of it, and counts its size plus 64 bytes. From 1024 to 2147483647. Default 262144
+   * (256 KiB).
+   */
+  readonly streamWindow?: number | undefined;
+  /**
+   * Streaming calls that may be open at a time, in each direction. A further one fails with
+   * `K4NET_BUSY`. Default 64.
+   */
+  readonly maxStreams?: number | undefined;
+  /**
    * Gets the errors of callbacks and hooks, messages whose name has no callback, and malformed
    * control messages. Default: one process warning per name, whose `cause` is the error.
    */
@@ -127,6 +133,8 @@ export const queueSocketTable: OptionTable<QueueSocketOptions, Unset | 'heartbea
   callTimeout: millisecondsRule(30_000),
   maxQueuedBytes: bytesRule(1024 * 1024, 1, unlimited),
   maxQueuedMessages: countRule(16_384, 1, unlimited),
+  streamWindow: bytesRule(256 * 1024, 1024, 2 ** 31 - 1),
+  maxStreams: countRule(64, 1, unlimited),
   onError: functionRule(),
   onClose: functionRule(),
   idleTimeout: millisecondsRule(),
@@ -188,10 +196,23 @@ export function checkedCallbackOptions(
   return checkOptions('registerCallback', given, callbackTable);
 }
 
-const callTable: OptionTable<CallOptions, 'timeout' | 'signal'> = {
+const callTable: OptionTable<CallOptions, keyof CallOptions> = {
   timeout: optional(millisecondsRule()),
   signal: signalRule,
+  body: uncheckedRule(),
 };
+
+const streamTable: OptionTable<StreamOptions, 'signal' | 'body'> = {
+  timeout: millisecondsRule(),
+  idleTimeout: millisecondsRule(),
+  signal: signalRule,
+  body: uncheckedRule(),
+};
+
+/** Checks the options of a stream. */
+export function checkedStream(options: StreamOptions | undefined): Checked<StreamOptions, 'signal' | 'body'> {
+  return checkOptions('stream', options, streamTable);
+}
 
 /** Checks the options of a call. Allocates nothing if there are none. */
 export function checkedCall(

@@ -18,32 +18,29 @@ import {
   rejectUnhandled,
   type WaitOptions,
 } from '../util/wait.js';
-import type { AnswerDecoder } from './call.js';
+import type { AnswerDecoder, StreamCodecs } from './call.js';
+import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
-import type { FlowWindow } from './flow-window.js';
 import { QueueCore } from './queue-core.js';
+import { queueStats, type QueueSocketStats } from './queue-stats.js';
 import {
   checkedCallbackOptions,
   checkedQueueOptions,
   checkedCall,
   checkedQueueRecv,
+  checkedStream,
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
 import { Tasks } from './tasks.js';
-import { callEncoded, TypedQueue } from './typed-queue.js';
+import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
 import type {
   Callback,
   CallbackContext,
   CallbackOptions,
-  CallOptions,
   DrainOptions,
-  Payload,
-  PayloadConstructor,
-  QueueDepth,
   QueueRecvOptions,
   QueueSocketLike,
-  QueueSocketStats,
 } from './types.js';
 
 /**
@@ -123,20 +120,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   stats(): QueueSocketStats {
-    const { dispatcher, calls, queue } = this.#core;
-    const depth = ({ messages, bytes }: FlowWindow): QueueDepth => ({ messages, bytes });
-    return {
-      ...this.#socket.stats(),
-      sendQueue: this.#socket.bufferedAmount,
-      receiveQueue: depth(queue.window),
-      callbackQueue: depth(dispatcher.messages),
-      requestQueue: depth(dispatcher.requests),
-      callbacksRun: dispatcher.runner.started,
-      callbacksFailed: dispatcher.runner.failed,
-      callsInFlight: calls.pending,
-      requestsInFlight: dispatcher.runner.unanswered,
-      roundTripTime: calls.roundTrip,
-    };
+    return queueStats(this.#socket.stats(), this.#socket.bufferedAmount, this.#core);
   }
 
   registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
@@ -198,13 +182,15 @@ export class QueueSocket implements QueueSocketLike {
     decoder?: AnswerDecoder,
   ): Promise<unknown> {
     try {
-      const { timeout = this.#options.callTimeout, signal } = checkedCall(options);
+      const { timeout = this.#options.callTimeout, signal, body } = checkedCall(options);
       const { calls, router } = this.#core;
       this.#core.checkStarted();
       checkName(name);
       const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
+      if (body !== undefined)
+        return this[openStream](name, bytes, options, false, { answer: decoder }).answer;
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
@@ -212,6 +198,31 @@ export class QueueSocket implements QueueSocketLike {
     } catch (error) {
       return rejectUnhandled(error);
     }
+  }
+
+  stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream {
+    return this[openStream](name, payloadBytes(payload), options, true, {}) as AnswerStream;
+  }
+
+  /** @internal */
+  [openStream](
+    name: string,
+    payload: Bytes,
+    options: StreamOptions | undefined,
+    items: boolean,
+    codecs: StreamCodecs,
+  ): AnswerStream<unknown, unknown> {
+    const { timeout = this.#options.callTimeout, ...given } = items
+      ? checkedStream(options)
+      : checkedCall(options);
+    this.#core.checkStarted();
+    checkName(name);
+    this.#options.log?.(`Streaming ${name}`);
+    const unset = { idleTimeout: Infinity, body: undefined, signal: undefined };
+    const request = { name, timeout, ...unset, ...given, items, codecs };
+    const stream = this.#core.streams.call(request, payload);
+    if (this.#options.manual) this.#core.router.onCall();
+    return stream;
   }
 
   typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {

@@ -5,10 +5,9 @@ import { noHead } from '../transport/framing/encoder.js';
 import { readU32, type Bytes } from '../util/bytes.js';
 import { Deferred } from '../util/wait.js';
 import { matches } from './callback-registry.js';
-import type { Calls } from './calls.js';
-import type { Dispatcher } from './dispatcher.js';
+import { controlHead } from './control-head.js';
+import type { Destinations } from './destinations.js';
 import {
-  controlHead,
   controlType,
   decodeControl,
   encodeFailure,
@@ -21,17 +20,11 @@ import type { ErrorHooks } from './error-hooks.js';
 import { fairTurns } from './fair-turns.js';
 import type { FlowWindow } from './flow-window.js';
 import type { Registration } from './incoming-call.js';
-import type { ReceiveQueue } from './receive-queue.js';
+import { MalformedMessages } from './malformed-messages.js';
+import { openHead, readOpen, type OpenFields } from './stream-open.js';
 
-/** Number of malformed control messages that ends the connection: a correct peer sends none. */
-const maxMalformed = 32;
-
-/** The destinations of messages. */
-export interface Destinations {
-  readonly dispatcher: Dispatcher;
-  readonly calls: Calls;
-  readonly queue: ReceiveQueue;
-}
+/** The next message has to wait while this is full. */
+type Blocker = Pick<FlowWindow, 'full'>;
 
 /**
  * Takes messages from a socket and passes them, in order, to their destinations: callbacks, calls
@@ -43,11 +36,13 @@ export interface Destinations {
 export class Router {
   readonly #socket: OwnedSocket;
   readonly #messages: OwnedMessages;
-  readonly #dispatcher: Dispatcher;
-  readonly #calls: Calls;
-  readonly #queue: ReceiveQueue;
+  readonly #dispatcher: Destinations['dispatcher'];
+  readonly #calls: Destinations['calls'];
+  readonly #queue: Destinations['queue'];
+  readonly #streams: Destinations['streams'];
   readonly #unmatched: 'error' | 'queue' | 'drop';
   readonly #hooks: ErrorHooks;
+  readonly #malformed: MalformedMessages;
   readonly #onOver: (error: K4netError) => void;
   /** The callbacks of the last message and of the last request. */
   #lastMessage: Registration | undefined;
@@ -56,18 +51,17 @@ export class Router {
   /** Whether the router continues in a later turn. */
   #yielded = false;
   /** The full window for which the next message waits. */
-  #full: FlowWindow | undefined;
+  #full: Blocker | undefined;
   #over = false;
   #draining = false;
   #stopped = false;
   #arrived = 0;
-  #malformed = 0;
   #caughtUp: Deferred<void> | undefined;
 
   /** @param onOver - called once, when all messages have been routed and no more can arrive. */
   constructor(
     socket: OwnedSocket,
-    { dispatcher, calls, queue }: Destinations,
+    { dispatcher, calls, queue, streams }: Destinations,
     unmatched: 'error' | 'queue' | 'drop',
     hooks: ErrorHooks,
     onOver: (error: K4netError) => void,
@@ -77,8 +71,12 @@ export class Router {
     this.#dispatcher = dispatcher;
     this.#calls = calls;
     this.#queue = queue;
+    this.#streams = streams;
     this.#unmatched = unmatched;
     this.#hooks = hooks;
+    this.#malformed = new MalformedMessages(hooks, (error) => {
+      socket.fail(error);
+    });
     this.#onOver = onOver;
   }
 
@@ -148,7 +146,7 @@ export class Router {
    * Routes messages until none is left, the turn is over, or a flow window is full. Returns the
    * full window.
    */
-  #pull(): FlowWindow | undefined {
+  #pull(): Blocker | undefined {
     for (let size = this.#messages.size(); size >= 0 && !this.#stopped; size = this.#messages.size()) {
       if (fairTurns.step()) {
         this.#yield();
@@ -171,7 +169,7 @@ export class Router {
     });
   }
 
-  #route(size: number): FlowWindow | undefined {
+  #route(size: number): Blocker | undefined {
     const { run, start } = this.#messages;
     // No name begins with a zero.
     if (run[start] === 0 && isControl(run, start, size)) {
@@ -199,7 +197,7 @@ export class Router {
     return undefined;
   }
 
-  #message(registration: Registration, size: number): FlowWindow | undefined {
+  #message(registration: Registration, size: number): Blocker | undefined {
     const window = this.#dispatcher.messages;
     if (window.full && !this.#draining) return window;
     const payload = this.#cut(size, registration.name.length + 1);
@@ -213,7 +211,7 @@ export class Router {
     else this.#hooks.unmatched(name, this.#unmatched === 'error');
   }
 
-  #receive(size: number): FlowWindow | undefined {
+  #receive(size: number): Blocker | undefined {
     const { window } = this.#queue;
     if (window.full && !this.#draining) return window;
     const message = this.#cut(size, 0);
@@ -227,39 +225,69 @@ export class Router {
   }
 
   /** Takes a control message that is not an answer. */
-  #control(run: Bytes, start: number, size: number): FlowWindow | undefined {
-    if (size >= controlHead && run[start + controlHead - 5] === controlType.request) {
+  #control(run: Bytes, start: number, size: number): Blocker | undefined {
+    const type = size < controlHead ? 0 : (run[start + controlHead - 5] ?? 0);
+    if (type === controlType.request) {
       const id = readU32(run, start + controlHead - 4);
       const name = start + controlHead;
       if (matches(this.#lastRequest, run, name, size - controlHead))
-        return this.#request(id, size, this.#lastRequest.name.length, this.#lastRequest);
+        return this.#request(id, size, controlHead, this.#lastRequest.name.length, this.#lastRequest);
       const length = nameLength(run, name, size - controlHead);
       if (length >= 0) {
         this.#lastRequest = this.#dispatcher.registry.find(run, name, length);
-        return this.#request(id, size, length, this.#lastRequest);
+        return this.#request(id, size, controlHead, length, this.#lastRequest);
       }
+    } else if (type >= controlType.open && type <= controlType.bodyStop) {
+      return this.#stream(type, run, start, size);
     }
     this.#otherControl(this.#messages.cut(size));
     return undefined;
   }
 
+  /** Takes a message of a streaming call. */
+  #stream(type: number, run: Bytes, start: number, size: number): Blocker | undefined {
+    if (this.#streams.full) {
+      this.#streams.load();
+      return this.#streams;
+    }
+    const id = readU32(run, start + controlHead - 4);
+    let why: string | undefined = 'an open has no name';
+    if (type !== controlType.open) {
+      why = this.#streams.receive(type, id, this.#cut(size, controlHead));
+    } else {
+      const name = start + openHead;
+      const length = nameLength(run, name, size - openHead);
+      const registration = this.#dispatcher.registry.find(run, name, length);
+      if (length >= 0) return this.#request(id, size, openHead, length, registration, readOpen(run, start));
+      this.#cut(size, 0);
+    }
+    if (why !== undefined) this.#malformed.report(why, run.subarray(start, start + size));
+    return undefined;
+  }
+
+  /** @param head - the offset of the name. */
   #request(
     id: number,
     size: number,
+    head: number,
     length: number,
     registration: Registration | undefined,
-  ): FlowWindow | undefined {
+    opening?: OpenFields,
+  ): Blocker | undefined {
     // If the total is below its limit, the window of every name is too.
-    if (this.#dispatcher.requests.full && !this.#draining) {
-      const full = this.#dispatcher.fullFor(registration);
+    if (this.#dispatcher.windows.total.full && !this.#draining) {
+      const full = this.#dispatcher.windows.fullFor(registration, this.#socket.congested);
       if (full) return full;
     }
     const { run, start } = this.#messages;
-    const name = registration?.name ?? nameText(run, start + controlHead, length);
-    const payload = this.#cut(size, controlHead + length + 1);
+    const name = registration?.name ?? nameText(run, start + head, length);
+    const payload = this.#cut(size, head + length + 1);
     if (this.#draining) this.#refuse(id, name);
-    else if (!this.#dispatcher.request(id, name, registration, payload))
-      this.#onMalformed('a request has the id of an unanswered request', run.subarray(start, start + size));
+    else if (!this.#dispatcher.request(id, name, registration, payload, opening))
+      this.#malformed.report(
+        'a request has the id of an unanswered request',
+        run.subarray(start, start + size),
+      );
     return undefined;
   }
 
@@ -285,20 +313,8 @@ export class Router {
       case 'malformed': {
         const { id, why } = control;
         if (id !== undefined) this.#calls.failMalformed(id, () => new MalformedError(why, message));
-        this.#onMalformed(why, message);
+        this.#malformed.report(why, message);
       }
     }
-  }
-
-  /** Reports a message that breaks the protocol. Ends the connection at the 32nd. */
-  #onMalformed(why: string, message: Bytes): void {
-    this.#malformed += 1;
-    // Messages that arrived before the failure are still routed, and may be malformed too.
-    if (this.#malformed > maxMalformed) return;
-    this.#hooks.reportMalformed(new MalformedError(why, message));
-    if (this.#malformed < maxMalformed) return;
-    this.#socket.fail(
-      new MalformedError(`the peer sent ${maxMalformed} malformed control messages: ${why}`, message),
-    );
   }
 }

@@ -1,7 +1,8 @@
 import { checkFunction } from '../util/options.js';
 import { markHandled } from '../util/wait.js';
 import { checkName, payloadBytes } from './envelope.js';
-import type { PayloadConstructor, QueueSocketLike } from './types.js';
+import type { PayloadConstructor } from './call-types.js';
+import type { QueueSocketLike } from './types.js';
 
 /** The tasks of a queue socket: messages that are made and sent repeatedly. */
 export class Tasks {

@@ -1,8 +1,21 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
-import { compile, type Messages, type PayloadType, type RequestType, type Route } from '../codec/messages.js';
-import { PayloadWriter, type Payload } from '../codec/payload.js';
-import type { AnswerDecoder } from './call.js';
+import { compile, type Messages, type Route } from '../codec/messages.js';
+import { encodeValue, PayloadWriter, type Payload } from '../codec/payload.js';
+import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import type { AnswerStream } from './call-types.js';
+import type {
+  AnswerOf,
+  Arguments,
+  CallbackResult,
+  ItemOf,
+  MessageName,
+  RequestName,
+  StreamName,
+  TypedCallback,
+  TypedCallOptions,
+  TypedStreamOptions,
+} from './typed-types.js';
 import { accepted } from '../sockets/outbox.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { isPromiseLike, markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
@@ -29,6 +42,9 @@ export interface UntypedQueue<Context, CallbackOptions> {
 /** @internal */
 export const callEncoded: unique symbol = Symbol('callEncoded');
 
+/** @internal */
+export const openStream: unique symbol = Symbol('openStream');
+
 /**
  * The methods of a QueueSocket that take encoded payloads and decode answers. They need neither a
  * function nor a second promise for each message.
@@ -43,63 +59,14 @@ export interface EncodedQueue {
     options: WaitOptions | undefined,
     decoder: AnswerDecoder,
   ): Promise<unknown>;
+  [openStream](
+    name: string,
+    payload: Bytes,
+    options: WaitOptions | undefined,
+    items: boolean,
+    codecs: StreamCodecs,
+  ): AnswerStream<unknown, unknown>;
 }
-
-/** The names of messages. */
-export type MessageName<M extends Messages> = {
-  [N in keyof M]: M[N] extends RequestType ? never : N;
-}[keyof M] &
-  string;
-
-/** The names of requests. */
-export type RequestName<M extends Messages> = {
-  [N in keyof M]: M[N] extends RequestType ? N : never;
-}[keyof M] &
-  string;
-
-type ArgumentOf<T> = T extends RequestType<infer A> ? A : T;
-type AnswerOf<T> = T extends RequestType<PayloadType, infer R> ? R : never;
-
-type Opaque =
-  | string
-  | number
-  | bigint
-  | boolean
-  | symbol
-  | null
-  | undefined
-  | Uint8Array
-  | Date
-  | ReadonlyMap<unknown, unknown>
-  | ReadonlySet<unknown>
-  | ((...nothing: never[]) => unknown);
-
-/** A type with read-only properties: TypeScript infers the exact result of a callback so. */
-export type Frozen<T> = unknown extends T
-  ? T
-  : T extends Opaque
-    ? T
-    : { readonly [K in keyof T]: Frozen<T[K]> };
-
-/**
- * The result of a callback: the answer to a request or a promise of it. The result for a message is
- * ignored.
- */
-export type CallbackResult<T> = T extends RequestType
-  ? Frozen<Input<AnswerOf<T>>> | PromiseLike<Frozen<Input<AnswerOf<T>>>>
-  : unknown;
-
-/** A callback that gets the value of each message or request of its name. */
-export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
-  value: Output<ArgumentOf<T>>,
-  context: Context,
-) => Result;
-
-/** The arguments `value` and `options`. A value that may be undefined is optional. */
-export type Arguments<T, Options> =
-  undefined extends Input<ArgumentOf<T>>
-    ? [value?: Input<ArgumentOf<T>>, options?: Options]
-    : [value: Input<ArgumentOf<T>>, options?: Options];
 
 /**
  * A queue socket whose messages and requests have types, from one object that maps names to codecs.
@@ -151,10 +118,15 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     const given: unknown = callback;
     if (typeof given !== 'function')
       throw new TypeError(`a callback must be a function, not ${kindOf(given)}`);
-    const { argument, answer } = this.#route(name);
+    const { argument, answer, body, item } = this.#route(name);
     const run = callback as (value: unknown, context: Context) => unknown;
-    const use = answer === undefined ? unanswered(run) : answered(run, answer, this.#encoded !== undefined);
-    this.#queue.registerCallback(name, (reader, context) => argument.use(reader, use, context), options);
+    let use: Use<Context> = run;
+    if (answer === undefined) use = unanswered(run);
+    // The streams encode items, and the answer after them.
+    else if (!item) use = answered(run, answer, this.#encoded !== undefined);
+    const perform = (reader: BinaryReader, context: Context): unknown => argument.use(reader, use, context);
+    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
+    this.#queue.registerCallback(name, perform, options);
   }
 
   /** Removes a callback, if there is one. */
@@ -210,11 +182,14 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
    */
   call<N extends RequestName<M>>(
     name: N,
-    ...rest: Arguments<M[N], WaitOptions>
+    ...rest: Arguments<M[N], TypedCallOptions<M[N]>>
   ): Promise<Output<AnswerOf<M[N]>>>;
   call(name: string, value?: unknown, options?: WaitOptions): Promise<unknown> {
     try {
-      const { argument, answer } = this.#route(name);
+      const route = this.#route(name);
+      const { argument, answer } = route;
+      if (route.item) throw new TypeError(`'${name}' gives items, which only stream can take`);
+      if (route.body) return this.#open(name, route, value, options).answer;
       if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
       if (!this.#encoded) {
         const answered = this.#queue.call(name, writes(argument, value), options);
@@ -229,6 +204,37 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     } catch (error) {
       return rejectUnhandled(error);
     }
+  }
+
+  /**
+   * Sends a request and returns the items of its answer. Throws a TypeError or a RangeError for a
+   * wrong argument, and then sends nothing. The loop throws a `DecodeError` for an item that does not
+   * decode, which cancels the call. Otherwise it is like `stream` of the queue.
+   */
+  stream<N extends StreamName<M>>(
+    name: N,
+    ...rest: Arguments<M[N], TypedStreamOptions<M[N]>>
+  ): AnswerStream<Output<ItemOf<M[N]>>, Output<AnswerOf<M[N]>>>;
+  stream(name: string, value?: unknown, options?: WaitOptions): AnswerStream<unknown, unknown> {
+    const route = this.#route(name);
+    if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
+    return this.#open(name, route, value, options);
+  }
+
+  #open(
+    name: string,
+    route: Route,
+    value: unknown,
+    options: WaitOptions | undefined,
+  ): AnswerStream<unknown, unknown> {
+    if (!this.#encoded) throw new TypeError('this queue has no streaming calls');
+    return this.#encoded[openStream](
+      name,
+      encodeValue(route.argument, value),
+      options,
+      route.item !== undefined,
+      route,
+    );
   }
 
   #route(name: string): Route {
@@ -270,11 +276,7 @@ function unanswered<Context>(callback: Use<Context>): Use<Context> {
  * @param sentAtOnce - whether the queue sends the bytes before another payload is encoded.
  */
 function answered<Context>(callback: Use<Context>, answer: Payload, sentAtOnce: boolean): Use<Context> {
-  const encodeLater = (result: unknown): Bytes => {
-    const writer = PayloadWriter.take();
-    answer.write(writer, result);
-    return writer.data;
-  };
+  const encodeLater = (result: unknown): Bytes => encodeValue(answer, result);
   return (value, context) => {
     const result = callback(value, context);
     if (isPromiseLike(result)) return result.then(encodeLater);

@@ -1,22 +1,13 @@
 import type { BinaryReader } from '../binary/reader.js';
-import type { BinaryWriter } from '../binary/writer.js';
 import type { Messages } from '../codec/messages.js';
 import type { RecvOptions, SendOptions } from '../sockets/locked-socket-options.js';
-import type { CloseInfo, CloseOptions, MessageSocket, SocketStats } from '../sockets/message-socket.js';
+import type { CloseInfo, CloseOptions, MessageSocket } from '../sockets/message-socket.js';
 import type { Bytes } from '../util/bytes.js';
-import type { AbortSignalLike, GivenAbortSignal, WaitOptions } from '../util/wait.js';
+import type { GivenAbortSignal, WaitOptions } from '../util/wait.js';
+import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
+import type { QueueSocketStats } from './queue-stats.js';
+import type { ItemStreamLike } from './items.js';
 import type { TypedQueue } from './typed-queue.js';
-
-/** Writes the payload of a message. It is called once and writes synchronously. */
-export type PayloadConstructor = (writer: BinaryWriter) => void;
-
-/**
- * The payload of a message: bytes, text, or a function that writes it.
- *
- * Text is sent as its UTF-8 bytes without a terminator. `readString` needs a terminator: it reads
- * text that `writeString` wrote.
- */
-export type Payload = Uint8Array | string | PayloadConstructor;
 
 /** The second argument of a callback. */
 export interface CallbackContext {
@@ -29,6 +20,11 @@ export interface CallbackContext {
    * cancels: its timeout has passed or its signal has aborted.
    */
   readonly signal: GivenAbortSignal;
+  /**
+   * The items of the body of the call, for `for await`; none for a message or a call without a
+   * body. `break` stops the body.
+   */
+  readonly body: AsyncIterableIterator<BinaryReader, void>;
 }
 
 /**
@@ -36,6 +32,13 @@ export interface CallbackContext {
  * is an empty answer. A message has no answer: the socket ignores the result of its callback.
  */
 export type CallbackAnswer = Payload | void;
+
+/**
+ * The items that answer `stream`: an async generator, whose return value is the answer, another
+ * async iterable, or a `ReadableStream`.
+ */
+export type CallbackItems =
+  AsyncGenerator<Payload, CallbackAnswer, undefined> | AsyncIterable<Payload> | ItemStreamLike<Payload>;
 
 /**
  * Handles the messages and requests of one name. It gets a reader over the payload.
@@ -46,7 +49,7 @@ export type CallbackAnswer = Payload | void;
 export type Callback = (
   reader: BinaryReader,
   context: CallbackContext,
-) => CallbackAnswer | PromiseLike<CallbackAnswer>;
+) => CallbackAnswer | CallbackItems | PromiseLike<CallbackAnswer | CallbackItems>;
 
 /** Options of {@link QueueSocket.registerCallback}. */
 export interface CallbackOptions {
@@ -84,55 +87,10 @@ export interface QueueRecvOptions extends RecvOptions {
   readonly block?: boolean | undefined;
 }
 
-/** Options of {@link QueueSocket.call}. */
-export interface CallOptions {
-  /**
-   * Milliseconds to wait for the answer, including the wait for room to send. Default:
-   * `callTimeout` of the socket.
-   */
-  readonly timeout?: number | undefined;
-  /** Cancels the call when it aborts. The signal of the remote callback aborts too. */
-  readonly signal?: AbortSignalLike | undefined;
-}
-
 /** Options of {@link QueueSocket.drain}. */
 export interface DrainOptions {
   /** Milliseconds for the whole call, after which the connection is cut. Default 5000. */
   readonly timeout?: number | undefined;
-}
-
-/** The fill level of a queue. */
-export interface QueueDepth {
-  readonly messages: number;
-  /**
-   * Each message counts its size plus 64 bytes, each request its name and payload plus 512 bytes.
-   */
-  readonly bytes: number;
-}
-
-/** Counters of a queue socket. */
-export interface QueueSocketStats extends SocketStats {
-  /** Bytes that wait to be sent. */
-  readonly sendQueue: number;
-  /** Messages that wait for `recv`. */
-  readonly receiveQueue: QueueDepth;
-  /** Messages that wait for their callbacks. */
-  readonly callbackQueue: QueueDepth;
-  /** Requests of the peer that have no answer yet. */
-  readonly requestQueue: QueueDepth;
-  /** Callbacks that have started, for messages and for requests. */
-  readonly callbacksRun: number;
-  /** Callbacks that threw or rejected. */
-  readonly callbacksFailed: number;
-  /** Calls of this side that have no answer yet. */
-  readonly callsInFlight: number;
-  /** Requests of the peer that have no answer yet. */
-  readonly requestsInFlight: number;
-  /**
-   * Milliseconds from a request to its answer, including its callback: a moving mean in which the
-   * newest call weighs an eighth. Undefined before the first answer.
-   */
-  readonly roundTripTime: number | undefined;
 }
 
 /**
@@ -237,6 +195,34 @@ export interface QueueSocketLike extends MessageSocket {
    * ```
    */
   call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader>;
+  /**
+   * Sends a request whose answer is a sequence of items, and returns them. A slow consumer slows
+   * the callback: at most `streamWindow` bytes wait here. `break` cancels the call.
+   *
+   * Throws a TypeError or a RangeError for wrong arguments and `K4NET_STATE` before `start()`. The
+   * loop and `answer` reject like `call`, after the items that arrived before the error; with
+   * `K4NET_BUSY` if there are `maxStreams` streams already. There is no timeout by default: a peer
+   * of an older version never answers.
+   *
+   * @example
+   * ```ts
+   * import { LockedSocket, memoryPair, QueueSocket } from 'k4net';
+   *
+   * const [near, far] = memoryPair().map((end) => new QueueSocket(new LockedSocket(end)));
+   * far.registerCallback('count', async function* (reader) {
+   *   const last = reader.readUint();
+   *   for (let n = 1; n <= last; n += 1) yield (writer) => writer.writeUint(n);
+   *   return 'done';
+   * });
+   * far.start();
+   * near.start();
+   * const numbers = near.stream('count', (writer) => writer.writeUint(3));
+   * for await (const item of numbers) console.log(item.readUint());
+   * console.log(new TextDecoder().decode((await numbers.answer).read()));
+   * await near.close();
+   * ```
+   */
+  stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream;
   /**
    * A view of this socket with typed messages: an object maps names to codecs, and callbacks,
    * requests and tasks use values instead of bytes. See `docs/typed-messages.md`.

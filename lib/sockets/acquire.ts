@@ -1,4 +1,4 @@
-import type { Bytes } from '../util/bytes.js';
+import { kindOf, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import type { SendOptions } from './locked-socket-options.js';
@@ -65,4 +65,14 @@ export const whenGone: unique symbol = Symbol('whenGone');
 /** @internal */
 export interface Acquirable extends MessageSocket {
   [acquire](onChange: () => void): OwnedSocket;
+}
+
+/** Acquires a socket for a queue socket. Throws a TypeError for a socket of another kind. */
+export function takeOver(socket: MessageSocket, onChange: () => void): OwnedSocket {
+  if (isAcquirable(socket)) return socket[acquire](onChange);
+  throw new TypeError(`a QueueSocket needs a LockedSocket or an EncryptedSocket, not ${kindOf(socket)}`);
+}
+
+function isAcquirable(socket: MessageSocket): socket is Acquirable {
+  return typeof socket === 'object' && (socket as unknown) !== null && acquire in socket;
 }

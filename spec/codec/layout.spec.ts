@@ -95,7 +95,7 @@ describe('the encoding of each codec', () => {
 
   it('is tested here for each exported codec', () => {
     const shown = new Set(rows.map((one) => /^\w+/.exec(one.codec)![0]));
-    const others = ['request', 'encode', 'decode'];
+    const others = ['request', 'stream', 'encode', 'decode'];
     expect([...shown, ...others].toSorted()).toEqual(Object.keys(codec).toSorted());
   });
 

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
-import type { PayloadConstructor } from '../../lib/queue/types.js';
+import type { PayloadConstructor } from '../../lib/queue/call-types.js';
 import type { QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
 import { needDist } from '../support/dist.js';
 import { listening } from '../support/streams.js';

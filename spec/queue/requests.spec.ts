@@ -4,7 +4,7 @@ import type { BinaryWriter } from '../../lib/binary/writer.js';
 import { K4netError, RemoteError, TimeoutError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
 import { encodeCancel, encodeFailure } from '../../lib/queue/envelope.js';
-import type { Payload } from '../../lib/queue/types.js';
+import type { Payload } from '../../lib/queue/call-types.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import { Deferred, type AbortSignalLike } from '../../lib/util/wait.js';
 import { pattern, same } from '../support/random.js';

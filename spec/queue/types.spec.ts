@@ -2,7 +2,8 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { K4netError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
 import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/queue-socket-options.js';
-import type { Callback, CallbackContext, Payload, PayloadConstructor } from '../../lib/queue/types.js';
+import type { Payload, PayloadConstructor } from '../../lib/queue/call-types.js';
+import type { Callback, CallbackContext } from '../../lib/queue/types.js';
 import { useFixture } from '../support/fixture.js';
 import { until } from '../support/sockets.js';
 

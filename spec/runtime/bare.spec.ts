@@ -41,13 +41,14 @@ describe.each([
   { form: 'the form for browsers', parameters: () => ['--conditions=browser', program] },
   { form: 'a bundle for browsers', parameters: async () => [await bundled()] },
 ])('the package in a runtime without the globals of Node, $form', ({ parameters }) => {
-  it('has sockets over memory, encrypted ones, queues and servers that accept too, and rejects the rest with K4NET_UNSUPPORTED', async () => {
+  it('has sockets over memory, encrypted ones, queues, streams and servers that accept too, and rejects the rest with K4NET_UNSUPPORTED', async () => {
     const { code, out, err } = await run(process.execPath, await parameters());
     expect(err).toBe('');
     expect(out.trim().split('\n')).toEqual([
       'memory 0 4 1000000 3',
       'encrypted pin true',
       'queue 2 of 1, 4 of 2, 6 of 2',
+      'stream first second end',
       'binary kanji 漢字',
       'accepted 0',
       'connect K4NET_UNSUPPORTED',

@@ -3,9 +3,9 @@ import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { textOf } from './sockets.js';
 import { concatBytes, readU32 } from '../../lib/util/bytes.js';
 import type { MessageHead } from '../../lib/transport/framing/encoder.js';
+import { controlHead } from '../../lib/queue/control-head.js';
 import {
   answerHead,
-  controlHead,
   controlType,
   decodeControl as decodeOther,
   encodeRegistered,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { connect } from '../../lib/net/connect.js';
-import type { QueueSocketStats } from '../../lib/queue/types.js';
+import type { QueueSocketStats } from '../../lib/queue/queue-stats.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 
 const program = fileURLToPath(new URL('../queue/programs/attacked-server.mjs', import.meta.url));

@@ -51,6 +51,17 @@ answering.start();
 const answers = [1, 2, 3].map((number) => asking.call('double', (writer) => writer.writeUbyte(number)));
 const texts = (await Promise.all(answers)).map((answer) => new TextDecoder().decode(answer.read()));
 log('queue', texts.join(', '));
+answering.registerCallback('echo', async function* (reader, { body }) {
+  yield reader.read();
+  for await (const item of body) yield item.read();
+  return 'end';
+});
+const payload = new TextEncoder().encode('first');
+const stream = asking.stream('echo', payload, { body: ['second'] });
+payload.fill(0); // The caller may reuse it at once, also while the code of streams is loaded.
+const items = [];
+for await (const item of stream) items.push(new TextDecoder().decode(item.read()));
+log('stream', items.join(' '), new TextDecoder().decode((await stream.answer).read()));
 await Promise.all([asking.close(), answering.close()]);
 
 const writer = new BinaryWriter();
