@@ -8,11 +8,16 @@ import type { CheckedDial } from './web-socket-options.js';
 
 /**
  * Options of `ws` for both sides. No message of the credit layer is longer, and a compressed one
- * could be a bomb.
+ * could be a bomb. A fragment of one byte takes 200 bytes of memory: only proxies make fragments.
  */
-export const wsOptions: { readonly perMessageDeflate: false; readonly maxPayload: number } = {
+export const wsOptions: {
+  readonly perMessageDeflate: false;
+  readonly maxPayload: number;
+  readonly maxFragments: number;
+} = {
   perMessageDeflate: false,
   maxPayload: longestWindow + 1,
+  maxFragments: 1024,
 };
 
 /** The package `ws`; undefined if it is not installed. */

@@ -135,8 +135,7 @@ export class WebSocketListener implements Listener {
     this.#own?.upgrades.upgraded(socket);
     const { path, origins } = this.#options;
     if (path !== undefined && request.url?.replace(/\?.*$/s, '') !== path) {
-      // Another listener of the program may serve that path.
-      if (server.listenerCount('upgrade') === 1) answer(socket, '404 Not Found');
+      passOn(server, socket);
       return;
     }
     const { origin, host } = request.headers;
@@ -193,6 +192,21 @@ export class WebSocketListener implements Listener {
   #report(error: unknown): void {
     this.#handlers?.report(error);
   }
+}
+
+/** How many listeners of this library have passed on a request, by its socket. */
+const passes = new WeakMap<NodeSocket, number>();
+
+/**
+ * Leaves a request for another path to the other listeners of the server, and answers it if all of
+ * them have passed it on: nothing else would ever close the connection.
+ */
+function passOn(server: HttpServerLike, socket: NodeSocket): void {
+  const count = (passes.get(socket) ?? 0) + 1;
+  passes.set(socket, count);
+  if (count >= server.listenerCount('upgrade')) answer(socket, '404 Not Found');
+  // Node removes its own listener, and a reset without one would end the process.
+  else if (count === 1) socket.on('error', () => undefined);
 }
 
 /** Refuses a request for an upgrade. */

@@ -2,30 +2,24 @@ import { compact, viewOf, type Bytes } from '../util/bytes.js';
 import { ByteQueue } from '../util/byte-queue.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
-import { startTimer, type Timer } from '../util/wait.js';
 import {
   creditMessage,
   CreditState,
   endMessage,
   kinds,
   longestData,
-  longestWindow,
   resetCodes,
+  resetError,
   resetMessage,
 } from './credit.js';
 import { CarrierCloser } from './carrier-closer.js';
+import { CarrierRoom } from './carrier-room.js';
 import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
 import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
 import { WriteQueue } from './write-queue.js';
 
-/**
- * Bytes that wait in the carrier from which nothing more is sent. A peer with windows of this
- * implementation never lets so much wait. Another may grant any credit without reading, and the
- * memory of the carrier must stay bounded.
- */
-const maxCarrierBytes = 2 * longestWindow;
-/** Milliseconds after which a full carrier is looked at again. It has no event for that. */
-const fullCarrierDelay = 20;
+/** Credit for fewer bytes waits for more. */
+const usefulCredit = 4096;
 
 /** A transport over a carrier of whole messages: WebSocket, MessagePort. See `credit.ts`. */
 export class CreditTransport implements Transport, CarrierOwner {
@@ -33,6 +27,7 @@ export class CreditTransport implements Transport, CarrierOwner {
   readonly localAddress: string;
   readonly #carrier: MessageCarrier;
   readonly #closer: CarrierCloser;
+  readonly #room: CarrierRoom;
   readonly #credit = new CreditState();
   readonly #writes = new WriteQueue();
   readonly #received = new ByteQueue();
@@ -46,6 +41,8 @@ export class CreditTransport implements Transport, CarrierOwner {
   #delivered = 0;
   /** The sink waits for `drain`. */
   #needDrain = false;
+  /** Credit for a few bytes is used in the next turn. */
+  #progressing = false;
   /** This side had ended when the peer's end came. */
   #endedFirst = false;
   #carrierGone = false;
@@ -53,7 +50,6 @@ export class CreditTransport implements Transport, CarrierOwner {
   #closing = false;
   #cause: K4netError | undefined;
   #closed = false;
-  #fullTimer: Timer | undefined;
 
   constructor(
     carrier: MessageCarrier,
@@ -61,6 +57,9 @@ export class CreditTransport implements Transport, CarrierOwner {
   ) {
     this.#carrier = carrier;
     this.#closer = new CarrierCloser(carrier, this);
+    this.#room = new CarrierRoom(carrier, () => {
+      this.#progress();
+    });
     this.remoteAddress = remoteAddress;
     this.localAddress = localAddress;
     carrier.listen(this);
@@ -131,7 +130,7 @@ export class CreditTransport implements Transport, CarrierOwner {
       return;
     }
     if (kind === kinds.data) this.#receiveData(viewOf(bytes, 1, bytes.length), exclusive);
-    else if (kind === kinds.credit) this.#progress();
+    else if (kind === kinds.credit) this.#receiveCredit();
     else if (kind === kinds.end) this.#receiveEnd();
     else this.#fail(resetError(this.#credit.resetCode));
   }
@@ -164,6 +163,19 @@ export class CreditTransport implements Transport, CarrierOwner {
       this.#pump();
     } else {
       this.#received.push(compact(chunk));
+    }
+  }
+
+  /** Many grants of a few bytes share a message: one for each could cost a long turn. */
+  #receiveCredit(): void {
+    if (this.#credit.credit >= Math.min(this.#writes.length, usefulCredit)) {
+      this.#progress();
+    } else if (!this.#progressing) {
+      this.#progressing = true;
+      nextTurn(() => {
+        this.#progressing = false;
+        this.#progress();
+      });
     }
   }
 
@@ -218,26 +230,17 @@ export class CreditTransport implements Transport, CarrierOwner {
 
   /** Sends everything that may be sent: a grant, data, the end. */
   #pump(): void {
-    if (this.#stopped() || !this.#carrier.isOpen || this.#isFull()) return;
+    if (this.#stopped() || !this.#carrier.isOpen || this.#room.isFull()) return;
     const grant = this.#credit.grant(!this.#paused && this.#received.size === 0);
     if (grant > 0) this.#send(creditMessage(grant));
     while (!this.#writes.isEmpty && this.#credit.credit > 0) {
-      if (this.#isFull()) return;
+      if (this.#room.isFull()) return;
       this.#sendData();
     }
     if (!this.#writes.isEmpty || this.#credit.sending !== 'ending' || this.#stopped()) return;
     this.#send(endMessage());
     this.#credit.sending = 'ended';
     this.#finish();
-  }
-
-  #isFull(): boolean {
-    if (this.#carrier.waiting < maxCarrierBytes) return false;
-    this.#fullTimer ??= startTimer(() => {
-      this.#fullTimer = undefined;
-      this.#progress();
-    }, fullCarrierDelay);
-    return true;
   }
 
   #sendData(): void {
@@ -247,6 +250,7 @@ export class CreditTransport implements Transport, CarrierOwner {
     const done = this.#writes.fill(message, 1);
     this.#credit.credit -= length;
     if (length > 0) this.#send(message);
+    if (done.length === 0) return;
     nextTurn(() => {
       for (const each of done) if (!this.#stopped()) each();
     });
@@ -296,7 +300,7 @@ export class CreditTransport implements Transport, CarrierOwner {
 
   #closeSink(): void {
     this.#closing = true;
-    this.#fullTimer?.stop();
+    this.#room.stop();
     nextTurn(() => {
       this.#tryClose();
     });
@@ -307,12 +311,4 @@ export class CreditTransport implements Transport, CarrierOwner {
     this.#closed = true;
     this.#sink.close(this.#cause);
   }
-}
-
-function resetError(code: number | undefined): K4netError {
-  const what =
-    code === resetCodes.violation
-      ? 'the peer cut the connection: it says that this side broke a rule of the credit layer'
-      : 'the peer cut the connection';
-  return new K4netError('K4NET_CONNECTION', what);
 }

@@ -135,3 +135,12 @@ export class CreditState {
 export function brokenRule(what: string): K4netError {
   return new K4netError('K4NET_MALFORMED', `the peer sent ${what}: see "The credit layer" in the protocol`);
 }
+
+/** The error for a reset of the peer. */
+export function resetError(code: number | undefined): K4netError {
+  const what =
+    code === resetCodes.violation
+      ? 'the peer cut the connection: it says that this side broke a rule of the credit layer'
+      : 'the peer cut the connection';
+  return new K4netError('K4NET_CONNECTION', what);
+}

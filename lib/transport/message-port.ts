@@ -1,6 +1,6 @@
 import { isArrayBuffer, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
-import { findBuiltin, nextTurn } from '../platform/runtime.js';
+import { findBuiltin, isNode, nextTurn } from '../platform/runtime.js';
 import { brokenRule } from './credit.js';
 import { CreditTransport } from './credit-transport.js';
 import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
@@ -39,6 +39,7 @@ export interface MessagePortLike {
   close?(): void;
   ref?(): unknown;
   unref?(): unknown;
+  hasRef?(): boolean;
 }
 
 /**
@@ -96,6 +97,10 @@ class MessagePortCarrier implements MessageCarrier {
       });
     }
     this.#port.start?.();
+    // Node takes no reference to a port that was closed or transferred before, for which no event
+    // follows. Other runtimes do not tell.
+    this.ref();
+    if (isNode() && this.#port.hasRef?.() === false) this.#gone('the port was closed or transferred before');
   }
 
   send({ buffer }: Bytes): void {

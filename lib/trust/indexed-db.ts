@@ -130,11 +130,11 @@ class IndexedDbKnownHosts implements Required<KnownHosts> {
           resolve({ before, after });
         };
         transaction.onabort = () => {
-          reject(failure(transaction.error));
+          reject(failure(this.#database, transaction.error));
         };
       });
     } catch (error) {
-      throw failure(error);
+      throw failure(this.#database, error);
     } finally {
       // An open connection would block a deletion or a new version of the database in another tab.
       database.close();
@@ -152,7 +152,7 @@ function open(name: string): Promise<Database> {
       resolve(request.result);
     };
     request.onerror = () => {
-      reject(failure(request.error));
+      reject(failure(name, request.error));
     };
   });
 }
@@ -173,6 +173,9 @@ function requestDatabase(name: string): OpenRequest {
   throw new K4netError('K4NET_UNSUPPORTED', message, { cause });
 }
 
-function failure(error: unknown): K4netError {
-  return toK4netError(error, 'K4NET_STORE', 'the database of known hosts failed');
+function failure(name: string, error: unknown): K4netError {
+  const what =
+    `the database of known hosts ${JSON.stringify(name)} failed ` +
+    '(if something else uses this name, give indexedDbKnownHosts another one)';
+  return toK4netError(error, 'K4NET_STORE', what);
 }

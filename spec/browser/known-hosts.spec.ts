@@ -60,6 +60,47 @@ describe('tabs that share a store of known hosts in IndexedDB', () => {
     expect(kept.filter((host) => host?.state === 'pinned')).toHaveLength(300);
   });
 
+  it.each([
+    ['of a later version', 2, 'known-hosts'],
+    ['without the object store', 1, 'other'],
+  ])('reject a database %s with K4NET_STORE, its name and the cure', async (_, version, store) => {
+    const tab = await open();
+    const said = await tab.evaluate(
+      async ([number, name]) => {
+        const { k4net, indexedDB } = globalThis as unknown as LibraryScope & {
+          indexedDB: { open(name: string, version: number): FactoryRequest };
+        };
+        interface FactoryRequest {
+          readonly result: { createObjectStore(name: string): unknown; close(): void };
+          onupgradeneeded: () => void;
+          onsuccess: () => void;
+        }
+        await new Promise<void>((resolve) => {
+          const opening = indexedDB.open('taken', number);
+          opening.onupgradeneeded = () => {
+            opening.result.createObjectStore(name);
+          };
+          opening.onsuccess = () => {
+            opening.result.close();
+            resolve();
+          };
+        });
+        const found = k4net.indexedDbKnownHosts('taken').get('example.org:1');
+        return found.then(
+          () => ['no error'],
+          (error: unknown) => {
+            const { code, message } = error as { code: string; message: string };
+            return [code, message];
+          },
+        );
+      },
+      [version, store] as const,
+    );
+    expect(said[0]).toBe('K4NET_STORE');
+    expect(said[1]).toContain('the database of known hosts "taken" failed');
+    expect(said[1]).toContain('another one');
+  });
+
   it('do not block a deletion of the database in another tab', async () => {
     const [one, two] = await Promise.all([open(), open()]);
     const fingerprint = `sha256:${'1'.repeat(64)}`;

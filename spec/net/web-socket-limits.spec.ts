@@ -110,6 +110,13 @@ describe('a hostile WebSocket client', () => {
         socket.send(new Uint8Array(65_538));
       },
     ],
+    [
+      'a message of 2000 fragments',
+      (_, raw) => {
+        const fragment = (first: number): Buffer => Buffer.from([first, 0x81, 0, 0, 0, 0, 0]);
+        raw.write(Buffer.concat([fragment(0x02), ...Array.from({ length: 2000 }, () => fragment(0))]));
+      },
+    ],
     ['a frame that is none', (_, raw) => raw.write('no frame at all')],
     ['no close frame', (_, raw) => raw.destroy()],
   ])('that sends %s is cut, and nobody else', async (_, attack) => {
@@ -120,6 +127,24 @@ describe('a hostile WebSocket client', () => {
     await until(() => server.connections === 0);
     await stillServes(url);
     expect(errors).toHaveLength(1);
+    expect(errors[0]!.code).not.toBe('K4NET_TIMEOUT');
+  });
+
+  it('that sends pings and reads no answer is cut before the answers take memory', async () => {
+    const { url, server, errors } = await guarded();
+    const { socket } = await bare(url);
+    const raw = (socket as unknown as { _socket: Socket })._socket;
+    const gone = new Promise((resolve) => raw.on('close', resolve));
+    raw.pause();
+    const ping = Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)]);
+    const flood = Buffer.concat(Array.from({ length: 10_000 }, () => ping));
+    for (let sent = 0; sent < 64 && errors.length === 0; sent += 1) {
+      await Promise.race([new Promise((resolve) => raw.write(flood, resolve)), gone]);
+    }
+    await until(() => errors.length > 0);
+    expect(errors).toMatchObject([{ code: 'K4NET_CONNECTION' }]);
+    await until(() => server.connections === 0);
+    await stillServes(url);
   });
 
   it('cannot choose its address while the option address is off', async () => {

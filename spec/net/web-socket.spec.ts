@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { connect as dialTcp, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { connect } from '../../lib/net/connect.js';
@@ -162,6 +162,31 @@ describe('listen with webSocket', () => {
     });
     expect(await statusOf(url.replace('/chat', '/other'))).toBe(101);
     await until(() => errors.length > 0);
+  });
+
+  it('answers 404 if no server of the library on the same HTTP server has the path', async () => {
+    const http = await httpServer();
+    const { url } = await echo({ server: http, path: '/chat' });
+    const other = await echo({ server: http, path: '/other' });
+    expect(await statusOf(url)).toBe(101);
+    expect(await statusOf(other.url)).toBe(101);
+    expect(await statusOf(url.replace('/chat', '/third'))).toBe(404);
+  });
+
+  it('survives a reset of a connection whose path it has left to other listeners', async () => {
+    const http = await httpServer();
+    await echo({ server: http, path: '/chat' });
+    const left = new Promise<Socket>((resolve) => {
+      http.on('upgrade', (_request: IncomingMessage, socket: Socket) => {
+        resolve(socket);
+      });
+    });
+    const raw = dialTcp({ port: portOf(http), host: '127.0.0.1' });
+    raw.write('GET /none HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const socket = await left;
+    raw.resetAndDestroy();
+    await new Promise((resolve) => socket.on('close', resolve));
+    expect(socket.errored).toMatchObject({ code: 'ECONNRESET' });
   });
 
   it('answers a request that is no upgrade with 426', async () => {

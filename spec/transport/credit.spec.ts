@@ -176,6 +176,27 @@ describe('CreditTransport: a hostile peer', () => {
     expect(sink.closes).toBe(0);
   });
 
+  it('answers a flood of grants of one byte with few messages', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    transport.attach(sink);
+    transport.write([new Uint8Array(65_536 + 20_000)]);
+    await until(() => peer.messages.length === 1);
+    for (let i = 0; i < 20_000; i += 1) peer.send('0101000000');
+    await sink.until(() => sink.drains === 1);
+    await until(() => peer.messages.map((each) => each.length / 2 - 1).reduce((a, b) => a + b) === 85_536);
+    expect(peer.messages.length).toBeLessThan(10);
+  });
+
+  it('uses credit of one byte when no more comes', async () => {
+    const { transport, sink, peer } = withRawPeer();
+    transport.attach(sink);
+    transport.write([new Uint8Array(65_540)]);
+    await until(() => peer.messages.length === 1);
+    peer.send('0101000000');
+    await until(() => peer.messages.length === 2);
+    expect(peer.messages[1]).toBe('0000');
+  });
+
   it('ignores everything that follows a reset or the close of both directions', async () => {
     const { transport, sink, peer } = withRawPeer();
     transport.attach(sink);
@@ -206,10 +227,14 @@ describe('CreditTransport: a hostile peer', () => {
     transport.attach(sink);
     const peer = new RawEnd(far);
     near.waiting = 2 * 1024 * 1024;
+    const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length;
+    const before = timers();
     expect(transport.write([bytesOf('61')])).toBe(false);
     transport.end();
     await turns(5);
     expect(peer.messages).toEqual([]);
+    // The carrier keeps the process alive, not the timer.
+    expect(timers()).toBe(before);
     near.waiting = 0;
     await until(() => peer.messages.length === 2);
     expect(peer.messages).toEqual(['0061', '02']);

@@ -157,6 +157,45 @@ describe('MessagePortTransport', () => {
     await closed;
   });
 
+  it.each<[string, (port: MessagePort, other: MessagePort, third: MessagePort) => void]>([
+    [
+      'closed',
+      (port) => {
+        port.close();
+      },
+    ],
+    [
+      'closed at the other side',
+      (_, other) => {
+        other.close();
+      },
+    ],
+    [
+      'transferred',
+      (port, _, third) => {
+        third.postMessage(port, [port]);
+      },
+    ],
+  ])('closes with K4NET_CONNECTION over a port that was %s before', async (_, spoil) => {
+    const { port1, port2 } = new MessageChannel();
+    const { port1: third, port2: fourth } = new MessageChannel();
+    spoil(port1, port2, third);
+    await turns(5);
+    const sock = new LockedSocket(port1);
+    expect(await sock.closed).toMatchObject({ code: 'K4NET_CONNECTION' });
+    for (const each of [port2, third, fourth]) each.close();
+  });
+
+  it('keeps an open port whose owner had let the process exit', async () => {
+    const { port1, port2 } = new MessageChannel();
+    port1.on('message', () => undefined);
+    port1.unref();
+    const [near, far] = [new LockedSocket(port1), new LockedSocket(port2)];
+    await near.send('hello');
+    expect(await far.recvText()).toBe('hello');
+    await Promise.all([near.close(), far.close()]);
+  });
+
   it('closes with K4NET_CONNECTION when the peer closes its port', async () => {
     const { sink, raw } = withRawPeer();
     raw.close();
