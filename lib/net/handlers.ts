@@ -1,8 +1,6 @@
-import PQueue from 'p-queue';
 import { K4netError } from '../errors.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
-import { queueOptions } from '../util/options.js';
-import { LazySignal, type GivenAbortSignal } from '../util/wait.js';
+import { Deferred, LazySignal, type GivenAbortSignal } from '../util/wait.js';
 
 /** The second argument of a handler of {@link Server.serve}. */
 export interface HandlerContext {
@@ -49,14 +47,20 @@ export class HandlerRunner<S extends LockedSocket> {
    * @param concurrency - handlers that run at the same time.
    */
   async run(sockets: AsyncIterable<S>, handler: ConnectionHandler<S>, concurrency: number): Promise<void> {
-    const running = new PQueue(queueOptions({ concurrency }));
+    let running = 0;
+    let ended: Deferred<void> | undefined;
+    const onEnd = (): void => {
+      running -= 1;
+      ended?.resolve();
+    };
     for await (const socket of sockets) {
-      void running.add(() => this.#handle(handler, socket), queueOptions({}));
+      running += 1;
+      this.#handle(handler, socket).then(onEnd, onEnd);
       // Take the next connection only when a handler is free for it: until then it counts for
       // `maxPending`.
-      while (running.pending >= concurrency) await nextEnd(running);
+      while (running >= concurrency) await (ended = new Deferred()).promise;
     }
-    await running.onIdle();
+    while (running > 0) await (ended = new Deferred()).promise;
   }
 
   /** Aborts the signals of all handlers, and of those that begin later. */
@@ -95,9 +99,4 @@ export class HandlerRunner<S extends LockedSocket> {
     });
     return lazy;
   }
-}
-
-/** Resolves when the next handler has ended. */
-function nextEnd(running: PQueue): Promise<void> {
-  return new Promise((resolve) => running.once('next', resolve));
 }

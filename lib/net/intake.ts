@@ -35,7 +35,7 @@ export class Intake<S extends LockedSocket> {
       const socket = this.#wrap(connection);
       if (socket) this.pending.push(socket);
     } else {
-      this.#reportRefused(connection, 'maxPending connections wait');
+      this.#reportRefused(connection, pendingFull(maxPending));
       this.#drop(connection);
     }
   }
@@ -46,12 +46,15 @@ export class Intake<S extends LockedSocket> {
   }
 
   #acceptHandshake(connection: Incoming, { limits, run }: NonNullable<ServerParts<S>['handshakes']>): void {
-    const full = this.pending.length + limits.pending >= this.#parts.maxPending;
+    const { maxPending } = this.#parts;
+    const full = this.pending.length + limits.pending >= maxPending;
     const slot = limits.acquire(connection.address, full);
     if (!slot) {
       this.#reportRefused(
         connection,
-        full ? 'maxPending connections wait' : 'maxHandshakes or maxHandshakesPerAddress is reached',
+        full
+          ? pendingFull(maxPending)
+          : 'all its slots for handshakes are in use (maxHandshakes, maxHandshakesPerAddress)',
       );
       this.#track(limits.refuse(connection));
       return;
@@ -59,7 +62,7 @@ export class Intake<S extends LockedSocket> {
     const socket = this.#wrap(connection, slot);
     if (!socket) return;
     slot.onDrop = () => {
-      socket[fail](refused('it had sent no first message, and all maxHandshakes slots were taken'));
+      socket[fail](refused('it sent no first message, and a newer one needs its slot (maxHandshakes)'));
       limits.dismiss(connection, socket[whenGone]);
     };
     void run(socket).then(
@@ -129,6 +132,10 @@ export class Intake<S extends LockedSocket> {
     debug?.(`refused ${nameOf(transport)}: ${why}`);
     this.#reporter.report(refused(why));
   }
+}
+
+function pendingFull(maxPending: number): string {
+  return `maxPending (${maxPending}) connections wait already`;
 }
 
 function refused(why: string): K4netError {

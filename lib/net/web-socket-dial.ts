@@ -33,7 +33,7 @@ export async function dialWebSocket(
   try {
     socket = create(url);
   } catch (cause) {
-    // Mixed content, a blocked port, an invalid protocol: another attempt would throw again.
+    // Mixed content or an invalid protocol: another attempt would throw again.
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new K4netError('K4NET_CONNECT', `no connection to ${name}: ${why}`, { cause });
   }

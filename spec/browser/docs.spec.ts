@@ -22,15 +22,20 @@ const pages = [...text.matchAll(/^```html\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)
 let folder: string;
 let chromium: Browser;
 let stop: () => Promise<unknown>;
-let origin: string;
+let port = 0;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'k4net-browsers-'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(root, join(folder, 'node_modules/k4net'), 'dir');
-  // A free port: the one of the page may be taken.
+  await start();
+  chromium = await startChromium();
+});
+
+/** Starts the server of the page: first at a free port, for the one of the page may be taken. */
+async function start(): Promise<void> {
   const code = server.code
-    .replace('8080, ()', '0, ()')
+    .replace('8080, ()', `${port}, ()`)
     .replace("'open http://localhost:8080/'", 'JSON.stringify(http.address())');
   await writeFile(join(folder, 'server.mjs'), code);
   const running = spawn(process.execPath, ['server.mjs'], {
@@ -42,9 +47,8 @@ beforeAll(async () => {
     return once(running, 'close');
   };
   const [line] = (await once(createInterface(running.stdout), 'line')) as [string];
-  origin = `http://localhost:${(JSON.parse(line) as { readonly port: number }).port}`;
-  chromium = await startChromium();
-});
+  ({ port } = JSON.parse(line) as { readonly port: number });
+}
 
 afterAll(async () => {
   await chromium.close();
@@ -61,16 +65,33 @@ it.each(pages)('a page of the documentation prints $output', async ({ code, outp
   await writeFile(join(folder, 'page.html'), code);
   const context = await chromium.newContext();
   const page = await context.newPage();
-  const printed = new Promise<string>((resolve) => {
-    page.on('console', (line) => {
-      // The pages have no icon, and Chromium reports that.
-      if (!line.text().includes('404')) resolve(line.text());
-    });
-    page.on('pageerror', ({ message }) => {
-      resolve(message);
-    });
+  const printed: string[] = [];
+  let wake: () => void = () => undefined;
+  const print = (line: string): void => {
+    printed.push(line);
+    wake();
+  };
+  page.on('console', (line) => {
+    // The pages have no icon, and a page that connects again meets no server. Chromium reports both.
+    if (!/404|WebSocket connection to/.test(line.text())) print(line.text());
   });
-  await page.goto(`${origin}/`);
-  expect(await printed).toBe(output.trim());
+  page.on('pageerror', ({ message }) => {
+    print(message);
+  });
+  await page.goto(`http://localhost:${port}/`);
+  const lines = output.trim().split('\n');
+  for (const [index, line] of lines.entries()) {
+    // A page with more than one line connects again.
+    if (index > 0) {
+      await stop();
+      await start();
+    }
+    while (printed.length <= index) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    expect(printed[index]).toBe(line);
+  }
   await context.close();
 });

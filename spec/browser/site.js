@@ -24,11 +24,12 @@ const emptyPage = '<!doctype html><meta charset="utf-8"><link rel="icon" href="d
  *
  * @param {Readonly<Record<string, string | ReadonlyMap<string, string | Uint8Array>>>} routes - for each path
  * that ends with a slash, a folder or files by their names.
+ * @param {Readonly<Record<string, string>>} [more] - headers, in place of those with the same name.
  */
-export async function startSite(routes) {
+export async function startSite(routes, more = {}) {
   const server = createServer((request, response) => {
     void answer(request.url ?? '/', routes).then(({ status, type, body }) => {
-      response.writeHead(status, { ...headers, 'content-type': type });
+      response.writeHead(status, { ...headers, 'content-type': type, ...more });
       response.end(body);
     });
   });

@@ -11,6 +11,19 @@ export const fileOf = ({ name, language }: Program): string =>
 export const runnableOf = (program: Program): string =>
   program.language === 'ts' ? path.join('out', fileOf(program).replace(/\.mts$/, '.mjs')) : fileOf(program);
 
+/** The part of Deno that the programs use. Its own types do not go together with those of Node. */
+const deno = `export {};
+declare global {
+  const Deno: {
+    serve(handler: (request: Request, info: { readonly remoteAddr: { readonly hostname: string } }) => Response): unknown;
+    upgradeWebSocket(request: Request): {
+      readonly socket: import('k4net').WebSocketLike;
+      readonly response: Response;
+    };
+  };
+}
+`;
+
 /**
  * Writes the programs into the folder and checks all of them in one run of the compiler.
  *
@@ -31,7 +44,8 @@ export async function compile(folder: string, programs: readonly Program[]): Pro
     outDir: 'out',
   };
   for (const program of programs) await writeFile(path.join(folder, fileOf(program)), program.code);
-  const files = programs.map(fileOf);
+  await writeFile(path.join(folder, 'deno.d.mts'), deno);
+  const files = ['deno.d.mts', ...programs.map(fileOf)];
   await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const { code, out, err } = await run(process.execPath, [tsc, '-p', '.', '--pretty', 'false'], {

@@ -34,12 +34,17 @@ export const sources: readonly string[] = readdirSync(path.join(root, 'lib'), {
 
 export const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
-/** The programs on a page. A text block directly after a program is its output. */
+/**
+ * The programs on a page. A text block directly after a program is its output. TypeScript without an
+ * import from the package is a part of a program.
+ */
 export function programsOnPage(page: string, text: string): Program[] {
-  const pattern = /^```js\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;
-  return [...text.matchAll(pattern)].map(({ 1: code = '', 2: output, index }) =>
-    program(page, lineOf(text, index) + 1, 'js', code, output),
-  );
+  const pattern = /^```(js|ts)\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;
+  return [...text.matchAll(pattern)]
+    .map(({ 1: language, 2: code = '', 3: output, index }) =>
+      program(page, lineOf(text, index) + 1, language === 'ts' ? 'ts' : 'js', code, output),
+    )
+    .filter(({ language, code }) => language === 'js' || code.includes("from 'k4net'"));
 }
 
 /**

@@ -60,7 +60,7 @@ describe('NODE_DEBUG', () => {
       `dial ${address}, attempt 1 failed, K4NET_CONNECT: .*ECONNREFUSED.*`,
       `dial ${address} again after \\d+ ms`,
       `dial ${address}, attempt 2`,
-      `refused 127\\.0\\.0\\.1:\\d+: maxPending connections wait`,
+      `refused 127\\.0\\.0\\.1:\\d+: maxPending \\(\\d+\\) connections wait already`,
     ];
     for (const line of expected) {
       const whole = new RegExp(`^${line}$`);

@@ -262,7 +262,7 @@ describe('new LockedSocket', () => {
   it('rejects anything that is no carrier', () => {
     for (const wrong of [null, undefined, 5, 'stream', {}, []]) {
       expect(() => new LockedSocket(wrong as never)).toThrow(
-        /needs a duplex stream, a WebSocket, a message port or a transport/,
+        /needs a stream, a pair of streams, a WebSocket, a message port or a transport/,
       );
     }
   });

@@ -1,5 +1,6 @@
 import { memoryPair } from '../../../lib/transport/memory.js';
 import { MessagePortTransport } from '../../../lib/transport/message-port.js';
+import { toTransport } from '../../../lib/transport/to-transport.js';
 import { WebSocketTransport, type WebSocketLike } from '../../../lib/transport/web-socket.js';
 import type { TransportAbilities, TransportPair } from '../../conformance/transport-suite.js';
 import { scope } from './scope.js';
@@ -53,4 +54,16 @@ const webSocket: PageCarrier = {
   abilities: { halfClose: true, reset: true, inFlight: 256 * 1024 },
 };
 
-export const carriers: readonly PageCarrier[] = [memory, messagePort, webSocket];
+const webStreams: PageCarrier = {
+  where: 'over Web Streams',
+  open: () => {
+    const [up, down] = [new scope.TransformStream(), new scope.TransformStream()];
+    return Promise.resolve({
+      near: toTransport({ readable: up.readable, writable: down.writable }),
+      far: toTransport({ readable: down.readable, writable: up.writable }),
+    });
+  },
+  abilities: { halfClose: true, reset: true, inFlight: 128 * 1024 },
+};
+
+export const carriers: readonly PageCarrier[] = [memory, messagePort, webSocket, webStreams];

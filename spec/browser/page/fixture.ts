@@ -1,5 +1,6 @@
 // Stands in for spec/support/fixture.ts where the suites run in a page or a worker.
 import { generateKeyPair } from '../../../lib/crypto/key-pair.js';
+import type { K4netErrorCode } from '../../../lib/errors.js';
 import { EncryptedSocket } from '../../../lib/sockets/encrypted-socket.js';
 import type { LockedSocketOptions } from '../../../lib/sockets/locked-socket-options.js';
 import { LockedSocket } from '../../../lib/sockets/locked-socket.js';
@@ -16,6 +17,9 @@ class PageFixture {
   constructor(kind: string) {
     this.#kind = kind;
   }
+
+  /** The error of the peer of a socket that is cut. */
+  readonly cutCode: K4netErrorCode = 'K4NET_CONNECTION';
 
   async release(): Promise<void> {
     for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();

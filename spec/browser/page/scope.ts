@@ -1,5 +1,6 @@
 import type { MessagePortLike } from '../../../lib/transport/message-port.js';
 import type { WebSocketLike } from '../../../lib/transport/web-socket.js';
+import type { WebStreamPair } from '../../../lib/transport/web-streams.js';
 
 /** An event of a page or a worker. Which of the properties it has depends on its type. */
 export interface ScopeEvent {
@@ -20,5 +21,6 @@ export const scope = globalThis as unknown as {
   removeEventListener(type: string, listener: Listener): void;
   readonly location: { readonly origin: string };
   readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
+  readonly TransformStream: new () => WebStreamPair;
   readonly WebSocket: new (url: string) => WebSocketLike;
 };
