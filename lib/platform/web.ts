@@ -36,4 +36,28 @@ export const freeBuffer: typeof node.freeBuffer = (buffer) => {
 
 export const nextTurn: typeof node.nextTurn = postTask;
 
-export const afterTick: typeof node.afterTick = postTask;
+/** The turn has had a task of `afterTick`, and more than one. */
+let hadTask = false;
+let hadMore = false;
+
+/**
+ * There are no ticks. The first task after a quiet turn is a microtask, so that a single message
+ * does not wait. Later ones wait for the turn, so that a program that sends many messages, each in
+ * its own microtask, writes them together.
+ */
+export const afterTick: typeof node.afterTick = (task) => {
+  if (hadTask) {
+    hadMore = true;
+    postTask(task);
+    return;
+  }
+  hadTask = true;
+  queueMicrotask(task);
+  postTask(endTurn);
+};
+
+function endTurn(): void {
+  hadTask = hadMore;
+  hadMore = false;
+  if (hadTask) postTask(endTurn);
+}

@@ -92,9 +92,9 @@ function inDocs({ contestant }, { baseline, goal }) {
   return shownInDocs[contestant]?.includes(baseline) ?? false;
 }
 
-/** Puts the tables between the two marks of a page. */
-export function replaceFigures(page, tables) {
-  const parts = page.split(/(<!-- figures -->|<!-- end of figures -->)/);
+/** Puts the tables between the two marks of a page that have this name. */
+export function replaceFigures(page, tables, name = 'figures') {
+  const parts = page.split(new RegExp(`(<!-- ${name} -->|<!-- end of ${name} -->)`));
   if (parts.length !== 5) throw new Error('the page has no marks around its figures');
   return [parts[0], parts[1], `\n\n${tables}\n\n`, parts[3], parts[4]].join('');
 }
@@ -135,13 +135,13 @@ function verdictOf(met) {
   return met ? 'met' : 'MISSED';
 }
 
-function textTable(titles, lines) {
+export function textTable(titles, lines) {
   return padded([titles, ...lines])
     .map((cells) => cells.join('  ').trimEnd())
     .join('\n');
 }
 
-function markdownTable(titles, lines) {
+export function markdownTable(titles, lines) {
   const [head, ...body] = padded([titles, ...lines]);
   const rule = head.map((cell) => '-'.repeat(cell.length));
   return [head, rule, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');

@@ -1,0 +1,4 @@
+import { portChannel } from './channels.js';
+import { serveRounds } from './rounds.js';
+
+serveRounds(portChannel(globalThis.self));
