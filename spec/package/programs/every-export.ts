@@ -148,6 +148,15 @@ import {
   type UnionInput,
   type UnionOutput,
   type UntypedQueue,
+  type AnswerStream,
+  type CallbackItems,
+  type ItemStreamLike,
+  type Items,
+  type StreamName,
+  type StreamOptions,
+  type TypedCallOptions,
+  type TypedContext,
+  type TypedStreamOptions,
 } from 'k4net';
 
 export const carriersOf = (webSocket: WebSocketLike, port: MessagePortLike): Carrier[] => [webSocket, port];
@@ -506,6 +515,24 @@ export async function typed(queue: UntypedQueue<string, object>, schema: Standar
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
+  const items: Items<Payload> = pages;
+  const rows = async function* (): CallbackItems {
+    yield 'row';
+    return 'end';
+  };
+  queue.registerCallback('rows', rows);
+  const options: StreamOptions = { idleTimeout: 1, body: items };
+  const stream: AnswerStream = queue.stream('rows', 'payload', options);
+  const messages = { rows: codec.stream(codec.string, codec.int32, { body: codec.bool }) } satisfies Messages;
+  const name: StreamName<typeof messages> = 'rows';
+  const calling: TypedCallOptions<typeof messages.rows> = { body: [true] };
+  const typedOptions: TypedStreamOptions<typeof messages.rows> = { ...calling, idleTimeout: 1 };
+  const bodyOf = (context: TypedContext<typeof messages.rows, CallbackContext>) => context.body.next();
+  const numbers: AnswerStream<number, unknown> = queue.typed(messages).stream(name, 'all', typedOptions);
+  return [await stream.answer, numbers, bodyOf];
 }
 
 export function undecoded(thrown: unknown): readonly SchemaIssue[] {
