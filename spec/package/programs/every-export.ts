@@ -520,7 +520,7 @@ export async function typed(queue: UntypedQueue<string, object>, schema: Standar
 export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
   const items: Items<Payload> = pages;
   const rows = async function* (): CallbackItems {
-    yield 'row';
+    for await (const row of queue) yield row;
     return 'end';
   };
   queue.registerCallback('rows', rows);
