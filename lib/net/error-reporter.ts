@@ -3,7 +3,9 @@ import { emitWarning } from '../platform/runtime.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import { WarnOnce } from '../util/warn-once.js';
 
-/** Reports the errors of single connections to `onError`, or as one process warning for each code. */
+/**
+ * Reports the errors of single connections to `onError`, or as one process warning for each code.
+ */
 export class ErrorReporter {
   readonly #onError: ((error: unknown, socket?: LockedSocket) => unknown) | undefined;
   readonly #warnings = new WarnOnce();

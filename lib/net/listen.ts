@@ -132,8 +132,8 @@ const encryptedTable: OptionTable<EncryptedListenOptions, UnsetEncrypted> = {
  * While the server starts, it holds the file lock `<path>.lock`.
  *
  * Rejects with `K4NET_LISTEN` (its `cause` is the system's error), with a {@link FileError} for a
- * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP or the
- * package `ws` is missing, or with a TypeError or RangeError for invalid options.
+ * key file that cannot be read or made, with `K4NET_UNSUPPORTED` where the runtime has no TCP or
+ * the package `ws` is missing, or with a TypeError or RangeError for invalid options.
  *
  * @example
  * ```ts

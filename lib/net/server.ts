@@ -70,8 +70,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * @internal Starts all listeners. If one fails, it closes the others and rejects with the error of
-   * the one that failed.
+   * @internal Starts all listeners. If one fails, it closes the others and rejects with the error
+   * of the one that failed.
    */
   async open(): Promise<void> {
     const intake = this.#intake;
@@ -103,8 +103,8 @@ export class Server<S extends LockedSocket = LockedSocket> {
   }
 
   /**
-   * Where the server listens, as URLs that `connect` takes: `tcp:` or `unix:`, then `ws:` or `wss:`.
-   * Without the URL of a `WebSocketServer`, which only its owner knows.
+   * Where the server listens, as URLs that `connect` takes: `tcp:` or `unix:`, then `ws:` or
+   * `wss:`. Without the URL of a `WebSocketServer`, which only its owner knows.
    */
   get urls(): readonly string[] {
     return this.#listeners.flatMap(({ url }) => url ?? []);

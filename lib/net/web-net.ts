@@ -2,8 +2,8 @@ import { K4netError } from '../errors.js';
 import { givenWebSocket, noWebSocket } from './new-web-socket.js';
 import type * as node from './node-net.js';
 
-// The form of `#net` for browsers, which have neither TCP nor servers. `./node-net.ts` documents each
-// export.
+// The form of `#net` for browsers, which have neither TCP nor servers. `./node-net.ts` documents
+// each export.
 
 export const dialTcp: typeof node.dialTcp = () =>
   Promise.reject(unsupported('connect over TCP or a Unix socket'));

@@ -31,7 +31,9 @@ type UpgradeHead = Parameters<WebSocketServer['handleUpgrade']>[2];
  */
 const keepAliveDelay = 60_000;
 
-/** Takes WebSockets from an HTTP server, its own or one of the program, or from a `WebSocketServer`. */
+/**
+ * Takes WebSockets from an HTTP server, its own or one of the program, or from a `WebSocketServer`.
+ */
 export class WebSocketListener implements Listener {
   readonly #options: CheckedSource;
   readonly #own: { readonly upgrades: UpgradeServer; readonly address: Address } | undefined;

@@ -33,9 +33,9 @@ export interface WebSocketServerLike {
 /** Options of {@link listen} for WebSockets. It needs `server` or `port`. */
 export interface WebSocketListenOptions {
   /**
-   * A server of the program, which stays open when the k4net server closes. A `WebSocketServer` needs
-   * `maxPayload: 1048577` and `perMessageDeflate: false`: its defaults let a stranger take 100 MiB
-   * with one message.
+   * A server of the program, which stays open when the k4net server closes. A `WebSocketServer`
+   * needs `maxPayload: 1048577` and `perMessageDeflate: false`: its defaults let a stranger take
+   * 100 MiB with one message.
    */
   readonly server?: HttpServerLike | WebSocketServerLike | undefined;
   /** TCP port of a new HTTP server. 0 takes a free one: `server.urls` contains it. */
@@ -45,9 +45,9 @@ export interface WebSocketListenOptions {
   /** The path of the URL that clients must use, such as `/chat`. Default: every path. */
   readonly path?: string | undefined;
   /**
-   * Origins of pages that may connect, such as `https://example.com`, or `*` for all. Others get the
-   * status 403. Programs send no origin and are always allowed. Default: pages of the host that the
-   * request is for.
+   * Origins of pages that may connect, such as `https://example.com`, or `*` for all. Others get
+   * the status 403. Programs send no origin and are always allowed. Default: pages of the host that
+   * the request is for.
    */
   readonly origins?: readonly string[] | '*' | undefined;
   /**

@@ -78,7 +78,9 @@ export class CallbackRunner {
     for (const request of this.#requests.values()) if (request.isHeld) request.abort(() => reason, true);
   }
 
-  /** Aborts the streaming calls: their streams have ended. Other requests still get their answers. */
+  /**
+   * Aborts the streaming calls: their streams have ended. Other requests still get their answers.
+   */
   abortStreams(reason: K4netError): void {
     for (const request of this.#requests.values()) if (request.stream) request.abort(() => reason, false);
   }

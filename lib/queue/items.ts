@@ -18,7 +18,9 @@ export const noItems: AsyncIterableIterator<BinaryReader, void> = /* @__PURE__ *
   Promise.resolve({ done: true, value: undefined }),
 );
 
-/** Whether the result of a callback is a sequence of items. A collection such as an array is not. */
+/**
+ * Whether the result of a callback is a sequence of items. A collection such as an array is not.
+ */
 export function isItems(value: unknown): value is Items<unknown> {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
   return (

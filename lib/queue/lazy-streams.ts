@@ -6,8 +6,8 @@ import type { AcceptedStream, CreateStreams, StreamHost, StreamRequest } from '.
 import type { OpenFields } from './stream-open.js';
 import type * as node from './streams/streams.js';
 
-// The form of `#streams` for browsers. The code of streaming calls is in a chunk of its own, so that
-// a page without them does not load it.
+// The form of `#streams` for browsers. The code of streaming calls is in a chunk of its own, so
+// that a page without them does not load it.
 
 export const createStreams: CreateStreams = (...parts) => new LazyStreams(parts);
 

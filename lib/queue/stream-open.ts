@@ -10,7 +10,7 @@ const windowLength = 4;
 /** The offset of the name of an open. */
 export const openHead: number = controlHead + flagsLength + windowLength;
 
-/** What an open says about its streams. */
+/** The fields of an open that describe its streams. */
 export interface OpenFields {
   readonly flags: number;
   /** The window of the items of the answer. */

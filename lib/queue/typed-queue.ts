@@ -208,8 +208,8 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
 
   /**
    * Sends a request and returns the items of its answer. Throws a TypeError or a RangeError for a
-   * wrong argument, and then sends nothing. The loop throws a `DecodeError` for an item that does not
-   * decode, which cancels the call. Otherwise it is like `stream` of the queue.
+   * wrong argument, and then sends nothing. The loop throws a `DecodeError` for an item that does
+   * not decode, which cancels the call. Otherwise it is like `stream` of the queue.
    */
   stream<N extends StreamName<M>>(
     name: N,

@@ -27,7 +27,9 @@ export interface WritableStreamLike {
   };
 }
 
-/** Two Web Streams of bytes, one for each direction, such as a `WebTransportBidirectionalStream`. */
+/**
+ * Two Web Streams of bytes, one for each direction, such as a `WebTransportBidirectionalStream`.
+ */
 export interface WebStreamPair {
   readonly readable: ReadableStreamLike;
   readonly writable: WritableStreamLike;
@@ -40,7 +42,9 @@ type Reader = ReturnType<ReadableStreamLike['getReader']>;
 type Writer = ReturnType<WritableStreamLike['getWriter']>;
 type Read = Awaited<ReturnType<Reader['read']>>;
 
-/** Bytes that may be with the writable at once: `write()` that resolves is its only backpressure. */
+/**
+ * Bytes that may be with the writable at once: `write()` that resolves is its only backpressure.
+ */
 const maxInFlight = 64 * 1024;
 /** Half of it, so that the stream has the next chunk when it is done with one. */
 const maxChunk = maxInFlight / 2;

@@ -73,7 +73,8 @@ export function findContestants(folder, otherBuild) {
 /**
  * Loads every contestant once. Those that this machine cannot load are missing, with the reason.
  *
- * @param {readonly { name: string, file?: string, environment: Record<string, string> }[]} contestants
+ * @param {readonly { name: string, file?: string, environment: Record<string, string> }[]}
+ * contestants
  */
 export async function checkContestants(contestants) {
   const present = contestants.filter(({ file }) => file === undefined);

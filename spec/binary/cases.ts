@@ -12,7 +12,7 @@ export function call(target: object, method: string, ...args: unknown[]): unknow
 }
 
 export interface Case {
-  /** What follows `read` and `write` in the names of the methods. */
+  /** The part of the method names after `read` and `write`. */
   readonly name: string;
   readonly size: number;
   readonly values: fc.Arbitrary<Value>;
@@ -66,7 +66,7 @@ export const cases: readonly Case[] = [
   },
 ];
 
-/** What an attempt threw; fails when it threw nothing. */
+/** The value that an attempt throws. Fails if it throws nothing. */
 export function thrownBy(attempt: () => unknown): unknown {
   try {
     attempt();

@@ -20,7 +20,7 @@ export interface LibraryScope {
 /** The module that loads the package. */
 export const libraryScript = '/place/library.js';
 
-/** What a site must serve for it. */
+/** The routes of a site that serves it. */
 export const libraryRoutes = {
   '/k4net/': join(root, 'dist/web'),
   '/place/': new Map([

@@ -5,7 +5,10 @@ import { seamSources } from '../support/seams.js';
 
 const inPage = (name: string): string => join(root, 'spec/browser/page', name);
 
-/** Sends the imports of the suites that need Node to their stand-ins, and seams to their forms for browsers. */
+/**
+ * Sends the imports of the suites that need Node to their stand-ins, and seams to their forms for
+ * browsers.
+ */
 const forBrowsers: Plugin = {
   name: 'for-browsers',
   setup: (bundler) => {
@@ -23,8 +26,8 @@ const forBrowsers: Plugin = {
 export type Bundle = ReadonlyMap<string, Uint8Array>;
 
 /**
- * Bundles a program of spec/browser/page with the sources of the library for browsers, as `<name>.js`
- * and its chunks.
+ * Bundles a program of spec/browser/page with the sources of the library for browsers, as
+ * `<name>.js` and its chunks.
  */
 export async function bundleOfPage(name: string): Promise<Bundle> {
   const { outputFiles } = await build({

@@ -26,8 +26,8 @@ function isProgram(file) {
 }
 
 /**
- * Starts Chromium without a window and with a new, empty profile. `close()` of the result ends it and
- * removes the profile. Every `newContext()` of it has storage of its own.
+ * Starts Chromium without a window and with a new, empty profile. `close()` of the result ends it
+ * and removes the profile. Every `newContext()` of it has storage of its own.
  *
  * @param {readonly string[]} [args] - further arguments of Chromium.
  * @returns {Promise<Browser>}
@@ -74,7 +74,8 @@ export async function openPlace(context, origin, script, place = 'page') {
   return { page, problems, evaluate: (task, value) => scope.evaluate(task, value) };
 }
 
-// The part of Playwright that TypeScript sees: the types must not depend on whether it is installed.
+// The part of Playwright that TypeScript sees: the types must not depend on whether it is
+// installed.
 
 /**
  * @typedef {object} Browser
@@ -86,8 +87,8 @@ export async function openPlace(context, origin, script, place = 'page') {
  * @property {() => Promise<void>} close
  *
  * @typedef {object} Frame
- * @property {<V, R>(task: (value: V) => R | Promise<R>, value?: V) => Promise<R>} evaluate - runs a function in
- * it. The function sees no variable of its surroundings; value and result are copies.
+ * @property {<V, R>(task: (value: V) => R | Promise<R>, value?: V) => Promise<R>} evaluate - runs a
+ * function in it. The function sees no variable of its surroundings; value and result are copies.
  *
  * @typedef {object} Route
  * @property {(answer: { contentType: string, body: string }) => Promise<void>} fulfill
@@ -97,10 +98,11 @@ export async function openPlace(context, origin, script, place = 'page') {
  *
  * @typedef {object} PageOnly
  * @property {(url: string) => Promise<unknown>} goto
- * @property {(event: 'console' | 'pageerror', listener: (value: { text(): string, message: string }) => void) => unknown} on
+ * @property {(event: 'console' | 'pageerror', listener: (value: { text(): string, message: string
+ * }) => void) => unknown} on
  * @property {() => Frame[]} frames - the page itself and the frames in it.
- * @property {(url: string, answer: (route: Route) => unknown) => Promise<void>} route - answers requests in
- * place of the network.
+ * @property {(url: string, answer: (route: Route) => unknown) => Promise<void>} route - answers
+ * requests in place of the network.
  * @property {() => Promise<void>} bringToFront
  * @property {() => Promise<void>} close
  *

@@ -1,5 +1,5 @@
-// Starts Chromium and speaks its debugging protocol. Playwright keeps every page visible, so a hidden
-// tab needs this.
+// Starts Chromium and speaks its debugging protocol. Playwright keeps every page visible, so a
+// hidden tab needs this.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -58,7 +58,10 @@ export async function startDevtools() {
       return {
         send: inTab,
         evaluate,
-        /** Waits until an expression is true. It may fail before: the tab can be about to load its page. */
+        /**
+         * Waits until an expression is true. It may fail before: the tab can be about to load its
+         * page.
+         */
         until: async (expression) => {
           while (!(await evaluate(expression).catch(() => false)))
             await new Promise((resolve) => setTimeout(resolve, 10));

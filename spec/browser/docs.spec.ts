@@ -72,7 +72,8 @@ it.each(pages)('a page of the documentation prints $output', async ({ code, outp
     wake();
   };
   page.on('console', (line) => {
-    // The pages have no icon, and a page that connects again meets no server. Chromium reports both.
+    // The pages have no icon, and a page that connects again meets no server. Chromium reports
+    // both.
     if (!/404|WebSocket connection to/.test(line.text())) print(line.text());
   });
   page.on('pageerror', ({ message }) => {

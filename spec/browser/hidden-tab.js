@@ -1,6 +1,6 @@
-// Measures the memory of a page whose tab is hidden while two servers send to it as fast as they can.
-// One reader keeps up. The other waits for a timer after every 64 messages, which takes a second in a
-// hidden tab, so it falls behind.
+// Measures the memory of a page whose tab is hidden while two servers send to it as fast as they
+// can. One reader keeps up. The other waits for a timer after every 64 messages, which takes a
+// second in a hidden tab, so it falls behind.
 //
 //     node spec/browser/hidden-tab.js [seconds] [--json]      60 seconds by default
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,10 @@ import { startSite } from './site.js';
 const size = 16_384;
 const names = ['fast', 'slow'];
 
-/** What the page runs. It keeps the number of the next message of each socket, which it expects in order. */
+/**
+ * The program of the page. It keeps the number of the next message of each socket, which it expects
+ * in order.
+ */
 const program = (pin) => `(async () => {
   const { EncryptedSocket } = await import('/k4net/index.js');
   globalThis.next = {};

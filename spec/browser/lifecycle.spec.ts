@@ -12,7 +12,7 @@ import { startSite } from './site.js';
 
 needDist();
 
-/** What a page or a service worker does: it stays connected, or says what a server has answered. */
+/** The program of a page that stays connected. */
 const holdConnection = `
   import { connect } from '/k4net/index.js';
   globalThis.events = [];

@@ -46,7 +46,7 @@ afterEach(async () => {
   await context.close();
 });
 
-/** What spec/browser/page/pool.js adds to its page. */
+/** The globals that spec/browser/page/pool.js sets. */
 interface PoolScope {
   readonly newPool: (options: object) => { readonly pool: Pool; readonly started: () => number };
 }

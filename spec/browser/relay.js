@@ -1,8 +1,8 @@
 import { WebSocketServer } from 'ws';
 
 /**
- * Connects WebSockets with each other: the first and the second that come with the same URL, then the
- * next two. So one page can have both ends of a connection.
+ * Connects WebSockets with each other: the first and the second that come with the same URL, then
+ * the next two. So one page can have both ends of a connection.
  *
  * @param {import('node:http').Server} server
  */

@@ -22,8 +22,8 @@ const emptyPage = '<!doctype html><meta charset="utf-8"><link rel="icon" href="d
 /**
  * Starts a web server on a free port of this machine. `/` is an empty page.
  *
- * @param {Readonly<Record<string, string | ReadonlyMap<string, string | Uint8Array>>>} routes - for each path
- * that ends with a slash, a folder or files by their names.
+ * @param {Readonly<Record<string, string | ReadonlyMap<string, string | Uint8Array>>>} routes - for
+ * each path that ends with a slash, a folder or files by their names.
  * @param {Readonly<Record<string, string>>} [more] - headers, in place of those with the same name.
  */
 export async function startSite(routes, more = {}) {

@@ -62,7 +62,7 @@ async function untilStill(count: () => Promise<number> | number, place: Place): 
 
 const size = 65_536;
 const messages = 1024;
-/** What may be on its way to a peer that does not read, with all queues: half of what is sent. */
+/** The most messages in all queues to a peer that does not read: half of those that are sent. */
 const most = messages / 2;
 
 describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) => {

@@ -18,11 +18,11 @@ type Constructor = (writer: BinaryWriter) => void;
 /** The least that a queue socket does for a typed view, with its peer in the same program. */
 export class MemoryQueue implements UntypedQueue<MemoryContext, MemoryOptions> {
   peer: MemoryQueue = this;
-  /** What would be reported through `onError`. */
+  /** The errors that `onError` of a queue socket would get. */
   readonly errors: unknown[] = [];
-  /** What callbacks returned, as they returned it. */
+  /** The results of callbacks, unchanged. */
   readonly returned: unknown[] = [];
-  /** What came in, by name. */
+  /** The received messages by name. */
   readonly received: [name: string, bytes: Uint8Array][] = [];
   readonly options = new Map<string, unknown>();
   readonly #callbacks = new Map<string, Callback>();

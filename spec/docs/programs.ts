@@ -35,8 +35,8 @@ export const sources: readonly string[] = readdirSync(path.join(root, 'lib'), {
 export const textOf = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
 /**
- * The programs on a page. A text block directly after a program is its output. TypeScript without an
- * import from the package is a part of a program.
+ * The programs on a page. A text block directly after a program is its output. TypeScript without
+ * an import from the package is a part of a program.
  */
 export function programsOnPage(page: string, text: string): Program[] {
   const pattern = /^```(js|ts)\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm;

@@ -13,8 +13,8 @@ const onPages = pages.flatMap((page) => programsOnPage(page, textOf(page)));
 const examples = sources.flatMap((source) => examplesIn(source, textOf(source)));
 /**
  * A program on a page that begins with the name of a file is one of several files: it does not run
- * alone. TypeScript on a page is for another runtime than Node. An example of a doc comment may need a
- * server, so it runs only if it shows its output.
+ * alone. TypeScript on a page is for another runtime than Node. An example of a doc comment may
+ * need a server, so it runs only if it shows its output.
  */
 const alone = [
   ...onPages.filter(({ language, code }) => language === 'js' && !/^\/\/ [\w-]+\.mjs\n/.test(code)),

@@ -188,7 +188,7 @@ describe.skipIf(!python)(title, () => {
       queue.removeTask('gone');
       await queue.performTasks();
       await queue.performTasks();
-      // What is asked last is answered last.
+      // The last request gets the last answer.
       await ignored(mail);
       expect(back).toEqual([9, 3, 2, 1, 9, 3, 2, 1]);
       await queue.close();

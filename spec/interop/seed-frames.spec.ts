@@ -16,7 +16,7 @@ interface Vector {
 const file = readFileSync(new URL('../vectors/seed-wire.json', import.meta.url), 'utf8');
 const vectors = (JSON.parse(file) as { frames: Vector[] }).frames;
 
-/** What a socket puts on the wire for these messages, to its end. */
+/** The bytes that a socket sends for these messages, up to its end. */
 async function written(messages: readonly Uint8Array[]): Promise<Buffer> {
   const { near, far } = await fixture.tcpStreams();
   const sock = new LockedSocket(near);

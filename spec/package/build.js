@@ -13,7 +13,9 @@ const { dependencies, peerDependencies, exports, imports } = JSON.parse(
   readFileSync(path.join(root, 'package.json'), 'utf8'),
 );
 
-/** The names of files in dist/ that a part of the manifest refers to. lib/ has a source for each. */
+/**
+ * The names of files in dist/ that a part of the manifest refers to. lib/ has a source for each.
+ */
 const namesIn = (part) =>
   Object.values(part)
     .flatMap((conditions) => Object.values(conditions))
@@ -39,7 +41,7 @@ const seams = new Set(namesIn(imports).map((name) => path.join(root, `lib/${name
 /** The layer whose chunk has a module; undefined for modules that stay files of their own. */
 function layerOf(module) {
   const folder = /\/lib\/(\w+)(?:\/|\.ts$)/.exec(module)?.[1];
-  // What `#files` leads to must not share a chunk with the code that imports `#files`.
+  // The forms of `#files` must not share a chunk with the code that imports `#files`.
   if (folder === 'trust' && !/\/(server-\w+|stores)\.ts$/.test(module) && !seams.has(module)) return 'stores';
   // The same holds for `#duplex`, whose form for Node uses the transport contract.
   if (/\/transport\/(to-transport|web-streams)\.ts$/.test(module)) return 'carriers';
@@ -58,10 +60,10 @@ function closureOf(module, context, found = new Set()) {
 }
 
 /**
- * The chunk of a module. A page loads the session of a socket at once and its handshake later, through
- * the form of `#plan` for browsers: one chunk for both would defeat that. A page that connects needs
- * no servers, and only the form of `#net` for Node needs TCP. The modules that the forms of `#net` use
- * must not share a chunk with the code that imports `#net`.
+ * The chunk of a module. A page loads the session of a socket at once and its handshake later,
+ * through the form of `#plan` for browsers: one chunk for both would defeat that. A page that
+ * connects needs no servers, and only the form of `#net` for Node needs TCP. The modules that the
+ * forms of `#net` use must not share a chunk with the code that imports `#net`.
  */
 function chunkOf(module, context) {
   const layer = layerOf(module);
@@ -81,8 +83,8 @@ const isExternal = (name) =>
   );
 
 /**
- * Keeps the import of the namespace `codec` as an import, so that bundlers see which of its members a
- * program uses. In a chunk it would become an object that refers to all of them.
+ * Keeps the import of the namespace `codec` as an import, so that bundlers see which of its members
+ * a program uses. In a chunk it would become an object that refers to all of them.
  */
 const keepNamespace = {
   name: 'keep-namespace',
@@ -93,9 +95,9 @@ const keepNamespace = {
 };
 
 /**
- * Makes the exports of some modules constants in files of their own. esbuild loads a module at start if
- * the entry of the package exports it, also if a page uses it only in a chunk that loads later. But it
- * drops a file of unused constants, with the imports of that file.
+ * Makes the exports of some modules constants in files of their own. esbuild loads a module at
+ * start if the entry of the package exports it, also if a page uses it only in a chunk that loads
+ * later. But it drops a file of unused constants, with the imports of that file.
  */
 const exportConstants = {
   name: 'export-constants',
@@ -126,8 +128,8 @@ function buildJavaScript() {
       sourcemap: true,
       minifyInternalExports: false,
       chunkFileNames: 'chunks/[name].js',
-      // One chunk a layer. Bundlers drop an unused file whole, but keep statements of a used file that may
-      // have side effects: one file for everything would defeat tree shaking.
+      // One chunk a layer. Bundlers drop an unused file whole, but keep statements of a used file
+      // that may have side effects: one file for everything would defeat tree shaking.
       codeSplitting: {
         includeDependenciesRecursively: false,
         groups: [{ name: chunkOf, debugName: 'layers' }],
@@ -143,7 +145,9 @@ const browserForms = {
     imports[name] && path.join(root, imports[name].browser.replace(/^\.\/dist\/(.*)\.js$/, 'lib/$1.ts')),
 };
 
-/** Builds the entry of the package and what it loads later, without any import of another package. */
+/**
+ * Builds the entry of the package and what it loads later, without any import of another package.
+ */
 function buildForPages() {
   return build({
     cwd: root,
@@ -160,7 +164,10 @@ function buildForPages() {
   });
 }
 
-/** Restores the reference that users' compilers need for `Symbol.asyncDispose`: rolling drops such lines. */
+/**
+ * Restores the reference that users' compilers need for `Symbol.asyncDispose`: rolling drops such
+ * lines.
+ */
 const referToDisposable = {
   name: 'refer-to-disposable',
   renderChunk: (code) =>

@@ -1,5 +1,5 @@
-// Installs the packages of the lock file if they are missing or older than it. Otherwise it does nothing, so
-// that a fresh clone passes `npm test` and every later run of it starts at once.
+// Installs the packages of the lock file if they are missing or older than it. Otherwise it does
+// nothing, so that a fresh clone passes `npm test` and every later run of it starts at once.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync, utimesSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

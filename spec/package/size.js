@@ -1,5 +1,5 @@
-// Bundles imports of the built package for browsers, prints the size of the code that a page loads at
-// start, and fails over a limit.
+// Bundles imports of the built package for browsers, prints the size of the code that a page loads
+// at start, and fails over a limit.
 //
 //     npm run size
 //     npm run size -- --files     also prints what each file contributes
@@ -75,7 +75,8 @@ const bundlers = {
       outdir: 'bundle',
       write: false,
       metafile: true,
-      // Without this, esbuild resolves `#platform` by the "paths" of the project's own compiler options.
+      // Without this, esbuild resolves `#platform` by the "paths" of the project's own compiler
+      // options.
       tsconfigRaw: '{}',
       logLevel: 'error',
     });

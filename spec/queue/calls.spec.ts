@@ -9,7 +9,7 @@ import { turns } from '../support/recorder.js';
 import { decodeControl, joined } from '../support/queue.js';
 import { failure, failureOf, reasonOf, watch } from '../support/sockets.js';
 
-/** What a request counts beside its payload: docs/protocol.md. */
+/** The cost of a request besides its payload: docs/protocol.md. */
 const overhead = 512 + 'name'.length;
 const none = new Uint8Array(0);
 

@@ -10,7 +10,7 @@ const evil = (): never => {
   throw new Error('not to be looked at');
 };
 
-/** What can be thrown, although nothing can be said of it. */
+/** Values that a callback can throw, and that no code can read or print. */
 const odd: Record<string, unknown> = {
   'without a prototype': Object.create(null) as unknown,
   'with a message that is a symbol': Object.assign(new Error(), { message: Symbol('odd') }),

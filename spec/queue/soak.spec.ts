@@ -7,7 +7,7 @@ beforeAll(needDist);
 const program = fileURLToPath(new URL('programs/soak.mjs', import.meta.url));
 const mib = 1024 * 1024;
 
-/** What may be in use more than before the calls: some 1 MiB is usual, of which most is code. */
+/** The most bytes in use above those before the calls. About 1 MiB is usual, most of it code. */
 const bound = 4 * mib;
 
 interface Memory {

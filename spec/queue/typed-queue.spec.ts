@@ -17,7 +17,7 @@ function sides() {
   return { left, right, from: new TypedQueue(left, messages), to: new TypedQueue(right, messages) };
 }
 
-/** What a promise is rejected with. */
+/** The reason of a rejected promise. */
 async function reason(promise: Promise<unknown>): Promise<Error> {
   return promise.then(
     () => new Error('it was not rejected'),

@@ -1,5 +1,5 @@
-// The cases that every runtime passes, as a client of a server that runs ./services.js. They need no
-// test runner and only the APIs of the web, so a page can run them too.
+// The cases that every runtime passes, as a client of a server that runs ./services.js. They need
+// no test runner and only the APIs of the web, so a page can run them too.
 //
 // An environment has these properties:
 //

@@ -1,8 +1,8 @@
-// Runs the installed package on every runtime: the programs of spec/package/programs, then the cases of
-// ./cases.js with each runtime as client of each runtime.
+// Runs the installed package on every runtime: the programs of spec/package/programs, then the
+// cases of ./cases.js with each runtime as client of each runtime.
 //
 //     node spec/runtimes/matrix.js                    where the npm registry is out of reach: skips
-//     node spec/runtimes/matrix.js --required         the same, but a failure; the default with CI set
+//     node spec/runtimes/matrix.js --required         fails there; the default with CI set
 //     node spec/runtimes/matrix.js --only bun,deno    only runtimes with such names, on either side
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';

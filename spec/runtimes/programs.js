@@ -11,7 +11,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const programTimeout = 90_000;
 const exitTimeout = 10_000;
 
-/** Packs the package, installs it in a project without ws and in one with it, and copies the programs. */
+/**
+ * Packs the package, installs it in a project without ws and in one with it, and copies the
+ * programs.
+ */
 export function makeProjects(folder) {
   const packing = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(npm(packing, root));
@@ -70,7 +73,9 @@ export class Program {
     return this.#lines.shift();
   }
 
-  /** Ends the input of the program. Resolves with whether it then exits by itself, without an error. */
+  /**
+   * Ends the input of the program. Resolves with whether it then exits by itself, without an error.
+   */
   async ends() {
     this.#child.stdin.end();
     this.#kill(exitTimeout);

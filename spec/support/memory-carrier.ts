@@ -8,7 +8,7 @@ import type { CarrierOwner, MessageCarrier } from '../../lib/transport/message-c
 export class MemoryCarrier implements MessageCarrier {
   readonly peer: MemoryCarrier;
   readonly losesOnClose = true;
-  /** What the carrier says about messages that it has not sent. */
+  /** The bytes that the carrier reports as not sent. */
   waiting = 0;
   isOpen = true;
   /** Messages that were sent. */

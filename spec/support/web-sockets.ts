@@ -16,7 +16,7 @@ export async function webSocketPair(): Promise<WebSocketPair> {
   const accepted = once(server, 'connection');
   const { port } = server.address() as AddressInfo;
   const near = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: false });
-  // What arrives before there is a transport would be lost.
+  // Messages that arrive before there is a transport would be lost.
   const [far] = (await accepted) as [WebSocket];
   await once(near, 'open');
   return {

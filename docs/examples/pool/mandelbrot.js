@@ -6,8 +6,8 @@ export const shades = 255;
 /**
  * The shades of one tile, line by line.
  *
- * @param tile - `left` and `top` in the plane, `step` between pixels, `width` and `height` in pixels,
- * and `depth`: the number of iterations after which a point counts as inside.
+ * @param tile - `left` and `top` in the plane, `step` between pixels, `width` and `height` in
+ * pixels, and `depth`: the number of iterations after which a point counts as inside.
  */
 export function drawTile({ left, top, step, width, height, depth }) {
   const pixels = new Uint8Array(width * height);

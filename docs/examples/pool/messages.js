@@ -5,7 +5,9 @@ import { codec } from 'k4net';
 const { bytes, float64, nothing, request, struct, uint16 } = codec;
 
 export const messages = {
-  /** One tile of the picture: its place in the plane, its size in pixels, a shade for each pixel. */
+  /**
+   * One tile of the picture: its place in the plane, its size in pixels, a shade for each pixel.
+   */
   tile: request(
     struct({ left: float64, top: float64, step: float64, width: uint16, height: uint16, depth: uint16 }),
     bytes,

@@ -32,7 +32,8 @@ export class Pool {
   }
 
   /**
-   * The workers that run now, with their numbers, the tasks that they have, and those they have done.
+   * The workers that run now, with their numbers, the tasks that they have, and those they have
+   * done.
    *
    * @returns {{ id: number, inFlight: number, done: number }[]}
    */
@@ -178,8 +179,8 @@ export class Pool {
   }
 
   /**
-   * Stops a worker. A worker runs its tasks one at a time, in order. So only the first one has begun,
-   * and may have crashed it; the others go back.
+   * Stops a worker. A worker runs its tasks one at a time, in order. So only the first one has
+   * begun, and may have crashed it; the others go back.
    */
   #lose(worker, cause) {
     if (!this.#workers.delete(worker)) return;

@@ -31,7 +31,9 @@ export function site() {
   });
 }
 
-/** Import maps do not apply to workers, so imports get the address of the library, as by a bundler. */
+/**
+ * Import maps do not apply to workers, so imports get the address of the library, as by a bundler.
+ */
 export function withAddresses(text) {
   return text.replaceAll("from 'k4net'", "from '/k4net/index.js'");
 }

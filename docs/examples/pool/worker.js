@@ -1,4 +1,4 @@
-// What a worker of this example runs, in a page and in Node.
+// The program of a worker of this example, in a page and in Node.
 import { drawTile } from './mandelbrot.js';
 import { messages } from './messages.js';
 import { work } from './work.js';

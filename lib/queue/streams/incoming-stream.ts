@@ -13,7 +13,7 @@ import { ItemSender } from './item-sender.js';
 import { sourceOf } from './item-source.js';
 import { openFlag, streamType } from './messages.js';
 
-/** What a streaming call of the peer does outside of its streams. */
+/** The events of a streaming call of the peer. */
 export interface IncomingEvents {
   readonly tools: StreamTools;
   onItem(sent: boolean): void;

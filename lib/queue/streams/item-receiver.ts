@@ -5,7 +5,7 @@ import type { StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 import { ReceiveWindow } from './windows.js';
 
-/** What a receiver needs to know of its stream. */
+/** The stream of a receiver. */
 export interface ReceiverSettings {
   /** The type of its credit. */
   readonly creditType: number;

@@ -5,7 +5,7 @@ import type { StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 import { SendWindow } from './windows.js';
 
-/** What a sender needs to know of its stream. */
+/** The stream of a sender. */
 export interface SenderSettings {
   readonly type: number;
   readonly id: number;

@@ -10,7 +10,7 @@ import { openFlag, streamType } from './messages.js';
 import type { StreamOutlet, StreamRequest } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 
-/** What a streaming call of this side does outside of its streams. */
+/** The events of a streaming call of this side. */
 export interface OutgoingEvents {
   readonly tools: StreamTools;
   /** Gives the call up. Calls `cancelled` before it returns, unless the call has ended. */

@@ -62,7 +62,9 @@ export class ReceiveWindow {
   /** Bytes that can be granted. */
   #free: number;
 
-  /** @param granted - whether the sender knows the window. If not, the first credit is the window. */
+  /**
+   * @param granted - whether the sender knows the window. If not, the first credit is the window.
+   */
   constructor(window: number, granted: boolean) {
     this.#window = window;
     this.#granted = granted ? window : 0;

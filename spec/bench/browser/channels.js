@@ -1,7 +1,8 @@
 // One interface for everything that is measured. It runs in pages, in workers and in Node.
 //
 // `send(message)` returns nothing if there is room for more, or a promise to wait for. The listener
-// gets each message, and may return a promise: then the next message waits, if the channel can do that.
+// gets each message, and may return a promise: then the next message waits, if the channel can do
+// that.
 
 /** Bytes that may wait in a bare channel. */
 const limit = 1024 * 1024;
@@ -27,7 +28,10 @@ export function k4netChannel(socket) {
   };
 }
 
-/** A bare WebSocket: of a browser, or of `ws`. It has no event for room, so a full one is looked at each turn. */
+/**
+ * A bare WebSocket: of a browser, or of `ws`. It has no event for room, so a full one is looked at
+ * each turn.
+ */
 export function webSocketChannel(socket) {
   async function room() {
     while (socket.bufferedAmount > limit) await nextTurn();

@@ -4,7 +4,8 @@ import { Rounds } from './rounds.js';
 
 /**
  * @param parts - `WebSocket`: the class; `library(build)`: imports a build of k4net;
- * `startWorker(build)`: starts a worker that serves rounds, without k4net if the build is undefined.
+ * `startWorker(build)`: starts a worker that serves rounds, without k4net if the build is
+ * undefined.
  */
 export function makeClient({ WebSocket, library, startWorker }) {
   const opened = new Map();

@@ -1,4 +1,4 @@
-// What is measured where, and the goals: k4net divided by the bare carrier.
+// The works, the places that they run in, and the goals: k4net divided by the bare carrier.
 
 const perSecond = (time) => `${Math.round(1 / time).toLocaleString('en')} k/s`;
 const megabytes = (time, size) => `${Math.round(size / time / 1000).toLocaleString('en')} MB/s`;

@@ -1,6 +1,6 @@
 // The work of both sides over a channel. The client asks for a round, and takes its time.
 
-/** What a round does: the client sends messages, the server does, or one goes back and forth. */
+/** The kinds of rounds: the client sends, the server sends, or a message goes back and forth. */
 const up = 1;
 const down = 2;
 const echo = 3;

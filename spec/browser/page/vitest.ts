@@ -124,7 +124,7 @@ async function run({ run: body, group }: Test): Promise<void> {
 scope.addEventListener('unhandledrejection', ({ reason }) => void stray.push(reason));
 scope.addEventListener('error', ({ error }) => void stray.push(error));
 
-/** What a spec file calls from Node. */
+/** The functions that a spec file in Node calls. */
 export interface PageTests {
   list(): { readonly title: string; readonly skipped: boolean }[];
   /** Resolves with the text of the failure, or with undefined. */

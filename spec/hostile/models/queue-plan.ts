@@ -8,7 +8,7 @@ const changing = ['a', 'b', 'c', 'd'] as const;
 const everyName = [...changing, 'leaf', 'sink', 'nobody'] as const;
 
 /**
- * What a callback does: it is done at once (`return`, `throw`) or after some turns (`wait`,
+ * The behaviour of a callback: it is done at once (`return`, `throw`) or after some turns (`wait`,
  * `reject`); calls the peer's `leaf` before it answers (`call`); sends a message (`send`); or
  * registers or removes another callback (`change`).
  */

@@ -1,4 +1,5 @@
-// Uses each part of the package with only Node, for versions of Node that the test runner does not support.
+// Uses each part of the package with only Node, for versions of Node that the test runner does not
+// support.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

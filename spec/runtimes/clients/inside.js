@@ -1,5 +1,5 @@
-// Runs the cases with client and server in one program, or in a worker and its parent. It needs only
-// the APIs of the web.
+// Runs the cases with client and server in one program, or in a worker and its parent. It needs
+// only the APIs of the web.
 import { runCases } from '../cases.js';
 import { LocalServers } from '../servers/local.js';
 import { startServers } from '../services.js';

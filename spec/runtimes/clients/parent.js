@@ -1,5 +1,5 @@
-// A server in the parent and a client in its worker, in Node, Bun or Deno. The argument is the kind of
-// worker: `node:worker_threads` or `Worker`, that of the web.
+// A server in the parent and a client in its worker, in Node, Bun or Deno. The argument is the kind
+// of worker: `node:worker_threads` or `Worker`, that of the web.
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { Worker as NodeWorker } from 'node:worker_threads';

@@ -1,5 +1,5 @@
-// A server of Node, Bun or Deno. Prints a line of JSON that says where it listens, and closes when its
-// input ends. Then nothing may keep it alive.
+// A server of Node, Bun or Deno. Prints a line of JSON that says where it listens, and closes when
+// its input ends. Then nothing may keep it alive.
 import * as k4net from 'k4net';
 import process from 'node:process';
 import { startServers } from '../services.js';

@@ -232,7 +232,7 @@ describe.each(ciphers)('a record reader with the %s cipher', (cipher) => {
       fc.asyncProperty(fc.array(meddling, { minLength: 1, maxLength: 3 }), async (steps) => {
         const wire: Bytes[] = records.map((record) => record.slice());
         for (const { what, at: place, by } of steps) {
-          // What was dropped leaves fewer places.
+          // Dropped records leave fewer places.
           const at = place % wire.length;
           const record = wire[at]!;
           if (what === 'drop') wire.splice(at, 1);
