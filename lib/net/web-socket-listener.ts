@@ -5,6 +5,7 @@ import { WebSocketTransport, type WebSocketLike } from '../transport/web-socket.
 import { kindOf } from '../util/bytes.js';
 import { quoteText } from '../util/escape.js';
 import { withOptions } from '../util/options.js';
+import { markHandled } from '../util/wait.js';
 import { describeAddress, hostOf, toAddress, type Address } from './address.js';
 import { incoming } from './incoming.js';
 import type { Listener, ListenerHandlers } from './listener.js';
@@ -187,6 +188,8 @@ export class WebSocketListener implements Listener {
     if (!address) return undefined;
     const found: unknown = address(request);
     if (typeof found === 'string' && found !== '') return found;
+    // A promise is refused. Its rejection must not end the process.
+    if (found instanceof Promise) void markHandled(found);
     const given = found === '' ? 'an empty string' : kindOf(found);
     throw new TypeError(`address of webSocket must return the address of the client, not ${given}`);
   }

@@ -9,6 +9,15 @@ needDist();
 export interface LibraryScope {
   readonly k4net: typeof K4net;
   readonly Worker: new (url: string, options: object) => MessagePortLike;
+  readonly MessageChannel: new () => { readonly port1: MessagePortLike; readonly port2: MessagePortLike };
+  readonly document: {
+    readonly body: { append(element: object): void };
+    createElement(name: 'iframe'): {
+      src: string;
+      readonly contentWindow: { postMessage(message: string, origin: string, transfer: object[]): void };
+    };
+  };
+  addEventListener(type: 'message', listener: () => void, options: { once: true }): void;
   readonly WebSocket: new (url: string) => WebSocketLike;
   readonly crypto: {
     readonly subtle: {
@@ -32,6 +41,13 @@ export const libraryRoutes = {
       'echo-worker.js',
       "import { LockedSocket } from '/k4net/index.js'; const socket = new LockedSocket(self);" +
         ' for await (const message of socket) await socket.send(message);',
+    ],
+    [
+      'echo-frame.html',
+      "<script type=module>import { LockedSocket } from '/k4net/index.js';" +
+        " addEventListener('message', async ({ ports: [port] }) => { const socket = new LockedSocket(port);" +
+        ' for await (const message of socket) await socket.send(message); });' +
+        " parent.postMessage('ready');</script>",
     ],
   ]),
 };

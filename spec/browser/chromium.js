@@ -90,6 +90,8 @@ export async function openPlace(context, origin, script, place = 'page') {
  * @property {<V, R>(task: (value: V) => R | Promise<R>, value?: V) => Promise<R>} evaluate - runs a
  * function in it. The function sees no variable of its surroundings; value and result are copies.
  *
+ * @typedef {{ text(): string, message: string }} Said - a line of the console, or an error.
+ *
  * @typedef {object} Route
  * @property {(answer: { contentType: string, body: string }) => Promise<void>} fulfill
  * @property {() => { url(): string }} request
@@ -98,8 +100,7 @@ export async function openPlace(context, origin, script, place = 'page') {
  *
  * @typedef {object} PageOnly
  * @property {(url: string) => Promise<unknown>} goto
- * @property {(event: 'console' | 'pageerror', listener: (value: { text(): string, message: string
- * }) => void) => unknown} on
+ * @property {(event: 'console' | 'pageerror', listener: (value: Said) => void) => unknown} on
  * @property {() => Frame[]} frames - the page itself and the frames in it.
  * @property {(url: string, answer: (route: Route) => unknown) => Promise<void>} route - answers
  * requests in place of the network.

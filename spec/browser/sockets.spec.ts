@@ -258,19 +258,45 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
   });
 });
 
+const sizes = [0, 1, 65_536, 3_000_000];
+
 it('a page and its worker are connected by a socket over the worker', async () => {
   const { evaluate } = await openPlace(context, site.origin, libraryScript);
-  const lengths = await evaluate(async () => {
+  const lengths = await evaluate(async (each) => {
     const { k4net, Worker } = globalThis as unknown as LibraryScope;
-    const worker = new Worker('/place/echo-worker.js', { type: 'module' });
-    const socket = new k4net.LockedSocket(worker);
+    const socket = new k4net.LockedSocket(new Worker('/place/echo-worker.js', { type: 'module' }));
     const received: number[] = [];
-    for (const length of [0, 1, 65_536, 3_000_000]) {
+    for (const length of each) {
       const [back] = await Promise.all([socket.recv(), socket.send(new Uint8Array(length))]);
       received.push(back.length);
     }
     await socket.close();
     return received;
-  });
-  expect(lengths).toEqual([0, 1, 65_536, 3_000_000]);
+  }, sizes);
+  expect(lengths).toEqual(sizes);
+});
+
+it('a page and a frame in it are connected by a socket over a MessagePort', async () => {
+  const { evaluate } = await openPlace(context, site.origin, libraryScript);
+  const lengths = await evaluate(async (each) => {
+    const { k4net, document, MessageChannel } = globalThis as unknown as LibraryScope;
+    const frame = document.createElement('iframe');
+    frame.src = '/place/echo-frame.html';
+    const ready = new Promise<void>((resolve) => {
+      (globalThis as unknown as LibraryScope).addEventListener('message', resolve, { once: true });
+    });
+    document.body.append(frame);
+    await ready;
+    const { port1, port2 } = new MessageChannel();
+    frame.contentWindow.postMessage('port', '*', [port2]);
+    const socket = new k4net.LockedSocket(port1);
+    const received: number[] = [];
+    for (const length of each) {
+      const [back] = await Promise.all([socket.recv(), socket.send(new Uint8Array(length))]);
+      received.push(back.length);
+    }
+    await socket.close();
+    return received;
+  }, sizes);
+  expect(lengths).toEqual(sizes);
 });

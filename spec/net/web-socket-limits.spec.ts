@@ -183,6 +183,7 @@ describe('a hostile WebSocket client', () => {
     ],
     ['returns nothing', () => undefined, /must return the address of the client, not undefined/],
     ['returns an empty string', () => '', /not an empty string/],
+    ['rejects', () => Promise.reject(new Error('unhandled')), /must return the address of the client/],
   ])('is refused if the option address %s', async (_, address, message) => {
     const { url, errors, server } = await guarded({}, { address: address as () => string });
     await expect(bare(url)).rejects.toThrow('400');
