@@ -8,9 +8,11 @@ import { isPromiseLike } from '../util/wait.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
 import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
+import { FlowWindow } from './flow-window.js';
 import type { IncomingCall } from './incoming-call.js';
 import { isItems, rejectItems } from './items.js';
 import type { Payload } from './call-types.js';
+import type { CheckedQueueOptions } from './queue-socket-options.js';
 import type { Callback, CallbackContext } from './types.js';
 
 /** The part of a socket that sends answers. */
@@ -23,6 +25,9 @@ const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller c
 
 /** Calls callbacks, sends their answers and failures, and tracks the requests in flight. */
 export class CallbackRunner {
+  /** Answers of ordered requests that wait in a full send queue. */
+  readonly unsent: FlowWindow;
+  readonly #onSent: () => void;
   readonly #outlet: AnswerOutlet;
   readonly #registry: CallbackRegistry;
   readonly #hooks: ErrorHooks;
@@ -32,7 +37,16 @@ export class CallbackRunner {
   #started = 0;
   #failed = 0;
 
-  constructor(outlet: AnswerOutlet, registry: CallbackRegistry, hooks: ErrorHooks) {
+  /** @param onSent - called when `unsent` may have room again. */
+  constructor(
+    outlet: AnswerOutlet,
+    registry: CallbackRegistry,
+    hooks: ErrorHooks,
+    { maxQueuedBytes, maxQueuedMessages }: CheckedQueueOptions,
+    onSent: () => void,
+  ) {
+    this.unsent = new FlowWindow(maxQueuedBytes, maxQueuedMessages);
+    this.#onSent = onSent;
     this.#outlet = outlet;
     this.#registry = registry;
     this.#hooks = hooks;
@@ -129,7 +143,7 @@ export class CallbackRunner {
   /**
    * Calls the callback of a request and sends its answer. Never throws; its promise never rejects.
    * The promise is pending while the callback runs, and while the send queue is full: answers must
-   * not fill the memory.
+   * not fill the memory. The promise of an ordered request is pending only while its callback runs.
    */
   request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     if (request.dropped) return this.fail(request, undefined);
@@ -200,18 +214,29 @@ export class CallbackRunner {
     if (!this.#requests.delete(request.id)) return undefined;
     request.stream?.replied();
     const sent = this.#outlet.sendCopy(answerHead(request.id), payload);
-    return sent === accepted ? undefined : this.#untilSent(sent);
+    return sent === accepted ? undefined : this.#untilSent(request, sent, payload.length);
   }
 
   #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
     if (!this.#requests.delete(request.id)) return undefined;
     request.stream?.replied();
-    return this.#untilSent(this.#outlet.sendCopy(noHead, encodeFailure(request.id, code, message)));
+    const failure = encodeFailure(request.id, code, message);
+    return this.#untilSent(request, this.#outlet.sendCopy(noHead, failure), failure.length);
   }
 
-  #untilSent(sent: Promise<void>): Promise<void> | undefined {
+  #untilSent(request: IncomingCall, sent: Promise<void>, size: number): Promise<void> | undefined {
+    if (!this.#outlet.congested) return undefined;
     // `closed` of the socket reports the error.
-    return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
+    const done = sent.catch(() => undefined);
+    if (!request.isOrdered) return done;
+    // If messages waited until this answer is sent, two sides with full send queues would both stop
+    // reading, and deadlock.
+    this.unsent.reserve(size);
+    void done.then(() => {
+      this.unsent.release(size);
+      this.#onSent();
+    });
+    return undefined;
   }
 }
 

@@ -187,13 +187,21 @@ function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbe
 const callbackTable: OptionTable<CallbackOptions, 'concurrency' | 'priority'> = {
   concurrency: optional(countRule(1, 1, Infinity)),
   priority: optional(countRule(0, -unlimited, unlimited)),
+  ordered: flagRule(false),
 };
 
+/** The options of a callback, checked and with their defaults. */
+export type CheckedCallbackOptions = Checked<CallbackOptions, 'concurrency' | 'priority'>;
+
 /** Checks the options of a callback. */
-export function checkedCallbackOptions(
-  given: CallbackOptions | undefined,
-): Checked<CallbackOptions, 'concurrency' | 'priority'> {
-  return checkOptions('registerCallback', given, callbackTable);
+export function checkedCallbackOptions(given: CallbackOptions | undefined): CheckedCallbackOptions {
+  const options = checkOptions('registerCallback', given, callbackTable);
+  const { concurrency, ordered } = options;
+  if (!ordered || concurrency === undefined) return options;
+  throw new TypeError(
+    `'ordered' and 'concurrency' (${concurrency}) exclude each other: an ordered callback shares the ` +
+      'queue of messages, whose concurrency is an option of QueueSocket',
+  );
 }
 
 const callTable: OptionTable<CallOptions, keyof CallOptions> = {
