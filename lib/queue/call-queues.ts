@@ -39,7 +39,7 @@ export class CallQueues extends CallbackQueues<IncomingCall> {
   occupy(request: IncomingCall, finished: Promise<void>): Promise<void> | undefined {
     if (!request.isOrdered || !request.isStream) return finished;
     this.streams.track(finished);
-    return undefined;
+    return request.starting;
   }
 
   override retire(queue: CallbackQueue<IncomingCall>): void {

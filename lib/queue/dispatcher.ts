@@ -214,6 +214,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Drops all calls whose callbacks have not started. */
   stop(): void {
     this.#stopped = true;
+    this.runner.stop();
     this.#queues.clear();
     this.messages.clear();
     this.windows.total.clear();

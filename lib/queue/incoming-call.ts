@@ -56,6 +56,8 @@ export class IncomingCall implements CallbackContext {
   declare batch: Batch | undefined;
   /** The streams of a streaming call. */
   declare stream: AcceptedStream | undefined;
+  /** Settles when the callback has started or will not start, if that waits for `authorizeCall`. */
+  declare starting: Promise<void> | undefined;
   declare private life: LazySignal | undefined;
 
   /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
@@ -78,6 +80,7 @@ export class IncomingCall implements CallbackContext {
     this.dropped = false;
     this.batch = undefined;
     this.stream = undefined;
+    this.starting = undefined;
     this.life = life;
   }
 

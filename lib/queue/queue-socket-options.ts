@@ -18,7 +18,13 @@ import {
 import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
 import type { CallOptions, StreamOptions } from './call-types.js';
-import type { CallbackOptions, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
+import type {
+  CallbackContext,
+  CallbackOptions,
+  ErrorHandler,
+  QueueRecvOptions,
+  QueueSocketLike,
+} from './types.js';
 
 /** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {
@@ -95,7 +101,19 @@ export interface QueueSocketOptions {
    */
   readonly maxStreams?: number | undefined;
   /**
-   * Gets the errors of callbacks and hooks, messages whose name has no callback, and malformed
+   * Decides whether a message or a request of the peer may run its callback. Only `true`, or a
+   * promise of `true`, accepts. It is called when the callback would start, with the name and the
+   * context of the callback, for requests of names without a callback too. It must not read `body`.
+   *
+   * A refused request fails with the `remoteCode` `K4NET_FORBIDDEN` at its caller. A refused
+   * message is dropped, and reported to `onError`. An error that it throws refuses too, and goes to
+   * `onError`. A call counts in the limits of concurrency while its authorization is pending.
+   * Default: every call may run.
+   */
+  readonly authorizeCall?:
+    ((name: string, context: CallbackContext) => boolean | PromiseLike<boolean>) | undefined;
+  /**
+   * Gets the errors of callbacks and hooks, refused messages, messages whose name has no callback, and malformed
    * control messages. Default: one process warning per name, whose `cause` is the error.
    */
   readonly onError?: ErrorHandler | undefined;
@@ -118,7 +136,7 @@ export interface QueueSocketOptions {
 /** A closing message, or none. */
 export type CloseMessage = Uint8Array | string | undefined;
 
-type Unset = 'logger' | 'onError' | 'onClose' | 'onTimeout';
+type Unset = 'authorizeCall' | 'logger' | 'onError' | 'onClose' | 'onTimeout';
 
 const unlimited = Number.MAX_SAFE_INTEGER;
 
@@ -135,6 +153,7 @@ export const queueSocketTable: OptionTable<QueueSocketOptions, Unset | 'heartbea
   maxQueuedMessages: countRule(16_384, 1, unlimited),
   streamWindow: bytesRule(256 * 1024, 1024, 2 ** 31 - 1),
   maxStreams: countRule(64, 1, unlimited),
+  authorizeCall: functionRule(),
   onError: functionRule(),
   onClose: functionRule(),
   idleTimeout: millisecondsRule(),

@@ -338,10 +338,10 @@ describe('the answers of an ordered callback', () => {
   });
 
   it('do not deadlock two sides that call each other and send more than their queues hold', async () => {
-    const options = { callTimeout: Infinity, maxQueuedMessages: 600 };
+    const options = { callTimeout: Infinity, maxQueuedMessages: 1000 };
     const { near, far } = await fixture.startedQueuePair({ near: options, far: options });
-    const count = 5000;
-    const padding = 'x'.repeat(1000);
+    const count = 20_000;
+    const padding = 'x'.repeat(2000);
     const run = async (from: QueueSocket, to: QueueSocket): Promise<void> => {
       const seen: number[] = [];
       to.registerCallback('add', (reader) => void seen.push(Number(textIn(reader).split(' ')[0])));
@@ -349,9 +349,9 @@ describe('the answers of an ordered callback', () => {
       const answers: Promise<string>[] = [];
       for (let i = 0; i < count; i += 1) {
         void from.sendRegistered('add', `${i} ${padding}`);
-        if (i % 10 === 9) answers.push(from.call('last').then((reader) => textIn(reader)));
+        if (i % 20 === 19) answers.push(from.call('last').then((reader) => textIn(reader)));
       }
-      const expected = Array.from({ length: count / 10 }, (_, i) => `${10 * i + 9}`);
+      const expected = Array.from({ length: count / 20 }, (_, i) => `${20 * i + 19}`);
       expect(await Promise.all(answers)).toEqual(expected);
     };
     await Promise.all([run(near, far), run(far, near)]);
