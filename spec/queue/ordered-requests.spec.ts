@@ -248,11 +248,19 @@ describe('messages, requests and streaming calls in any sequence', () => {
     /** Turns until the next one is sent. */
     pause: fc.constantFrom(0, 0, 0, 1),
   });
+  /** Turns of one authorization after another; 0 for one that is not asynchronous. */
+  const authorizations = fc.array(fc.nat(2), { maxLength: 3 });
 
   it('start in the order in which they were sent if they are ordered, each after the end of the one before', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
-        const { near, far } = await fixture.startedQueuePair();
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), authorizations, async (steps, delays) => {
+        let asked = 0;
+        const authorizeCall = (): true | Promise<true> => {
+          const delay = delays[(asked += 1) % delays.length] ?? 0;
+          return delay === 0 ? true : turns(delay).then(() => true);
+        };
+        const far = delays.length > 0 ? { authorizeCall } : {};
+        const { near, far: other } = await fixture.startedQueuePair({ far });
         const seen: string[] = [];
         let unordered = 0;
         const callback = (reader: BinaryReader): Promise<void> | undefined => {
@@ -264,10 +272,10 @@ describe('messages, requests and streaming calls in any sequence', () => {
           }
           return turns(Number(count)).then(() => void seen.push(`${index} ends`));
         };
-        far.registerCallback('message', callback);
-        far.registerCallback('ordered', callback, ordered);
-        far.registerCallback('unordered', () => void (unordered += 1));
-        far.registerCallback(
+        other.registerCallback('message', callback);
+        other.registerCallback('ordered', callback, ordered);
+        other.registerCallback('unordered', () => void (unordered += 1));
+        other.registerCallback(
           'stream',
           async function* (reader) {
             seen.push(`${textIn(reader).split(' ')[0] ?? ''} starts`);
@@ -287,12 +295,33 @@ describe('messages, requests and streaming calls in any sequence', () => {
         }
         await Promise.all(calls);
         await near.drain();
-        await far.closed;
+        await other.closed;
         expect(seen).toEqual(expected);
         expect(unordered).toBe(steps.filter(({ kind }) => kind === 'unordered').length);
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('ordered callbacks at both ends', () => {
+  const fixture = useFixture();
+
+  it('that await each other deadlock until the timeout of their calls, and work again after it', async () => {
+    const { near, far } = await fixture.startedQueuePair();
+    const peers = [near, far];
+    for (const queue of peers) {
+      queue.registerCallback('leaf', () => 'leaf', ordered);
+      queue.registerCallback(
+        'nested',
+        () => failure(queue.call('leaf', '', { timeout: 20 }), 'K4NET_TIMEOUT').then(() => 'late'),
+        ordered,
+      );
+    }
+    const both = await Promise.all(peers.map((queue) => queue.call('nested')));
+    expect(both.map(textIn)).toEqual(['late', 'late']);
+    expect(textIn(await near.call('leaf'))).toBe('leaf');
+    expect(textIn(await far.call('leaf'))).toBe('leaf');
   });
 });
 
