@@ -281,7 +281,10 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#events.onRoom();
   }
 
-  /** Ends a request. Unless it is ordered, it counts in its window until its answer is sent. */
+  /**
+   * Ends a request. It counts in its window until its answer is sent; an ordered request only until
+   * its callback has ended.
+   */
   #finish(request: IncomingCall): void {
     const window = request.registration?.requests ?? this.windows.unknownNames;
     if (!this.#stopped) window.release(request.size);

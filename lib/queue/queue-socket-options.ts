@@ -59,8 +59,8 @@ export interface QueueSocketOptions {
    */
   readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
   /**
-   * Number of message callbacks that run at a time. Default 1: each starts when the previous one
-   * has ended.
+   * Number of message callbacks that run at a time, together with the requests of `ordered`
+   * callbacks. Default 1: each starts when the previous one has ended.
    */
   readonly concurrency?: number | undefined;
   /**
@@ -113,8 +113,9 @@ export interface QueueSocketOptions {
   readonly authorizeCall?:
     ((name: string, context: CallbackContext) => boolean | PromiseLike<boolean>) | undefined;
   /**
-   * Gets the errors of callbacks and hooks, refused messages, messages whose name has no callback, and malformed
-   * control messages. Default: one process warning per name, whose `cause` is the error.
+   * Gets the errors of callbacks and hooks, messages whose name has no callback, messages that
+   * `authorizeCall` refuses, and malformed control messages. Default: one process warning per name,
+   * whose `cause` is the error.
    */
   readonly onError?: ErrorHandler | undefined;
   /**

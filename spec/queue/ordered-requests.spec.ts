@@ -8,7 +8,7 @@ import { Deferred } from '../../lib/util/wait.js';
 import { socketKinds, useFixture } from '../support/fixture.js';
 import { encodeRequest, recvControl, registered, textIn } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
-import { failure, textOf, until } from '../support/sockets.js';
+import { failure, textOf, until, watch } from '../support/sockets.js';
 
 const ordered = { ordered: true };
 const none = new Uint8Array(0);
@@ -125,12 +125,13 @@ describe.each(socketKinds)('an ordered callback, %s', (kind) => {
   it('lets drain wait for its requests and streams', async () => {
     const { near, far } = await fixture.startedQueuePair();
     const gate = new Deferred<void>();
+    const last = new Deferred<void>();
     const seen = register(far, gate.promise);
     far.registerCallback(
       'late',
       async function* () {
         yield 'item';
-        await gate.promise;
+        await last.promise;
         yield 'last';
       },
       ordered,
@@ -141,8 +142,12 @@ describe.each(socketKinds)('an ordered callback, %s', (kind) => {
     const end = near.call('end', 'end');
     await until(() => far.stats().requestsInFlight === 2);
     const drained = far.drain();
+    const watched = watch(drained);
     gate.resolve();
     expect(textOf((await end).read())).toBe('ended');
+    await turns(5);
+    expect(watched.state).toBe('pending');
+    last.resolve();
     expect(textIn((await late.next()).value ?? expect.fail())).toBe('last');
     expect((await late.next()).done).toBe(true);
     await drained;
