@@ -52,10 +52,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
   #fresh: IncomingCall[] = [];
-  /**
-   * Whether a call may run at once. With priorities it may not: a queue sorts the calls that arrive
-   * together.
-   */
+  /** False with priorities: a queue sorts the calls that arrive together. */
   #runsDirectly: boolean;
   #stopped = false;
   /** Whether the waiting calls continue in a later turn. */
