@@ -119,6 +119,7 @@ export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } fro
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
+export type { JsonInput, JsonValue } from './codec/json.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
 export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
 export type {

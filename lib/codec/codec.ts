@@ -17,13 +17,13 @@ import { kindOf } from '../util/bytes.js';
  * ```ts
  * import { codec, type Codec } from 'k4net';
  *
- * const date: Codec<Date> = {
- *   minSize: 8,
- *   encode: (writer, value) => writer.writeDouble(value.getTime()),
- *   decode: (reader) => new Date(reader.readDouble()),
+ * const link: Codec<URL> = {
+ *   minSize: 4,
+ *   encode: (writer, value) => codec.string.encode(writer, value.href),
+ *   decode: (reader) => new URL(codec.string.decode(reader)),
  * };
- * const bytes = codec.encode(codec.array(date), [new Date(0)]);
- * console.log(codec.decode(codec.array(date), bytes));
+ * const bytes = codec.encode(codec.array(link), [new URL('https://example.org/')]);
+ * console.log(codec.decode(codec.array(link), bytes));
  * ```
  */
 export interface Codec<in Input, out Output = Input> {

@@ -3,6 +3,7 @@ export type { DecodeErrorOptions, SchemaIssue } from '../errors.js';
 export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec.js';
 export type { TupleInput, TupleOutput } from './collections.js';
 export * from './combinators.js';
+export type { JsonInput, JsonValue } from './json.js';
 export type { Messages, PayloadType, RequestType } from './messages.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './struct.js';
 export type { Cases, UnionInput, UnionOutput } from './union.js';

@@ -38,6 +38,13 @@ export const leaves: readonly Kind[] = [
   kind('string', codec.string, text),
   kind('bytes', codec.bytes, fc.uint8Array({ maxLength: 20 })),
   kind('fixedBytes', codec.fixedBytes(5), fc.uint8Array({ minLength: 5, maxLength: 5 })),
+  kind('date', codec.date, fc.date({ noInvalidDate: true })),
+  // JSON has one zero.
+  kind(
+    'json',
+    codec.json,
+    fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+  ),
   kind('nothing', codec.nothing, fc.constant(undefined)),
   kind('enumeration', codec.enumeration('a', 'b', 'c'), fc.constantFrom('a', 'b', 'c')),
 ];

@@ -35,6 +35,8 @@ const rows: readonly Row[] = [
   row('string', "'é'", '02 00 00 00 c3 a9', codec.string, 'é'),
   row('bytes', 'Uint8Array.of(7, 8)', '02 00 00 00 07 08', codec.bytes, Uint8Array.of(7, 8)),
   row('fixedBytes(2)', 'Uint8Array.of(7, 8)', '07 08', codec.fixedBytes(2), Uint8Array.of(7, 8)),
+  row('date', 'new Date(1000)', 'e8 03 00 00 00 00 00 00', codec.date, new Date(1000)),
+  row('json', '[7]', '03 00 00 00 5b 37 5d', codec.json, [7]),
   row('array(uint8)', '[7, 8]', '02 00 00 00 07 08', codec.array(codec.uint8), [7, 8]),
   row('tuple([uint8, bool])', '[7, true]', '07 01', codec.tuple([codec.uint8, codec.bool]), [7, true]),
   row(

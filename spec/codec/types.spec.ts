@@ -1,5 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
+import type { JsonValue } from '../../lib/codec/json.js';
 import * as codec from '../../lib/codec/combinators.js';
 import type { StandardSchema } from '../../lib/codec/codec.js';
 import { TypedQueue } from '../../lib/queue/typed-queue.js';
@@ -72,6 +73,8 @@ describe('the types of codecs', () => {
     expectTypeOf<codec.Output<typeof codec.int64>>().toEqualTypeOf<bigint>();
     expectTypeOf<codec.Input<typeof codec.bytes>>().toEqualTypeOf<Uint8Array>();
     expectTypeOf<codec.Output<typeof codec.nothing>>().toEqualTypeOf<Nothing>();
+    expectTypeOf<codec.Input<typeof codec.date>>().toEqualTypeOf<Date>();
+    expectTypeOf<codec.Output<typeof codec.json>>().toEqualTypeOf<JsonValue>();
     expectTypeOf<codec.Output<typeof tree>>().toEqualTypeOf<Tree>();
     expectTypeOf<codec.Output<typeof date>>().toEqualTypeOf<Date>();
     expectTypeOf<codec.Input<typeof date>>().toEqualTypeOf<string>();
@@ -113,6 +116,21 @@ describe('the types of codecs', () => {
       expectTypeOf(value.age).toEqualTypeOf<number | undefined>();
     });
     expect(Object.keys(more.fields)).toEqual([...Object.keys(profile.fields), 'extra']);
+  });
+
+  it('accept every JSON value for codec.json, also read-only ones', () => {
+    unrun((value: JsonValue, names: readonly string[], maybe: { readonly a?: number | undefined }) => {
+      codec.encode(codec.json, value);
+      codec.encode(codec.json, names);
+      codec.encode(codec.json, [{ names, maybe, none: null }]);
+      // @ts-expect-error -- JSON has no bigints
+      codec.encode(codec.json, [1n]);
+      // @ts-expect-error -- nor undefined, except as a property
+      codec.encode(codec.json, undefined);
+      if (Array.isArray(value)) return expectTypeOf(value).toEqualTypeOf<JsonValue[]>();
+      if (typeof value !== 'object' || value === null) return undefined;
+      return expectTypeOf(value['a']).toEqualTypeOf<JsonValue | undefined>();
+    });
   });
 
   it('reject a part that is not a codec', () => {
