@@ -13,14 +13,16 @@ export type JsonInput =
 
 const utf8Encoder = new TextEncoder();
 
+/** The size of a length and one digit. */
+export const minJsonSize = 5;
+
 /**
  * Any JSON value: the length of its text in bytes as a uint32, then the text in UTF-8. The text is
  * the result of `JSON.stringify`; a value without one is a TypeError. Values may be nested 64
  * levels deep.
  */
 export const json: Codec<JsonInput, JsonValue> = {
-  // A length and one digit.
-  minSize: 5,
+  minSize: minJsonSize,
   encode(writer, value) {
     const text = encodeJson(value);
     writer.writeUint(text.length);

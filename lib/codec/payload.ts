@@ -1,11 +1,12 @@
 import { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
 import { type Bytes, kindOf } from '../util/bytes.js';
-import { DecodeError, K4netError, type SchemaIssue } from '../errors.js';
+import { DecodeError, K4netError } from '../errors.js';
 import { type Codec, erase, type StandardSchema } from './codec.js';
 import { isPromiseLike } from '../util/wait.js';
-import { formatPath, pathOf, type Step } from './helpers.js';
+import { joinPaths, pathOf } from './helpers.js';
 import { decodeJson, encodeJson } from './json.js';
+import { SchemaError, valueOf } from './schema.js';
 
 /** How errors name a payload. */
 export interface Subject {
@@ -140,37 +141,28 @@ export class SchemaPayload implements Payload {
   }
 
   #open(result: unknown): unknown {
-    if (typeof result !== 'object' || result === null) {
-      throw undecodable(
-        new TypeError(`the schema returned ${kindOf(result)}, not a result`),
-        this.#subject,
-        0,
-        '',
-      );
+    try {
+      return valueOf(result);
+    } catch (error) {
+      throw undecodable(error, this.#subject, 0, '');
     }
-    const { issues, value } = result as {
-      readonly issues?: readonly SchemaIssue[];
-      readonly value?: unknown;
-    };
-    if (issues === undefined) return value;
-    const { what, messageName } = this.#subject;
-    const path = formatPath((issues[0]?.path ?? []).map(stepOf)).slice(0, maxPath);
-    throw new DecodeError(what, 'the schema rejects it', { messageName, offset: 0, path, issues });
   }
 }
 
-/** Longest path in an error message: its keys may come from the peer. */
-const maxPath = 256;
-
-function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
-  const plain = typeof key === 'object' ? key.key : key;
-  return typeof plain === 'number' ? plain : String(plain);
-}
-
-function undecodable(cause: unknown, subject: Subject, offset: number, path: string): DecodeError {
+function undecodable(
+  cause: unknown,
+  { what, messageName }: Subject,
+  offset: number,
+  path: string,
+): DecodeError {
+  if (cause instanceof SchemaError) {
+    const why = path === '' ? cause.message : `the schema of ${path} rejects it`;
+    const whole = joinPaths(path, cause.path);
+    return new DecodeError(what, why, { messageName, offset, path: whole, issues: cause.issues });
+  }
   // An error of another library may quote the payload, so its message stays in the cause.
   const why = K4netError.is(cause) ? cause.message : `decoding it threw ${kindOf(cause)}`;
-  return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
+  return new DecodeError(what, why, { messageName, offset, path, cause });
 }
 
 /**

@@ -217,13 +217,13 @@ describe('the definition of a codec', () => {
       'an array of nothing at all',
       () => codec.array(no),
       TypeError,
-      /element of an array must be a codec, not undefined/,
+      /element of an array must be a codec or a schema, not undefined/,
     ],
     [
-      'an array of a schema',
-      () => codec.array(schema),
+      'a map with a schema for its keys',
+      () => codec.map(schema, codec.bool),
       TypeError,
-      /not a schema, which must describe a whole message/,
+      /the key of a map must be a codec, not Object/,
     ],
     [
       'a tuple without a list',
@@ -241,7 +241,7 @@ describe('the definition of a codec', () => {
       'a map of text',
       () => codec.map(codec.string, 'text' as never),
       TypeError,
-      /entry of a map must be a codec, not string/,
+      /value of a map must be a codec or a schema, not string/,
     ],
     [
       'a struct of nothing',
@@ -309,7 +309,7 @@ describe('the definition of a codec', () => {
       'nullable nothing',
       () => codec.nullable({} as never),
       TypeError,
-      /value of nullable must be a codec, not Object/,
+      /value of nullable must be a codec or a schema, not Object/,
     ],
     [
       'lazy without a function',

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
 import * as codec from '../../lib/codec/combinators.js';
+import { schema } from './schemas.js';
 
 /** The cells of a row of the page, and the same codec and value for the program. */
 interface Row {
@@ -17,6 +18,7 @@ function row<I>(name: string, value: string, bytes: string, of: Codec<I, unknown
 }
 
 const shape = codec.union('type', { circle: { r: codec.uint8 }, dot: {} });
+const number = schema<number>(Number);
 const rows: readonly Row[] = [
   row('int8', '-2', 'fe', codec.int8, -2),
   row('int16', '-2', 'fe ff', codec.int16, -2),
@@ -52,6 +54,13 @@ const rows: readonly Row[] = [
     '{ a: 7, b: 8 }',
     '07 08 00',
     codec.struct({ a: codec.uint8, b: codec.uint16 }),
+    { a: 7, b: 8 },
+  ),
+  row(
+    'struct({ a: uint8, b: z.number() })',
+    '{ a: 7, b: 8 }',
+    '07 01 00 00 00 38',
+    codec.struct({ a: codec.uint8, b: number }),
     { a: 7, b: 8 },
   ),
   row('optional(uint8)', '7', '01 07', codec.optional(codec.uint8), 7),

@@ -1,8 +1,9 @@
+import * as v from 'valibot';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import type { Codec } from '../../lib/codec/codec.js';
+import { z } from 'zod';
+import type { Codec, OptionalCodec, StandardSchema } from '../../lib/codec/codec.js';
 import type { JsonValue } from '../../lib/codec/json.js';
 import * as codec from '../../lib/codec/combinators.js';
-import type { StandardSchema } from '../../lib/codec/codec.js';
 import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from './memory-queue.js';
 import { schema, slowSchema } from './schemas.js';
@@ -118,6 +119,77 @@ describe('the types of codecs', () => {
     expect(Object.keys(more.fields)).toEqual([...Object.keys(profile.fields), 'extra']);
   });
 
+  it('have the input and the output of each schema inside a codec', () => {
+    interface Sent {
+      readonly at: string;
+      readonly maybe?: string | undefined;
+      readonly none: string | null;
+      readonly list: readonly string[];
+      readonly pair: readonly [number, string];
+      readonly byName: ReadonlyMap<string, string>;
+      readonly names: Readonly<Record<string, string>>;
+      readonly later: string;
+      readonly data: Uint8Array;
+    }
+    interface Received {
+      at: Date;
+      maybe?: Date | undefined;
+      none: Date | null;
+      list: Date[];
+      pair: [number, Date];
+      byName: Map<string, Date>;
+      names: Record<string, Date>;
+      later: Date;
+      data: Uint8Array;
+    }
+    const of = codec.struct({
+      at: date,
+      maybe: codec.optional(date),
+      none: codec.nullable(date),
+      list: codec.array(date),
+      pair: codec.tuple([codec.uint8, date]),
+      byName: codec.map(codec.string, date),
+      names: codec.record(date),
+      later: codec.lazy(() => date),
+      data: codec.bytes,
+    });
+    expectTypeOf<codec.Input<typeof of>>().toEqualTypeOf<Sent>();
+    expectTypeOf<codec.Output<typeof of>>().toEqualTypeOf<Received>();
+    const event = codec.union('type', { at: { at: date }, none: {} });
+    type Sendable = { readonly type: 'at'; readonly at: string } | { readonly type: 'none' };
+    type Receivable = { type: 'at'; at: Date } | { type: 'none' };
+    expectTypeOf(event).toEqualTypeOf<Codec<Sendable, Receivable>>();
+    expectTypeOf(of.fields.at).toEqualTypeOf<StandardSchema<string, Date>>();
+  });
+
+  it('have the types of schemas of libraries', () => {
+    const who = z.object({ name: z.string(), born: z.iso.date().transform((text) => new Date(text)) });
+    const of = codec.struct({ who, count: v.pipe(v.string(), v.transform(Number)), data: codec.bytes });
+    interface Given {
+      name: string;
+      born: string;
+    }
+    interface Who {
+      name: string;
+      born: Date;
+    }
+    unrun((value: codec.Output<typeof of>) =>
+      codec.encode(of, { ...value, who: { name: '', born: '' }, count: '1' }),
+    );
+    expectTypeOf<codec.Output<typeof of>>().toEqualTypeOf<{ who: Who; count: number; data: Uint8Array }>();
+    expectTypeOf<codec.Input<typeof of>['who']>().toEqualTypeOf<Given>();
+    expectTypeOf(codec.array(who)).toEqualTypeOf<Codec<readonly Given[], Who[]>>();
+    expectTypeOf(codec.optional(v.pipe(v.string(), v.transform(Number)))).toEqualTypeOf<
+      OptionalCodec<string, number>
+    >();
+  });
+
+  it('of generic codecs stay generic', () => {
+    const page = <T>(item: Codec<T>): Codec<{ readonly items: readonly T[] }> =>
+      codec.struct({ items: codec.array(item) });
+    expectTypeOf(page(codec.uint8)).toEqualTypeOf<Codec<{ readonly items: readonly number[] }>>();
+  });
+
   it('accept every JSON value for codec.json, also read-only ones', () => {
     unrun((value: JsonValue, names: readonly string[], maybe: { readonly a?: number | undefined }) => {
       codec.encode(codec.json, value);
@@ -135,8 +207,10 @@ describe('the types of codecs', () => {
 
   it('reject a part that is not a codec', () => {
     unrun(() => {
-      // @ts-expect-error -- a schema is that of a whole message
-      codec.array(date);
+      // @ts-expect-error -- a promise is neither a codec nor a schema
+      codec.array(Promise.resolve(codec.bool));
+      // @ts-expect-error -- keys are codecs: their values are equal if their bytes are
+      codec.map(date, codec.bool);
       // @ts-expect-error -- objects are no keys: two that look the same are not the same
       codec.map(codec.bytes, codec.bool);
       // @ts-expect-error -- a codec of text is none of numbers
