@@ -55,6 +55,9 @@ const messages = {
   tags: codec.request(tags, tags),
   anything: codec.request(anything, anything),
   trees: codec.request(tree, tree),
+  pair: codec.request(codec.nothing, codec.tuple([codec.uint8, codec.string])),
+  json: codec.request(codec.json, codec.json),
+  dates: codec.request(codec.array(codec.date), codec.record(date)),
 };
 
 function typed() {
@@ -288,6 +291,16 @@ describe('the types of a typed queue', () => {
       queue.registerCallback('anything', () => undefined);
       queue.registerCallback('trees', (value) => value);
       queue.registerCallback('trees', () => ({ value: 1, children: [{ value: 2, children: [] }] }));
+      queue.registerCallback('pair', () => [1, 'a']);
+      // @ts-expect-error -- the number is the first
+      queue.registerCallback('pair', () => ['a', 1]);
+      queue.registerCallback('json', (value) => value);
+      queue.registerCallback('json', () => ({ list: [1, 'a', null], left: undefined }));
+      // @ts-expect-error -- JSON has no bigints
+      queue.registerCallback('json', () => [1n]);
+      queue.registerCallback('dates', ([first]) => ({ first: first?.toISOString() ?? '' }));
+      // @ts-expect-error -- the schema takes text
+      queue.registerCallback('dates', ([first]) => ({ first: first ?? new Date() }));
       // @ts-expect-error -- a child has a value
       queue.registerCallback('trees', () => ({ value: 1, children: [{ children: [] }] }));
       // @ts-expect-error -- there is no such case
@@ -340,6 +353,8 @@ describe('the types of a typed queue', () => {
       const queue = typed();
       expectTypeOf(await queue.call('add', { a: 1, b: 2 })).toEqualTypeOf<number>();
       expectTypeOf(await queue.call('now')).toEqualTypeOf<bigint>();
+      expectTypeOf(await queue.call('json', { a: [1] })).toEqualTypeOf<JsonValue>();
+      expectTypeOf(await queue.call('dates', [new Date()])).toEqualTypeOf<Record<string, Date>>();
       expectTypeOf(await queue.call('now', undefined, { timeout: 5 })).toEqualTypeOf<bigint>();
       expectTypeOf(queue.call('stop')).toEqualTypeOf<Promise<void>>();
       expectTypeOf(await queue.call('parse', '2020')).toEqualTypeOf<{ n: number }>();
