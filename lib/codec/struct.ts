@@ -39,7 +39,8 @@ export interface StructCodec<F extends Fields> extends Codec<StructInput<F>, Str
 /**
  * An object with fixed fields: the values in the order of declaration, without the names.
  *
- * Other properties are not sent. An `optional` field may be missing.
+ * Other properties are not sent. An `optional` field may be missing. The value of a field with a
+ * schema is JSON text, as in `codec.json`.
  *
  * @throws TypeError for a field that is neither a codec nor a schema.
  *
