@@ -6,7 +6,6 @@ import { BinaryReader } from '../../lib/binary/reader.js';
 import { DecodeError, MalformedError } from '../../lib/errors.js';
 import type { Codec, StandardSchema } from '../../lib/codec/codec.js';
 import * as codec from '../../lib/codec/combinators.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { queuePair } from './memory-queue.js';
 import { parts, Refused, schema, slowSchema } from './schemas.js';
 
@@ -128,10 +127,10 @@ describe('a schema as a part', () => {
     };
     const [left, right] = queuePair();
     const received: unknown[] = [];
-    new TypedQueue(right, messages).registerCallback('photo', ({ title, data }) => {
+    right.typed(messages).registerCallback('photo', ({ title, data }) => {
       received.push(title.text, title.at.getTime(), data);
     });
-    const from = new TypedQueue(left, messages);
+    const from = left.typed(messages);
     const data = Uint8Array.of(1, 2);
     await from.sendRegistered('photo', { title: { text: 'a', at: '1970-01-01T00:00:01Z' }, data });
     expect(received).toEqual(['a', 1000, data]);

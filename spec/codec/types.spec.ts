@@ -4,7 +4,6 @@ import { z } from 'zod';
 import type { Codec, OptionalCodec, StandardSchema } from '../../lib/codec/codec.js';
 import type { JsonValue } from '../../lib/codec/json.js';
 import * as codec from '../../lib/codec/combinators.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from './memory-queue.js';
 import { schema, slowSchema } from './schemas.js';
 
@@ -62,7 +61,7 @@ const messages = {
 
 function typed() {
   const [queue] = queuePair();
-  return new TypedQueue(queue, messages);
+  return queue.typed(messages);
 }
 
 type Nothing = ReturnType<() => void>;
@@ -399,7 +398,7 @@ describe('the types of a typed queue', () => {
     unrun(() => {
       const [queue] = queuePair();
       // @ts-expect-error -- a number describes nothing
-      const wrong = new TypedQueue(queue, { a: 1 });
+      const wrong = queue.typed({ a: 1 });
       // @ts-expect-error -- a request is no argument
       codec.request(codec.request(codec.bool, codec.bool), codec.bool);
       return wrong;
