@@ -130,6 +130,8 @@ import {
   type Codec,
   type DecodeErrorOptions,
   type Fields,
+  type JsonInput,
+  type JsonValue,
   type MessageName,
   type Messages,
   type OptionalCodec,
@@ -526,6 +528,11 @@ export async function typed(queue: QueueSocket, schema: StandardSchema<string, n
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export function json(value: JsonValue): JsonValue {
+  const given: JsonInput = { value, list: [1, 'a', null, true], left: undefined };
+  return codec.decode(codec.json, codec.encode(codec.json, given));
 }
 
 export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
