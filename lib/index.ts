@@ -93,6 +93,12 @@ export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
+export {
+  fromChildProcess,
+  fromParentProcess,
+  type ChildProcessLike,
+  type ProcessPipeOptions,
+} from './net/child-process.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
 export { Server, type AcceptOptions, type ServerCloseOptions } from './net/server.js';

@@ -49,6 +49,7 @@ interface NodeHost extends WebHost {
     readonly nextTick?: (task: () => void) => void;
     readonly emitWarning?: (warning: string | Error, options?: { type: string; code: string }) => void;
     readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly channel?: { readonly fd?: number };
     readonly geteuid?: () => number;
     readonly platform?: string;
     readonly release?: { readonly name?: string };
@@ -84,6 +85,11 @@ export function platform(): string {
 /** The effective user ID of the process; undefined on Windows and wherever there is no user ID. */
 export function userId(): number | undefined {
   return host.process?.geteuid?.();
+}
+
+/** The file descriptor of the channel of `fork`, if the process has one. */
+export function channelDescriptor(): number | undefined {
+  return host.process?.channel?.fd;
 }
 
 /** Allows any number of listeners on a signal. By default Node warns from the eleventh on. */

@@ -1,4 +1,5 @@
 // Type-checked against the packed package with Node's types. It is never run.
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
@@ -7,6 +8,7 @@ import { TLSSocket } from 'node:tls';
 import type { QueueSocket } from 'k4net';
 import {
   connect,
+  fromChildProcess,
   listen,
   LockedSocket,
   type AbortSignalLike,
@@ -21,6 +23,8 @@ export const sockets: LockedSocket[] = [
   new LockedSocket(new TLSSocket(new Socket())),
   new LockedSocket(new PassThrough()),
   new LockedSocket(Duplex.from({ readable: process.stdin, writable: process.stdout })),
+  new LockedSocket(fromChildProcess(spawn('program', { stdio: ['ignore', 'inherit', 'pipe', 'pipe'] }))),
+  new LockedSocket(fromChildProcess(fork('program.js'), { fd: 4 })),
 ];
 
 const handler: ConnectionHandler = async (sock: LockedSocket, { signal }: HandlerContext) => {
