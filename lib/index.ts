@@ -56,6 +56,7 @@ export type {
   ReadyState,
   SocketStats,
 } from './sockets/message-socket.js';
+export type { MessageReadable, MessageWritable } from './sockets/stream-types.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';

@@ -5,6 +5,7 @@ import type * as Http from 'node:http';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
+import type * as Stream from 'node:stream';
 import type * as Util from 'node:util';
 import type * as WorkerThreads from 'node:worker_threads';
 import {
@@ -30,6 +31,7 @@ export interface Builtins {
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
+  readonly 'node:stream': typeof Stream;
   readonly 'node:util': typeof Util;
   readonly 'node:worker_threads': typeof WorkerThreads;
 }

@@ -57,6 +57,8 @@ import {
   type Carrier,
   type ChildProcessLike,
   type MessagePortLike,
+  type MessageReadable,
+  type MessageWritable,
   type NodeReadableLike,
   type NodeStreamPair,
   type NodeWritableLike,
@@ -547,4 +549,10 @@ export function undecoded(thrown: unknown): readonly SchemaIssue[] {
 
 export function processes(child: ChildProcessLike, options: ProcessPipeOptions): readonly Transport[] {
   return [fromChildProcess(child, options), fromParentProcess({ fd: 4 })];
+}
+
+export async function streamsOf(socket: LockedSocket): Promise<boolean> {
+  const [readable, writable]: [MessageReadable, MessageWritable] = [socket.readable(), socket.writable()];
+  for await (const message of readable) writable.write(message);
+  return readable.pipe(writable).end('last').writableFinished;
 }

@@ -1,10 +1,13 @@
 // Type-checked against the packed package with Node's types. It is never run.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { Socket } from 'node:net';
-import { Duplex, PassThrough } from 'node:stream';
+import { Duplex, PassThrough, pipeline as callback } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import { createGzip } from 'node:zlib';
 import type { QueueSocket } from 'k4net';
 import {
   connect,
@@ -58,4 +61,18 @@ export async function pass(queue: QueueSocket): Promise<void> {
     const onward = await connect({ port: 1, signal });
     await onward.send(onward.peer.how, { signal });
   });
+}
+
+/** The streams of a socket are what Node's functions for streams take. */
+export async function transfer(sock: LockedSocket): Promise<void> {
+  await pipeline(createReadStream('file'), createGzip(), sock.writable());
+  await pipeline(createReadStream('file'), sock.writable(), { end: false });
+  await pipeline(sock.readable(), createGzip(), createWriteStream('file'));
+  await pipeline(sock.readable(), sock.writable());
+  await finished(sock.writable());
+  callback(sock.readable(), sock.writable(), (error) => error?.code);
+  const stream: NodeJS.WritableStream = new PassThrough().pipe(sock.writable());
+  const file = sock.readable().pipe(createWriteStream('file'));
+  file.close();
+  sock.readable().on('data', (message: Uint8Array) => stream.write(message));
 }
