@@ -55,6 +55,7 @@ export type {
   ReadyState,
   SocketStats,
 } from './sockets/message-socket.js';
+export type { MessageReadable, MessageWritable } from './sockets/stream-types.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';
@@ -94,6 +95,12 @@ export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
+export {
+  fromChildProcess,
+  fromParentProcess,
+  type ChildProcessLike,
+  type ProcessPipeOptions,
+} from './net/child-process.js';
 export { connectQueue } from './net/connect-queue.js';
 export type {
   ConnectQueueOptions,

@@ -13,6 +13,8 @@ import {
   EndOfDataError,
   fileKnownHosts,
   FileError,
+  fromChildProcess,
+  fromParentProcess,
   generateKeyPair,
   importKeyPair,
   importPublicKey,
@@ -53,10 +55,14 @@ import {
   type K4netErrorOf,
   type CallbackAnswer,
   type Carrier,
+  type ChildProcessLike,
   type MessagePortLike,
+  type MessageReadable,
+  type MessageWritable,
   type NodeReadableLike,
   type NodeStreamPair,
   type NodeWritableLike,
+  type ProcessPipeOptions,
   type ReadableStreamLike,
   type StreamPair,
   type WebStreamPair,
@@ -574,4 +580,14 @@ export function undecoded(thrown: unknown): readonly SchemaIssue[] {
   if (thrown instanceof DecodeError && thrown.offset > 0) return thrown.issues;
   const options: DecodeErrorOptions = { messageName: undefined, offset: 0, path: '' };
   return new DecodeError('the payload', 'no reason', options).issues;
+}
+
+export function processes(child: ChildProcessLike, options: ProcessPipeOptions): readonly Transport[] {
+  return [fromChildProcess(child, options), fromParentProcess({ fd: 4 })];
+}
+
+export async function streamsOf(socket: LockedSocket): Promise<boolean> {
+  const [readable, writable]: [MessageReadable, MessageWritable] = [socket.readable(), socket.writable()];
+  for await (const message of readable) writable.write(message);
+  return readable.pipe(writable).end('last').writableFinished;
 }
