@@ -18,6 +18,7 @@ export type {
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
+export { CallError } from './codec/call-error.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -119,9 +120,12 @@ export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } fro
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
-export type { Messages, PayloadType, RequestType } from './codec/messages.js';
+export type { ErrorTypes, Messages, PayloadType, RequestType } from './codec/messages.js';
 export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
 export type {
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   MessageName,
   RequestName,
   StreamName,

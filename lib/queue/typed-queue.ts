@@ -2,12 +2,16 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import { compile, type Messages, type Route } from '../codec/messages.js';
 import { encodeValue, PayloadWriter, type Payload } from '../codec/payload.js';
-import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { typedCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { isDecodedError } from './call-failures.js';
 import type { AnswerStream } from './call-types.js';
 import type {
   AnswerOf,
   Arguments,
   CallbackResult,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   ItemOf,
   MessageName,
   RequestName,
@@ -125,7 +129,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     // The streams encode items, and the answer after them.
     else if (!item) use = answered(run, answer, this.#encoded !== undefined);
     const perform = (reader: BinaryReader, context: Context): unknown => argument.use(reader, use, context);
-    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
+    Object.assign(perform, { [typedCodecs]: { answer, body, item } });
     this.#queue.registerCallback(name, perform, options);
   }
 
@@ -219,6 +223,26 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     const route = this.#route(name);
     if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
     return this.#open(name, route, value, options);
+  }
+
+  /**
+   * Whether a value is the error that a call of this name rejects with because its callback has
+   * thrown a `CallError` that the request declares. Narrows its type, so `data` has the declared
+   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells the
+   * declared errors apart.
+   *
+   * Throws a TypeError for a name or a code that is not declared.
+   */
+  isError<N extends ErrorName<M>, C extends ErrorCode<M[N]> = ErrorCode<M[N]>>(
+    error: unknown,
+    name: N,
+    code?: C,
+  ): error is DeclaredError<M[N], C>;
+  isError(error: unknown, name: string, code?: string): boolean {
+    const errors = this.#route(name).answer?.errors;
+    if (!errors || (code !== undefined && !errors.has(code)))
+      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
+    return isDecodedError(error, name, code);
   }
 
   #open(
