@@ -33,19 +33,19 @@ export function remoteError(
   data: Bytes,
   decoder: AnswerDecoder | undefined,
 ): K4netError | Promise<K4netError> {
+  const codec = decoder?.errors?.get(code);
+  if (decoder && !codec) return new RemoteError(name, code, text);
   // A copy: the data is a view of a buffer that can be much larger.
   const given = data.length > 0 ? new Uint8Array(data) : undefined;
-  if (!decoder) return new RemoteError(name, code, text, given);
-  const bare = new RemoteError(name, code, text);
-  const codec = decoder.errors?.get(code);
-  if (!codec) return bare;
+  if (!codec) return new RemoteError(name, code, text, given);
   const decoded = (value: unknown): RemoteError => {
     const error = new RemoteError(name, code, text, value);
     decodedErrors.add(error);
     return error;
   };
-  // The callback may have thrown another error with this code, which has no data.
-  const undecodable = (error: unknown): K4netError => (given ? (error as K4netError) : bare);
+  const undecodable = (error: unknown): K4netError =>
+    // The callback may have thrown another error with this code, which has no data.
+    given ? (error as K4netError) : new RemoteError(name, code, text);
   try {
     const value = codec.read(new BinaryReader(given ?? noBytes));
     return value instanceof Promise ? value.then(decoded, undecodable) : decoded(value);

@@ -44,7 +44,7 @@ export class CallbackRunner {
     return this.#started;
   }
 
-  /** Callbacks that threw or rejected. */
+  /** Callbacks that threw or rejected, without the `CallError` of a request. */
   get failed(): number {
     return this.#failed;
   }
