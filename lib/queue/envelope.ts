@@ -140,13 +140,13 @@ export function checkRaw(message: Bytes): Bytes {
 export function encodeFailure(id: number, code: string, message: string): Bytes {
   const ascii = isErrorCode(code) ? code : '';
   const text = cutUtf8(message, maxText);
-  const length = controlHead + 1;
-  const textLength = length + ascii.length;
-  const bytes = new Uint8Array(textLength + 2 + text.length);
+  const codeAt = controlHead + 1;
+  const textAt = codeAt + ascii.length + 2;
+  const bytes = new Uint8Array(textAt + text.length);
   bytes[controlHead] = ascii.length;
-  putAscii(bytes, length, ascii);
-  bytes.set(u16Bytes(text.length), textLength);
-  bytes.set(text, textLength + 2);
+  putAscii(bytes, codeAt, ascii);
+  bytes.set(u16Bytes(text.length), textAt - 2);
+  bytes.set(text, textAt);
   return putHead(bytes, controlType.failure, id);
 }
 
@@ -196,9 +196,9 @@ export function decodeControl(message: Bytes): Control {
 
 function decodeFailure(id: number, body: Bytes): Control {
   const length = body[0] ?? 0;
-  const text = 1 + length + 2;
-  const end = text + readU16(body, 1 + length);
-  if (body.length < text || body.length < end) return malformed('a failure is incomplete', id);
+  const textAt = 1 + length + 2;
+  const end = textAt + readU16(body, textAt - 2);
+  if (body.length < end) return malformed('a failure is incomplete', id);
   for (let i = 1; i <= length; i += 1) {
     const byte = body[i] ?? 0;
     if (byte < lowestName || byte > highestName) return malformed('the code of a failure is not ASCII', id);
@@ -208,7 +208,7 @@ function decodeFailure(id: number, body: Bytes): Control {
       type: 'failure',
       id,
       code: nameText(body, 1, length),
-      text: decodeUtf8(body.subarray(text, end)),
+      text: decodeUtf8(body.subarray(textAt, end)),
       data: body.subarray(end),
     };
   } catch {
