@@ -106,11 +106,14 @@ export interface Route {
   readonly item?: Payload | undefined;
 }
 
+/** The payloads of all names. */
+export type CompiledMessages = ReadonlyMap<string, Route>;
+
 /**
  * Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong
  * definition.
  */
-export function compile(messages: Messages): ReadonlyMap<string, Route> {
+export function compile(messages: Messages): CompiledMessages {
   checkObject('messages', messages);
   const routes = new Map<string, Route>();
   for (const [name, type] of Object.entries(messages)) {
