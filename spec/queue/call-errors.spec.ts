@@ -285,7 +285,7 @@ describe('a CallError', () => {
     expect(far.stats().callbacksFailed).toBe(2);
   });
 
-  it('is not needed for the code: another error with a declared code has no data', async () => {
+  it('alone carries data: another error with a declared code has none', async () => {
     const log = new ErrorLog();
     const { near, far } = await fixture.startedQueuePair({ far: log });
     const client = near.typed(messages);
@@ -327,7 +327,7 @@ describe('a CallError', () => {
     expect(log.entries).toEqual([]);
   });
 
-  it('runs with manual dispatch like others', async () => {
+  it('reaches the caller with manual dispatch too', async () => {
     const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     const [client, server] = [near.typed(messages), far.typed(messages)];
     server.registerCallback('buy', () => {
