@@ -12,8 +12,8 @@ import { payloadBytes } from './envelope.js';
 const decodedErrors = new WeakSet<object>();
 
 /** The bytes of the data of an error that a callback has thrown. */
-export function failureData({ code, data }: CallError, callback: object): Bytes {
-  const codecs = (callback as AnyCallback)[typedCodecs];
+export function failureData({ code, data }: CallError, callback: object | undefined): Bytes {
+  const codecs = (callback as AnyCallback | undefined)?.[typedCodecs];
   if (!codecs) return payloadBytes(data as Payload | undefined);
   const codec = codecs.answer?.errors?.get(code);
   if (codec) return encodeValue(codec, data);

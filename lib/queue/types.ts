@@ -61,7 +61,7 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * - `message`: the callback of a message failed, or the name has no callback (with the default
-   *   `unmatched: 'error'`).
+   *   `unmatched: 'error'`), or `authorizeCall` refuses the message.
    * - `request`: the callback of a request failed. The caller gets a failure too. A `CallError` is
    *   not reported.
    * - `control`: the peer sent a malformed control message, or reused the id of a request that has

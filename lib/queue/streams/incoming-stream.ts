@@ -77,7 +77,9 @@ export class IncomingStream implements AcceptedStream {
     const { body, item, answer } = codecsOf(callback) ?? {};
     return async (reader, context) => {
       const own = body ? withValues(context, body) : context;
-      let result: unknown = await callback(reader, own);
+      let result: unknown = callback(reader, own);
+      // Items start at once, so that an ordered call starts before the messages after it.
+      if (!isItems(result)) result = await result;
       if (isItems(result)) result = await this.#answer(result, context.name, item);
       return (item && answer ? encode(answer, result) : result) as CallbackAnswer;
     };
