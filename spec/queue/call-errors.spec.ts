@@ -327,6 +327,22 @@ describe('a CallError', () => {
     expect(log.entries).toEqual([]);
   });
 
+  it('of an ordered callback reaches the caller, also after an asynchronous authorization', async () => {
+    for (const far of [{}, { authorizeCall: () => Promise.resolve(true) }]) {
+      const pair = await fixture.startedQueuePair({ far });
+      const [client, server] = [pair.near.typed(messages), pair.far.typed(messages)];
+      server.registerCallback(
+        'buy',
+        () => {
+          throw outOfStock();
+        },
+        { ordered: true },
+      );
+      const error = await reasonOf(client.call('buy', 1));
+      expect(client.isError(error, 'buy', 'OUT_OF_STOCK') && error.data.left).toBe(3);
+    }
+  });
+
   it('reaches the caller with manual dispatch too', async () => {
     const { near, far } = await fixture.startedQueuePair({ far: { dispatch: 'manual' } });
     const [client, server] = [near.typed(messages), far.typed(messages)];
