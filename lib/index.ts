@@ -125,11 +125,19 @@ export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
 export * as codec from './codec/combinators.js';
-export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec/codec.js';
+export type {
+  AnyCodec,
+  Codec,
+  OptionalCodec,
+  PayloadType,
+  SchemaResult,
+  StandardSchema,
+} from './codec/codec.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
-export type { ErrorTypes, Messages, PayloadType, RequestType } from './codec/messages.js';
+export type { JsonInput, JsonValue } from './codec/json.js';
+export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
   CallbacksOf,

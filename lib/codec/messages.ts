@@ -1,11 +1,10 @@
 import { checkErrorCode } from './call-error.js';
 import { kindOf } from '../util/bytes.js';
-import { type AnyCodec, type Codec, isCodec, isSchema, type StandardSchema } from './codec.js';
+import { type Codec, isCodec, isSchema, type PayloadType, type StandardSchema } from './codec.js';
 import { nothing } from './primitives.js';
 import { CodecPayload, type ErrorPayloads, type Payload, SchemaPayload, type Subject } from './payload.js';
 
-/** The description of one payload: a codec, or a schema for JSON. */
-export type PayloadType = AnyCodec | StandardSchema;
+export type { PayloadType } from './codec.js';
 
 /** The codes of errors with the description of the data of each. */
 export type ErrorTypes = Readonly<Record<string, PayloadType>>;

@@ -135,6 +135,8 @@ import {
   type Codec,
   type DecodeErrorOptions,
   type Fields,
+  type JsonInput,
+  type JsonValue,
   type MessageName,
   type Messages,
   type OptionalCodec,
@@ -546,6 +548,11 @@ export function declared(queue: QueueSocket, error: unknown): number | CallError
   if (!view.isError(error, name, code)) return new CallError('OTHER', 'text');
   const known: DeclaredError<typeof messages.buy, 'FULL'> = error;
   return known.data.left;
+}
+
+export function json(value: JsonValue): JsonValue {
+  const given: JsonInput = { value, list: [1, 'a', null, true], left: undefined };
+  return codec.decode(codec.json, codec.encode(codec.json, given));
 }
 
 export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
