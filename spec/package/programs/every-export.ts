@@ -5,6 +5,7 @@ import {
   BinaryReader,
   BinaryWriter,
   checkKnownHost,
+  CallError,
   codec,
   connect,
   connectQueue,
@@ -38,6 +39,10 @@ import {
   TimeoutError,
   TooLargeError,
   type AbortSignalLike,
+  type DeclaredError,
+  type ErrorCode,
+  type ErrorName,
+  type ErrorTypes,
   type AcceptOptions,
   type Address,
   type AddressOptions,
@@ -501,7 +506,8 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
 export function telling(error: unknown): string {
   if (error instanceof KeyMismatchError) return error.expected + error.actual;
   if (error instanceof FileError) return error.path;
-  if (error instanceof RemoteError) return error.callback + error.remoteCode + error.remoteMessage;
+  if (error instanceof RemoteError)
+    return error.callback + error.remoteCode + error.remoteMessage + String(error.data);
   if (error instanceof PeerAlertError) {
     const alert: PeerAlert = error;
     return `${alert.alert} ${alert.app} ${alert.text} ${String(alert.authenticated)}`;
@@ -534,6 +540,20 @@ export async function typed(queue: QueueSocket, schema: StandardSchema<string, n
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export function declared(queue: QueueSocket, error: unknown): number | CallError {
+  const errors = { FULL: codec.struct({ left: codec.int32 }), GONE: codec.nothing } satisfies ErrorTypes;
+  const messages = { buy: codec.request(codec.string, codec.bool, { errors }) } satisfies Messages;
+  const name: ErrorName<typeof messages> = 'buy';
+  const code: ErrorCode<typeof messages.buy> = 'FULL';
+  const view = queue.typed(messages);
+  view.registerCallback(name, (item) => {
+    throw new CallError(code, item, { left: 1 });
+  });
+  if (!view.isError(error, name, code)) return new CallError('OTHER', 'text');
+  const known: DeclaredError<typeof messages.buy, 'FULL'> = error;
+  return known.data.left;
 }
 
 export function json(value: JsonValue): JsonValue {
