@@ -120,6 +120,8 @@ export type { Fields, StructCodec, StructInput, StructOutput } from './codec/str
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
+export { Group, type GroupMember, type GroupSendOptions } from './queue/group.js';
+export type { SlowMember } from './queue/fan-out.js';
 export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
 export type {
   MessageName,

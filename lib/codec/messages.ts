@@ -100,6 +100,20 @@ export function compile(messages: Messages): ReadonlyMap<string, Route> {
   return routes;
 }
 
+/** The route of a name. Throws a TypeError for an unknown name. */
+export function routeOf(routes: ReadonlyMap<string, Route>, name: string): Route {
+  const route = routes.get(name);
+  if (route !== undefined) return route;
+  throw new TypeError(`unknown message '${name}': the object of messages does not contain it`);
+}
+
+/** The route of a message. Throws a TypeError for an unknown name and for a request. */
+export function messageRoute(routes: ReadonlyMap<string, Route>, name: string): Route {
+  const route = routeOf(routes, name);
+  if (route.answer === undefined) return route;
+  throw new TypeError(`'${name}' is a request, which only call can send`);
+}
+
 function isRequest(type: PayloadType | RequestType): type is RequestType {
   const given: unknown = type;
   return typeof given === 'object' && given !== null && 'argument' in given && 'answer' in given;
