@@ -13,6 +13,7 @@ import {
   fileKnownHosts,
   FileError,
   generateKeyPair,
+  Group,
   importKeyPair,
   importPublicKey,
   indexedDbKnownHosts,
@@ -50,6 +51,8 @@ import {
   type BinaryEditorConstructor,
   type EstablishedSocket,
   type GivenAbortSignal,
+  type GroupMember,
+  type GroupSendOptions,
   type K4netErrorOf,
   type CallbackAnswer,
   type Carrier,
@@ -138,6 +141,7 @@ import {
   type RequestType,
   type SchemaIssue,
   type SchemaResult,
+  type SlowMember,
   type StandardSchema,
   type StructCodec,
   type StructInput,
@@ -533,6 +537,16 @@ export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payloa
   const bodyOf = (context: TypedContext<typeof messages.rows, CallbackContext>) => context.body.next();
   const numbers: AnswerStream<number, unknown> = queue.typed(messages).stream(name, 'all', typedOptions);
   return [await stream.answer, numbers, bodyOf];
+}
+
+export async function grouped(queue: QueueSocket): Promise<unknown[]> {
+  const slow: SlowMember = 'close';
+  const options: GroupSendOptions = { except: [queue], slow };
+  const group: Group = new Group().add(queue);
+  const sent: number = await group.send('name', 'payload', options);
+  const members: GroupMember[] = [...group];
+  const fits: boolean = queue.trySendRegistered('name', (writer) => writer.writeInt(1));
+  return [sent, members, fits, group.size, group.has(queue), group.delete(queue)];
 }
 
 export function undecoded(thrown: unknown): readonly SchemaIssue[] {
