@@ -76,11 +76,14 @@ export interface Route {
   readonly item?: Payload | undefined;
 }
 
+/** The payloads of all names. */
+export type CompiledMessages = ReadonlyMap<string, Route>;
+
 /**
  * Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong
  * definition.
  */
-export function compile(messages: Messages): ReadonlyMap<string, Route> {
+export function compile(messages: Messages): CompiledMessages {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new TypeError(`messages must be an object of codecs, not ${kindOf(given)}`);
@@ -98,20 +101,6 @@ export function compile(messages: Messages): ReadonlyMap<string, Route> {
     }
   }
   return routes;
-}
-
-/** The route of a name. Throws a TypeError for an unknown name. */
-export function routeOf(routes: ReadonlyMap<string, Route>, name: string): Route {
-  const route = routes.get(name);
-  if (route !== undefined) return route;
-  throw new TypeError(`unknown message '${name}': the object of messages does not contain it`);
-}
-
-/** The route of a message. Throws a TypeError for an unknown name and for a request. */
-export function messageRoute(routes: ReadonlyMap<string, Route>, name: string): Route {
-  const route = routeOf(routes, name);
-  if (route.answer === undefined) return route;
-  throw new TypeError(`'${name}' is a request, which only call can send`);
 }
 
 function isRequest(type: PayloadType | RequestType): type is RequestType {

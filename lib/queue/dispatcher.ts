@@ -15,7 +15,8 @@ import type { CheckedQueueOptions } from './queue-socket-options.js';
 import { RequestWindows } from './request-windows.js';
 import type { StreamHost } from './stream-host.js';
 import type { OpenFields } from './stream-open.js';
-import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
+import type { CallbackOptions } from './call-types.js';
+import type { Callback, QueueSocketLike } from './types.js';
 
 /** The events of a dispatcher. */
 export interface DispatcherEvents {
@@ -54,10 +55,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
   #fresh: IncomingCall[] = [];
-  /**
-   * Whether a call may run at once. With priorities it may not: a queue sorts the calls that arrive
-   * together.
-   */
+  /** False with priorities: a queue sorts the calls that arrive together. */
   #runsDirectly: boolean;
   #stopped = false;
   /** Whether the waiting calls continue in a later turn. */

@@ -1,4 +1,4 @@
-import { compile, messageRoute, type Messages, type Route } from '../codec/messages.js';
+import { compile, type CompiledMessages, type Messages } from '../codec/messages.js';
 import { encodeValue } from '../codec/payload.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { checkMessageLength } from '../transport/framing/encoder.js';
@@ -8,13 +8,13 @@ import type { Payload } from './call-types.js';
 import { checkName, encodeRegistered, payloadBytes } from './envelope.js';
 import { FanOut, GroupMessage, type GroupEntry, type SlowMember } from './fan-out.js';
 import { recipient, type Recipient } from './memberships.js';
-import type { TypedQueue } from './typed-queue.js';
+import { messageRoute } from './typed-callbacks.js';
 import type { Arguments, MessageName } from './typed-types.js';
-import type { CallbackContext, CallbackOptions, QueueSocketLike } from './types.js';
+import type { QueueSocketLike, TypedQueue } from './types.js';
 
 /** A member of a {@link Group}: a typed queue if the group has messages, or a queue socket. */
 export type GroupMember<M extends Messages | undefined = undefined> = M extends Messages
-  ? TypedQueue<M, CallbackContext, CallbackOptions>
+  ? TypedQueue<M>
   : QueueSocketLike;
 
 /** Options of {@link Group.send}. */
@@ -72,7 +72,7 @@ type GroupArguments<M extends Messages | undefined, N> = M extends Messages
  * ```
  */
 export class Group<M extends Messages | undefined = undefined> {
-  readonly #routes: ReadonlyMap<string, Route> | undefined;
+  readonly #routes: CompiledMessages | undefined;
   readonly #entries = new Map<QueueSocketLike, GroupEntry<GroupMember<M>>>();
   readonly #reference = new WeakRef(this.#entries);
   readonly #fanOut = new FanOut(this.#entries);

@@ -17,8 +17,8 @@ import {
 } from '../util/options.js';
 import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
-import type { CallOptions, StreamOptions } from './call-types.js';
-import type { CallbackOptions, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
+import type { CallbackOptions, CallOptions, StreamOptions } from './call-types.js';
+import type { ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
 
 /** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {

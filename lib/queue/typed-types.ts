@@ -1,6 +1,7 @@
 import type { Input, Output } from '../codec/codec.js';
 import type { Messages, PayloadType, RequestType } from '../codec/messages.js';
 import type { WaitOptions } from '../util/wait.js';
+import type { ContextOf } from './call-types.js';
 import type { Items, ItemStreamLike } from './items.js';
 
 /** The names of messages. */
@@ -78,6 +79,11 @@ export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
   context: TypedContext<T, Context>,
 ) => Result;
 
+/** Callbacks by name, for some of the names of `M`. */
+export type CallbacksOf<M extends Messages, Socket> = {
+  readonly [N in keyof M & string]?: TypedCallback<M[N], ContextOf<Socket>> | undefined;
+};
+
 /** Options of `call` for requests of one type. */
 export type TypedCallOptions<T> =
   BodyOf<T> extends PayloadType
@@ -105,3 +111,7 @@ export type Arguments<T, Options> =
     : Options extends { readonly body: unknown }
       ? [value: Input<ArgumentOf<T>>, options: Options]
       : [value: Input<ArgumentOf<T>>, options?: Options];
+
+/** The value of a message, for a call without options. */
+export type MessageArguments<T> =
+  undefined extends Input<ArgumentOf<T>> ? [value?: Input<ArgumentOf<T>>] : [value: Input<ArgumentOf<T>>];

@@ -7,6 +7,7 @@ import {
   checkKnownHost,
   codec,
   connect,
+  connectQueue,
   DecodeError,
   EncryptedSocket,
   EndOfDataError,
@@ -35,7 +36,6 @@ import {
   Server,
   TimeoutError,
   TooLargeError,
-  TypedQueue,
   type AbortSignalLike,
   type AcceptOptions,
   type Address,
@@ -151,7 +151,17 @@ import {
   type TypedCallback,
   type UnionInput,
   type UnionOutput,
-  type UntypedQueue,
+  type Callbacks,
+  type CallbacksOf,
+  type ConnectQueueOptions,
+  type ContextOf,
+  type EncryptedConnectQueueOptions,
+  type PlainConnectQueueOptions,
+  type QueueLife,
+  type ServeQueueOptions,
+  type TypedQueue,
+  type TypedQueueOf,
+  type TypedQueueOptions,
   type AnswerStream,
   type CallbackItems,
   type ItemStreamLike,
@@ -494,7 +504,7 @@ export function telling(error: unknown): string {
   return '';
 }
 
-export async function typed(queue: UntypedQueue<string, object>, schema: StandardSchema<string, number>) {
+export async function typed(queue: QueueSocket, schema: StandardSchema<string, number>) {
   const maybe: OptionalCodec<string> = codec.optional(codec.string);
   const fields = { a: codec.int32, b: maybe } satisfies Fields;
   const struct: StructCodec<typeof fields> = codec.struct(fields);
@@ -512,13 +522,30 @@ export async function typed(queue: UntypedQueue<string, object>, schema: Standar
   const messages = { union, tuple, schema, ask: codec.request(codec.nothing, schema) } satisfies Messages;
   const sent: MessageName<typeof messages> = 'tuple';
   const asked: RequestName<typeof messages> = 'ask';
-  const callback: TypedCallback<typeof schema, string> = (value, context) => value.toFixed() + context;
-  const view = new TypedQueue(queue, messages);
+  const callback: TypedCallback<typeof schema, CallbackContext> = (value, { name }) => value.toFixed() + name;
+  const view: TypedQueue<typeof messages> = queue.typed(messages);
   view.registerCallback('schema', callback);
   await view.sendRegistered(sent, [true, given]);
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
+  const messages = { add: codec.request(codec.int8, codec.int8), said: codec.string };
+  type M = typeof messages;
+  const callbacks: Callbacks<M> = { add: (value) => value + 1 };
+  const same: CallbacksOf<M, QueueSocketLike> = callbacks;
+  const options: TypedQueueOptions<M> = { messages, callbacks: (peer) => (peer.authenticated ? same : {}) };
+  const serving: ServeQueueOptions<M, EstablishedSocket> = { ...options, onConnect: (api) => api.drain() };
+  const plain: PlainConnectQueueOptions<M> = { port: 1, plain: true, messages };
+  const secret: EncryptedConnectQueueOptions<M> = { port: 1, messages, callTimeout: 5 };
+  const either: ConnectQueueOptions<M>[] = [plain, secret];
+  const api: TypedQueue<M> = await connectQueue('tcp://localhost:1', secret);
+  const view: TypedQueueOf<M, QueueSocketLike> = api;
+  const life: QueueLife = view;
+  const context = {} as ContextOf<string>;
+  return [server.serveQueue(serving), either, life.stats(), context.socket.length];
 }
 
 export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
@@ -545,7 +572,10 @@ export async function grouped(queue: QueueSocket): Promise<unknown[]> {
   const group: Group = new Group().add(queue);
   const sent: number = await group.send('name', 'payload', options);
   const members: GroupMember[] = [...group];
-  const fits: boolean = queue.trySendRegistered('name', (writer) => writer.writeInt(1));
+  const fits: boolean = queue.trySendRegistered('name', (writer) => { writer.writeInt(1); });
+  const messages = { said: codec.string } satisfies Messages;
+  const typedGroup: Group<typeof messages> = new Group(messages).add(queue.typed(messages));
+  await typedGroup.send('said', 'text', { except: typedGroup });
   return [sent, members, fits, group.size, group.has(queue), group.delete(queue)];
 }
 
