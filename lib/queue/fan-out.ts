@@ -13,13 +13,16 @@ export type SlowMember = 'wait' | 'drop' | 'close';
 export interface GroupEntry<Member> {
   readonly member: Member;
   readonly recipient: Recipient;
-  /** How many members the group had been given before, so that later ones can be told apart. */
+  /** The number of additions to the group before this one. */
   readonly index: number;
 }
 
 type Entries = ReadonlyMap<QueueSocketLike, GroupEntry<unknown>>;
 
-/** Members that get messages in one turn of the event loop: each of them costs a system call. */
+/**
+ * Members that get messages in one turn of the event loop. Each costs a system call, so they take
+ * about 10 ms.
+ */
 const membersPerTurn = 1024;
 
 /** One message to the members of a group, encoded. */
@@ -31,12 +34,13 @@ export class GroupMessage {
   readonly #end: number;
   readonly #result = new Deferred<number>();
   #sent = 0;
-  /** Members whose send queue is full, and one until the message went to all members. */
+  /** Members that `result` waits for, plus 1 until `end`. */
   #pending = 1;
+  /** Whether a send queue became full. */
   #full = false;
 
   /**
-   * @param message - not changed by anybody: the sockets may use it for long.
+   * @param message - must not change: the sockets use it until it is written.
    * @param end - the message goes to entries with a lower index.
    */
   constructor(
@@ -82,7 +86,7 @@ export class GroupMessage {
 
   /** The message went to all members. */
   end(): void {
-    // A sender that never waits yields, so that full send queues can be written.
+    // A sender that never waits for members yields, so that full send queues can be written.
     if (this.#full && this.#slow !== 'wait') nextTurn(this.#settle);
     else this.#settle();
   }
@@ -95,8 +99,8 @@ export class GroupMessage {
 
 /**
  * Sends the messages of a group to its members. Each member gets the messages in the order of the
- * calls. A large group is served over several turns of the event loop; messages that come meanwhile
- * follow together.
+ * calls. A large group takes several turns of the event loop; messages that are sent meanwhile follow
+ * together.
  */
 export class FanOut {
   readonly #entries: Entries;

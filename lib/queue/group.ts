@@ -24,7 +24,7 @@ export interface GroupSendOptions<Member = QueueSocketLike> {
   /**
    * Decides about a member whose send queue is at its `highWaterMark`:
    *
-   * - `'wait'` (default): the message waits for this member, and `send` for all members. Other
+   * - `'wait'` (default): the message waits for room, and so does the promise of `send`. Other
    *   members get the message at once. A member that never reads stops a sender that awaits.
    * - `'drop'`: this member does not get the message.
    * - `'close'`: the connection of this member is aborted, without the messages that wait. Its
@@ -52,8 +52,8 @@ type GroupArguments<M extends Messages | undefined, N> = M extends Messages
 /**
  * Queue sockets that get the same messages. A message is encoded once for all members.
  *
- * A member leaves by itself when its socket begins to close. The group keeps no socket open, and
- * needs no end of its own.
+ * A member leaves by itself when its socket begins to close. A group needs no end of its own: its
+ * members do not refer to it.
  *
  * @example
  * ```ts
@@ -123,8 +123,8 @@ export class Group<M extends Messages | undefined = undefined> {
    * The caller may reuse bytes at once. Each member gets the messages in the order of the calls.
    *
    * With `slow: 'wait'` (default) it resolves when the send queue of each of them is below its
-   * `highWaterMark` or the member has left. A sender that does not await it fills the memory with
-   * what waits for slow members.
+   * `highWaterMark` or the member has left. If the sender does not await it, all messages to slow
+   * members stay in memory. With `'drop'` and `'close'` it does not wait for members.
    *
    * A group of more than 1024 members gets the message over several turns of the event loop.
    *

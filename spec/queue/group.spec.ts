@@ -5,6 +5,8 @@ import { K4netError } from '../../lib/errors.js';
 import { Group, type GroupMember } from '../../lib/queue/group.js';
 import { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { PayloadConstructor } from '../../lib/queue/call-types.js';
+import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
+import { keys } from '../support/keys.js';
 import { useFixture, type QueuePair } from '../support/fixture.js';
 import { textIn } from '../support/queue.js';
 import { turns } from '../support/recorder.js';
@@ -277,6 +279,19 @@ describe('a message to a group', () => {
 });
 
 describe('a member whose send queue is full', () => {
+  it("is closed during its handshake too, with slow: 'close'", async () => {
+    const { near: stream } = await fixture.tcpStreams();
+    const socket = new EncryptedSocket(stream, { key: keys.server.publicKey });
+    const member = fixture.keep(new QueueSocket(socket));
+    const group = new Group().add(member);
+    while (member.bufferedAmount < 256 * 1024) void group.send('said', new Uint8Array(10_000));
+    expect([member.readyState, group.size]).toEqual(['connecting', 1]);
+    expect(await group.send('said', 'x', { slow: 'drop' })).toBe(0);
+    expect(await group.send('said', 'x', { slow: 'close' })).toBe(0);
+    expect(group.size).toBe(0);
+    expect((await member.closed).error?.cause).toMatchObject({ code: 'K4NET_BUSY' });
+  });
+
   it("gets the message later and makes send wait, with slow: 'wait'; the others get it at once", async () => {
     const group = new Group();
     const slow = await fullQueue();
