@@ -88,4 +88,11 @@ export interface CallbackOptions {
   readonly concurrency?: number | undefined;
   /** Among waiting messages, higher priorities start first. Default 0. */
   readonly priority?: number | undefined;
+  /**
+   * Whether requests of this name run in the order of the messages: after the messages before them,
+   * and before the messages after them. They share the `concurrency` of the socket with messages. A
+   * streaming call starts in this order, and does not delay the messages after its start. Default
+   * false: a request does not wait for messages. Excludes `concurrency`.
+   */
+  readonly ordered?: boolean | undefined;
 }

@@ -61,7 +61,7 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * - `message`: the callback of a message failed, or the name has no callback (with the default
-   *   `unmatched: 'error'`).
+   *   `unmatched: 'error'`), or `authorizeCall` refuses the message.
    * - `request`: the callback of a request failed. The caller gets a failure too.
    * - `control`: the peer sent a malformed control message, or reused the id of a request that has
    *   no answer yet. The 32nd such message ends the connection.

@@ -447,6 +447,7 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   };
   const apart: CallbackOptions = { concurrency: 1, priority: 2 };
   queue.registerCallback('name', callback, apart);
+  queue.registerCallback('name', callback, { ordered: true });
   other.registerCallback('name', async (reader) => Promise.resolve(reader.read()));
   // The compiler knows what the writer is from the type of the answer alone.
   other.registerCallback('name', () => (writer) => {
