@@ -1,10 +1,9 @@
 import { kindOf } from '../util/bytes.js';
-import { type AnyCodec, type Codec, isCodec, isSchema, type StandardSchema } from './codec.js';
+import { type Codec, isCodec, isSchema, type PayloadType, type StandardSchema } from './codec.js';
 import { nothing } from './primitives.js';
 import { CodecPayload, type Payload, SchemaPayload, type Subject } from './payload.js';
 
-/** The description of one payload: a codec, or a schema for JSON. */
-export type PayloadType = AnyCodec | StandardSchema;
+export type { PayloadType } from './codec.js';
 
 /** A request: the descriptions of its argument, of its answer, and of its sequences of items. */
 export interface RequestType<

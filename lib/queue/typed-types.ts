@@ -48,7 +48,14 @@ export type Frozen<T> = unknown extends T
   ? T
   : T extends Opaque
     ? T
-    : { readonly [K in keyof T]: Frozen<T[K]> };
+    : T extends readonly [unknown, ...unknown[]]
+      ? FrozenParts<T>
+      : // A mapped type would resolve the elements at once, and JSON can contain arrays of itself.
+        T extends readonly (infer E)[]
+        ? readonly Frozen<E>[]
+        : FrozenParts<T>;
+
+type FrozenParts<T> = { readonly [K in keyof T]: Frozen<T[K]> };
 
 type Awaitable<T> = T | PromiseLike<T>;
 

@@ -13,6 +13,8 @@ import {
   EndOfDataError,
   fileKnownHosts,
   FileError,
+  fromChildProcess,
+  fromParentProcess,
   generateKeyPair,
   Group,
   importKeyPair,
@@ -56,10 +58,14 @@ import {
   type K4netErrorOf,
   type CallbackAnswer,
   type Carrier,
+  type ChildProcessLike,
   type MessagePortLike,
+  type MessageReadable,
+  type MessageWritable,
   type NodeReadableLike,
   type NodeStreamPair,
   type NodeWritableLike,
+  type ProcessPipeOptions,
   type ReadableStreamLike,
   type StreamPair,
   type WebStreamPair,
@@ -133,6 +139,8 @@ import {
   type Codec,
   type DecodeErrorOptions,
   type Fields,
+  type JsonInput,
+  type JsonValue,
   type MessageName,
   type Messages,
   type OptionalCodec,
@@ -487,6 +495,9 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   const depth: QueueDepth = stats.requestQueue;
   const draining: DrainOptions = { timeout: 1 };
   await other.drain(draining);
+  const sending: GroupSendOptions & { readonly slow: SlowMember } = { except: [queue], slow: 'close' };
+  for (const member of new Group().add(queue))
+    await new Group().add(member satisfies GroupMember).send('a', 'b', sending);
   await queue.flush();
   await queue.close('bye', { timeout: 1 });
   await queue[Symbol.asyncDispose]();
@@ -532,6 +543,11 @@ export async function typed(queue: QueueSocket, schema: StandardSchema<string, n
   return [got, request, result];
 }
 
+export function json(value: JsonValue): JsonValue {
+  const given: JsonInput = { value, list: [1, 'a', null, true], left: undefined };
+  return codec.decode(codec.json, codec.encode(codec.json, given));
+}
+
 export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
   const messages = { add: codec.request(codec.int8, codec.int8), said: codec.string };
   type M = typeof messages;
@@ -567,21 +583,18 @@ export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payloa
   return [await stream.answer, numbers, bodyOf];
 }
 
-export async function grouped(queue: QueueSocket): Promise<unknown[]> {
-  const slow: SlowMember = 'close';
-  const options: GroupSendOptions = { except: [queue], slow };
-  const group: Group = new Group().add(queue);
-  const sent: number = await group.send('name', 'payload', options);
-  const members: GroupMember[] = [...group];
-  const fits: boolean = queue.trySendRegistered('name', (writer) => { writer.writeInt(1); });
-  const messages = { said: codec.string } satisfies Messages;
-  const typedGroup: Group<typeof messages> = new Group(messages).add(queue.typed(messages));
-  await typedGroup.send('said', 'text', { except: typedGroup });
-  return [sent, members, fits, group.size, group.has(queue), group.delete(queue)];
-}
-
 export function undecoded(thrown: unknown): readonly SchemaIssue[] {
   if (thrown instanceof DecodeError && thrown.offset > 0) return thrown.issues;
   const options: DecodeErrorOptions = { messageName: undefined, offset: 0, path: '' };
   return new DecodeError('the payload', 'no reason', options).issues;
+}
+
+export function processes(child: ChildProcessLike, options: ProcessPipeOptions): readonly Transport[] {
+  return [fromChildProcess(child, options), fromParentProcess({ fd: 4 })];
+}
+
+export async function streamsOf(socket: LockedSocket): Promise<boolean> {
+  const [readable, writable]: [MessageReadable, MessageWritable] = [socket.readable(), socket.writable()];
+  for await (const message of readable) writable.write(message);
+  return readable.pipe(writable).end('last').writableFinished;
 }
