@@ -14,7 +14,11 @@ describe.each(tcpKinds)('trySendRegistered, %s', (kind) => {
     expect(near.trySendRegistered('said')).toBe(true);
     expect(near.trySendRegistered('said', 'text')).toBe(true);
     expect(near.trySendRegistered('said', Buffer.from('bytes'))).toBe(true);
-    expect(near.trySendRegistered('said', (writer) => { writer.write(Buffer.from('written')); })).toBe(true);
+    expect(
+      near.trySendRegistered('said', (writer) => {
+        writer.write(Buffer.from('written'));
+      }),
+    ).toBe(true);
     await until(() => heard.length === 4);
     expect(heard).toEqual(['', 'text', 'bytes', 'written']);
   });
