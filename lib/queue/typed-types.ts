@@ -135,3 +135,7 @@ export type Arguments<T, Options> =
     : Options extends { readonly body: unknown }
       ? [value: Input<ArgumentOf<T>>, options: Options]
       : [value: Input<ArgumentOf<T>>, options?: Options];
+
+/** The value of a message, for a call without options. */
+export type MessageArguments<T> =
+  undefined extends Input<ArgumentOf<T>> ? [value?: Input<ArgumentOf<T>>] : [value: Input<ArgumentOf<T>>];

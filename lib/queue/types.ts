@@ -140,6 +140,15 @@ export interface QueueSocketLike extends MessageSocket, QueueLife {
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
   /**
+   * Sends a message like `sendRegistered` if the send queue is below its `highWaterMark`, and
+   * returns whether it did. Never waits. Returns false also if the socket closes. The caller may
+   * reuse bytes at once; a payload over 16 KiB is copied for that.
+   *
+   * @throws TypeError or RangeError for wrong arguments, and the error of a payload constructor,
+   * which runs also if the message is not sent.
+   */
+  trySendRegistered(name: string, payload?: Payload): boolean;
+  /**
    * Sends a request to the callback of this name at the other end, and resolves with a reader over
    * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
