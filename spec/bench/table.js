@@ -11,6 +11,7 @@ const shownInDocs = {
 const sections = {
   latency: 'One message at a time',
   throughput: 'Throughput',
+  streams: 'Streaming calls',
   connections: 'Connections and memory',
 };
 
