@@ -1,3 +1,4 @@
+import { nextTurn } from '../../platform/runtime.js';
 import { compact, noBytes, u32Bytes, type Bytes } from '../../util/bytes.js';
 import { Fifo } from '../../util/fifo.js';
 import { Deferred, isPromiseLike, markHandled, rejectHandled } from '../../util/wait.js';
@@ -40,6 +41,8 @@ export class ItemReceiver {
   /** The reason of the end, for the first `next` after the items. */
   #error: { readonly reason: unknown } | undefined;
   #granting = false;
+  /** Whether the items that still wait in the next turn are made compact then. */
+  #compacting = false;
 
   constructor(outlet: StreamOutlet, tools: StreamTools, settings: ReceiverSettings) {
     this.#outlet = outlet;
@@ -66,8 +69,8 @@ export class ItemReceiver {
       if (this.#waiting.length === 0) this.#settings.onWait(false);
       waiting.resolve(this.#take(bytes));
     } else {
-      // An item that has to wait must not keep a much larger buffer in memory.
-      this.#items.push(bytes.length > 0 ? compact(bytes) : noBytes);
+      this.#items.push(bytes);
+      if (!this.#compacting) this.#compactLater();
     }
     return true;
   }
@@ -127,6 +130,18 @@ export class ItemReceiver {
     return waiting.promise;
   }
 
+  /**
+   * An item that waits must not keep a much larger buffer in memory. A consumer that keeps up takes
+   * its items before the next turn, and saves the copies.
+   */
+  #compactLater(): void {
+    this.#compacting = true;
+    nextTurn(() => {
+      this.#compacting = false;
+      this.#items.update((bytes) => (bytes.length > 0 ? compact(bytes) : noBytes));
+    });
+  }
+
   #resolved(result: Result | Promise<Result>): Promise<Result> {
     return result instanceof Promise ? result : Promise.resolve(result);
   }
@@ -134,19 +149,26 @@ export class ItemReceiver {
   #take(bytes: Bytes): Result | Promise<Result> {
     this.#window.take(bytes.length);
     if (this.#window.due && !this.#over) this.#grant();
-    const fail = (error: unknown): Promise<never> => {
-      this.stop();
-      this.#settings.onUndecodable(error);
-      return rejectHandled(error);
-    };
     try {
       const value = this.#settings.read(bytes);
-      if (!isPromiseLike(value)) return { done: false, value };
-      const later = Promise.resolve(value).then((decoded): Result => ({ done: false, value: decoded }), fail);
-      return markHandled(later);
+      return isPromiseLike(value) ? this.#later(value) : { done: false, value };
     } catch (error) {
-      return fail(error);
+      return this.#undecodable(error);
     }
+  }
+
+  #later(value: PromiseLike<unknown>): Promise<Result> {
+    const later = Promise.resolve(value).then(
+      (decoded): Result => ({ done: false, value: decoded }),
+      (error: unknown) => this.#undecodable(error),
+    );
+    return markHandled(later);
+  }
+
+  #undecodable(error: unknown): Promise<never> {
+    this.stop();
+    this.#settings.onUndecodable(error);
+    return rejectHandled(error);
   }
 
   /** Grants credit, or waits for room in the send queue: credit must not fill it. */

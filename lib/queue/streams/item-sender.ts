@@ -1,6 +1,6 @@
 import type { Bytes } from '../../util/bytes.js';
 import { Deferred } from '../../util/wait.js';
-import { discardSource, type Source } from './item-source.js';
+import { discardSource, isSync, type Source } from './item-source.js';
 import type { StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
 import { SendWindow } from './windows.js';
@@ -11,7 +11,7 @@ export interface SenderSettings {
   readonly id: number;
   /** The window; 0 until the receiver sends it. */
   readonly window: number;
-  /** The bytes of an item. Throws the error of a wrong item. */
+  /** The bytes of an item, valid until the next item. Throws the error of a wrong item. */
   readonly encode: (item: unknown) => Bytes;
   readonly onSent: () => void;
   /** Called when the sender has to wait for credit. */
@@ -90,7 +90,8 @@ export class ItemSender {
     for (;;) {
       while (!this.#window.open && !this.#isStopped()) await this.#credit();
       if (this.#isStopped()) return this.#ended.promise;
-      const step = await source.next();
+      // To await a step that is there would cost more than the item.
+      const step = isSync(source) ? source.next() : await source.next();
       if (step.done === true) return step.value;
       if (this.#isStopped()) return this.#ended.promise;
       const bytes = this.#encode(encode, step.value);
