@@ -34,11 +34,6 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Replaces each item. */
-  update(replace: (item: T) => T): void {
-    for (let i = this.#head; i < this.#items.length; i += 1) this.#items[i] = replace(this.#items[i] as T);
-  }
-
   /** Removes one item at any position; false if it is not in the queue. */
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);

@@ -1,9 +1,9 @@
-import { nextTurn } from '../../platform/runtime.js';
-import { compact, noBytes, u32Bytes, type Bytes } from '../../util/bytes.js';
+import { u32Bytes, type Bytes } from '../../util/bytes.js';
 import { Fifo } from '../../util/fifo.js';
 import { Deferred, isPromiseLike, markHandled, rejectHandled } from '../../util/wait.js';
 import type { StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
+import { ItemQueue } from './item-queue.js';
 import { ReceiveWindow } from './windows.js';
 
 /** The stream of a receiver. */
@@ -34,15 +34,13 @@ export class ItemReceiver {
   readonly #tools: StreamTools;
   readonly #settings: ReceiverSettings;
   readonly #window: ReceiveWindow;
-  readonly #items = new Fifo<Bytes>();
+  readonly #items = new ItemQueue();
   readonly #waiting = new Fifo<Deferred<Result>>();
   /** Whether no further item is accepted. */
   #over = false;
   /** The reason of the end, for the first `next` after the items. */
   #error: { readonly reason: unknown } | undefined;
   #granting = false;
-  /** Whether the items that still wait in the next turn are made compact then. */
-  #compacting = false;
 
   constructor(outlet: StreamOutlet, tools: StreamTools, settings: ReceiverSettings) {
     this.#outlet = outlet;
@@ -70,7 +68,6 @@ export class ItemReceiver {
       waiting.resolve(this.#take(bytes));
     } else {
       this.#items.push(bytes);
-      if (!this.#compacting) this.#compactLater();
     }
     return true;
   }
@@ -87,7 +84,7 @@ export class ItemReceiver {
    */
   fail(reason: unknown, drop: boolean): void {
     // Without its last items, a stream that has ended is not complete either.
-    if (drop && this.#items.length > 0) {
+    if (drop && !this.#items.isEmpty) {
       this.#items.clear();
       this.#error = { reason };
     }
@@ -128,18 +125,6 @@ export class ItemReceiver {
     this.#waiting.push(waiting);
     if (this.#waiting.length === 1) this.#settings.onWait(true);
     return waiting.promise;
-  }
-
-  /**
-   * An item that waits must not keep a much larger buffer in memory. A consumer that keeps up takes
-   * its items before the next turn, and saves the copies.
-   */
-  #compactLater(): void {
-    this.#compacting = true;
-    nextTurn(() => {
-      this.#compacting = false;
-      this.#items.update((bytes) => (bytes.length > 0 ? compact(bytes) : noBytes));
-    });
   }
 
   #resolved(result: Result | Promise<Result>): Promise<Result> {
