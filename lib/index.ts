@@ -41,14 +41,13 @@ export type { LockedSocketOptions, RecvOptions, SendOptions } from './sockets/lo
 export { EncryptedSocket, type EstablishedSocket } from './sockets/encrypted-socket.js';
 export type {
   ClientChoices,
-  ClientPeer,
   EncryptedClientOptions,
   EncryptedServerOptions,
   EncryptedSocketOptions,
-  Peer,
   ServerChoices,
   SessionChoices,
 } from './sockets/encrypted-socket-options.js';
+export type { ClientPeer, Peer } from './sockets/peer.js';
 export type {
   CloseInfo,
   CloseOptions,
@@ -64,15 +63,17 @@ export type {
   CallbackAnswer,
   CallbackContext,
   CallbackItems,
-  CallbackOptions,
-  DrainOptions,
   QueueErrorInfo,
   QueueRecvOptions,
   QueueSocketLike,
+  TypedQueue,
 } from './queue/types.js';
+export type { DrainOptions, QueueLife } from './queue/queue-life.js';
 export type {
   AnswerStream,
+  CallbackOptions,
   CallOptions,
+  ContextOf,
   Payload,
   PayloadConstructor,
   StreamOptions,
@@ -93,6 +94,14 @@ export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
+export { connectQueue } from './net/connect-queue.js';
+export type {
+  ConnectQueueOptions,
+  EncryptedConnectQueueOptions,
+  PlainConnectQueueOptions,
+} from './net/connect-queue.js';
+export type { Callbacks, TypedQueueOptions } from './net/typed-queues.js';
+export type { ServeQueueOptions } from './net/queue-handler.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
 export { Server, type AcceptOptions, type ServerCloseOptions } from './net/server.js';
@@ -120,8 +129,9 @@ export type { Fields, StructCodec, StructInput, StructOutput } from './codec/str
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
 export type { Messages, PayloadType, RequestType } from './codec/messages.js';
-export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
+export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
+  CallbacksOf,
   MessageName,
   RequestName,
   StreamName,

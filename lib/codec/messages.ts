@@ -76,11 +76,14 @@ export interface Route {
   readonly item?: Payload | undefined;
 }
 
+/** The payloads of all names. */
+export type CompiledMessages = ReadonlyMap<string, Route>;
+
 /**
  * Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong
  * definition.
  */
-export function compile(messages: Messages): ReadonlyMap<string, Route> {
+export function compile(messages: Messages): CompiledMessages {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new TypeError(`messages must be an object of codecs, not ${kindOf(given)}`);

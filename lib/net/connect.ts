@@ -87,7 +87,8 @@ const plainTable: OptionTable<PlainConnectOptions, UnsetPlain> = {
   webSocket: uncheckedRule(),
 };
 
-const encryptedTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
+/** The rules of all options of `connect`. */
+export const connectTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
   ...plainTable,
   plain: flagRule(false),
   ...clientTable,
@@ -143,14 +144,14 @@ export async function connect(
 ): Promise<LockedSocket> {
   const url = givenUrl(given);
   const all = url === undefined ? (given as ConnectOptions) : beside;
-  const own = ownOptions('connect', all, Object.keys(encryptedTable));
+  const own = ownOptions('connect', all, Object.keys(connectTable));
   if (url !== undefined) checkNoAddress(url, own as Readonly<Record<string, unknown>>);
   if (own.plain === true) {
     const options = checkOptions('connect with plain: true', own, plainTable);
     const chosen = lockedSocketOptions(options);
     return open(endpointOf(url, options), options, async (dial) => new LockedSocket(await dial(), chosen));
   }
-  const options = checkOptions('connect', own, encryptedTable);
+  const options = checkOptions('connect', own, connectTable);
   const endpoint = endpointOf(url, options);
   return open(endpoint, options, encryptedOpener(options, endpoint));
 }

@@ -17,6 +17,7 @@ import {
   type SendOptions,
 } from './locked-socket-options.js';
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState, SocketStats } from './message-socket.js';
+import type { Peer } from './peer.js';
 import { iterateBatches, iterateMessages, toText } from './iteration.js';
 
 /**
@@ -56,42 +57,36 @@ export class LockedSocket implements MessageSocket {
     this.closed = this.#connection.closed;
   }
 
-  /** The current state. */
+  get peer(): Peer | undefined {
+    return undefined;
+  }
+
   get readyState(): ReadyState {
     return this.#connection.state;
   }
 
-  /**
-   * Bytes that were sent and that the operating system does not have yet, including the messages of
-   * waiting senders.
-   */
   get bufferedAmount(): number {
     return this.#connection.outbox.bufferedAmount;
   }
 
-  /** The peer as `address:port`, or an empty string if the transport has no address. */
   get remoteAddress(): string {
     return this.#connection.transport.remoteAddress;
   }
 
-  /** This end as `address:port`, or an empty string if the transport has no address. */
   get localAddress(): string {
     return this.#connection.transport.localAddress;
   }
 
-  /** Keeps the process alive while the socket is open (the default). */
   ref(): this {
     this.#connection.transport.ref();
     return this;
   }
 
-  /** Lets the process exit while the socket is open. */
   unref(): this {
     this.#connection.transport.unref();
     return this;
   }
 
-  /** Counters since the creation of the socket. */
   stats(): SocketStats {
     return this.#connection.stats();
   }

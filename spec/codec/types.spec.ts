@@ -2,7 +2,6 @@ import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
 import * as codec from '../../lib/codec/combinators.js';
 import type { StandardSchema } from '../../lib/codec/codec.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from './memory-queue.js';
 import { schema, slowSchema } from './schemas.js';
 
@@ -57,7 +56,7 @@ const messages = {
 
 function typed() {
   const [queue] = queuePair();
-  return new TypedQueue(queue, messages);
+  return queue.typed(messages);
 }
 
 type Nothing = ReturnType<() => void>;
@@ -292,7 +291,7 @@ describe('the types of a typed queue', () => {
     unrun(() => {
       const [queue] = queuePair();
       // @ts-expect-error -- a number describes nothing
-      const wrong = new TypedQueue(queue, { a: 1 });
+      const wrong = queue.typed({ a: 1 });
       // @ts-expect-error -- a request is no argument
       codec.request(codec.request(codec.bool, codec.bool), codec.bool);
       return wrong;

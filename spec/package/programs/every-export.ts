@@ -7,6 +7,7 @@ import {
   checkKnownHost,
   codec,
   connect,
+  connectQueue,
   DecodeError,
   EncryptedSocket,
   EndOfDataError,
@@ -34,7 +35,6 @@ import {
   Server,
   TimeoutError,
   TooLargeError,
-  TypedQueue,
   type AbortSignalLike,
   type AcceptOptions,
   type Address,
@@ -147,7 +147,17 @@ import {
   type TypedCallback,
   type UnionInput,
   type UnionOutput,
-  type UntypedQueue,
+  type Callbacks,
+  type CallbacksOf,
+  type ConnectQueueOptions,
+  type ContextOf,
+  type EncryptedConnectQueueOptions,
+  type PlainConnectQueueOptions,
+  type QueueLife,
+  type ServeQueueOptions,
+  type TypedQueue,
+  type TypedQueueOf,
+  type TypedQueueOptions,
   type AnswerStream,
   type CallbackItems,
   type ItemStreamLike,
@@ -433,6 +443,7 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   };
   const apart: CallbackOptions = { concurrency: 1, priority: 2 };
   queue.registerCallback('name', callback, apart);
+  queue.registerCallback('name', callback, { ordered: true });
   other.registerCallback('name', async (reader) => Promise.resolve(reader.read()));
   // The compiler knows what the writer is from the type of the answer alone.
   other.registerCallback('name', () => (writer) => {
@@ -490,7 +501,7 @@ export function telling(error: unknown): string {
   return '';
 }
 
-export async function typed(queue: UntypedQueue<string, object>, schema: StandardSchema<string, number>) {
+export async function typed(queue: QueueSocket, schema: StandardSchema<string, number>) {
   const maybe: OptionalCodec<string> = codec.optional(codec.string);
   const fields = { a: codec.int32, b: maybe } satisfies Fields;
   const struct: StructCodec<typeof fields> = codec.struct(fields);
@@ -508,13 +519,30 @@ export async function typed(queue: UntypedQueue<string, object>, schema: Standar
   const messages = { union, tuple, schema, ask: codec.request(codec.nothing, schema) } satisfies Messages;
   const sent: MessageName<typeof messages> = 'tuple';
   const asked: RequestName<typeof messages> = 'ask';
-  const callback: TypedCallback<typeof schema, string> = (value, context) => value.toFixed() + context;
-  const view = new TypedQueue(queue, messages);
+  const callback: TypedCallback<typeof schema, CallbackContext> = (value, { name }) => value.toFixed() + name;
+  const view: TypedQueue<typeof messages> = queue.typed(messages);
   view.registerCallback('schema', callback);
   await view.sendRegistered(sent, [true, given]);
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
+  const messages = { add: codec.request(codec.int8, codec.int8), said: codec.string };
+  type M = typeof messages;
+  const callbacks: Callbacks<M> = { add: (value) => value + 1 };
+  const same: CallbacksOf<M, QueueSocketLike> = callbacks;
+  const options: TypedQueueOptions<M> = { messages, callbacks: (peer) => (peer.authenticated ? same : {}) };
+  const serving: ServeQueueOptions<M, EstablishedSocket> = { ...options, onConnect: (api) => api.drain() };
+  const plain: PlainConnectQueueOptions<M> = { port: 1, plain: true, messages };
+  const secret: EncryptedConnectQueueOptions<M> = { port: 1, messages, callTimeout: 5 };
+  const either: ConnectQueueOptions<M>[] = [plain, secret];
+  const api: TypedQueue<M> = await connectQueue('tcp://localhost:1', secret);
+  const view: TypedQueueOf<M, QueueSocketLike> = api;
+  const life: QueueLife = view;
+  const context = {} as ContextOf<string>;
+  return [server.serveQueue(serving), either, life.stats(), context.socket.length];
 }
 
 export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
