@@ -21,7 +21,7 @@
  *   better, and a minimum otherwise.
  */
 
-/** The contestants whose messages are items of streaming calls. */
+/** The contestants with streaming calls. */
 export const streamingNames = [
   'QueueSocket-items',
   'QueueSocket-items-encrypted',
@@ -29,6 +29,8 @@ export const streamingNames = [
   'QueueSocket-typed-items-encrypted',
   'QueueSocket-upload',
   'QueueSocket-upload-encrypted',
+  'QueueSocket-beside-upload',
+  'QueueSocket-beside-upload-encrypted',
 ];
 
 /** Contestants that take part only in works that name them. */
@@ -63,11 +65,23 @@ const answerItems = {
   contestants: [...besideItems, ...streamingNames.filter((name) => name.includes('-items'))],
 };
 
+const callsBesideUpload = {
+  section: 'streams',
+  workload: 'requests',
+  sampling: 'pool',
+  size: 64,
+  contestants: [
+    'QueueSocket',
+    'QueueSocket-encrypted',
+    ...streamingNames.filter((name) => name.includes('-beside-upload')),
+  ],
+};
+
 const bodyItems = {
   section: 'streams',
   workload: 'stream',
   sampling: 'pool',
-  contestants: [...besideItems, ...streamingNames.filter((name) => name.includes('-upload'))],
+  contestants: [...besideItems, ...streamingNames.filter((name) => name.includes('QueueSocket-upload'))],
 };
 
 /** @type {Record<string, Work>} */
@@ -225,6 +239,29 @@ export const works = {
       },
     },
   },
+  'call-beside-upload': {
+    ...callsBesideUpload,
+    title: 'A call of 64 B, beside an upload or not',
+    inFlight: 1,
+    figures: {
+      p50: {
+        'QueueSocket-beside-upload': { QueueSocket: 3 },
+        'QueueSocket-beside-upload-encrypted': { 'QueueSocket-encrypted': 3 },
+      },
+      p99: {},
+    },
+  },
+  '64-calls-beside-upload': {
+    ...callsBesideUpload,
+    title: '64 calls of 64 B in flight, beside an upload or not',
+    inFlight: 64,
+    figures: {
+      rate: {
+        'QueueSocket-beside-upload': { QueueSocket: 1 / 3 },
+        'QueueSocket-beside-upload-encrypted': { 'QueueSocket-encrypted': 1 / 3 },
+      },
+    },
+  },
   connect: {
     title: 'New connections, one after another',
     section: 'connections',
@@ -266,6 +303,8 @@ export const baselines = {
   'QueueSocket-items-encrypted': ['QueueSocket-encrypted', 'EncryptedSocket', 'socket.io', 'grpc'],
   'QueueSocket-typed-items': ['QueueSocket-items', 'QueueSocket'],
   'QueueSocket-typed-items-encrypted': ['QueueSocket-items-encrypted', 'QueueSocket-encrypted'],
+  'QueueSocket-beside-upload': ['QueueSocket'],
+  'QueueSocket-beside-upload-encrypted': ['QueueSocket-encrypted'],
   'QueueSocket-upload': ['QueueSocket', 'LockedSocket', 'socket.io', 'grpc'],
   'QueueSocket-upload-encrypted': ['QueueSocket-encrypted', 'EncryptedSocket', 'socket.io', 'grpc'],
   k4net: ['ws', 'socket.io', 'grpc'],

@@ -36,6 +36,22 @@ it('stream returns the items of an async generator, and then its return value as
   expect(far.stats()).toMatchObject({ streams: 0, requestsInFlight: 0, itemsSent: 3 });
 });
 
+it('an ordinary generator gives items too', async () => {
+  const { near, far } = await fixture.queuePair();
+  far.registerCallback('rows', function* () {
+    yield 'one';
+    yield 'two';
+    return 'end';
+  });
+  near.start();
+  far.start();
+  const rows = near.stream('rows');
+  const texts: string[] = [];
+  for await (const row of rows) texts.push(textIn(row));
+  expect(texts).toEqual(['one', 'two']);
+  expect(textIn(await rows.answer)).toBe('end');
+});
+
 it('stream of a callback that gives no items has an answer only', async () => {
   const { near, far } = await started();
   far.registerCallback('plain', () => 'answer');
