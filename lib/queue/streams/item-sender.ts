@@ -72,7 +72,11 @@ export class ItemSender {
 
   // Not an async function: its `await` would cost a quarter of the time of an item.
   readonly #onStep = (step: Step): void => {
-    this.#advance(step);
+    try {
+      if (this.#take(step)) this.#advance();
+    } catch (error) {
+      this.#onError(error);
+    }
   };
 
   readonly #onError = (error: unknown): void => {
@@ -81,12 +85,11 @@ export class ItemSender {
     this.#ended.reject(error);
   };
 
-  /** Takes and sends items, from this step on, until it has to wait. */
-  #advance(step?: Step): void {
+  /** Takes and sends items until it has to wait. */
+  #advance(): void {
     const source = this.#source;
     try {
-      if (!source || (step && !this.#take(step))) return;
-      while (!this.#stopped) {
+      while (source && !this.#stopped) {
         if (!this.#window.open) {
           this.#wait(this.#credit());
           return;

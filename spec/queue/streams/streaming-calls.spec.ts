@@ -240,6 +240,23 @@ it('a body that throws cancels the call, and the loop of the callback throws', a
   expect(K4netError.is(reasons[0], 'K4NET_CLOSED')).toBe(true);
 });
 
+it('a source whose steps are no results fails the call', async () => {
+  const { near, far } = await fixture.queuePair();
+  far.registerCallback('put', async (_, { body }) => {
+    for await (const item of body) expect(item).toBeUndefined();
+  });
+  near.start();
+  far.start();
+  for (const step of [undefined, Promise.resolve(undefined)]) {
+    const iterator = { next: () => step };
+    const sync = { [Symbol.iterator]: () => iterator } as unknown as Iterable<string>;
+    const later = { [Symbol.asyncIterator]: () => iterator } as unknown as AsyncIterable<string>;
+    expect(await reasonOf(near.call('put', '', { body: later }))).toBeInstanceOf(TypeError);
+    if (step === undefined)
+      expect(await reasonOf(near.call('put', '', { body: sync }))).toBeInstanceOf(TypeError);
+  }
+});
+
 it('a callback that returns, or leaves its loop, before it has read its body stops the body', async () => {
   const { near, far } = await started();
   let returned = 0;
