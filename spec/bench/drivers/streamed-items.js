@@ -5,8 +5,12 @@ export function sendMany(connection, message, count) {
   return new Promise((resolve) => {
     connection.answerItems(
       (async function* () {
-        for (let i = 0; i < count; i += 1) yield message;
-        resolve();
+        try {
+          for (let i = 0; i < count; i += 1) yield message;
+        } finally {
+          // The receiver leaves its loop after the last item, perhaps before the next step.
+          resolve();
+        }
       })(),
     );
   });
