@@ -18,6 +18,7 @@ export type {
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
+export { CallError } from './codec/call-error.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -55,6 +56,7 @@ export type {
   ReadyState,
   SocketStats,
 } from './sockets/message-socket.js';
+export type { MessageReadable, MessageWritable } from './sockets/stream-types.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';
@@ -94,6 +96,12 @@ export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
+export {
+  fromChildProcess,
+  fromParentProcess,
+  type ChildProcessLike,
+  type ProcessPipeOptions,
+} from './net/child-process.js';
 export { connectQueue } from './net/connect-queue.js';
 export type {
   ConnectQueueOptions,
@@ -124,14 +132,25 @@ export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
 export * as codec from './codec/combinators.js';
-export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec/codec.js';
+export type {
+  AnyCodec,
+  Codec,
+  OptionalCodec,
+  PayloadType,
+  SchemaResult,
+  StandardSchema,
+} from './codec/codec.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
-export type { Messages, PayloadType, RequestType } from './codec/messages.js';
+export type { JsonInput, JsonValue } from './codec/json.js';
+export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
   CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   MessageName,
   RequestName,
   StreamName,

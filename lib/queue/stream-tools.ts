@@ -5,7 +5,7 @@ import { accepted } from '../sockets/outbox.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import type { Bytes } from '../util/bytes.js';
 import { CallDeadlines, type Timed } from './call-deadlines.js';
-import { streamCodecs, type StreamCallback } from './call.js';
+import { typedCodecs, type AnyCallback } from './call.js';
 import type { Payload } from './call-types.js';
 import { payloadBytes } from './envelope.js';
 import { isItems, rejectItems, type Items } from './items.js';
@@ -31,7 +31,7 @@ export interface StreamTools {
   readonly isItems: (value: unknown) => value is Items<unknown>;
   readonly rejectItems: (items: Items<unknown>, name: string) => K4netError;
   /** The codecs of a callback of a typed queue. */
-  readonly codecsOf: (callback: object) => StreamCallback[typeof streamCodecs];
+  readonly codecsOf: (callback: object) => AnyCallback[typeof typedCodecs];
   readonly deadlines: <T extends Timed>(onDue: (item: T) => void) => CallDeadlines<T>;
 }
 
@@ -45,7 +45,7 @@ export const streamTools: StreamTools = {
   encoder,
   isItems,
   rejectItems,
-  codecsOf: (callback) => (callback as StreamCallback)[streamCodecs],
+  codecsOf: (callback) => (callback as AnyCallback)[typedCodecs],
   deadlines: (onDue) => new CallDeadlines(onDue),
 };
 

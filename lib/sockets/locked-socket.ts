@@ -1,24 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { messageReadable, messageWritable } from '#node-streams';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
 import { toTransport, type Carrier } from '../transport/to-transport.js';
-import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
+import { markHandled, rejected, type WaitOptions } from '../util/wait.js';
 import { acquire, fail, onEmptyEnd, whenGone, type OwnedSocket } from './acquire.js';
 import { Connection } from './connection.js';
 import { ownedError } from './inbox.js';
-import {
-  checkedOptions,
-  checkedReceive,
-  checkedTimeout,
-  checkedWait,
-  type LockedSocketOptions,
-  type RecvOptions,
-  type SendOptions,
-} from './locked-socket-options.js';
+import { checkedOptions, checkedReceive, checkedTimeout, checkedWait } from './locked-socket-options.js';
+import type { LockedSocketOptions, RecvOptions, SendOptions } from './locked-socket-options.js';
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState, SocketStats } from './message-socket.js';
 import type { Peer } from './peer.js';
-import { iterateBatches, iterateMessages, toText } from './iteration.js';
+import { iterateBatches, iterateMessages, iterateTexts, toText } from './iteration.js';
+import type { MessageReadable, MessageWritable } from './stream-types.js';
 
 /**
  * A message socket over a stream of bytes: each `send` of one side is one `recv` of the other.
@@ -120,9 +115,8 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Resolves when the operating system has everything that was sent so far.
-   *
-   * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
+   * Resolves when the operating system has everything that was sent so far. Rejects with
+   * `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
    */
   flush(options?: WaitOptions): Promise<void> {
     try {
@@ -177,10 +171,8 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Receives the next message as UTF-8 text, with the options and errors of `recv`.
-   *
-   * A message that is not UTF-8 is taken and rejects with a {@link MalformedError}, which has the
-   * bytes.
+   * Receives the next message as UTF-8 text, with the options and errors of `recv`. A message that
+   * is not UTF-8 is taken and rejects with a {@link MalformedError}, which has the bytes.
    */
   recvText(options?: RecvOptions): Promise<string> {
     try {
@@ -191,17 +183,9 @@ export class LockedSocket implements MessageSocket {
     }
   }
 
-  /**
-   * The messages as UTF-8 text, for `for await`; see `recvText` for a message that is not UTF-8.
-   */
+  /** The messages as UTF-8 text, for `for await`; `recvText` describes one that is not UTF-8. */
   texts(): AsyncGenerator<string, void, undefined> {
-    const texts = this.#texts();
-    const next = texts.next.bind(texts);
-    return Object.assign(texts, { next: () => markHandledByClass(next()) });
-  }
-
-  async *#texts(): AsyncGenerator<string, void, undefined> {
-    for await (const message of this) yield toText(message);
+    return iterateTexts(this);
   }
 
   /**
@@ -210,9 +194,7 @@ export class LockedSocket implements MessageSocket {
    * Otherwise it behaves like the loop over the socket. All messages of a batch count as taken.
    */
   batches(): AsyncIterableIterator<Bytes[], void> {
-    return iterateBatches(this.#connection.messages, () => {
-      this.#endLoop();
-    });
+    return iterateBatches(this.#connection.messages, this.#onLoopEnd());
   }
 
   /**
@@ -222,9 +204,27 @@ export class LockedSocket implements MessageSocket {
    * is set.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
-    return iterateMessages(this.#connection.messages, () => {
-      this.#endLoop();
-    });
+    return iterateMessages(this.#connection.messages, this.#onLoopEnd());
+  }
+
+  /**
+   * A Node stream for `pipeline`, whose chunks are the messages. Its end closes the socket like the
+   * end of a loop, unless a `writable()` is open. `destroy` leaves the socket open.
+   *
+   * @throws K4netError `K4NET_STATE` with a QueueSocket, `K4NET_UNSUPPORTED` in a browser.
+   */
+  readable(): MessageReadable {
+    if (this.#owned) throw ownedError();
+    return messageReadable(this, this.#onLoopEnd());
+  }
+
+  /**
+   * A Node stream for `pipeline` that sends each chunk as one message. Its end calls `end()` of the
+   * socket. `destroy` leaves the socket open: see `abort`. Throws like `readable()`.
+   */
+  writable(): MessageWritable {
+    if (this.#owned) throw ownedError();
+    return messageWritable(this);
   }
 
   /**
@@ -284,8 +284,10 @@ export class LockedSocket implements MessageSocket {
     return this.close();
   }
 
-  #endLoop(): void {
-    if (!this.#allowHalfOpen) void this.close();
+  #onLoopEnd(): () => void {
+    return () => {
+      if (!this.#allowHalfOpen) void this.close();
+    };
   }
 
   /** @internal */
