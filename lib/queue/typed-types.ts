@@ -79,6 +79,7 @@ type Awaitable<T> = T | PromiseLike<T>;
 /** The items of the answer. Only a generator has a return value, which is the answer. */
 type ItemsOf<Item, Answer> =
   | AsyncGenerator<Item, Answer, undefined>
+  | Generator<Item, Answer, undefined>
   | (undefined extends Answer ? AsyncIterable<Item> | ItemStreamLike<Item> : never);
 
 /**

@@ -31,11 +31,14 @@ export interface CallbackContext extends ContextOf<QueueSocketLike> {
 export type CallbackAnswer = Payload | void;
 
 /**
- * The items that answer `stream`: an async generator, whose return value is the answer, another
- * async iterable, or a `ReadableStream`.
+ * The items that answer `stream`: a generator, whose return value is the answer, another async
+ * iterable, or a `ReadableStream`.
  */
 export type CallbackItems =
-  AsyncGenerator<Payload, CallbackAnswer, undefined> | AsyncIterable<Payload> | ItemStreamLike<Payload>;
+  | AsyncGenerator<Payload, CallbackAnswer, undefined>
+  | Generator<Payload, CallbackAnswer, undefined>
+  | AsyncIterable<Payload>
+  | ItemStreamLike<Payload>;
 
 /**
  * Handles the messages and requests of one name. It gets a reader over the payload.
