@@ -29,6 +29,10 @@ type ConnectQueueOptions<M extends Messages> = EncryptedConnectQueueOptions<M> |
 
 const ownNames = ['messages', 'callbacks', ...Object.keys(queueSocketTable)];
 
+/** Connects without encryption. Otherwise like the form for encrypted connections. */
+export function connectQueue<const M extends Messages>(
+  options: PlainConnectQueueOptions<M>,
+): Promise<TypedQueue<M>>;
 /**
  * Connects like `connect`, registers the callbacks and starts. Resolves with the typed queue.
  *
@@ -50,16 +54,14 @@ const ownNames = ['messages', 'callbacks', ...Object.keys(queueSocketTable)];
  * ```
  */
 export function connectQueue<const M extends Messages>(
-  options: PlainConnectQueueOptions<M>,
-): Promise<TypedQueue<M>>;
-export function connectQueue<const M extends Messages>(
   options: EncryptedConnectQueueOptions<M>,
 ): Promise<TypedQueue<M>>;
-/** Connects to the server of a URL, like `connect`. */
+/** Connects to the server of a URL without encryption. */
 export function connectQueue<const M extends Messages>(
   url: string | UrlLike,
   options: PlainConnectQueueOptions<M>,
 ): Promise<TypedQueue<M>>;
+/** Connects to the server of a URL, like `connect`. */
 export function connectQueue<const M extends Messages>(
   url: string | UrlLike,
   options: EncryptedConnectQueueOptions<M>,
