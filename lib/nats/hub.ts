@@ -135,11 +135,11 @@ export class Hub implements SessionHub {
   async ready(what: string): Promise<void> {
     if (this.nc.isClosed()) throw connectError(what, 'the connection to NATS is closed');
     if (this.#away) throw notNow(what, 'there is no connection to NATS now');
-    this.#ready ??= this.#start();
+    const ready = (this.#ready ??= this.#start());
     try {
-      await this.#ready;
+      await ready;
     } catch (cause) {
-      this.#ready = undefined;
+      if (this.#ready === ready) this.#ready = undefined;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw cause === this.#refusal ? connectError(what, why, cause) : notNow(what, why, cause);
     }

@@ -138,6 +138,8 @@ export class NatsListener implements Listener {
   #accept(target: string, { limit }: Frame): void {
     const token = randomToken();
     const granted = this.#hub.window;
+    const accept = bareFrame(kinds.accept, version, { at: 0, have: 0, limit: granted });
+    this.#hub.publish(target, accept, this.#hub.subjectOf(token));
     this.#sessions += 1;
     const onGone = (): void => {
       this.#sessions -= 1;
@@ -145,8 +147,6 @@ export class NatsListener implements Listener {
     };
     const start = { token, target, granted, limit: Math.max(0, limit | 0), onGone };
     const transport = new NatsTransport(this.#hub, start);
-    const accept = bareFrame(kinds.accept, version, { at: 0, have: 0, limit: granted });
-    this.#hub.publish(target, accept, this.#hub.subjectOf(token));
     this.#handlers?.accept(incoming(transport, ''));
     if (this.#isFull) this.#leave();
   }

@@ -205,16 +205,17 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
   /** Sends everything that may be sent: data, the end, a grant. */
   #pump(): void {
     if (this.#gone || this.#hub.isAway) return;
-    const { window, longestData } = this.#hub;
+    const hub = this.#hub;
+    const { window, longestData } = hub;
     const state = this.#state;
     this.#grant(window);
     while (!this.#writes.isEmpty && !this.#isGone()) {
       const { length } = this.#writes;
-      const room = state.room(length, window);
+      const room = state.room(length, window, hub.now());
       if (length > 0 && room === 0) break;
       this.#sendData(Math.min(length, room, longestData));
     }
-    if (this.#writes.isEmpty && state.sending === 'ending' && state.mayEnd(window)) {
+    if (this.#writes.isEmpty && state.sending === 'ending' && state.mayEnd(window, hub.now())) {
       this.#sendFrame(new Uint8Array(headerLength), true);
       this.#finish();
     }

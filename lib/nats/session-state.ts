@@ -145,14 +145,18 @@ export class SessionState {
    * @param wanted - bytes that wait.
    * @param window - the bytes that this side sends before the peer says that it has them.
    */
-  room(wanted: number, window: number): number {
-    const room = Math.min(this.#limit, this.#acked + window) - this.#sent - frameCost;
-    return room >= Math.min(wanted, usefulCredit) ? room : 0;
+  room(wanted: number, window: number, now: number): number {
+    const room = this.#credit(window) - frameCost;
+    if (room >= Math.min(wanted, usefulCredit)) return room;
+    this.#startRetry(now);
+    return 0;
   }
 
   /** Whether the end may be sent now. */
-  mayEnd(window: number): boolean {
-    return Math.min(this.#limit, this.#acked + window) - this.#sent >= frameCost;
+  mayEnd(window: number, now: number): boolean {
+    if (this.#credit(window) >= frameCost) return true;
+    this.#startRetry(now);
+    return false;
   }
 
   /**
@@ -184,7 +188,7 @@ export class SessionState {
     this.#sent = next;
     this.#unacked.push({ at, next, frame });
     if (end) this.sending = 'ended';
-    if (this.#retryDue === Infinity) this.#retryDue = now + this.#retryDelay;
+    this.#startRetry(now);
     return ask;
   }
 
@@ -236,6 +240,15 @@ export class SessionState {
   /** Frees the frames that are kept. */
   clear(): void {
     this.#unacked.clear();
+  }
+
+  #credit(window: number): number {
+    return Math.min(this.#limit, this.#acked + window) - this.#sent;
+  }
+
+  /** Frames of this side, or a grant of the peer, can be lost: it asks until something comes. */
+  #startRetry(now: number): void {
+    if (this.#retryDue === Infinity) this.#retryDue = now + this.#retryDelay;
   }
 
   #positions(): Positions {
