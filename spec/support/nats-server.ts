@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
@@ -52,7 +52,7 @@ export class NatsServerProcess {
     if (natsProgram === undefined) throw new Error('there is no nats-server: set NATS_SERVER');
     const file = join(this.#folder, 'nats.conf');
     await writeFile(file, `host: "127.0.0.1"\nport: ${this.#port}\n${this.#config}\n`);
-    const child = spawn(natsProgram, ['-c', file, '--ports_file_dir', this.#folder], {
+    const child = spawn(natsProgram, ['-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
@@ -67,9 +67,7 @@ export class NatsServerProcess {
         if (log.includes('Server is ready')) resolve();
       });
     });
-    const ports = await readFile(join(this.#folder, `nats-server_${child.pid!}.ports`), 'utf8');
-    const { nats } = JSON.parse(ports) as { nats: string[] };
-    this.#port = Number(new URL(nats[0]!).port);
+    this.#port = Number(/client connections on 127\.0\.0\.1:(\d+)/.exec(log)?.[1]);
   }
 
   /** Kills it at once. */
