@@ -243,7 +243,7 @@ export interface DecodeErrorOptions extends K4netErrorOptions {
 export class DecodeError extends K4netError {
   /** The name of the message or request; undefined for bytes without a name. */
   readonly messageName: string | undefined;
-  /** The offset of the part that does not decode, in bytes; 0 for JSON. */
+  /** The offset of the part that does not decode, in bytes; for JSON, the start of its text. */
   readonly offset: number;
   /** That part, such as `items[3].who`; empty for the whole payload. JSON keys are the peer's. */
   readonly path: string;

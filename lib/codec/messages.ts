@@ -1,10 +1,9 @@
 import { kindOf } from '../util/bytes.js';
-import { type AnyCodec, type Codec, isCodec, isSchema, type StandardSchema } from './codec.js';
+import { type Codec, isCodec, isSchema, type PayloadType, type StandardSchema } from './codec.js';
 import { nothing } from './primitives.js';
 import { CodecPayload, type Payload, SchemaPayload, type Subject } from './payload.js';
 
-/** The description of one payload: a codec, or a schema for JSON. */
-export type PayloadType = AnyCodec | StandardSchema;
+export type { PayloadType } from './codec.js';
 
 /** A request: the descriptions of its argument, of its answer, and of its sequences of items. */
 export interface RequestType<
@@ -76,11 +75,14 @@ export interface Route {
   readonly item?: Payload | undefined;
 }
 
+/** The payloads of all names. */
+export type CompiledMessages = ReadonlyMap<string, Route>;
+
 /**
  * Prepares the payloads of all names. Throws a TypeError that quotes the name of a wrong
  * definition.
  */
-export function compile(messages: Messages): ReadonlyMap<string, Route> {
+export function compile(messages: Messages): CompiledMessages {
   const given: unknown = messages;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new TypeError(`messages must be an object of codecs, not ${kindOf(given)}`);

@@ -1,6 +1,7 @@
 import type { Input, Output } from '../codec/codec.js';
 import type { Messages, PayloadType, RequestType } from '../codec/messages.js';
 import type { WaitOptions } from '../util/wait.js';
+import type { ContextOf } from './call-types.js';
 import type { Items, ItemStreamLike } from './items.js';
 
 /** The names of messages. */
@@ -47,7 +48,14 @@ export type Frozen<T> = unknown extends T
   ? T
   : T extends Opaque
     ? T
-    : { readonly [K in keyof T]: Frozen<T[K]> };
+    : T extends readonly [unknown, ...unknown[]]
+      ? FrozenParts<T>
+      : // A mapped type would resolve the elements at once, and JSON can contain arrays of itself.
+        T extends readonly (infer E)[]
+        ? readonly Frozen<E>[]
+        : FrozenParts<T>;
+
+type FrozenParts<T> = { readonly [K in keyof T]: Frozen<T[K]> };
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -77,6 +85,11 @@ export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
   value: Output<ArgumentOf<T>>,
   context: TypedContext<T, Context>,
 ) => Result;
+
+/** Callbacks by name, for some of the names of `M`. */
+export type CallbacksOf<M extends Messages, Socket> = {
+  readonly [N in keyof M & string]?: TypedCallback<M[N], ContextOf<Socket>> | undefined;
+};
 
 /** Options of `call` for requests of one type. */
 export type TypedCallOptions<T> =

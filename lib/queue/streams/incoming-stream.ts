@@ -77,7 +77,9 @@ export class IncomingStream implements AcceptedStream {
     const codecs = codecsOf(callback);
     return async (reader, context) => {
       const own = codecs?.body ? withValues(context, codecs.body) : context;
-      const result: unknown = await callback(reader, own);
+      const given: unknown = callback(reader, own);
+      // Items start at once, so that an ordered call starts before the messages after it.
+      const result = isItems(given) ? given : await given;
       const answer = isItems(result) ? await this.#answer(result, context.name, codecs?.item) : result;
       return (codecs?.item ? encode(codecs.answer, answer) : answer) as CallbackAnswer;
     };

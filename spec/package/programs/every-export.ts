@@ -7,11 +7,14 @@ import {
   checkKnownHost,
   codec,
   connect,
+  connectQueue,
   DecodeError,
   EncryptedSocket,
   EndOfDataError,
   fileKnownHosts,
   FileError,
+  fromChildProcess,
+  fromParentProcess,
   generateKeyPair,
   importKeyPair,
   importPublicKey,
@@ -34,7 +37,6 @@ import {
   Server,
   TimeoutError,
   TooLargeError,
-  TypedQueue,
   type AbortSignalLike,
   type AcceptOptions,
   type Address,
@@ -53,10 +55,14 @@ import {
   type K4netErrorOf,
   type CallbackAnswer,
   type Carrier,
+  type ChildProcessLike,
   type MessagePortLike,
+  type MessageReadable,
+  type MessageWritable,
   type NodeReadableLike,
   type NodeStreamPair,
   type NodeWritableLike,
+  type ProcessPipeOptions,
   type ReadableStreamLike,
   type StreamPair,
   type WebStreamPair,
@@ -134,6 +140,8 @@ import {
   type Codec,
   type DecodeErrorOptions,
   type Fields,
+  type JsonInput,
+  type JsonValue,
   type MessageName,
   type Messages,
   type OptionalCodec,
@@ -151,7 +159,17 @@ import {
   type TypedCallback,
   type UnionInput,
   type UnionOutput,
-  type UntypedQueue,
+  type Callbacks,
+  type CallbacksOf,
+  type ConnectQueueOptions,
+  type ContextOf,
+  type EncryptedConnectQueueOptions,
+  type PlainConnectQueueOptions,
+  type QueueLife,
+  type ServeQueueOptions,
+  type TypedQueue,
+  type TypedQueueOf,
+  type TypedQueueOptions,
   type AnswerStream,
   type CallbackItems,
   type ItemStreamLike,
@@ -441,6 +459,7 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   };
   const apart: CallbackOptions = { concurrency: 1, priority: 2 };
   queue.registerCallback('name', callback, apart);
+  queue.registerCallback('name', callback, { ordered: true });
   other.registerCallback('name', async (reader) => Promise.resolve(reader.read()));
   // The compiler knows what the writer is from the type of the answer alone.
   other.registerCallback('name', () => (writer) => {
@@ -498,7 +517,7 @@ export function telling(error: unknown): string {
   return '';
 }
 
-export async function typed(queue: UntypedQueue<string, object>, schema: StandardSchema<string, number>) {
+export async function typed(queue: QueueSocket, schema: StandardSchema<string, number>) {
   const maybe: OptionalCodec<string> = codec.optional(codec.string);
   const fields = { a: codec.int32, b: maybe } satisfies Fields;
   const struct: StructCodec<typeof fields> = codec.struct(fields);
@@ -516,13 +535,35 @@ export async function typed(queue: UntypedQueue<string, object>, schema: Standar
   const messages = { union, tuple, schema, ask: codec.request(codec.nothing, schema) } satisfies Messages;
   const sent: MessageName<typeof messages> = 'tuple';
   const asked: RequestName<typeof messages> = 'ask';
-  const callback: TypedCallback<typeof schema, string> = (value, context) => value.toFixed() + context;
-  const view = new TypedQueue(queue, messages);
+  const callback: TypedCallback<typeof schema, CallbackContext> = (value, { name }) => value.toFixed() + name;
+  const view: TypedQueue<typeof messages> = queue.typed(messages);
   view.registerCallback('schema', callback);
   await view.sendRegistered(sent, [true, given]);
   const answer: number = await view.call(asked, undefined, { timeout: 1 });
   const result: SchemaResult<number> = { value: answer };
   return [got, request, result];
+}
+
+export function json(value: JsonValue): JsonValue {
+  const given: JsonInput = { value, list: [1, 'a', null, true], left: undefined };
+  return codec.decode(codec.json, codec.encode(codec.json, given));
+}
+
+export async function typedQueues(server: Server<EstablishedSocket>): Promise<unknown[]> {
+  const messages = { add: codec.request(codec.int8, codec.int8), said: codec.string };
+  type M = typeof messages;
+  const callbacks: Callbacks<M> = { add: (value) => value + 1 };
+  const same: CallbacksOf<M, QueueSocketLike> = callbacks;
+  const options: TypedQueueOptions<M> = { messages, callbacks: (peer) => (peer.authenticated ? same : {}) };
+  const serving: ServeQueueOptions<M, EstablishedSocket> = { ...options, onConnect: (api) => api.drain() };
+  const plain: PlainConnectQueueOptions<M> = { port: 1, plain: true, messages };
+  const secret: EncryptedConnectQueueOptions<M> = { port: 1, messages, callTimeout: 5 };
+  const either: ConnectQueueOptions<M>[] = [plain, secret];
+  const api: TypedQueue<M> = await connectQueue('tcp://localhost:1', secret);
+  const view: TypedQueueOf<M, QueueSocketLike> = api;
+  const life: QueueLife = view;
+  const context = {} as ContextOf<string>;
+  return [server.serveQueue(serving), either, life.stats(), context.socket.length];
 }
 
 export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
@@ -547,4 +588,14 @@ export function undecoded(thrown: unknown): readonly SchemaIssue[] {
   if (thrown instanceof DecodeError && thrown.offset > 0) return thrown.issues;
   const options: DecodeErrorOptions = { messageName: undefined, offset: 0, path: '' };
   return new DecodeError('the payload', 'no reason', options).issues;
+}
+
+export function processes(child: ChildProcessLike, options: ProcessPipeOptions): readonly Transport[] {
+  return [fromChildProcess(child, options), fromParentProcess({ fd: 4 })];
+}
+
+export async function streamsOf(socket: LockedSocket): Promise<boolean> {
+  const [readable, writable]: [MessageReadable, MessageWritable] = [socket.readable(), socket.writable()];
+  for await (const message of readable) writable.write(message);
+  return readable.pipe(writable).end('last').writableFinished;
 }
