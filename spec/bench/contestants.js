@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { packageName } from './import-time.js';
+import { natsNames } from './nats-works.js';
 import { PeerProcess } from './peer-process.js';
 import { specialists } from './works.js';
 
@@ -12,12 +13,15 @@ const ownNames = [
   'EncryptedSocket-webcrypto',
   'QueueSocket',
   'QueueSocket-encrypted',
+  ...natsNames.filter((name) => name !== 'nats'),
 ];
 const encryptedNames = [
   'EncryptedSocket',
   'EncryptedSocket-batches',
   'EncryptedSocket-webcrypto',
   'QueueSocket-encrypted',
+  'EncryptedSocket-nats',
+  'QueueSocket-nats-encrypted',
   'tls',
   'tls-framed',
   'tls-batch',
@@ -38,7 +42,12 @@ export const isEncrypted = (name) => encryptedNames.includes(withoutSuffix(name)
 /** The name of the same contestant in the build of `--versus`. */
 export const inOtherBuild = (name) => `${name}${versusSuffix}`;
 
-/** Whether a contestant does a work. */
+/**
+ * Whether a contestant does a work.
+ *
+ * @param {{ name: string, versus?: string }} contestant
+ * @param {import('./works.js').Work} work
+ */
 export function takesPart({ name, versus = name }, { contestants }) {
   return contestants?.includes(versus) ?? (versus !== packageName && !specialists.includes(versus));
 }

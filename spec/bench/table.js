@@ -1,4 +1,5 @@
 import { inOtherBuild } from './contestants.js';
+import { natsBaselines } from './nats-works.js';
 import { microseconds, units } from './units.js';
 import { works } from './works.js';
 
@@ -6,12 +7,14 @@ import { works } from './works.js';
 const shownInDocs = {
   LockedSocket: ['net', 'ws'],
   EncryptedSocket: ['tls', 'wss'],
+  ...natsBaselines,
   k4net: ['ws', 'socket.io', 'grpc'],
 };
 const sections = {
   latency: 'One message at a time',
   throughput: 'Throughput',
   connections: 'Connections and memory',
+  nats: 'Over NATS',
 };
 
 /** All figures, as plain text. */
