@@ -31,6 +31,7 @@ export type K4netErrorCode =
   | 'K4NET_FILE'
   | 'K4NET_STORE'
   | 'K4NET_NO_CALLBACK'
+  | 'K4NET_FORBIDDEN'
   | 'K4NET_REMOTE'
   | 'K4NET_STREAM'
   | 'K4NET_DECODE';

@@ -18,6 +18,7 @@ export type {
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
+export { CallError } from './codec/call-error.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -41,14 +42,13 @@ export type { LockedSocketOptions, RecvOptions, SendOptions } from './sockets/lo
 export { EncryptedSocket, type EstablishedSocket } from './sockets/encrypted-socket.js';
 export type {
   ClientChoices,
-  ClientPeer,
   EncryptedClientOptions,
   EncryptedServerOptions,
   EncryptedSocketOptions,
-  Peer,
   ServerChoices,
   SessionChoices,
 } from './sockets/encrypted-socket-options.js';
+export type { ClientPeer, Peer } from './sockets/peer.js';
 export type {
   CloseInfo,
   CloseOptions,
@@ -56,6 +56,7 @@ export type {
   ReadyState,
   SocketStats,
 } from './sockets/message-socket.js';
+export type { MessageReadable, MessageWritable } from './sockets/stream-types.js';
 export { QueueSocket } from './queue/queue-socket.js';
 export type { CloseMessage, HeartbeatOptions, QueueSocketOptions } from './queue/queue-socket-options.js';
 export type { QueueDepth, QueueSocketStats } from './queue/queue-stats.js';
@@ -64,15 +65,17 @@ export type {
   CallbackAnswer,
   CallbackContext,
   CallbackItems,
-  CallbackOptions,
-  DrainOptions,
   QueueErrorInfo,
   QueueRecvOptions,
   QueueSocketLike,
+  TypedQueue,
 } from './queue/types.js';
+export type { DrainOptions, QueueLife } from './queue/queue-life.js';
 export type {
   AnswerStream,
+  CallbackOptions,
   CallOptions,
+  ContextOf,
   Payload,
   PayloadConstructor,
   StreamOptions,
@@ -94,6 +97,20 @@ export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } fro
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
 export type { DialingOptions, EncryptedDialingOptions } from './net/dialing.js';
+export {
+  fromChildProcess,
+  fromParentProcess,
+  type ChildProcessLike,
+  type ProcessPipeOptions,
+} from './net/child-process.js';
+export { connectQueue } from './net/connect-queue.js';
+export type {
+  ConnectQueueOptions,
+  EncryptedConnectQueueOptions,
+  PlainConnectQueueOptions,
+} from './net/connect-queue.js';
+export type { Callbacks, TypedQueueOptions } from './net/typed-queues.js';
+export type { ServeQueueOptions } from './net/queue-handler.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
 export type { EncryptedServingOptions, ServingOptions } from './net/serving.js';
@@ -117,13 +134,25 @@ export type { StringEncoding } from './binary/encodings.js';
 export type { RawStringOptions, StringOptions } from './binary/string-format.js';
 export type { StructValue } from './binary/struct-format.js';
 export * as codec from './codec/combinators.js';
-export type { AnyCodec, Codec, OptionalCodec, SchemaResult, StandardSchema } from './codec/codec.js';
+export type {
+  AnyCodec,
+  Codec,
+  OptionalCodec,
+  PayloadType,
+  SchemaResult,
+  StandardSchema,
+} from './codec/codec.js';
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
-export type { Messages, PayloadType, RequestType } from './codec/messages.js';
-export { TypedQueue, type UntypedQueue } from './queue/typed-queue.js';
+export type { JsonInput, JsonValue } from './codec/json.js';
+export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
+export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
+  CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   MessageName,
   RequestName,
   StreamName,

@@ -1,11 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { Address } from '../net/address.js';
 import { listen } from '../net/listen.js';
 import { QueueSocket } from '../queue/queue-socket.js';
 import { defaultKnownHostsPath } from '../trust/known-hosts-file.js';
-import { bytesSoFar, chunkAt, describeReceipt, formatBytes, takeChunk, Tally } from './transfer.js';
+import { bytesOf, describeReceipt, formatBytes, Tally } from './transfer.js';
 
 /** The first line of output of the server process, as JSON. */
 export interface Greeting {
@@ -35,24 +37,21 @@ export async function demoServer(): Promise<number> {
   return 0;
 }
 
+/** Sends the chunks of an upload back as they arrive. */
 function takeFile(queue: QueueSocket): void {
-  const tally = new Tally();
-  queue.registerCallback('begin', (reader) => {
+  const back = new PassThrough({ objectMode: true, highWaterMark: 1 });
+  queue.registerCallback('put', async (reader, { body }) => {
     const name = reader.readString();
     say(`expecting the file ${JSON.stringify(name)}, ${formatBytes(Number(reader.readUlonglong()))}`);
-  });
-  queue.registerCallback('chunk', async (reader) => {
-    const { offset, bytes } = takeChunk(reader, tally);
-    await queue.call('chunk', chunkAt(offset, bytes));
-    return bytesSoFar(offset + bytes.length);
-  });
-  queue.registerCallback('end', () => {
+    const tally = new Tally();
+    await pipeline(tally.count(bytesOf(body)), back);
     const receipt = tally.receipt();
     say(`got ${describeReceipt(receipt)}`);
     return (writer: BinaryWriter) => {
       writer.writeString(JSON.stringify(receipt));
     };
   });
+  queue.registerCallback('back', () => back);
 }
 
 function say(text: string): void {

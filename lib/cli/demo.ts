@@ -7,12 +7,12 @@ import { connect } from '../net/connect.js';
 import { QueueSocket } from '../queue/queue-socket.js';
 import type { Greeting } from './demo-server.js';
 import { Progress, Screen } from './screen.js';
-import { describeReceipt, formatBytes, formatCount, sendFile, takeChunk, Tally } from './transfer.js';
+import { describeReceipt, exchangeFile, formatBytes, formatCount } from './transfer.js';
 
 const label = `client (process ${process.pid})`;
 const screen = new Screen(process.stdout);
 
-/** Sends a file to another process and back, chunk by chunk. Returns the exit code. */
+/** Sends a file to another process and back. Returns the exit code. */
 export async function demo(named: string | undefined): Promise<number> {
   const file = named ?? process.execPath;
   const info = await stat(file);
@@ -47,20 +47,15 @@ export async function demo(named: string | undefined): Promise<number> {
 }
 
 async function exchange(queue: QueueSocket, file: string, size: number): Promise<boolean> {
-  const tally = new Tally();
-  queue.registerCallback('chunk', (reader) => {
-    takeChunk(reader, tally);
-  });
   queue.start();
-  say('each chunk is a call to the server, which calls back with the same chunk before it answers');
+  say('the file is the body of a call; at the same time, a stream brings its chunks back');
   const progress = new Progress(screen, label, size);
   const started = process.hrtime.bigint();
-  const { sent, receipt } = await sendFile(queue, file, size, (bytes) => {
+  const { sent, back, receipt } = await exchangeFile(queue, file, size, (bytes) => {
     progress.update(bytes);
   });
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   await queue.close();
-  const back = tally.receipt();
   say(`sent ${describeReceipt(sent)}`);
   say(`got back ${describeReceipt(back)}`);
   if (sent.sha256 !== back.sha256 || sent.sha256 !== receipt.sha256 || sent.chunks !== back.chunks) {

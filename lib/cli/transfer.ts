@@ -2,76 +2,56 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import type { BinaryReader } from '../binary/reader.js';
-import type { PayloadConstructor } from '../queue/call-types.js';
 import type { QueueSocket } from '../queue/queue-socket.js';
 
-// The protocol of the demo: a file is sent in chunks, and both sides count and hash them.
+// The protocol of the demo: `put` uploads a file, and the stream `back` has the bytes of the same
+// upload. Both sides count and hash the chunks.
 
-export const chunkSize: number = 256 * 1024;
-/** Chunks in flight. */
-const maxInFlight = 8;
+export const chunkSize: number = 64 * 1024;
 
-/** The receipts of the sender and of the receiver. */
-export interface Sent {
+/** What the client has sent and received, and the receipt of the server. */
+export interface Exchange {
   readonly sent: Receipt;
+  readonly back: Receipt;
   readonly receipt: Receipt;
 }
 
 /**
- * Sends a file by calls of `begin`, `chunk` and `end`. The number of chunks in flight is limited,
- * so a file of any length takes the same memory.
+ * Uploads a file and receives it back at the same time. The flow control of the two streams limits
+ * the chunks in flight, so a file of any length takes the same memory.
  *
- * @param onProgress - called with the number of bytes that the receiver has confirmed.
+ * @param onProgress - called with the number of bytes that have come back.
  */
-export async function sendFile(
+export async function exchangeFile(
   queue: QueueSocket,
   file: string,
   size: number,
   onProgress: (bytes: number) => void,
-): Promise<Sent> {
-  await queue.call('begin', (writer) => {
-    writer.writeString(path.basename(file));
-    writer.writeUlonglong(size);
-  });
-  const tally = new Tally();
-  const stream = createReadStream(file, { highWaterMark: chunkSize });
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>;
-  const sender = async (): Promise<void> => {
-    // The senders share one iterator, so each chunk goes to one of them, in order.
-    for await (const chunk of chunks) {
-      const offset = tally.bytes;
-      tally.add(chunk);
-      const answer = await queue.call('chunk', chunkAt(offset, chunk));
-      onProgress(Number(answer.readUlonglong()));
+): Promise<Exchange> {
+  const sent = new Tally();
+  const upload = queue.call(
+    'put',
+    (writer) => {
+      writer.writeString(path.basename(file));
+      writer.writeUlonglong(size);
+    },
+    { body: sent.count(createReadStream(file, { highWaterMark: chunkSize })) },
+  );
+  const back = new Tally();
+  const receive = async (): Promise<void> => {
+    for await (const chunk of queue.stream('back')) {
+      back.add(chunk.read());
+      onProgress(back.bytes);
     }
   };
-  await Promise.all(Array.from({ length: maxInFlight }, sender));
-  const answer = await queue.call('end');
-  return { sent: tally.receipt(), receipt: JSON.parse(answer.readString()) as Receipt };
+  const [answer] = await Promise.all([upload, receive()]);
+  const receipt = JSON.parse(answer.readString()) as Receipt;
+  return { sent: sent.receipt(), back: back.receipt(), receipt };
 }
 
-/** The payload of a chunk with its offset in the file. */
-export function chunkAt(offset: number, bytes: Uint8Array): PayloadConstructor {
-  return (writer) => {
-    writer.writeUlonglong(offset);
-    writer.write(bytes);
-  };
-}
-
-/** Reads and counts a chunk. It must be the next one of the file. */
-export function takeChunk(reader: BinaryReader, tally: Tally): { offset: number; bytes: Uint8Array } {
-  const offset = Number(reader.readUlonglong());
-  if (offset !== tally.bytes) throw new Error(`received a chunk at byte ${offset} instead of ${tally.bytes}`);
-  const bytes = reader.read();
-  tally.add(bytes);
-  return { offset, bytes };
-}
-
-/** The payload of an answer with the number of bytes received so far. */
-export function bytesSoFar(bytes: number): PayloadConstructor {
-  return (writer) => {
-    writer.writeUlonglong(bytes);
-  };
+/** The bytes of the items of a stream. */
+export async function* bytesOf(items: AsyncIterable<BinaryReader>): AsyncGenerator<Uint8Array, void> {
+  for await (const item of items) yield item.read();
 }
 
 /** Count, size and hash of the chunks that one side has handled. */
@@ -90,6 +70,14 @@ export class Tally {
   /** Bytes so far. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Counts the chunks of a sequence as they pass. */
+  async *count(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of chunks) {
+      this.add(chunk);
+      yield chunk;
+    }
   }
 
   add(chunk: Uint8Array): void {

@@ -1,7 +1,6 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { SchemaIssue } from '../errors.js';
-import { kindOf } from '../util/bytes.js';
 
 /**
  * The binary layout of the values of one type. The functions of `codec` return codecs; any other
@@ -17,13 +16,13 @@ import { kindOf } from '../util/bytes.js';
  * ```ts
  * import { codec, type Codec } from 'k4net';
  *
- * const date: Codec<Date> = {
- *   minSize: 8,
- *   encode: (writer, value) => writer.writeDouble(value.getTime()),
- *   decode: (reader) => new Date(reader.readDouble()),
+ * const link: Codec<URL> = {
+ *   minSize: 4,
+ *   encode: (writer, value) => codec.string.encode(writer, value.href),
+ *   decode: (reader) => new URL(codec.string.decode(reader)),
  * };
- * const bytes = codec.encode(codec.array(date), [new Date(0)]);
- * console.log(codec.decode(codec.array(date), bytes));
+ * const bytes = codec.encode(codec.array(link), [new URL('https://example.org/')]);
+ * console.log(codec.decode(codec.array(link), bytes));
  * ```
  */
 export interface Codec<in Input, out Output = Input> {
@@ -87,6 +86,9 @@ export type Output<C> =
 /** The same type with its properties written out, as editors show it. */
 export type Flat<T> = { [K in keyof T]: T[K] } & {};
 
+/** The description of a payload, or of a part of one: a codec, or a schema for JSON. */
+export type PayloadType = AnyCodec | StandardSchema;
+
 /** Hides the types of a codec from code that handles values of any type. */
 export function erase(codec: AnyCodec): Codec<unknown> {
   return codec as Codec<unknown>;
@@ -109,30 +111,4 @@ export function isSchema(value: unknown): value is StandardSchema {
     'validate' in standard &&
     typeof standard.validate === 'function'
   );
-}
-
-/**
- * The smallest size of a part.
- *
- * @param what - the part, as the error message names it.
- * @throws TypeError for a part that is not a codec.
- */
-export function minSizeOf(what: string, part: unknown): number {
-  if (!isCodec(part)) {
-    const hint = isSchema(part) ? 'a schema, which must describe a whole message' : kindOf(part);
-    throw new TypeError(`${what} must be a codec, not ${hint}`);
-  }
-  const size = part.minSize ?? 1;
-  if (Number.isSafeInteger(size) && size >= 0) return size;
-  throw new RangeError(`the minSize of ${what} must be a whole number from 0 up, not ${String(size)}`);
-}
-
-/**
- * The smallest size of a repeated element. It must be at least one byte: otherwise a short message
- * could announce billions of elements.
- */
-export function elementSize(what: string, ...parts: readonly unknown[]): number {
-  const size = parts.reduce<number>((sum, part) => sum + minSizeOf(what, part), 0);
-  if (size > 0) return size;
-  throw new RangeError(`${what} must take at least one byte, but its minSize is 0`);
 }

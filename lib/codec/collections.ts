@@ -1,23 +1,26 @@
 import { kindOf } from '../util/bytes.js';
 import {
-  type AnyCodec,
   type Codec,
-  elementSize,
-  erase,
   type Input,
-  minSizeOf,
+  isCodec,
   type Output,
+  type PayloadType,
+  type StandardSchema,
 } from './codec.js';
-import { string } from './primitives.js';
 import { addPathStep, malformed, readCount } from './helpers.js';
+import { codecOf, elementSize, minSizeOf } from './parts.js';
+import { string } from './primitives.js';
 
 /**
  * An array of values of one codec: the count as a uint32, then the values.
  *
  * @throws RangeError if a value may take no bytes.
  */
-export function array<I, O>(element: Codec<I, O>): Codec<readonly I[], O[]> {
-  const minSize = elementSize('the element of an array', element);
+export function array<I, O>(element: Codec<I, O>): Codec<readonly I[], O[]>;
+export function array<S extends StandardSchema>(element: S): Codec<readonly Input<S>[], Output<S>[]>;
+export function array(element: PayloadType): Codec<readonly unknown[], unknown[]> {
+  const codec = codecOf('the element of an array', element);
+  const minSize = elementSize('the element of an array', codec);
   return {
     minSize: 4,
     encode(writer, values) {
@@ -28,7 +31,7 @@ export function array<I, O>(element: Codec<I, O>): Codec<readonly I[], O[]> {
       let index = 0;
       try {
         for (const value of values) {
-          element.encode(writer, value);
+          codec.encode(writer, value);
           index += 1;
         }
       } catch (error) {
@@ -39,9 +42,9 @@ export function array<I, O>(element: Codec<I, O>): Codec<readonly I[], O[]> {
     },
     decode(reader) {
       const count = readCount(reader, minSize);
-      const values: O[] = [];
+      const values: unknown[] = [];
       try {
-        while (values.length < count) values.push(element.decode(reader));
+        while (values.length < count) values.push(codec.decode(reader));
       } catch (error) {
         addPathStep(reader, error, values.length);
         throw error;
@@ -52,14 +55,16 @@ export function array<I, O>(element: Codec<I, O>): Codec<readonly I[], O[]> {
 }
 
 /** The values of a tuple of codecs that can be sent. */
-export type TupleInput<C extends readonly AnyCodec[]> = { readonly [K in keyof C]: Input<C[K]> };
+export type TupleInput<C extends readonly PayloadType[]> = { readonly [K in keyof C]: Input<C[K]> };
 /** The values of a tuple of codecs that are received. */
-export type TupleOutput<C extends readonly AnyCodec[]> = { -readonly [K in keyof C]: Output<C[K]> };
+export type TupleOutput<C extends readonly PayloadType[]> = { -readonly [K in keyof C]: Output<C[K]> };
 
 /** An array of fixed length with one codec for each element: the values without a count. */
-export function tuple<const C extends readonly AnyCodec[]>(codecs: C): Codec<TupleInput<C>, TupleOutput<C>> {
+export function tuple<const C extends readonly PayloadType[]>(
+  codecs: C,
+): Codec<TupleInput<C>, TupleOutput<C>> {
   checkArray('the codecs of a tuple', codecs);
-  const places = codecs.map((codec) => erase(codec));
+  const places = codecs.map((codec, index) => codecOf(`place ${index} of a tuple`, codec));
   const minSize = places.reduce(
     (sum, codec, index) => sum + minSizeOf(`place ${index} of a tuple`, codec),
     0,
@@ -112,8 +117,18 @@ export type MapKey = string | number | bigint | boolean;
 export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
   key: Codec<KI, KO>,
   value: Codec<VI, VO>,
-): Codec<ReadonlyMap<KI, VI>, Map<KO, VO>> {
-  const minSize = elementSize('an entry of a map', key, value);
+): Codec<ReadonlyMap<KI, VI>, Map<KO, VO>>;
+export function map<KI extends MapKey, KO extends MapKey, S extends StandardSchema>(
+  key: Codec<KI, KO>,
+  value: S,
+): Codec<ReadonlyMap<KI, Input<S>>, Map<KO, Output<S>>>;
+export function map(
+  key: Codec<unknown>,
+  value: PayloadType,
+): Codec<ReadonlyMap<unknown, unknown>, Map<unknown, unknown>> {
+  if (!isCodec(key)) throw new TypeError(`the key of a map must be a codec, not ${kindOf(key)}`);
+  const codec = codecOf('the value of a map', value);
+  const minSize = elementSize('an entry of a map', key, codec);
   return {
     minSize: 4,
     encode(writer, entries) {
@@ -126,7 +141,7 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
       try {
         for (const [k, v] of entries) {
           key.encode(writer, k);
-          value.encode(writer, v);
+          codec.encode(writer, v);
           index += 1;
         }
       } catch (error) {
@@ -137,13 +152,13 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
     },
     decode(reader) {
       const count = readCount(reader, minSize);
-      const entries = new Map<KO, VO>();
+      const entries = new Map<unknown, unknown>();
       try {
         while (entries.size < count) {
           const from = reader.tell();
           const k = key.decode(reader);
           if (entries.has(k)) throw malformed(reader, from, 'a map has a key twice');
-          entries.set(k, value.decode(reader));
+          entries.set(k, codec.decode(reader));
         }
       } catch (error) {
         addPathStep(reader, error, entries.size);
@@ -161,8 +176,15 @@ export function map<KI extends MapKey, KO extends MapKey, VI, VO>(
  * A decoded record has no prototype: a key from the peer such as `toString` cannot be confused with
  * an inherited property.
  */
-export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, I>>, Record<string, O>> {
-  const minSize = elementSize('an entry of a record', string, value);
+export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, I>>, Record<string, O>>;
+export function record<S extends StandardSchema>(
+  value: S,
+): Codec<Readonly<Record<string, Input<S>>>, Record<string, Output<S>>>;
+export function record(
+  value: PayloadType,
+): Codec<Readonly<Record<string, unknown>>, Record<string, unknown>> {
+  const codec = codecOf('the value of a record', value);
+  const minSize = elementSize('an entry of a record', string, codec);
   return {
     minSize: 4,
     encode(writer, entries) {
@@ -175,7 +197,7 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
         for (const [k, v] of pairs) {
           step = k;
           string.encode(writer, k);
-          value.encode(writer, v);
+          codec.encode(writer, v);
         }
       } catch (error) {
         addPathStep(writer, error, step);
@@ -185,14 +207,14 @@ export function record<I, O>(value: Codec<I, O>): Codec<Readonly<Record<string, 
     },
     decode(reader) {
       const count = readCount(reader, minSize);
-      const entries = Object.create(null) as Record<string, O>;
+      const entries = Object.create(null) as Record<string, unknown>;
       let index = 0;
       try {
         for (; index < count; index += 1) {
           const from = reader.tell();
           const k = string.decode(reader);
           if (k in entries) throw malformed(reader, from, 'a record has a key twice');
-          entries[k] = value.decode(reader);
+          entries[k] = codec.decode(reader);
         }
       } catch (error) {
         // The index, not the key: the key comes from the peer, and the path becomes part of an

@@ -20,6 +20,8 @@ export {
   uint8,
 } from './primitives.js';
 export { array, map, record, tuple } from './collections.js';
+export { date } from './date.js';
+export { json } from './json.js';
 export type { Input, Output } from './codec.js';
 export { request, stream } from './messages.js';
 export { decode, encode } from './payload.js';

@@ -47,6 +47,12 @@ export function formatPath(steps: readonly Step[]): string {
   return path;
 }
 
+/** The path of a part inside another part. */
+export function joinPaths(outer: string, inner: string): string {
+  const dot = outer === '' || inner === '' || inner.startsWith('[') ? '' : '.';
+  return `${outer}${dot}${inner}`;
+}
+
 /**
  * An error about the bytes since `from`. Moves the reader back to `from`, which is the offset of
  * the error.

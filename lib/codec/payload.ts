@@ -1,10 +1,12 @@
 import { BinaryReader } from '../binary/reader.js';
 import { BinaryWriter } from '../binary/writer.js';
-import { type Bytes, decodeUtf8, kindOf } from '../util/bytes.js';
-import { DecodeError, K4netError, MalformedError, type SchemaIssue } from '../errors.js';
+import { type Bytes, kindOf } from '../util/bytes.js';
+import { DecodeError, K4netError } from '../errors.js';
 import { type Codec, erase, type StandardSchema } from './codec.js';
 import { isPromiseLike } from '../util/wait.js';
-import { formatPath, maxDepth, pathOf, type Step } from './helpers.js';
+import { joinPaths, pathOf } from './helpers.js';
+import { decodeJson, encodeJson } from './json.js';
+import { SchemaError, valueOf } from './schema.js';
 
 /** How errors name a payload. */
 export interface Subject {
@@ -15,6 +17,8 @@ export interface Subject {
 
 /** Writes and reads the payload of one message, described by a codec or a schema. */
 export interface Payload {
+  /** For an answer: the data of the errors in its place, by code. */
+  readonly errors: ErrorPayloads | undefined;
   /** Throws a TypeError or a RangeError that names the part of the value that is wrong. */
   write(writer: BinaryWriter, value: unknown): void;
   /**
@@ -25,6 +29,9 @@ export interface Payload {
   /** Reads like `read`. Calls `use` with the value, and returns its result or a promise of it. */
   use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown;
 }
+
+/** The data of the errors of a request, by code. */
+export type ErrorPayloads = ReadonlyMap<string, Payload>;
 
 type Use<Context> = (value: unknown, context: Context) => unknown;
 
@@ -61,10 +68,12 @@ export function encodeValue(payload: Payload, value: unknown): Bytes {
 
 /** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {
+  readonly errors: ErrorPayloads | undefined;
   readonly #codec: Codec<unknown>;
   readonly #subject: Subject;
 
-  constructor(codec: Codec<unknown>, subject: Subject) {
+  constructor(codec: Codec<unknown>, subject: Subject, errors?: ErrorPayloads) {
+    this.errors = errors;
     this.#codec = codec;
     this.#subject = subject;
   }
@@ -102,10 +111,12 @@ export class CodecPayload implements Payload {
 
 /** A JSON payload described by a schema. Only the receiver validates it. */
 export class SchemaPayload implements Payload {
+  readonly errors: ErrorPayloads | undefined;
   readonly #schema: StandardSchema;
   readonly #subject: Subject;
 
-  constructor(schema: StandardSchema, subject: Subject) {
+  constructor(schema: StandardSchema, subject: Subject, errors?: ErrorPayloads) {
+    this.errors = errors;
     this.#schema = schema;
     this.#subject = subject;
   }
@@ -125,7 +136,7 @@ export class SchemaPayload implements Payload {
   use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown {
     let result: unknown;
     try {
-      result = this.#schema['~standard'].validate(decodeJson(reader.read()));
+      result = this.#schema['~standard'].validate(decodeJson(reader, reader.remaining));
     } catch (error) {
       throw undecodable(error, this.#subject, 0, '');
     }
@@ -139,37 +150,28 @@ export class SchemaPayload implements Payload {
   }
 
   #open(result: unknown): unknown {
-    if (typeof result !== 'object' || result === null) {
-      throw undecodable(
-        new TypeError(`the schema returned ${kindOf(result)}, not a result`),
-        this.#subject,
-        0,
-        '',
-      );
+    try {
+      return valueOf(result);
+    } catch (error) {
+      throw undecodable(error, this.#subject, 0, '');
     }
-    const { issues, value } = result as {
-      readonly issues?: readonly SchemaIssue[];
-      readonly value?: unknown;
-    };
-    if (issues === undefined) return value;
-    const { what, messageName } = this.#subject;
-    const path = formatPath((issues[0]?.path ?? []).map(stepOf)).slice(0, maxPath);
-    throw new DecodeError(what, 'the schema rejects it', { messageName, offset: 0, path, issues });
   }
 }
 
-/** Longest path in an error message: its keys may come from the peer. */
-const maxPath = 256;
-
-function stepOf(key: PropertyKey | { readonly key: PropertyKey }): Step {
-  const plain = typeof key === 'object' ? key.key : key;
-  return typeof plain === 'number' ? plain : String(plain);
-}
-
-function undecodable(cause: unknown, subject: Subject, offset: number, path: string): DecodeError {
+function undecodable(
+  cause: unknown,
+  { what, messageName }: Subject,
+  offset: number,
+  path: string,
+): DecodeError {
+  if (cause instanceof SchemaError) {
+    const why = path === '' ? cause.message : `the schema of ${path} rejects it`;
+    const whole = joinPaths(path, cause.path);
+    return new DecodeError(what, why, { messageName, offset, path: whole, issues: cause.issues });
+  }
   // An error of another library may quote the payload, so its message stays in the cause.
   const why = K4netError.is(cause) ? cause.message : `decoding it threw ${kindOf(cause)}`;
-  return new DecodeError(subject.what, why, { messageName: subject.messageName, offset, path, cause });
+  return new DecodeError(what, why, { messageName, offset, path, cause });
 }
 
 /**
@@ -207,67 +209,4 @@ export function decode<O>(codec: Codec<never, O>, data: Uint8Array | ArrayBuffer
 
 function itself(value: unknown): unknown {
   return value;
-}
-
-const utf8Encoder = new TextEncoder();
-
-/**
- * A value as JSON text. Throws a TypeError for a value without a JSON form, a RangeError for deep
- * nesting.
- */
-function encodeJson(value: unknown): Bytes {
-  // The declared type is wrong: functions, symbols and undefined give undefined.
-  const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined) throw new TypeError(`JSON cannot represent ${kindOf(value)}`);
-  const encoded = utf8Encoder.encode(text);
-  if (isDeep(encoded)) throw new RangeError(`the JSON value is nested deeper than ${maxDepth} levels`);
-  return encoded;
-}
-
-/**
- * The value of JSON text. Throws a {@link MalformedError} for anything else, and for deep nesting.
- */
-function decodeJson(encoded: Bytes): unknown {
-  // Validators recurse, so a deep value could exhaust the stack.
-  if (isDeep(encoded))
-    throw new MalformedError(`the JSON value is nested deeper than ${maxDepth} levels`, encoded);
-  let text: string;
-  try {
-    text = decodeUtf8(encoded);
-  } catch {
-    throw new MalformedError('the JSON text is not UTF-8', encoded);
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's error is not the cause, because it quotes the text.
-    throw new MalformedError('the text is not JSON', encoded);
-  }
-}
-
-const quote = 0x22;
-const backslash = 0x5c;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-
-/**
- * Whether arrays and objects are nested too deep. Only correct for JSON; the parser rejects other
- * text.
- */
-function isDeep(text: Bytes): boolean {
-  let depth = 0;
-  let quoted = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const byte = text[at];
-    if (byte === quote) quoted = !quoted;
-    else if (quoted) {
-      if (byte === backslash) at += 1;
-    } else if (byte === openBracket || byte === openBrace) {
-      depth += 1;
-      if (depth > maxDepth) return true;
-    } else if (byte === closeBracket || byte === closeBrace) depth -= 1;
-  }
-  return false;
 }

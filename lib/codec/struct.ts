@@ -2,21 +2,12 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import { MalformedError } from '../errors.js';
 import { kindOf } from '../util/bytes.js';
-import {
-  type AnyCodec,
-  type Codec,
-  elementSize,
-  erase,
-  type Flat,
-  type Input,
-  minSizeOf,
-  type OptionalCodec,
-  type Output,
-} from './codec.js';
+import type { Codec, Flat, Input, OptionalCodec, Output, PayloadType, StandardSchema } from './codec.js';
 import { addPathStep, maxDepth, readFlag } from './helpers.js';
+import { codecOf, elementSize, minSizeOf } from './parts.js';
 
-/** The fields of a struct: names and codecs, in the order of the encoding. */
-export type Fields = Readonly<Record<string, AnyCodec>>;
+/** The fields of a struct: names with a codec or a schema each, in the order of the encoding. */
+export type Fields = Readonly<Record<string, PayloadType>>;
 
 type Missing<F extends Fields> = {
   [K in keyof F]: F[K] extends { readonly optional: true } ? K : never;
@@ -48,9 +39,10 @@ export interface StructCodec<F extends Fields> extends Codec<StructInput<F>, Str
 /**
  * An object with fixed fields: the values in the order of declaration, without the names.
  *
- * Other properties are not sent. An `optional` field may be missing.
+ * Other properties are not sent. An `optional` field may be missing. The value of a field with a
+ * schema is JSON text, as in `codec.json`.
  *
- * @throws TypeError for a field that is not a codec.
+ * @throws TypeError for a field that is neither a codec nor a schema.
  *
  * @example
  * ```ts
@@ -96,12 +88,13 @@ export function fieldList(what: string, fields: Fields, tag?: readonly [string, 
     throw new TypeError(`the fields of ${what} must be an object, not ${kindOf(given)}`);
   }
   let minSize = 0;
-  const list = Object.entries(fields).map(([name, codec]): Field => {
+  const list = Object.entries(fields).map(([name, field]): Field => {
     // An assignment to it would change the prototype of the decoded object.
     if (name === '__proto__') throw new TypeError(`${what} cannot have a field '__proto__'`);
+    const codec = codecOf(`the field '${name}' of ${what}`, field);
     minSize += minSizeOf(`the field '${name}' of ${what}`, codec);
     const optional = 'optional' in codec && codec.optional === true;
-    return { name, codec: erase(codec), optional, inherited: name in Object.prototype };
+    return { name, codec, optional, inherited: name in Object.prototype };
   });
   return {
     minSize,
@@ -142,22 +135,27 @@ export function fieldList(what: string, fields: Fields, tag?: readonly [string, 
 /**
  * A value or `undefined`: the byte 1 and the value, or the byte 0. A struct may lack such a field.
  */
-export function optional<I, O>(codec: Codec<I, O>): OptionalCodec<I, O> {
-  return { ...oneOrNone('optional', codec, undefined), optional: true };
+export function optional<I, O>(value: Codec<I, O>): OptionalCodec<I, O>;
+export function optional<S extends StandardSchema>(value: S): OptionalCodec<Input<S>, Output<S>>;
+export function optional(value: PayloadType): OptionalCodec<unknown> {
+  return { ...oneOrNone('optional', value, undefined), optional: true };
 }
 
 /** A value or `null`: the byte 1 and the value, or the byte 0. */
-export function nullable<I, O>(codec: Codec<I, O>): Codec<I | null, O | null> {
-  return oneOrNone('nullable', codec, null);
+export function nullable<I, O>(value: Codec<I, O>): Codec<I | null, O | null>;
+export function nullable<S extends StandardSchema>(value: S): Codec<Input<S> | null, Output<S> | null>;
+export function nullable(value: PayloadType): Codec<unknown> {
+  return oneOrNone('nullable', value, null);
 }
 
-function oneOrNone<I, O, N>(what: string, codec: Codec<I, O>, none: N): Codec<I | N, O | N> {
+function oneOrNone(what: string, part: PayloadType, none: null | undefined): Codec<unknown> {
+  const codec = codecOf(`the value of ${what}`, part);
   minSizeOf(`the value of ${what}`, codec);
   return {
     minSize: 1,
     encode(writer, value) {
       writer.writeBool(value !== none);
-      if (value !== none) codec.encode(writer, value as I);
+      if (value !== none) codec.encode(writer, value);
     },
     decode: (reader) => (readFlag(reader, `the first byte of ${what}`) ? codec.decode(reader) : none),
   };
@@ -173,13 +171,15 @@ let depth = 0;
  * Values may be nested 64 levels deep. Deeper values fail to decode, and sending them is a
  * RangeError.
  */
-export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O> {
+export function lazy<I, O>(get: () => Codec<I, O>): Codec<I, O>;
+export function lazy<S extends StandardSchema>(get: () => S): Codec<Input<S>, Output<S>>;
+export function lazy(get: () => PayloadType): Codec<unknown> {
   if (typeof get !== 'function')
     throw new TypeError(`the argument of lazy must be a function, not ${kindOf(get)}`);
-  let known: Codec<I, O> | undefined;
-  const target = (): Codec<I, O> => {
+  let known: Codec<unknown> | undefined;
+  const target = (): Codec<unknown> => {
     if (known !== undefined) return known;
-    const found = get();
+    const found = codecOf('the codec of lazy', get());
     elementSize('the codec of lazy', found);
     known = found;
     return found;

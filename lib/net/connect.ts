@@ -66,7 +66,8 @@ const plainTable: OptionTable<PlainConnectOptions, UnsetCarrier | UnsetDialing> 
   plain: flagRule(false),
 };
 
-const encryptedTable: OptionTable<EncryptedConnectOptions, UnsetCarrier | UnsetEncryptedDialing> = {
+/** The rules of all options of `connect`. */
+export const connectTable: OptionTable<EncryptedConnectOptions, UnsetCarrier | UnsetEncryptedDialing> = {
   ...carrierTable,
   ...encryptedDialingTable,
 };
@@ -115,14 +116,14 @@ export async function connect(
 ): Promise<LockedSocket> {
   const url = givenUrl(given);
   const all = url === undefined ? (given as ConnectOptions) : beside;
-  const own = ownOptions('connect', all, Object.keys(encryptedTable));
+  const own = ownOptions('connect', all, Object.keys(connectTable));
   if (url !== undefined) checkNoAddress(url, own as Readonly<Record<string, unknown>>);
   if (own.plain === true) {
     const options = checkOptions('connect with plain: true', own, plainTable);
     const endpoint = endpointOf(url, options);
     return openWithRetries(endpoint.name, options, dialOf(endpoint, options), plainOpener(options));
   }
-  const options = checkOptions('connect', own, encryptedTable);
+  const options = checkOptions('connect', own, connectTable);
   const endpoint = endpointOf(url, options);
   const opener = encryptedOpener(options, endpoint.storeName);
   return openWithRetries(endpoint.name, options, dialOf(endpoint, options), opener);

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { closedError, K4netError } from '../errors.js';
+import type { Messages } from '../codec/messages.js';
 import type { EncryptedSocket } from '../sockets/encrypted-socket.js';
 import { checkedTimeout } from '../sockets/locked-socket-options.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
@@ -19,6 +20,7 @@ import { HandlerRunner, type ConnectionHandler, type ServeOptions } from './hand
 import { incoming } from './incoming.js';
 import { Intake } from './intake.js';
 import type { Listener, ListenerHandlers } from './listener.js';
+import { queueHandler, type ServeQueueOptions } from './queue-handler.js';
 import type { ServerParts } from './server-parts.js';
 
 /** Options of {@link Server.close}. */
@@ -173,6 +175,26 @@ export class Server<S extends LockedSocket = LockedSocket> {
     checkFunction('the handler', handler);
     const { maxConnections } = checkOptions('serve', options, serveTable);
     await this.#handlers.run(this, handler, maxConnections);
+  }
+
+  /**
+   * Gives every connection a typed queue with these callbacks, and keeps it until it closes. When
+   * the server closes, each queue is drained: calls in flight get their answers.
+   *
+   * Resolves and rejects like `serve`, also for wrong messages, callbacks or options of the queue.
+   *
+   * @example
+   * ```ts
+   * import { codec, listen } from 'k4net';
+   *
+   * const messages = { add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.int32) };
+   * const server = await listen({ port: 9000, keyPath: './server' });
+   * await server.serveQueue({ messages, callbacks: { add: ({ a, b }) => a + b } });
+   * ```
+   */
+  async serveQueue<const M extends Messages>(options: ServeQueueOptions<M, S>): Promise<void> {
+    const { handler, options: serveOptions } = queueHandler(options);
+    await this.serve(handler, serveOptions);
   }
 
   /**

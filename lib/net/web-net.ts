@@ -16,6 +16,12 @@ export const listenForWebSockets: typeof node.listenForWebSockets = () => {
   throw unsupported('listen for WebSockets');
 };
 
+export const childTransport: typeof node.childTransport = () => {
+  throw unsupported('open a pipe between programs');
+};
+
+export const parentTransport: typeof node.parentTransport = childTransport as () => never;
+
 export const newWebSocket: typeof node.newWebSocket = (options) => {
   const found = givenWebSocket(options);
   return found ? Promise.resolve(found) : Promise.reject(noWebSocket('set webSocket: { class }'));

@@ -5,6 +5,7 @@ import type * as Http from 'node:http';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
+import type * as Stream from 'node:stream';
 import type * as Util from 'node:util';
 import type * as WorkerThreads from 'node:worker_threads';
 import {
@@ -30,6 +31,7 @@ export interface Builtins {
   readonly 'node:net': typeof Net;
   readonly 'node:os': typeof Os;
   readonly 'node:path': typeof Path;
+  readonly 'node:stream': typeof Stream;
   readonly 'node:util': typeof Util;
   readonly 'node:worker_threads': typeof WorkerThreads;
 }
@@ -49,6 +51,7 @@ interface NodeHost extends WebHost {
     readonly nextTick?: (task: () => void) => void;
     readonly emitWarning?: (warning: string | Error, options?: { type: string; code: string }) => void;
     readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly channel?: { readonly fd?: number };
     readonly geteuid?: () => number;
     readonly platform?: string;
     readonly release?: { readonly name?: string };
@@ -84,6 +87,11 @@ export function platform(): string {
 /** The effective user ID of the process; undefined on Windows and wherever there is no user ID. */
 export function userId(): number | undefined {
   return host.process?.geteuid?.();
+}
+
+/** The file descriptor of the channel of `fork`, if the process has one. */
+export function channelDescriptor(): number | undefined {
+  return host.process?.channel?.fd;
 }
 
 /** Allows any number of listeners on a signal. By default Node warns from the eleventh on. */

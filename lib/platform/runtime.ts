@@ -7,6 +7,7 @@ export {
   afterTick,
   allocateUnsafe,
   allowListeners,
+  channelDescriptor,
   debugLog,
   emitWarning,
   environment,

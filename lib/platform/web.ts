@@ -16,6 +16,8 @@ export const platform: typeof node.platform = () => '';
 
 export const userId: typeof node.userId = () => undefined;
 
+export const channelDescriptor: typeof node.channelDescriptor = () => undefined;
+
 export const allowListeners: typeof node.allowListeners = () => undefined;
 
 export const emitWarning: typeof node.emitWarning = warnOnConsole;

@@ -1,6 +1,6 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
-import type { AbortSignalLike } from '../util/wait.js';
+import type { AbortSignalLike, GivenAbortSignal } from '../util/wait.js';
 import type { Items } from './items.js';
 
 /** Writes the payload of a message. It is called once and writes synchronously. */
@@ -58,4 +58,41 @@ export interface AnswerStream<Item = BinaryReader, Answer = BinaryReader> extend
   [Symbol.asyncIterator](): this;
   /** Cancels the call, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The second argument of a callback, for a queue of this type. */
+export interface ContextOf<Socket> {
+  /** The queue that received the message. */
+  readonly socket: Socket;
+  /** The name of the message. */
+  readonly name: string;
+  /**
+   * Aborts when the socket closes. The signal of a request also aborts when the caller
+   * cancels: its timeout has passed or its signal has aborted.
+   */
+  readonly signal: GivenAbortSignal;
+  /**
+   * The items of the body of the call, for `for await`; none for a message or a call without a
+   * body. `break` stops the body.
+   */
+  readonly body: AsyncIterableIterator<BinaryReader, void>;
+}
+
+/** Options of {@link QueueSocket.registerCallback}. */
+export interface CallbackOptions {
+  /**
+   * Number of calls of this callback that run at a time, messages and requests together,
+   * independent of all other callbacks. Default: messages share the `concurrency` of the socket,
+   * requests its `requestConcurrency`.
+   */
+  readonly concurrency?: number | undefined;
+  /** Among waiting messages, higher priorities start first. Default 0. */
+  readonly priority?: number | undefined;
+  /**
+   * Whether requests of this name run in the order of the messages: after the messages before them,
+   * and before the messages after them. They share the `concurrency` of the socket with messages. A
+   * streaming call starts in this order, and does not delay the messages after its start. Default
+   * false: a request does not wait for messages. Excludes `concurrency`.
+   */
+  readonly ordered?: boolean | undefined;
 }

@@ -82,7 +82,17 @@ export class CallbackQueue<T extends Task> {
   /** The task of `enter` has ended, or ends with this promise. */
   leave(pending: PromiseLike<void> | undefined): void {
     this.#entered = false;
-    if (pending) this.#track(pending);
+    if (pending) this.track(pending);
+  }
+
+  /** Counts an asynchronous task that has started elsewhere. Its promise never rejects. */
+  track(pending: PromiseLike<void>): void {
+    this.#running ??= new Set();
+    const running = this.#running.add(pending);
+    const end = (): void => {
+      running.delete(pending);
+    };
+    pending.then(end, end);
   }
 
   /** Adds a task, which waits for `start`. */
@@ -134,15 +144,6 @@ export class CallbackQueue<T extends Task> {
     return this.#queue === undefined || this.#queue.size + this.#queue.pending === 0;
   }
 
-  #track(pending: PromiseLike<void>): void {
-    this.#running ??= new Set();
-    const running = this.#running.add(pending);
-    const end = (): void => {
-      running.delete(pending);
-    };
-    pending.then(end, end);
-  }
-
   /** Returns whether a task has started. */
   #startWithoutJobs(): boolean {
     let started = false;
@@ -150,7 +151,7 @@ export class CallbackQueue<T extends Task> {
       const level = this.#unscheduled();
       if (!level) break;
       const pending = this.#runFirst(level);
-      if (pending) this.#track(pending);
+      if (pending) this.track(pending);
       started = true;
     }
     if (started) this.#resume();

@@ -1,16 +1,20 @@
 import { BinaryReader } from '../binary/reader.js';
+import { isCallError } from '../codec/call-error.js';
 import { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { accepted } from '../sockets/outbox.js';
-import { noHead } from '../transport/framing/encoder.js';
-import { compact, type Bytes } from '../util/bytes.js';
+import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
+import { failureData } from './call-failures.js';
+import { CallGuard, forbidden, noCallback, Refusal } from './call-guard.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
 import { describeError, describeFailure, type ErrorHooks } from './error-hooks.js';
+import { FlowWindow } from './flow-window.js';
 import type { IncomingCall } from './incoming-call.js';
 import { isItems, rejectItems } from './items.js';
 import type { Payload } from './call-types.js';
+import type { CheckedQueueOptions } from './queue-socket-options.js';
 import type { Callback, CallbackContext } from './types.js';
 
 /** The part of a socket that sends answers. */
@@ -23,6 +27,10 @@ const cancelled = (): K4netError => new K4netError('K4NET_CLOSED', 'the caller c
 
 /** Calls callbacks, sends their answers and failures, and tracks the requests in flight. */
 export class CallbackRunner {
+  /** Answers of ordered requests that wait in a full send queue. */
+  readonly unsent: FlowWindow;
+  readonly #onSent: () => void;
+  readonly #guard: CallGuard | undefined;
   readonly #outlet: AnswerOutlet;
   readonly #registry: CallbackRegistry;
   readonly #hooks: ErrorHooks;
@@ -32,7 +40,17 @@ export class CallbackRunner {
   #started = 0;
   #failed = 0;
 
-  constructor(outlet: AnswerOutlet, registry: CallbackRegistry, hooks: ErrorHooks) {
+  /** @param onSent - called when `unsent` may have room again. */
+  constructor(
+    outlet: AnswerOutlet,
+    registry: CallbackRegistry,
+    hooks: ErrorHooks,
+    { maxQueuedBytes, maxQueuedMessages, authorizeCall }: CheckedQueueOptions,
+    onSent: () => void,
+  ) {
+    this.unsent = new FlowWindow(maxQueuedBytes, maxQueuedMessages);
+    this.#onSent = onSent;
+    this.#guard = authorizeCall && new CallGuard(authorizeCall, hooks);
     this.#outlet = outlet;
     this.#registry = registry;
     this.#hooks = hooks;
@@ -43,7 +61,7 @@ export class CallbackRunner {
     return this.#started;
   }
 
-  /** Callbacks that threw or rejected. */
+  /** Callbacks that threw or rejected, without the `CallError` of a request. */
   get failed(): number {
     return this.#failed;
   }
@@ -99,10 +117,8 @@ export class CallbackRunner {
 
   /** Calls the callback of a message. Never throws; its promise never rejects. */
   message(callback: Callback, context: CallbackContext, payload: Bytes): Promise<void> | undefined {
-    this.#started += 1;
-    this.#hooks.log?.(`Performing callback ${context.name}`);
     try {
-      const result = callback(new BinaryReader(payload), context);
+      const result = this.#run(callback, new BinaryReader(payload), context, undefined);
       // Most callbacks of messages return nothing.
       return result === undefined ? undefined : this.#settled(result, context.name);
     } catch (error) {
@@ -115,49 +131,69 @@ export class CallbackRunner {
     if (isPromiseLike(result)) return this.#settledLater(result, name);
     // A generator that nobody reads would not even start.
     if (isItems(result)) throw rejectItems(result, name);
+    if (result instanceof Refusal) this.#hooks.refused(name, !result.reported);
     return undefined;
   }
 
   async #settledLater(result: PromiseLike<unknown>, name: string): Promise<void> {
     try {
-      await result;
+      void this.#settled(await result, name);
     } catch (error) {
       this.#report(error, name, undefined);
     }
   }
 
+  /** Calls a callback, after its authorization. There is no callback for an unknown name. */
+  #run(
+    callback: Callback | undefined,
+    reader: BinaryReader,
+    context: CallbackContext,
+    request: IncomingCall | undefined,
+  ): unknown {
+    if (!this.#guard) return this.#start(callback, reader, context);
+    return this.#guard.run(context, request, () => this.#start(callback, reader, context));
+  }
+
+  #start(callback: Callback | undefined, reader: BinaryReader, context: CallbackContext): unknown {
+    if (!callback) return noCallback(context.name);
+    this.#started += 1;
+    this.#hooks.log?.(`Performing callback ${context.name}`);
+    return callback(reader, context);
+  }
+
   /**
    * Calls the callback of a request and sends its answer. Never throws; its promise never rejects.
    * The promise is pending while the callback runs, and while the send queue is full: answers must
-   * not fill the memory.
+   * not fill the memory. The promise of an ordered request is pending only while its callback runs.
    */
   request(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     if (request.dropped) return this.fail(request, undefined);
     const callback = request.registration?.callback ?? this.callbackOf(request);
-    if (!callback) {
-      this.#hooks.trace?.(`Refusing request ${request.id}: there is no callback ${request.name}`);
-      return this.refuse(request);
-    }
-    this.#started += 1;
-    this.#hooks.log?.(`Performing callback ${request.name}`);
     try {
       // A callback can take long: a small payload must not keep the whole buffer of received bytes
       // in memory. A copy of a large payload would slow callbacks that answer at once.
       const own = payload.length > smallPayload ? payload : compact(payload);
       const { stream } = request;
-      const result = (stream ? stream.wrap(callback) : callback)(new BinaryReader(own), request);
-      return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
+      const wrapped = callback && stream ? stream.wrap(callback) : callback;
+      const result = this.#run(wrapped, new BinaryReader(own), request, request);
+      return isPromiseLike(result)
+        ? this.#answerLater(request, result, callback)
+        : this.#answer(request, result);
     } catch (error) {
-      return this.#onThrown(request, error);
+      return this.#onThrown(request, error, callback);
     }
   }
 
-  async #answerLater(request: IncomingCall, result: PromiseLike<unknown>): Promise<void> {
+  async #answerLater(
+    request: IncomingCall,
+    result: PromiseLike<unknown>,
+    callback: Callback | undefined,
+  ): Promise<void> {
     let sent: Promise<void> | undefined;
     try {
       sent = this.#answer(request, await result);
     } catch (error) {
-      sent = this.#onThrown(request, error);
+      sent = this.#onThrown(request, error, callback);
     }
     if (sent) await sent;
   }
@@ -168,50 +204,97 @@ export class CallbackRunner {
   }
 
   /** Sends the failure of a request: the error of its callback, or `K4NET_CANCELLED`. */
-  fail(request: IncomingCall, error: unknown): Promise<void> | undefined {
+  fail(request: IncomingCall, error: unknown, data?: Bytes): Promise<void> | undefined {
     if (request.stream?.accepted === false)
       return this.#sendFailure(request, 'K4NET_BUSY', 'too many streaming calls are open (maxStreams)');
     if (request.dropped) return this.#sendFailure(request, 'K4NET_CANCELLED', '');
     const { code, message } = describeFailure(error);
-    return this.#sendFailure(request, code, message);
+    return this.#sendFailure(request, code, message, data);
   }
 
-  /** Sends the failure of a request whose name has no callback. */
+  /** Refuses a request of an unknown name for which there is no room. */
   refuse(request: IncomingCall): Promise<void> | undefined {
-    return this.#sendFailure(request, 'K4NET_NO_CALLBACK', `there is no callback '${request.name}'`);
+    return this.#refused(request, (this.#guard ? forbidden : noCallback)(request.name));
   }
 
-  #onThrown(request: IncomingCall, error: unknown): Promise<void> | undefined {
+  /** Drops the calls whose authorization is pending. */
+  stop(): void {
+    this.#guard?.stop();
+  }
+
+  #onThrown(
+    request: IncomingCall,
+    error: unknown,
+    callback: Callback | undefined,
+  ): Promise<void> | undefined {
     // A callback that throws after its caller has cancelled has not failed.
-    if (!request.dropped) this.#report(error, request.name, request);
-    return this.fail(request, error);
+    if (request.dropped) return this.fail(request, undefined);
+    if (!isCallError(error)) {
+      this.#report(error, request.name, request);
+      return this.fail(request, error);
+    }
+    this.#trace(error, request.name, request);
+    try {
+      return this.fail(request, error, failureData(error, callback));
+    } catch (wrong) {
+      this.#report(wrong, request.name, request);
+      return this.fail(request, error);
+    }
+  }
+
+  #refused(request: IncomingCall, { code, message }: Refusal): Promise<void> | undefined {
+    if (request.dropped) return this.fail(request, undefined);
+    this.#hooks.trace?.(`Refusing request ${request.id}: ${message}`);
+    return this.#sendFailure(request, code, message);
   }
 
   #report(error: unknown, name: string, request: IncomingCall | undefined): void {
     this.#failed += 1;
-    const source = request ? `request ${request.id}` : 'a message';
-    this.#hooks.trace?.(`Callback ${name} failed for ${source}: ${describeError(error).text}`);
+    this.#trace(error, name, request);
     this.#hooks.report(error, name, request ? 'request' : 'message');
   }
 
+  #trace(error: unknown, name: string, request: IncomingCall | undefined): void {
+    const source = request ? `request ${request.id}` : 'a message';
+    this.#hooks.trace?.(`Callback ${name} failed for ${source}: ${describeError(error).text}`);
+  }
+
   #answer(request: IncomingCall, answer: unknown): Promise<void> | undefined {
+    if (answer instanceof Refusal) return this.#refused(request, answer);
     const payload = answer instanceof Uint8Array ? answer : answerBytes(answer, request.name);
     if (request.dropped) return this.fail(request, undefined);
     if (!this.#requests.delete(request.id)) return undefined;
     request.stream?.replied();
     const sent = this.#outlet.sendCopy(answerHead(request.id), payload);
-    return sent === accepted ? undefined : this.#untilSent(sent);
+    return sent === accepted ? undefined : this.#untilSent(request, sent, payload.length);
   }
 
-  #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
+  #sendFailure(
+    request: IncomingCall,
+    code: string,
+    message: string,
+    data: Bytes = noBytes,
+  ): Promise<void> | undefined {
     if (!this.#requests.delete(request.id)) return undefined;
     request.stream?.replied();
-    return this.#untilSent(this.#outlet.sendCopy(noHead, encodeFailure(request.id, code, message)));
+    const bytes = encodeFailure(request.id, code, message);
+    const sent = this.#outlet.sendCopy({ bytes, length: bytes.length }, data);
+    return this.#untilSent(request, sent, bytes.length + data.length);
   }
 
-  #untilSent(sent: Promise<void>): Promise<void> | undefined {
+  #untilSent(request: IncomingCall, sent: Promise<void>, size: number): Promise<void> | undefined {
+    if (!this.#outlet.congested) return undefined;
     // `closed` of the socket reports the error.
-    return this.#outlet.congested ? sent.catch(() => undefined) : undefined;
+    const done = sent.catch(() => undefined);
+    if (!request.isOrdered) return done;
+    // If messages waited until this answer is sent, two sides with full send queues would both stop
+    // reading, and deadlock.
+    this.unsent.reserve(size);
+    void done.then(() => {
+      this.unsent.release(size);
+      this.#onSent();
+    });
+    return undefined;
   }
 }
 

@@ -3,7 +3,8 @@ import type { OwnedSocket } from '../sockets/acquire.js';
 import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { LazySignal } from '../util/wait.js';
 import { AnswerGate } from './answer-gate.js';
-import { CallbackQueues, type CallbackQueue, type TaskRunner } from './callback-queue.js';
+import { CallQueues } from './call-queues.js';
+import type { CallbackQueue, TaskRunner } from './callback-queue.js';
 import { CallbackRegistry } from './callback-registry.js';
 import { CallbackRunner, type AnswerOutlet } from './callback-runner.js';
 import type { ErrorHooks } from './error-hooks.js';
@@ -11,11 +12,11 @@ import { fairTurns } from './fair-turns.js';
 import { FlowWindow, requestSize } from './flow-window.js';
 import { IncomingCall, type Registration } from './incoming-call.js';
 import { ManualDispatch } from './manual-dispatch.js';
-import type { CheckedQueueOptions } from './queue-socket-options.js';
+import type { CheckedCallbackOptions, CheckedQueueOptions } from './queue-socket-options.js';
 import { RequestWindows } from './request-windows.js';
 import type { StreamHost } from './stream-host.js';
 import type { OpenFields } from './stream-open.js';
-import type { Callback, CallbackOptions, QueueSocketLike } from './types.js';
+import type { Callback, QueueSocketLike } from './types.js';
 
 /** The events of a dispatcher. */
 export interface DispatcherEvents {
@@ -29,9 +30,9 @@ export interface DispatcherEvents {
  * Runs the callbacks of arriving messages and requests.
  *
  * Messages have one queue and requests another, so a callback that waits for an answer cannot
- * deadlock with the requests that the peer makes meanwhile. A callback with a concurrency of its
- * own has a queue of its own. A call that arrives while its queue is free runs at once, without an
- * entry.
+ * deadlock with the requests that the peer makes meanwhile. The requests of an ordered callback are
+ * in the queue of messages. A callback with a concurrency of its own has a queue of its own. A call
+ * that arrives while its queue is free runs at once, without an entry.
  */
 export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Messages that wait for their callbacks. */
@@ -45,19 +46,13 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   readonly #hooks: ErrorHooks;
   readonly #limits: CheckedQueueOptions;
   readonly #events: DispatcherEvents;
-  readonly #queues: CallbackQueues<IncomingCall>;
-  readonly #messageQueue: CallbackQueue<IncomingCall>;
-  readonly #requestQueue: CallbackQueue<IncomingCall>;
-  readonly #streamQueue: CallbackQueue<IncomingCall>;
+  readonly #queues: CallQueues;
   readonly #streams: StreamHost;
   readonly #gate: AnswerGate;
   readonly #life = new LazySignal();
   /** Calls that were queued since the last `start`. */
   #fresh: IncomingCall[] = [];
-  /**
-   * Whether a call may run at once. With priorities it may not: a queue sorts the calls that arrive
-   * together.
-   */
+  /** False with priorities: a queue sorts the calls that arrive together. */
   #runsDirectly: boolean;
   #stopped = false;
   /** Whether the waiting calls continue in a later turn. */
@@ -78,28 +73,27 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     this.#hooks = hooks;
     this.#events = events;
     this.#runsDirectly = !limits.manual;
-    this.runner = new CallbackRunner(outlet, this.registry, hooks);
-    this.#gate = new AnswerGate(outlet, () => {
+    const start = (): void => {
       this.#queues.start();
-    });
+    };
+    this.runner = new CallbackRunner(outlet, this.registry, hooks, limits, start);
+    this.#gate = new AnswerGate(outlet, start);
     this.manual = new ManualDispatch((calls) => {
       this.#startHeld(calls);
     });
     this.messages = new FlowWindow(limits.maxQueuedBytes, limits.maxQueuedMessages);
     this.windows = new RequestWindows(limits.maxQueuedBytes, limits.maxQueuedMessages);
-    this.#queues = new CallbackQueues(this);
-    this.#messageQueue = this.#queues.add(limits.concurrency);
-    this.#requestQueue = this.#queues.add(limits.requestConcurrency);
-    this.#streamQueue = this.#queues.add(limits.maxStreams);
+    this.#queues = new CallQueues(this, limits);
   }
 
-  register(name: string, callback: Callback, { concurrency, priority = 0 }: CallbackOptions): void {
-    const queue = concurrency === undefined ? undefined : this.#queues.add(concurrency);
+  register(name: string, callback: Callback, options: CheckedCallbackOptions): void {
+    const { ordered, priority = 0 } = options;
+    const queue = this.#queues.forCallback(options);
     if (priority !== 0) this.#runsDirectly = false;
     const requests = this.registry.get(name)?.requests ?? this.windows.add();
     this.remove(name);
     const context = new IncomingCall(this.#socket, name, undefined, -1, 0, this.#life);
-    this.registry.set({ name, priority, queue, requests, callback, context });
+    this.registry.set({ name, priority, queue, ordered, requests, callback, context });
   }
 
   remove(name: string): void {
@@ -116,7 +110,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
    * Takes a message: runs its callback at once if no other call is before it, otherwise queues it.
    */
   message(registration: Registration, payload: Bytes): void {
-    const queue = registration.queue ?? this.#messageQueue;
+    const queue = registration.queue ?? this.#queues.messages;
     const { callback, context, name } = registration;
     if (callback && this.#runsDirectly && queue.open) {
       fairTurns.step();
@@ -154,9 +148,8 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       return true;
     }
     window.reserve(size);
-    const ungated = request.stream?.accepted === true;
-    const queue = registration?.queue ?? (ungated ? this.#streamQueue : this.#requestQueue);
-    if (this.#runsDirectly && queue.open && (ungated || !this.#gate.closed)) {
+    const queue = this.#queues.of(request);
+    if (this.#runsDirectly && queue.open && this.#hasRoom(request)) {
       fairTurns.step();
       queue.enter();
       queue.leave(this.#runRequest(request, payload));
@@ -182,7 +175,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     request.takePayload();
     void this.runner.fail(request, undefined);
     this.#finish(request);
-    this.#queueOf(request).skip(request);
+    this.#queues.of(request).skip(request);
   }
 
   /** Starts the calls that were queued, within their limits. */
@@ -218,6 +211,7 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
   /** Drops all calls whose callbacks have not started. */
   stop(): void {
     this.#stopped = true;
+    this.runner.stop();
     this.#queues.clear();
     this.messages.clear();
     this.windows.total.clear();
@@ -251,35 +245,43 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       this.#yield();
       return false;
     }
-    return !call.isRequest || call.stream?.accepted === true || !this.#gate.closed;
+    return !call.isRequest || this.#hasRoom(call);
   }
 
   onProgress(): void {
     this.#events.onRoom();
   }
 
+  /** Whether the answers that wait to be sent leave room for one more request. */
+  #hasRoom({ isOrdered, isStream }: IncomingCall): boolean {
+    return isOrdered ? !this.runner.unsent.full : isStream || !this.#gate.closed;
+  }
+
   #runRequest(request: IncomingCall, payload: Bytes): Promise<void> | undefined {
     request.begun = true;
     const pending = this.runner.request(request, payload);
-    if (pending) return this.#finishLater(request, pending);
+    if (pending) return this.#queues.occupy(request, this.#finishLater(request, pending));
     this.#finish(request);
     // Other requests need no start here: the queue that ran this request continues by itself.
-    this.#gate.beginAndFinish();
+    if (!request.isOrdered) this.#gate.beginAndFinish();
     return undefined;
   }
 
   async #finishLater(request: IncomingCall, pending: Promise<void>): Promise<void> {
     // A stream runs for long and has its own flow control: it must not hold up other requests.
-    const gated = request.stream?.accepted !== true;
+    const gated = !request.isStream && !request.isOrdered;
     if (gated) this.#gate.begin();
-    else this.manual.leave(request);
+    if (request.isStream) this.manual.leave(request);
     await pending;
     this.#finish(request);
     if (gated && this.#gate.finish()) this.#queues.start();
     this.#events.onRoom();
   }
 
-  /** Ends a request. At both ends, it counts in its window until its answer is sent. */
+  /**
+   * Ends a request. It counts in its window until its answer is sent; an ordered request only until
+   * its callback has ended.
+   */
   #finish(request: IncomingCall): void {
     const window = request.registration?.requests ?? this.windows.unknownNames;
     if (!this.#stopped) window.release(request.size);
@@ -291,13 +293,13 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
     call.payload = payload;
     this.#fresh.push(call);
     if (this.#limits.manual) this.manual.hold(call);
-    else this.#queueOf(call).push(call);
+    else this.#queues.of(call).push(call);
   }
 
   #startHeld(calls: readonly IncomingCall[]): void {
     const queues = new Set<CallbackQueue<IncomingCall>>();
     for (const call of calls) {
-      const queue = this.#queueOf(call);
+      const queue = this.#queues.of(call);
       queues.add(queue);
       queue.push(call);
     }
@@ -311,10 +313,5 @@ export class Dispatcher implements TaskRunner<IncomingCall> {
       this.#yielded = false;
       this.#queues.start();
     });
-  }
-
-  #queueOf({ registration, isRequest, stream }: IncomingCall): CallbackQueue<IncomingCall> {
-    if (stream?.accepted === true) return registration?.queue ?? this.#streamQueue;
-    return registration?.queue ?? (isRequest ? this.#requestQueue : this.#messageQueue);
   }
 }

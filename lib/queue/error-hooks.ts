@@ -1,3 +1,4 @@
+import type { K4netErrorCode } from '../error-codes.js';
 import { K4netError, type MalformedError } from '../errors.js';
 import { emitWarning } from '../platform/runtime.js';
 import { escapeText } from '../util/escape.js';
@@ -12,6 +13,7 @@ type OnError = ErrorHandler | undefined;
 const failures = new WarnOnce();
 /** A peer can send any number of names, so only the first 16 of a process cause a warning. */
 const unmatchedNames = new WarnOnce(16);
+const refusedNames = new WarnOnce(16);
 
 /** The error reports and the debug log of one queue socket. */
 export class ErrorHooks {
@@ -54,22 +56,31 @@ export class ErrorHooks {
     callHook(hook, name, this.#onError);
   }
 
-  /**
-   * Traces a dropped message whose name has no callback, and reports it if `report` is true.
-   * Creates the error only if it is reported.
-   */
+  /** Traces a dropped message whose name has no callback, and reports it if `report` is true. */
   unmatched(name: string, report: boolean): void {
     this.trace?.(`Dropping a message for ${name}, which has no callback`);
-    if (!report) return;
-    if (!this.#onError && !unmatchedNames.isNew(name)) return;
+    if (report)
+      this.#reportDropped(name, 'K4NET_NO_CALLBACK', 'no callback for', unmatchedNames, 'unknown names');
+  }
+
+  /** Traces a message that `authorizeCall` has refused, and reports it if `report` is true. */
+  refused(name: string, report: boolean): void {
+    this.trace?.(`Dropping a message for ${name}, which authorizeCall refuses`);
+    if (report)
+      this.#reportDropped(name, 'K4NET_FORBIDDEN', 'authorizeCall refuses', refusedNames, 'refused names');
+  }
+
+  /** Reports a dropped message. Creates the error only if it is reported. */
+  #reportDropped(name: string, code: K4netErrorCode, why: string, names: WarnOnce, which: string): void {
+    if (!this.#onError && !names.isNew(name)) return;
     const { remoteAddress } = this.#socket;
     const where = remoteAddress === '' ? '' : ` (peer ${remoteAddress})`;
-    const error = new K4netError('K4NET_NO_CALLBACK', `no callback for the message '${name}'${where}`);
+    const error = new K4netError(code, `${why} the message '${name}'${where}`);
     if (this.#onError) {
       this.report(error, name, 'message');
       return;
     }
-    const last = unmatchedNames.isFull ? '. Further unknown names are not reported' : '';
+    const last = names.isFull ? `. Further ${which} are not reported` : '';
     emitWarning(`${error.message}${last}`, error.code, error);
   }
 

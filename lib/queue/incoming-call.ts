@@ -12,8 +12,10 @@ import type { Callback, CallbackContext, QueueSocketLike } from './types.js';
 export interface Registration {
   readonly name: string;
   readonly priority: number;
-  /** The queue of a callback that has a concurrency of its own. */
+  /** The queue of an ordered callback, or of one that has a concurrency of its own. */
   readonly queue: CallbackQueue<IncomingCall> | undefined;
+  /** Whether its requests are in the queue of messages. */
+  readonly ordered: boolean;
   /** Requests of this name that have no answer yet. */
   readonly requests: FlowWindow;
   /** The context of messages whose callback runs on arrival. */
@@ -54,6 +56,8 @@ export class IncomingCall implements CallbackContext {
   declare batch: Batch | undefined;
   /** The streams of a streaming call. */
   declare stream: AcceptedStream | undefined;
+  /** Settles when the callback has started or will not start, if that waits for `authorizeCall`. */
+  declare starting: Promise<void> | undefined;
   declare private life: LazySignal | undefined;
 
   /** @param life - the signal of the socket. If undefined, the call has a signal of its own. */
@@ -76,6 +80,7 @@ export class IncomingCall implements CallbackContext {
     this.dropped = false;
     this.batch = undefined;
     this.stream = undefined;
+    this.starting = undefined;
     this.life = life;
   }
 
@@ -89,6 +94,16 @@ export class IncomingCall implements CallbackContext {
 
   get isRequest(): boolean {
     return this.id >= 0;
+  }
+
+  /** Whether it is a request that runs in the order of the messages. */
+  get isOrdered(): boolean {
+    return this.isRequest && this.registration?.ordered === true;
+  }
+
+  /** Whether it is a streaming call that this side has accepted. */
+  get isStream(): boolean {
+    return this.stream?.accepted === true;
   }
 
   /** Whether only `recvRegistered` or `drain` can start the callback, with manual dispatch. */

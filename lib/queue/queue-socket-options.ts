@@ -17,8 +17,8 @@ import {
 } from '../util/options.js';
 import { signalRule } from '../util/wait.js';
 import { callHook } from './error-hooks.js';
-import type { CallOptions, StreamOptions } from './call-types.js';
-import type { CallbackOptions, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
+import type { CallbackOptions, CallOptions, StreamOptions } from './call-types.js';
+import type { CallbackContext, ErrorHandler, QueueRecvOptions, QueueSocketLike } from './types.js';
 
 /** Keepalives, and the silence after which the peer counts as dead. */
 export interface HeartbeatOptions {
@@ -53,8 +53,8 @@ export interface QueueSocketOptions {
    */
   readonly unmatched?: 'error' | 'queue' | 'drop' | undefined;
   /**
-   * Number of message callbacks that run at a time. Default 1: each starts when the previous one
-   * has ended.
+   * Number of message callbacks that run at a time, together with the requests of `ordered`
+   * callbacks. Default 1: each starts when the previous one has ended.
    */
   readonly concurrency?: number | undefined;
   /**
@@ -95,8 +95,21 @@ export interface QueueSocketOptions {
    */
   readonly maxStreams?: number | undefined;
   /**
-   * Gets the errors of callbacks and hooks, messages whose name has no callback, and malformed
-   * control messages. Default: one process warning per name, whose `cause` is the error.
+   * Decides whether a message or a request of the peer may run its callback. Only `true`, or a
+   * promise of `true`, accepts. It is called when the callback would start, with the name and the
+   * context of the callback, for requests of names without a callback too. It must not read `body`.
+   *
+   * A refused request fails with the `remoteCode` `K4NET_FORBIDDEN` at its caller. A refused
+   * message is dropped, and reported to `onError`. An error that it throws refuses too, and goes to
+   * `onError`. A call counts in the limits of concurrency while its authorization is pending.
+   * Default: every call may run.
+   */
+  readonly authorizeCall?:
+    ((name: string, context: CallbackContext) => boolean | PromiseLike<boolean>) | undefined;
+  /**
+   * Gets the errors of callbacks and hooks, messages whose name has no callback, messages that
+   * `authorizeCall` refuses, and malformed control messages. Default: one process warning per name,
+   * whose `cause` is the error.
    */
   readonly onError?: ErrorHandler | undefined;
   /**
@@ -118,7 +131,7 @@ export interface QueueSocketOptions {
 /** A closing message, or none. */
 export type CloseMessage = Uint8Array | string | undefined;
 
-type Unset = 'logger' | 'onError' | 'onClose' | 'onTimeout';
+type Unset = 'authorizeCall' | 'logger' | 'onError' | 'onClose' | 'onTimeout';
 
 const unlimited = Number.MAX_SAFE_INTEGER;
 
@@ -135,6 +148,7 @@ export const queueSocketTable: OptionTable<QueueSocketOptions, Unset | 'heartbea
   maxQueuedMessages: countRule(16_384, 1, unlimited),
   streamWindow: bytesRule(256 * 1024, 1024, 2 ** 31 - 1),
   maxStreams: countRule(64, 1, unlimited),
+  authorizeCall: functionRule(),
   onError: functionRule(),
   onClose: functionRule(),
   idleTimeout: millisecondsRule(),
@@ -187,13 +201,21 @@ function checkedHeartbeat(given: HeartbeatOptions): CheckedQueueOptions['heartbe
 const callbackTable: OptionTable<CallbackOptions, 'concurrency' | 'priority'> = {
   concurrency: optional(countRule(1, 1, Infinity)),
   priority: optional(countRule(0, -unlimited, unlimited)),
+  ordered: flagRule(false),
 };
 
+/** The options of a callback, checked and with their defaults. */
+export type CheckedCallbackOptions = Checked<CallbackOptions, 'concurrency' | 'priority'>;
+
 /** Checks the options of a callback. */
-export function checkedCallbackOptions(
-  given: CallbackOptions | undefined,
-): Checked<CallbackOptions, 'concurrency' | 'priority'> {
-  return checkOptions('registerCallback', given, callbackTable);
+export function checkedCallbackOptions(given: CallbackOptions | undefined): CheckedCallbackOptions {
+  const options = checkOptions('registerCallback', given, callbackTable);
+  const { concurrency, ordered } = options;
+  if (!ordered || concurrency === undefined) return options;
+  throw new TypeError(
+    `'ordered' and 'concurrency' (${concurrency}) exclude each other: an ordered callback shares the ` +
+      'queue of messages, whose concurrency is an option of QueueSocket',
+  );
 }
 
 const callTable: OptionTable<CallOptions, keyof CallOptions> = {

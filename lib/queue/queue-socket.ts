@@ -1,12 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import type { Messages } from '../codec/messages.js';
+import { compile, type Messages } from '../codec/messages.js';
 import { K4netError } from '../errors.js';
 import { iterate } from '../util/iterate.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { checkedTimeout, type SendOptions } from '../sockets/locked-socket-options.js';
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState } from '../sockets/message-socket.js';
+import type { Peer } from '../sockets/peer.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
@@ -19,7 +20,15 @@ import {
   type WaitOptions,
 } from '../util/wait.js';
 import type { AnswerDecoder, StreamCodecs } from './call.js';
-import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
+import type {
+  AnswerStream,
+  CallbackOptions,
+  CallOptions,
+  Payload,
+  PayloadConstructor,
+  StreamOptions,
+} from './call-types.js';
+import type { DrainOptions } from './queue-life.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
 import { QueueCore } from './queue-core.js';
 import { queueStats, type QueueSocketStats } from './queue-stats.js';
@@ -33,15 +42,8 @@ import {
   type QueueSocketOptions,
 } from './queue-socket-options.js';
 import { Tasks } from './tasks.js';
-import { callEncoded, openStream, TypedQueue } from './typed-queue.js';
-import type {
-  Callback,
-  CallbackContext,
-  CallbackOptions,
-  DrainOptions,
-  QueueRecvOptions,
-  QueueSocketLike,
-} from './types.js';
+import { callEncoded, openStream, TypedQueueOf } from './typed-queue.js';
+import type { Callback, QueueRecvOptions, QueueSocketLike, TypedQueue } from './types.js';
 
 /**
  * Named messages, requests and answers over a message socket. A message goes to the callback that
@@ -95,6 +97,10 @@ export class QueueSocket implements QueueSocketLike {
 
   get readyState(): ReadyState {
     return this.#socket.readyState;
+  }
+
+  get peer(): Peer | undefined {
+    return this.#socket.peer;
   }
 
   get bufferedAmount(): number {
@@ -225,8 +231,8 @@ export class QueueSocket implements QueueSocketLike {
     return stream;
   }
 
-  typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions> {
-    return new TypedQueue(this, messages);
+  typed<M extends Messages>(messages: M): TypedQueue<M> {
+    return new TypedQueueOf<M, QueueSocketLike>(this, compile(messages));
   }
 
   recv(options: QueueRecvOptions & { readonly block: false }): Promise<Bytes | undefined>;

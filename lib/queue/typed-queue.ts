@@ -1,13 +1,21 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
-import { compile, type Messages, type Route } from '../codec/messages.js';
-import { encodeValue, PayloadWriter, type Payload } from '../codec/payload.js';
-import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
-import type { AnswerStream } from './call-types.js';
+import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
+import { encodeValue, PayloadWriter } from '../codec/payload.js';
+import { typedCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { isDecodedError } from './call-failures.js';
+import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
+import type { DrainOptions, QueueLife } from './queue-life.js';
+import type { QueueSocketStats } from './queue-stats.js';
 import type {
   AnswerOf,
   Arguments,
   CallbackResult,
+  CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   ItemOf,
   MessageName,
   RequestName,
@@ -16,28 +24,14 @@ import type {
   TypedCallOptions,
   TypedStreamOptions,
 } from './typed-types.js';
+import type { CloseInfo, CloseOptions, ReadyState } from '../sockets/message-socket.js';
 import { accepted } from '../sockets/outbox.js';
+import type { Peer } from '../sockets/peer.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
-import { isPromiseLike, markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
+import { checkFunction } from '../util/options.js';
+import { answered, callbackEntries, routeOf, unanswered, type Use } from './typed-callbacks.js';
+import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
-
-/** The methods of a queue that a {@link TypedQueue} needs. */
-export interface UntypedQueue<Context, CallbackOptions> {
-  registerCallback(
-    name: string,
-    callback: (reader: BinaryReader, context: Context) => unknown,
-    options?: CallbackOptions,
-  ): void;
-  removeCallback(name: string): void;
-  registerTask(name: string, constructor: (writer: BinaryWriter) => void): void;
-  removeTask(name: string): void;
-  sendRegistered(
-    name: string,
-    payload: (writer: BinaryWriter) => void,
-    options?: Pick<WaitOptions, 'signal'>,
-  ): Promise<void>;
-  call(name: string, payload: (writer: BinaryWriter) => void, options?: WaitOptions): Promise<BinaryReader>;
-}
 
 /** @internal */
 export const callEncoded: unique symbol = Symbol('callEncoded');
@@ -46,12 +40,20 @@ export const callEncoded: unique symbol = Symbol('callEncoded');
 export const openStream: unique symbol = Symbol('openStream');
 
 /**
- * The methods of a QueueSocket that take encoded payloads and decode answers. They need neither a
- * function nor a second promise for each message.
+ * The methods of a queue that a typed view calls. Those that take encoded payloads and decode
+ * answers need neither a function nor a second promise for each message.
  *
  * @internal
  */
-export interface EncodedQueue {
+export interface EncodedQueue<Context> extends QueueLife {
+  registerCallback(
+    name: string,
+    callback: (reader: BinaryReader, context: Context) => unknown,
+    options?: CallbackOptions,
+  ): void;
+  removeCallback(name: string): void;
+  registerTask(name: string, constructor: (writer: BinaryWriter) => void): void;
+  removeTask(name: string): void;
   sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
   [callEncoded](
     name: string,
@@ -69,7 +71,8 @@ export interface EncodedQueue {
 }
 
 /**
- * A queue socket whose messages and requests have types, from one object that maps names to codecs.
+ * A queue whose messages and requests have types, from one object that maps names to codecs. It
+ * has the life cycle of its socket.
  *
  * Arriving payloads are checked before a callback gets their values. A payload that does not decode
  * is a `DecodeError` for `onError`; the caller of a request gets a failure too.
@@ -90,17 +93,55 @@ export interface EncodedQueue {
  * await near.close();
  * ```
  */
-export class TypedQueue<M extends Messages, Context, CallbackOptions> {
-  readonly #queue: UntypedQueue<Context, CallbackOptions>;
-  /** The same queue, if it takes encoded payloads. */
-  readonly #encoded: EncodedQueue | undefined;
-  readonly #routes: ReadonlyMap<string, Route>;
+export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
+  /** The queue socket below, for messages without types. */
+  readonly socket: Socket;
+  readonly closed: Promise<CloseInfo>;
+  readonly #queue: EncodedQueue<ContextOf<Socket>>;
+  readonly #routes: CompiledMessages;
 
-  /** Throws a TypeError for a name whose value is neither a codec, nor a schema, nor a request. */
-  constructor(queue: UntypedQueue<Context, CallbackOptions>, messages: M) {
+  /** @internal Use `typed` of the queue. */
+  constructor(queue: Socket & EncodedQueue<ContextOf<Socket>>, routes: CompiledMessages) {
+    this.socket = queue;
+    this.closed = queue.closed;
     this.#queue = queue;
-    this.#encoded = callEncoded in queue ? (queue as unknown as EncodedQueue) : undefined;
-    this.#routes = compile(messages);
+    this.#routes = routes;
+  }
+
+  get readyState(): ReadyState {
+    return this.#queue.readyState;
+  }
+
+  get peer(): Peer | undefined {
+    return this.#queue.peer;
+  }
+
+  stats(): QueueSocketStats {
+    return this.#queue.stats();
+  }
+
+  start(): void {
+    this.#queue.start();
+  }
+
+  performTasks(): Promise<void> {
+    return this.#queue.performTasks();
+  }
+
+  drain(options?: DrainOptions): Promise<void> {
+    return this.#queue.drain(options);
+  }
+
+  close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void> {
+    return this.#queue.close(closingMessage, options);
+  }
+
+  abort(cause?: unknown, options?: CloseOptions): Promise<void> {
+    return this.#queue.abort(cause, options);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /**
@@ -112,21 +153,29 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
    */
   registerCallback<N extends keyof M & string, const R extends CallbackResult<M[N]>>(
     name: N,
-    callback: TypedCallback<M[N], Context, R>,
+    callback: TypedCallback<M[N], ContextOf<Socket>, R>,
     options?: CallbackOptions,
   ): void {
-    const given: unknown = callback;
-    if (typeof given !== 'function')
-      throw new TypeError(`a callback must be a function, not ${kindOf(given)}`);
+    checkFunction('a callback', callback);
     const { argument, answer, body, item } = this.#route(name);
-    const run = callback as (value: unknown, context: Context) => unknown;
-    let use: Use<Context> = run;
+    const run = callback as Use<ContextOf<Socket>>;
+    let use = run;
     if (answer === undefined) use = unanswered(run);
     // The streams encode items, and the answer after them.
-    else if (!item) use = answered(run, answer, this.#encoded !== undefined);
-    const perform = (reader: BinaryReader, context: Context): unknown => argument.use(reader, use, context);
-    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
+    else if (!item) use = answered(run, answer);
+    const perform = (reader: BinaryReader, context: ContextOf<Socket>): unknown =>
+      argument.use(reader, use, context);
+    Object.assign(perform, { [typedCodecs]: { answer, body, item } });
     this.#queue.registerCallback(name, perform, options);
+  }
+
+  /**
+   * Registers the callbacks of an object whose keys are the names. Names that are missing or
+   * undefined stay as they are.
+   */
+  registerCallbacks(callbacks: CallbacksOf<M, Socket>): void {
+    for (const [name, callback] of callbackEntries(this.#routes, callbacks))
+      this.registerCallback(name, callback as never);
   }
 
   /** Removes a callback, if there is one. */
@@ -162,10 +211,9 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   sendRegistered(name: string, value?: unknown, options?: Pick<WaitOptions, 'signal'>): Promise<void> {
     try {
       const { argument } = this.#messageRoute(name);
-      if (!this.#encoded) return this.#queue.sendRegistered(name, writes(argument, value), options);
       const writer = PayloadWriter.take();
       argument.write(writer, value);
-      const sent = this.#encoded.sendRegistered(name, writer.data, options);
+      const sent = this.#queue.sendRegistered(name, writer.data, options);
       // Otherwise the socket may still need the bytes.
       if (sent === accepted) PayloadWriter.give(writer);
       return sent;
@@ -191,14 +239,9 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
       if (route.item) throw new TypeError(`'${name}' gives items, which only stream can take`);
       if (route.body) return this.#open(name, route, value, options).answer;
       if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
-      if (!this.#encoded) {
-        const answered = this.#queue.call(name, writes(argument, value), options);
-        const decoded = answered.then((reader) => answer.read(reader));
-        return markHandledByClass(decoded, options?.signal);
-      }
       const writer = PayloadWriter.take();
       argument.write(writer, value);
-      const called = this.#encoded[callEncoded](name, writer.data, options, answer);
+      const called = this.#queue[callEncoded](name, writer.data, options, answer);
       PayloadWriter.give(writer);
       return called;
     } catch (error) {
@@ -221,14 +264,33 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     return this.#open(name, route, value, options);
   }
 
+  /**
+   * Whether a value is the error that a call of this name rejects with because its callback has
+   * thrown a `CallError` that the request declares. Narrows its type, so `data` has the declared
+   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells the
+   * declared errors apart.
+   *
+   * Throws a TypeError for a name or a code that is not declared.
+   */
+  isError<N extends ErrorName<M>, C extends ErrorCode<M[N]> = ErrorCode<M[N]>>(
+    error: unknown,
+    name: N,
+    code?: C,
+  ): error is DeclaredError<M[N], C>;
+  isError(error: unknown, name: string, code?: string): boolean {
+    const errors = this.#route(name).answer?.errors;
+    if (!errors || (code !== undefined && !errors.has(code)))
+      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
+    return isDecodedError(error, name, code);
+  }
+
   #open(
     name: string,
     route: Route,
     value: unknown,
     options: WaitOptions | undefined,
   ): AnswerStream<unknown, unknown> {
-    if (!this.#encoded) throw new TypeError('this queue has no streaming calls');
-    return this.#encoded[openStream](
+    return this.#queue[openStream](
       name,
       encodeValue(route.argument, value),
       options,
@@ -238,9 +300,7 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
   }
 
   #route(name: string): Route {
-    const route = this.#routes.get(name);
-    if (route !== undefined) return route;
-    throw new TypeError(`unknown message '${name}': the object that 'typed' got does not contain it`);
+    return routeOf(this.#routes, name);
   }
 
   #messageRoute(name: string): Route {
@@ -248,41 +308,4 @@ export class TypedQueue<M extends Messages, Context, CallbackOptions> {
     if (route.answer === undefined) return route;
     throw new TypeError(`'${name}' is a request, which only call can send`);
   }
-}
-
-type Use<Context> = (value: unknown, context: Context) => unknown;
-
-function writes(payload: Payload, value: unknown): (writer: BinaryWriter) => void {
-  return (writer) => {
-    payload.write(writer, value);
-  };
-}
-
-function silence(): undefined {
-  return undefined;
-}
-
-/** Discards the result: a peer may call a message as a request and must not see it. */
-function unanswered<Context>(callback: Use<Context>): Use<Context> {
-  return (value, context) => {
-    const result = callback(value, context);
-    return isPromiseLike(result) ? result.then(silence) : undefined;
-  };
-}
-
-/**
- * Encodes the result as the answer. An encoding error is an error of the callback.
- *
- * @param sentAtOnce - whether the queue sends the bytes before another payload is encoded.
- */
-function answered<Context>(callback: Use<Context>, answer: Payload, sentAtOnce: boolean): Use<Context> {
-  const encodeLater = (result: unknown): Bytes => encodeValue(answer, result);
-  return (value, context) => {
-    const result = callback(value, context);
-    if (isPromiseLike(result)) return result.then(encodeLater);
-    const writer = PayloadWriter.take();
-    answer.write(writer, result);
-    if (sentAtOnce) PayloadWriter.give(writer);
-    return writer.data;
-  };
 }

@@ -1,6 +1,8 @@
 import type { Input, Output } from '../codec/codec.js';
 import type { Messages, PayloadType, RequestType } from '../codec/messages.js';
+import type { RemoteError } from '../errors.js';
 import type { WaitOptions } from '../util/wait.js';
+import type { ContextOf } from './call-types.js';
 import type { Items, ItemStreamLike } from './items.js';
 
 /** The names of messages. */
@@ -28,6 +30,22 @@ type BodyOf<T> = T extends { readonly body: infer B } ? B : undefined;
 /** The items of the answer of a request; undefined if there are none. */
 export type ItemOf<T> = T extends { readonly item: infer I } ? I : undefined;
 
+type ErrorsOf<T> = T extends { readonly errors: infer E } ? E : undefined;
+
+/** The codes of the errors that a request declares. */
+export type ErrorCode<T> = keyof ErrorsOf<T> & string;
+
+/** The names of requests that declare errors. */
+export type ErrorName<M extends Messages> = {
+  [N in keyof M]: [ErrorCode<M[N]>] extends [never] ? never : N;
+}[keyof M] &
+  string;
+
+/** The error of a call whose callback has thrown a declared error. */
+export type DeclaredError<T, Code extends ErrorCode<T> = ErrorCode<T>> = {
+  [C in Code]: RemoteError & { readonly remoteCode: C; readonly data: Output<ErrorsOf<T>[C]> };
+}[Code];
+
 type Opaque =
   | string
   | number
@@ -47,7 +65,14 @@ export type Frozen<T> = unknown extends T
   ? T
   : T extends Opaque
     ? T
-    : { readonly [K in keyof T]: Frozen<T[K]> };
+    : T extends readonly [unknown, ...unknown[]]
+      ? FrozenParts<T>
+      : // A mapped type would resolve the elements at once, and JSON can contain arrays of itself.
+        T extends readonly (infer E)[]
+        ? readonly Frozen<E>[]
+        : FrozenParts<T>;
+
+type FrozenParts<T> = { readonly [K in keyof T]: Frozen<T[K]> };
 
 type Awaitable<T> = T | PromiseLike<T>;
 
@@ -77,6 +102,11 @@ export type TypedCallback<T, Context, Result = CallbackResult<T>> = (
   value: Output<ArgumentOf<T>>,
   context: TypedContext<T, Context>,
 ) => Result;
+
+/** Callbacks by name, for some of the names of `M`. */
+export type CallbacksOf<M extends Messages, Socket> = {
+  readonly [N in keyof M & string]?: TypedCallback<M[N], ContextOf<Socket>> | undefined;
+};
 
 /** Options of `call` for requests of one type. */
 export type TypedCallOptions<T> =

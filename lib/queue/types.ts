@@ -1,30 +1,27 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { Messages } from '../codec/messages.js';
 import type { RecvOptions, SendOptions } from '../sockets/locked-socket-options.js';
-import type { CloseInfo, CloseOptions, MessageSocket } from '../sockets/message-socket.js';
+import type { MessageSocket } from '../sockets/message-socket.js';
 import type { Bytes } from '../util/bytes.js';
-import type { GivenAbortSignal, WaitOptions } from '../util/wait.js';
-import type { AnswerStream, CallOptions, Payload, PayloadConstructor, StreamOptions } from './call-types.js';
-import type { QueueSocketStats } from './queue-stats.js';
+import type { WaitOptions } from '../util/wait.js';
+import type {
+  AnswerStream,
+  CallbackOptions,
+  CallOptions,
+  ContextOf,
+  Payload,
+  PayloadConstructor,
+  StreamOptions,
+} from './call-types.js';
 import type { ItemStreamLike } from './items.js';
-import type { TypedQueue } from './typed-queue.js';
+import type { QueueLife } from './queue-life.js';
+import type { QueueSocketStats } from './queue-stats.js';
+import type { TypedQueueOf } from './typed-queue.js';
 
 /** The second argument of a callback. */
-export interface CallbackContext {
+export interface CallbackContext extends ContextOf<QueueSocketLike> {
   /** The QueueSocket that received the message. */
   readonly socket: QueueSocketLike;
-  /** The name of the message. */
-  readonly name: string;
-  /**
-   * Aborts when the socket closes. The signal of a request also aborts when the caller
-   * cancels: its timeout has passed or its signal has aborted.
-   */
-  readonly signal: GivenAbortSignal;
-  /**
-   * The items of the body of the call, for `for await`; none for a message or a call without a
-   * body. `break` stops the body.
-   */
-  readonly body: AsyncIterableIterator<BinaryReader, void>;
 }
 
 /**
@@ -51,17 +48,12 @@ export type Callback = (
   context: CallbackContext,
 ) => CallbackAnswer | CallbackItems | PromiseLike<CallbackAnswer | CallbackItems>;
 
-/** Options of {@link QueueSocket.registerCallback}. */
-export interface CallbackOptions {
-  /**
-   * Number of calls of this callback that run at a time, messages and requests together,
-   * independent of all other callbacks. Default: messages share the `concurrency` of the socket,
-   * requests its `requestConcurrency`.
-   */
-  readonly concurrency?: number | undefined;
-  /** Among waiting messages, higher priorities start first. Default 0. */
-  readonly priority?: number | undefined;
-}
+/**
+ * A queue socket whose messages and requests have types: see `QueueSocket.typed`.
+ *
+ * @typeParam M - the type of the object that describes the messages: `TypedQueue<typeof messages>`.
+ */
+export type TypedQueue<M extends Messages> = TypedQueueOf<M, QueueSocketLike>;
 
 /** The source of an error: see {@link QueueSocketOptions.onError}. */
 export interface QueueErrorInfo {
@@ -69,8 +61,9 @@ export interface QueueErrorInfo {
   readonly name: string;
   /**
    * - `message`: the callback of a message failed, or the name has no callback (with the default
-   *   `unmatched: 'error'`).
-   * - `request`: the callback of a request failed. The caller gets a failure too.
+   *   `unmatched: 'error'`), or `authorizeCall` refuses the message.
+   * - `request`: the callback of a request failed. The caller gets a failure too. A `CallError` is
+   *   not reported.
    * - `control`: the peer sent a malformed control message, or reused the id of a request that has
    *   no answer yet. The 32nd such message ends the connection.
    * - `hook`: another function of the options failed.
@@ -87,23 +80,12 @@ export interface QueueRecvOptions extends RecvOptions {
   readonly block?: boolean | undefined;
 }
 
-/** Options of {@link QueueSocket.drain}. */
-export interface DrainOptions {
-  /** Milliseconds for the whole call, after which the connection is cut. Default 5000. */
-  readonly timeout?: number | undefined;
-}
-
 /**
  * The methods of a {@link QueueSocket}, as callbacks and hooks get them.
  *
  * A separate interface keeps the types of callbacks independent of the class.
  */
-export interface QueueSocketLike extends MessageSocket {
-  /**
-   * Resolves when the socket is closed, with the reason: `K4NET_TIMEOUT` after the idle timeout or
-   * when the peer was silent for the timeout of the heartbeat. Never rejects.
-   */
-  readonly closed: Promise<CloseInfo>;
+export interface QueueSocketLike extends MessageSocket, QueueLife {
   /** Counters of this socket, and the fill levels of its queues. */
   stats(): QueueSocketStats;
   /**
@@ -139,12 +121,6 @@ export interface QueueSocketLike extends MessageSocket {
   /** Removes a task, if there is one. */
   removeTask(name: string): void;
   /**
-   * Starts to receive. Call it once, after the callbacks are registered: earlier messages wait.
-   *
-   * @throws K4netError `K4NET_STATE` the second time.
-   */
-  start(): void;
-  /**
    * With `dispatch: 'manual'`: runs the callbacks of all queued messages, waits for them, yields
    * for one turn of the event loop, and resolves with their number. Do not await it inside a
    * callback: it waits for that callback, which is a deadlock. While it waits and a `call` of this
@@ -159,11 +135,6 @@ export interface QueueSocketLike extends MessageSocket {
    */
   recvRegistered(): Promise<number>;
   /**
-   * Sends the messages of all tasks, in the order of their registration. Rejects with the error of
-   * the first constructor that throws, and like `send`.
-   */
-  performTasks(): Promise<void>;
-  /**
    * Sends a message to the callback of this name at the other end. Resolves and rejects like
    * `send`, and rejects with the error of a payload constructor.
    */
@@ -172,8 +143,8 @@ export interface QueueSocketLike extends MessageSocket {
    * Sends a request to the callback of this name at the other end, and resolves with a reader over
    * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
-   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
-   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * Rejects with a {@link RemoteError} when the callback fails, throws a {@link CallError} or does
+   * not exist, with a {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
    * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
    * timeout or an abort the signal of the remote callback aborts.
    *
@@ -240,7 +211,7 @@ export interface QueueSocketLike extends MessageSocket {
    * await near.close();
    * ```
    */
-  typed<M extends Messages>(messages: M): TypedQueue<M, CallbackContext, CallbackOptions>;
+  typed<M extends Messages>(messages: M): TypedQueue<M>;
   /**
    * Receives the next message that no callback takes. With `block: false` it resolves with
    * undefined when there is none.
@@ -260,40 +231,8 @@ export interface QueueSocketLike extends MessageSocket {
   /** Resolves when the operating system has everything that was sent so far. */
   flush(options?: WaitOptions): Promise<void>;
   /**
-   * Finishes all work and closes. From now on it drops messages and refuses requests. It waits for
-   * callbacks that are queued or running and for calls in flight, sends everything, and closes.
-   * Messages that wait for `recv` are dropped. After `timeout` (default 5000 ms) it cuts the
-   * connection.
-   *
-   * With `dispatch: 'manual'` it runs the held callbacks; the signals of held requests are aborted.
-   * Do not await it inside a callback: it waits for that callback, so it cuts the connection after
-   * `timeout`. Never rejects because of the peer.
-   */
-  drain(options?: DrainOptions): Promise<void>;
-  /**
-   * Closes the socket: sends earlier messages and the closing message (or the result of `onClose`),
-   * and ends like {@link LockedSocket.close}. The signals of running callbacks abort, waiting
-   * callbacks are not called, messages for `recv` are dropped, and calls reject. Never rejects
-   * because of the peer.
-   */
-  close(closingMessage?: Bytes | string, options?: CloseOptions): Promise<void>;
-  /**
-   * Ends the socket because this side has failed, like {@link LockedSocket.abort}: the calls,
-   * `recv` and loops of the peer reject after they got the earlier messages. The signals of running
-   * callbacks abort. Never rejects because of the peer.
-   *
-   * Rejects with a TypeError or RangeError for wrong arguments, and then changes nothing.
-   *
-   * @param cause - the failure, for this side only: it is not sent.
-   * @param options - `timeout`: milliseconds for sending earlier messages. Default 5000; 0 drops
-   * them.
-   */
-  abort(cause?: unknown, options?: CloseOptions): Promise<void>;
-  /**
    * The messages that no callback takes, for `for await`. The loop ends when the peer has ended or
    * this side has closed, and throws when the socket fails. `break` leaves the socket open.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void>;
-  /** Closes the socket, for `await using`. Never rejects. */
-  [Symbol.asyncDispose](): Promise<void>;
 }

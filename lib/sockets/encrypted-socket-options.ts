@@ -1,5 +1,4 @@
 import type { KeyPairSource } from '../crypto/key-pair.js';
-import type { PublicKey } from '../crypto/public-key.js';
 import type { CipherChoice } from '../crypto/choose-backend.js';
 import type { PaddingPolicy } from '../session/record/padding.js';
 import type { ServerKeyOptions } from '../trust/server-keys.js';
@@ -16,6 +15,7 @@ import {
   type OptionTable,
 } from '../util/options.js';
 import type { LockedSocketOptions } from './locked-socket-options.js';
+import type { ClientPeer } from './peer.js';
 
 /** Options of both sides of an encrypted session. */
 export interface SessionChoices {
@@ -92,38 +92,6 @@ export interface EncryptedServerOptions extends LockedSocketOptions, SessionChoi
 
 /** Options of {@link EncryptedSocket}. */
 export type EncryptedSocketOptions = EncryptedClientOptions | EncryptedServerOptions;
-
-/** A client whose signature is verified, as the `authorize` option gets it. */
-export interface ClientPeer {
-  /** Fingerprint of the client's key. */
-  readonly fingerprint: string;
-  /** The client's key. */
-  readonly publicKey: PublicKey;
-  /** The name of the server that the client asked for, if it sent one. */
-  readonly serverName: string | undefined;
-  /** The application protocol that both sides agreed on, if there is one. */
-  readonly appProtocol: string | undefined;
-}
-
-/** The other side of an encrypted connection, after the handshake. */
-export interface Peer {
-  /** Fingerprint of the peer's key; undefined for a client that showed none. */
-  readonly fingerprint: string | undefined;
-  /** The peer's key; undefined for a client that showed none. */
-  readonly publicKey: PublicKey | undefined;
-  /** Whether the server's key was known before, or `authorize` accepted the client's key. */
-  readonly authenticated: boolean;
-  /**
-   * Why the key was accepted. For a server: it is the `key` option or the key in `keyPath` (`key`),
-   * matches a `pin`, is in the known-hosts store (`known-hosts`), was stored now (`first-use`), or
-   * was not checked (`unchecked`). For a client: it showed a key (`client-key`), or none (`none`).
-   */
-  readonly how: 'key' | 'pin' | 'known-hosts' | 'first-use' | 'unchecked' | 'client-key' | 'none';
-  /** The name of the server that the client asked for, if it sent one. */
-  readonly serverName: string | undefined;
-  /** The application protocol that both sides agreed on, if there is one. */
-  readonly appProtocol: string | undefined;
-}
 
 const defaultHandshakeTimeout = 10_000;
 

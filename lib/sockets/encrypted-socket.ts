@@ -20,7 +20,6 @@ import {
   type EncryptedClientOptions,
   type EncryptedServerOptions,
   type EncryptedSocketOptions,
-  type Peer,
   type UnsetClient,
   type UnsetServer,
   type UnsetSession,
@@ -35,6 +34,7 @@ import {
 import { whenGone } from './acquire.js';
 import { LockedSocket } from './locked-socket.js';
 import type { CloseOptions, ReadyState } from './message-socket.js';
+import type { Peer } from './peer.js';
 import type { PeerPlan } from './session-plan.js';
 
 /**
@@ -86,8 +86,7 @@ export class EncryptedSocket extends LockedSocket {
     return state === 'open' && shaking ? 'connecting' : state;
   }
 
-  /** The peer and how its key was accepted; undefined until the handshake has succeeded. */
-  get peer(): Peer | undefined {
+  override get peer(): Peer | undefined {
     const { session } = this.#secure;
     return session && this.#plan.peerOf(session);
   }

@@ -2,7 +2,7 @@ import { decodeUtf8, type Bytes } from '../util/bytes.js';
 import { K4netError, MalformedError } from '../errors.js';
 import { iterate } from '../util/iterate.js';
 import { noOptions } from '../util/options.js';
-import { Deferred, markHandled, rejected } from '../util/wait.js';
+import { Deferred, markHandled, markHandledByClass, rejected } from '../util/wait.js';
 import type { Inbox } from './inbox.js';
 import type { Receiver } from './pending-receives.js';
 
@@ -42,6 +42,17 @@ export function iterateBatches(inbox: Inbox, onEnd: () => void): AsyncIterableIt
       return rejected(error);
     }
   });
+}
+
+/** The messages of a loop as text. */
+export function iterateTexts(messages: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+  const texts = textsOf(messages);
+  const next = texts.next.bind(texts);
+  return Object.assign(texts, { next: () => markHandledByClass(next()) });
+}
+
+async function* textsOf(messages: AsyncIterable<Bytes>): AsyncGenerator<string, void, undefined> {
+  for await (const message of messages) yield toText(message);
 }
 
 /** One step of a loop that waits for its message. */

@@ -1,7 +1,7 @@
 import { K4netError } from '../errors.js';
 import type { Handshake } from '../session/handshake/machine.js';
 import type { Session } from '../session/session.js';
-import type { Peer } from './encrypted-socket-options.js';
+import type { Peer } from './peer.js';
 import type * as node from './session-plan.js';
 
 // The form of `#plan` for browsers. Handshake, keys and ciphers are in a chunk of their own, so

@@ -1,23 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { messageReadable, messageWritable } from '#node-streams';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import type { K4netError } from '../errors.js';
 import { noOptions } from '../util/options.js';
 import { toTransport, type Carrier } from '../transport/to-transport.js';
-import { markHandled, markHandledByClass, rejected, type WaitOptions } from '../util/wait.js';
+import { markHandled, rejected, type WaitOptions } from '../util/wait.js';
 import { acquire, fail, onEmptyEnd, whenGone, type OwnedSocket } from './acquire.js';
 import { Connection } from './connection.js';
 import { ownedError } from './inbox.js';
-import {
-  checkedOptions,
-  checkedReceive,
-  checkedTimeout,
-  checkedWait,
-  type LockedSocketOptions,
-  type RecvOptions,
-  type SendOptions,
-} from './locked-socket-options.js';
+import { checkedOptions, checkedReceive, checkedTimeout, checkedWait } from './locked-socket-options.js';
+import type { LockedSocketOptions, RecvOptions, SendOptions } from './locked-socket-options.js';
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState, SocketStats } from './message-socket.js';
-import { iterateBatches, iterateMessages, toText } from './iteration.js';
+import type { Peer } from './peer.js';
+import { iterateBatches, iterateMessages, iterateTexts, toText } from './iteration.js';
+import type { MessageReadable, MessageWritable } from './stream-types.js';
 
 /**
  * A message socket over a stream of bytes: each `send` of one side is one `recv` of the other.
@@ -56,42 +52,36 @@ export class LockedSocket implements MessageSocket {
     this.closed = this.#connection.closed;
   }
 
-  /** The current state. */
+  get peer(): Peer | undefined {
+    return undefined;
+  }
+
   get readyState(): ReadyState {
     return this.#connection.state;
   }
 
-  /**
-   * Bytes that were sent and that the operating system does not have yet, including the messages of
-   * waiting senders.
-   */
   get bufferedAmount(): number {
     return this.#connection.outbox.bufferedAmount;
   }
 
-  /** The peer as `address:port`, or an empty string if the transport has no address. */
   get remoteAddress(): string {
     return this.#connection.transport.remoteAddress;
   }
 
-  /** This end as `address:port`, or an empty string if the transport has no address. */
   get localAddress(): string {
     return this.#connection.transport.localAddress;
   }
 
-  /** Keeps the process alive while the socket is open (the default). */
   ref(): this {
     this.#connection.transport.ref();
     return this;
   }
 
-  /** Lets the process exit while the socket is open. */
   unref(): this {
     this.#connection.transport.unref();
     return this;
   }
 
-  /** Counters since the creation of the socket. */
   stats(): SocketStats {
     return this.#connection.stats();
   }
@@ -125,9 +115,8 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Resolves when the operating system has everything that was sent so far.
-   *
-   * Rejects with `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
+   * Resolves when the operating system has everything that was sent so far. Rejects with
+   * `K4NET_TIMEOUT`, the reason of the signal, or the error that ended the socket.
    */
   flush(options?: WaitOptions): Promise<void> {
     try {
@@ -182,10 +171,8 @@ export class LockedSocket implements MessageSocket {
   }
 
   /**
-   * Receives the next message as UTF-8 text, with the options and errors of `recv`.
-   *
-   * A message that is not UTF-8 is taken and rejects with a {@link MalformedError}, which has the
-   * bytes.
+   * Receives the next message as UTF-8 text, with the options and errors of `recv`. A message that
+   * is not UTF-8 is taken and rejects with a {@link MalformedError}, which has the bytes.
    */
   recvText(options?: RecvOptions): Promise<string> {
     try {
@@ -196,17 +183,9 @@ export class LockedSocket implements MessageSocket {
     }
   }
 
-  /**
-   * The messages as UTF-8 text, for `for await`; see `recvText` for a message that is not UTF-8.
-   */
+  /** The messages as UTF-8 text, for `for await`; `recvText` describes one that is not UTF-8. */
   texts(): AsyncGenerator<string, void, undefined> {
-    const texts = this.#texts();
-    const next = texts.next.bind(texts);
-    return Object.assign(texts, { next: () => markHandledByClass(next()) });
-  }
-
-  async *#texts(): AsyncGenerator<string, void, undefined> {
-    for await (const message of this) yield toText(message);
+    return iterateTexts(this);
   }
 
   /**
@@ -215,9 +194,7 @@ export class LockedSocket implements MessageSocket {
    * Otherwise it behaves like the loop over the socket. All messages of a batch count as taken.
    */
   batches(): AsyncIterableIterator<Bytes[], void> {
-    return iterateBatches(this.#connection.messages, () => {
-      this.#endLoop();
-    });
+    return iterateBatches(this.#connection.messages, this.#onLoopEnd());
   }
 
   /**
@@ -227,9 +204,27 @@ export class LockedSocket implements MessageSocket {
    * is set.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
-    return iterateMessages(this.#connection.messages, () => {
-      this.#endLoop();
-    });
+    return iterateMessages(this.#connection.messages, this.#onLoopEnd());
+  }
+
+  /**
+   * A Node stream for `pipeline`, whose chunks are the messages. Its end closes the socket like the
+   * end of a loop, unless a `writable()` is open. `destroy` leaves the socket open.
+   *
+   * @throws K4netError `K4NET_STATE` with a QueueSocket, `K4NET_UNSUPPORTED` in a browser.
+   */
+  readable(): MessageReadable {
+    if (this.#owned) throw ownedError();
+    return messageReadable(this, this.#onLoopEnd());
+  }
+
+  /**
+   * A Node stream for `pipeline` that sends each chunk as one message. Its end calls `end()` of the
+   * socket. `destroy` leaves the socket open: see `abort`. Throws like `readable()`.
+   */
+  writable(): MessageWritable {
+    if (this.#owned) throw ownedError();
+    return messageWritable(this);
   }
 
   /**
@@ -289,8 +284,10 @@ export class LockedSocket implements MessageSocket {
     return this.close();
   }
 
-  #endLoop(): void {
-    if (!this.#allowHalfOpen) void this.close();
+  #onLoopEnd(): () => void {
+    return () => {
+      if (!this.#allowHalfOpen) void this.close();
+    };
   }
 
   /** @internal */

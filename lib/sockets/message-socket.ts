@@ -1,6 +1,7 @@
 import type { K4netError, K4netErrorCode } from '../errors.js';
 import type { Bytes } from '../util/bytes.js';
 import type { WaitOptions } from '../util/wait.js';
+import type { Peer } from './peer.js';
 
 /**
  * The state of a socket. A socket is `connecting` while an encrypted handshake has not succeeded.
@@ -43,6 +44,11 @@ export interface SocketStats {
 export interface MessageSocket {
   /** Resolves when the socket is closed, with the reason. Never rejects. */
   readonly closed: Promise<CloseInfo>;
+  /**
+   * The peer and how its key was accepted. Undefined for a plain socket, and before the handshake of
+   * an encrypted one has succeeded.
+   */
+  readonly peer: Peer | undefined;
   /** The current state. */
   readonly readyState: ReadyState;
   /**

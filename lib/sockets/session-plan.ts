@@ -11,7 +11,8 @@ import { checkServerKeys, keyChoice, serverKeys } from '../trust/server-keys.js'
 import { checkServerTrust, decideTrust, type TrustDecision } from '../trust/server-trust.js';
 import { debug } from '../util/debug.js';
 import { withOptions } from '../util/options.js';
-import type { CheckedClient, CheckedServer, CheckedSession, Peer } from './encrypted-socket-options.js';
+import type { CheckedClient, CheckedServer, CheckedSession } from './encrypted-socket-options.js';
+import type { Peer } from './peer.js';
 import type { CheckedOptions } from './locked-socket-options.js';
 
 /** A plan for a session that can also describe the peer. */

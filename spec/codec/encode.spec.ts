@@ -5,6 +5,8 @@ import * as codec from '../../lib/codec/combinators.js';
 const person = codec.struct({ id: codec.uint8, name: codec.string, tag: codec.optional(codec.bool) });
 const people = codec.struct({ items: codec.array(person) });
 const shape = codec.union('type', { circle: { r: codec.uint8 }, dot: {} });
+const circle: unknown[] = [];
+circle.push(circle);
 
 describe('encode', () => {
   const rows: [string, Codec<never, unknown>, unknown, typeof TypeError | typeof RangeError, string][] = [
@@ -41,6 +43,19 @@ describe('encode', () => {
       new Uint8Array(3),
       RangeError,
       'the value: fixedBytes(2) must have 2 bytes, not 3',
+    ],
+    ['a number for a date', codec.date, 0, TypeError, 'the value: a date must be a Date, not number'],
+    ['an invalid date', codec.date, new Date(Number.NaN), RangeError, 'the value: a date must be valid'],
+    ['a function for JSON', codec.json, () => 1, TypeError, 'the value: JSON cannot represent function'],
+    ['a bigint for JSON', codec.json, [1n], TypeError, 'the value: '],
+    ['undefined for JSON', codec.json, undefined, TypeError, 'the value: JSON cannot represent undefined'],
+    ['circular JSON', codec.json, circle, TypeError, 'the value: '],
+    [
+      'JSON that is too deep',
+      codec.json,
+      JSON.parse('['.repeat(65) + ']'.repeat(65)),
+      RangeError,
+      'the value: the JSON value is nested deeper than 64 levels',
     ],
     [
       'something for nothing',
@@ -202,13 +217,13 @@ describe('the definition of a codec', () => {
       'an array of nothing at all',
       () => codec.array(no),
       TypeError,
-      /element of an array must be a codec, not undefined/,
+      /element of an array must be a codec or a schema, not undefined/,
     ],
     [
-      'an array of a schema',
-      () => codec.array(schema),
+      'a map with a schema for its keys',
+      () => codec.map(schema, codec.bool),
       TypeError,
-      /not a schema, which must describe a whole message/,
+      /the key of a map must be a codec, not Object/,
     ],
     [
       'a tuple without a list',
@@ -226,7 +241,7 @@ describe('the definition of a codec', () => {
       'a map of text',
       () => codec.map(codec.string, 'text' as never),
       TypeError,
-      /entry of a map must be a codec, not string/,
+      /value of a map must be a codec or a schema, not string/,
     ],
     [
       'a struct of nothing',
@@ -294,7 +309,7 @@ describe('the definition of a codec', () => {
       'nullable nothing',
       () => codec.nullable({} as never),
       TypeError,
-      /value of nullable must be a codec, not Object/,
+      /value of nullable must be a codec or a schema, not Object/,
     ],
     [
       'lazy without a function',

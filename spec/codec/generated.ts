@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { BinaryReader } from '../../lib/binary/reader.js';
 import type { Codec } from '../../lib/codec/codec.js';
 import * as codec from '../../lib/codec/combinators.js';
+import { schema } from './schemas.js';
 
 /** A codec, and values that it takes. */
 export interface Kind {
@@ -19,6 +20,10 @@ const half = fc
   .map((bits) => codec.float16.decode(new BinaryReader(Uint8Array.of(bits, bits >> 8))));
 const text = fc.string({ unit: 'binary', maxLength: 20 });
 const whole = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+
+// JSON text has one zero.
+const jsonValues = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+const anything = schema((value) => value);
 
 export const leaves: readonly Kind[] = [
   kind('int8', codec.int8, whole(-0x80, 0x7f)),
@@ -38,6 +43,9 @@ export const leaves: readonly Kind[] = [
   kind('string', codec.string, text),
   kind('bytes', codec.bytes, fc.uint8Array({ maxLength: 20 })),
   kind('fixedBytes', codec.fixedBytes(5), fc.uint8Array({ minLength: 5, maxLength: 5 })),
+  kind('date', codec.date, fc.date({ noInvalidDate: true })),
+  kind('json', codec.json, jsonValues),
+  kind('tuple(schema of json)', codec.tuple([anything]), fc.tuple(jsonValues)),
   kind('nothing', codec.nothing, fc.constant(undefined)),
   kind('enumeration', codec.enumeration('a', 'b', 'c'), fc.constantFrom('a', 'b', 'c')),
 ];

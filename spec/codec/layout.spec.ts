@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
 import * as codec from '../../lib/codec/combinators.js';
+import { schema } from './schemas.js';
 
 /** The cells of a row of the page, and the same codec and value for the program. */
 interface Row {
@@ -17,6 +18,7 @@ function row<I>(name: string, value: string, bytes: string, of: Codec<I, unknown
 }
 
 const shape = codec.union('type', { circle: { r: codec.uint8 }, dot: {} });
+const number = schema<number>(Number);
 const rows: readonly Row[] = [
   row('int8', '-2', 'fe', codec.int8, -2),
   row('int16', '-2', 'fe ff', codec.int16, -2),
@@ -35,6 +37,8 @@ const rows: readonly Row[] = [
   row('string', "'é'", '02 00 00 00 c3 a9', codec.string, 'é'),
   row('bytes', 'Uint8Array.of(7, 8)', '02 00 00 00 07 08', codec.bytes, Uint8Array.of(7, 8)),
   row('fixedBytes(2)', 'Uint8Array.of(7, 8)', '07 08', codec.fixedBytes(2), Uint8Array.of(7, 8)),
+  row('date', 'new Date(1000)', 'e8 03 00 00 00 00 00 00', codec.date, new Date(1000)),
+  row('json', '[7]', '03 00 00 00 5b 37 5d', codec.json, [7]),
   row('array(uint8)', '[7, 8]', '02 00 00 00 07 08', codec.array(codec.uint8), [7, 8]),
   row('tuple([uint8, bool])', '[7, true]', '07 01', codec.tuple([codec.uint8, codec.bool]), [7, true]),
   row(
@@ -50,6 +54,13 @@ const rows: readonly Row[] = [
     '{ a: 7, b: 8 }',
     '07 08 00',
     codec.struct({ a: codec.uint8, b: codec.uint16 }),
+    { a: 7, b: 8 },
+  ),
+  row(
+    'struct({ a: uint8, b: z.number() })',
+    '{ a: 7, b: 8 }',
+    '07 01 00 00 00 38',
+    codec.struct({ a: codec.uint8, b: number }),
     { a: 7, b: 8 },
   ),
   row('optional(uint8)', '7', '01 07', codec.optional(codec.uint8), 7),

@@ -1,22 +1,18 @@
 import type { BinaryReader } from '../../lib/binary/reader.js';
 import { BinaryReader as Reader } from '../../lib/binary/reader.js';
 import { BinaryWriter } from '../../lib/binary/writer.js';
-import type { UntypedQueue } from '../../lib/queue/typed-queue.js';
+import { compile, type Messages } from '../../lib/codec/messages.js';
+import type { AnswerDecoder } from '../../lib/queue/call.js';
+import type { CallbackOptions, ContextOf } from '../../lib/queue/call-types.js';
+import { callEncoded, TypedQueueOf } from '../../lib/queue/typed-queue.js';
 
-export interface MemoryContext {
-  readonly socket: MemoryQueue;
-  readonly name: string;
-}
-
-export interface MemoryOptions {
-  readonly concurrency?: number;
-}
+export type MemoryContext = ContextOf<MemoryQueue>;
 
 type Callback = (reader: BinaryReader, context: MemoryContext) => unknown;
 type Constructor = (writer: BinaryWriter) => void;
 
 /** The least that a queue socket does for a typed view, with its peer in the same program. */
-export class MemoryQueue implements UntypedQueue<MemoryContext, MemoryOptions> {
+export class MemoryQueue {
   peer: MemoryQueue = this;
   /** The errors that `onError` of a queue socket would get. */
   readonly errors: unknown[] = [];
@@ -28,7 +24,7 @@ export class MemoryQueue implements UntypedQueue<MemoryContext, MemoryOptions> {
   readonly #callbacks = new Map<string, Callback>();
   readonly #tasks = new Map<string, Constructor>();
 
-  registerCallback(name: string, callback: Callback, options?: MemoryOptions): void {
+  registerCallback(name: string, callback: Callback, options?: CallbackOptions): void {
     this.#callbacks.set(name, callback);
     this.options.set(name, options);
   }
@@ -49,17 +45,34 @@ export class MemoryQueue implements UntypedQueue<MemoryContext, MemoryOptions> {
     for (const [name, constructor] of this.#tasks) await this.sendRegistered(name, constructor);
   }
 
-  async sendRegistered(name: string, payload: Constructor, options?: unknown): Promise<void> {
+  /** A typed view of this queue. */
+  typed<M extends Messages>(messages: M): TypedQueueOf<M, MemoryQueue> {
+    return new TypedQueueOf<M, MemoryQueue>(this as never, compile(messages));
+  }
+
+  async sendRegistered(name: string, payload: Uint8Array | Constructor, options?: unknown): Promise<void> {
     this.options.set(name, options);
     await this.peer.deliver(name, construct(payload)).catch(() => undefined);
   }
 
   async call(name: string, payload: Constructor, options?: unknown): Promise<BinaryReader> {
+    return (await this[callEncoded](name, payload, options, {
+      read: (reader) => reader,
+      errors: undefined,
+    })) as BinaryReader;
+  }
+
+  async [callEncoded](
+    name: string,
+    payload: Uint8Array | Constructor,
+    options: unknown,
+    decoder: AnswerDecoder,
+  ): Promise<unknown> {
     this.options.set(name, options);
     const answer = await this.peer.deliver(name, construct(payload)).catch(() => {
       throw new Error('the callback failed');
     });
-    return new Reader(answer instanceof Uint8Array ? answer : new Uint8Array(0));
+    return decoder.read(new Reader(answer instanceof Uint8Array ? answer : new Uint8Array(0)));
   }
 
   async deliver(name: string, bytes: Uint8Array): Promise<unknown> {
@@ -68,7 +81,10 @@ export class MemoryQueue implements UntypedQueue<MemoryContext, MemoryOptions> {
       // As in a message: there are other bytes before the payload and behind it.
       const around = Uint8Array.from([0xff, ...bytes, 0xff]);
       const reader = new Reader(around.subarray(1, -1));
-      const result = this.#callbacks.get(name)?.(reader, { socket: this, name });
+      const result = this.#callbacks.get(name)?.(reader, {
+        socket: this,
+        name,
+      } as Partial<MemoryContext> as MemoryContext);
       this.returned.push(result);
       return await result;
     } catch (error) {
@@ -86,7 +102,8 @@ export function queuePair(): [MemoryQueue, MemoryQueue] {
   return [a, b];
 }
 
-function construct(payload: Constructor): Uint8Array {
+function construct(payload: Uint8Array | Constructor): Uint8Array {
+  if (payload instanceof Uint8Array) return payload.slice();
   const writer = new BinaryWriter();
   payload(writer);
   return writer.data;

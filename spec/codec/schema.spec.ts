@@ -4,7 +4,6 @@ import { DecodeError, MalformedError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/combinators.js';
 import type { Messages } from '../../lib/codec/messages.js';
 import type { StandardSchema } from '../../lib/codec/codec.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { queuePair } from './memory-queue.js';
 import { parts, Refused, schema, slowSchema } from './schemas.js';
 
@@ -35,7 +34,7 @@ const slowDate = slowSchema<string, Date>(toDate);
 
 function sides<M extends Messages>(messages: M) {
   const [left, right] = queuePair();
-  return { left, right, from: new TypedQueue(left, messages), to: new TypedQueue(right, messages) };
+  return { left, right, from: left.typed(messages), to: right.typed(messages) };
 }
 
 /** The message of the error of a queue for a JSON payload under the name `m`. */

@@ -1,8 +1,9 @@
+import * as v from 'valibot';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import type { Codec } from '../../lib/codec/codec.js';
+import { z } from 'zod';
+import type { Codec, OptionalCodec, StandardSchema } from '../../lib/codec/codec.js';
+import type { JsonValue } from '../../lib/codec/json.js';
 import * as codec from '../../lib/codec/combinators.js';
-import type { StandardSchema } from '../../lib/codec/codec.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from './memory-queue.js';
 import { schema, slowSchema } from './schemas.js';
 
@@ -53,11 +54,14 @@ const messages = {
   tags: codec.request(tags, tags),
   anything: codec.request(anything, anything),
   trees: codec.request(tree, tree),
+  pair: codec.request(codec.nothing, codec.tuple([codec.uint8, codec.string])),
+  json: codec.request(codec.json, codec.json),
+  dates: codec.request(codec.array(codec.date), codec.record(date)),
 };
 
 function typed() {
   const [queue] = queuePair();
-  return new TypedQueue(queue, messages);
+  return queue.typed(messages);
 }
 
 type Nothing = ReturnType<() => void>;
@@ -72,6 +76,8 @@ describe('the types of codecs', () => {
     expectTypeOf<codec.Output<typeof codec.int64>>().toEqualTypeOf<bigint>();
     expectTypeOf<codec.Input<typeof codec.bytes>>().toEqualTypeOf<Uint8Array>();
     expectTypeOf<codec.Output<typeof codec.nothing>>().toEqualTypeOf<Nothing>();
+    expectTypeOf<codec.Input<typeof codec.date>>().toEqualTypeOf<Date>();
+    expectTypeOf<codec.Output<typeof codec.json>>().toEqualTypeOf<JsonValue>();
     expectTypeOf<codec.Output<typeof tree>>().toEqualTypeOf<Tree>();
     expectTypeOf<codec.Output<typeof date>>().toEqualTypeOf<Date>();
     expectTypeOf<codec.Input<typeof date>>().toEqualTypeOf<string>();
@@ -115,10 +121,98 @@ describe('the types of codecs', () => {
     expect(Object.keys(more.fields)).toEqual([...Object.keys(profile.fields), 'extra']);
   });
 
+  it('have the input and the output of each schema inside a codec', () => {
+    interface Sent {
+      readonly at: string;
+      readonly maybe?: string | undefined;
+      readonly none: string | null;
+      readonly list: readonly string[];
+      readonly pair: readonly [number, string];
+      readonly byName: ReadonlyMap<string, string>;
+      readonly names: Readonly<Record<string, string>>;
+      readonly later: string;
+      readonly data: Uint8Array;
+    }
+    interface Received {
+      at: Date;
+      maybe?: Date | undefined;
+      none: Date | null;
+      list: Date[];
+      pair: [number, Date];
+      byName: Map<string, Date>;
+      names: Record<string, Date>;
+      later: Date;
+      data: Uint8Array;
+    }
+    const of = codec.struct({
+      at: date,
+      maybe: codec.optional(date),
+      none: codec.nullable(date),
+      list: codec.array(date),
+      pair: codec.tuple([codec.uint8, date]),
+      byName: codec.map(codec.string, date),
+      names: codec.record(date),
+      later: codec.lazy(() => date),
+      data: codec.bytes,
+    });
+    expectTypeOf<codec.Input<typeof of>>().toEqualTypeOf<Sent>();
+    expectTypeOf<codec.Output<typeof of>>().toEqualTypeOf<Received>();
+    const event = codec.union('type', { at: { at: date }, none: {} });
+    type Sendable = { readonly type: 'at'; readonly at: string } | { readonly type: 'none' };
+    type Receivable = { type: 'at'; at: Date } | { type: 'none' };
+    expectTypeOf(event).toEqualTypeOf<Codec<Sendable, Receivable>>();
+    expectTypeOf(of.fields.at).toEqualTypeOf<StandardSchema<string, Date>>();
+  });
+
+  it('have the types of schemas of libraries', () => {
+    const who = z.object({ name: z.string(), born: z.iso.date().transform((text) => new Date(text)) });
+    const of = codec.struct({ who, count: v.pipe(v.string(), v.transform(Number)), data: codec.bytes });
+    interface Given {
+      name: string;
+      born: string;
+    }
+    interface Who {
+      name: string;
+      born: Date;
+    }
+    unrun((value: codec.Output<typeof of>) =>
+      codec.encode(of, { ...value, who: { name: '', born: '' }, count: '1' }),
+    );
+    expectTypeOf<codec.Output<typeof of>>().toEqualTypeOf<{ who: Who; count: number; data: Uint8Array }>();
+    expectTypeOf<codec.Input<typeof of>['who']>().toEqualTypeOf<Given>();
+    expectTypeOf(codec.array(who)).toEqualTypeOf<Codec<readonly Given[], Who[]>>();
+    expectTypeOf(codec.optional(v.pipe(v.string(), v.transform(Number)))).toEqualTypeOf<
+      OptionalCodec<string, number>
+    >();
+  });
+
+  it('of generic codecs stay generic', () => {
+    const page = <T>(item: Codec<T>): Codec<{ readonly items: readonly T[] }> =>
+      codec.struct({ items: codec.array(item) });
+    expectTypeOf(page(codec.uint8)).toEqualTypeOf<Codec<{ readonly items: readonly number[] }>>();
+  });
+
+  it('accept every JSON value for codec.json, also read-only ones', () => {
+    unrun((value: JsonValue, names: readonly string[], maybe: { readonly a?: number | undefined }) => {
+      codec.encode(codec.json, value);
+      codec.encode(codec.json, names);
+      codec.encode(codec.json, [{ names, maybe, none: null }]);
+      // @ts-expect-error -- JSON has no bigints
+      codec.encode(codec.json, [1n]);
+      // @ts-expect-error -- nor undefined, except as a property
+      codec.encode(codec.json, undefined);
+      if (Array.isArray(value)) return expectTypeOf(value).toEqualTypeOf<JsonValue[]>();
+      if (typeof value !== 'object' || value === null) return undefined;
+      return expectTypeOf(value['a']).toEqualTypeOf<JsonValue | undefined>();
+    });
+  });
+
   it('reject a part that is not a codec', () => {
     unrun(() => {
-      // @ts-expect-error -- a schema is that of a whole message
-      codec.array(date);
+      // @ts-expect-error -- a promise is neither a codec nor a schema
+      codec.array(Promise.resolve(codec.bool));
+      // @ts-expect-error -- keys are codecs: their values are equal if their bytes are
+      codec.map(date, codec.bool);
       // @ts-expect-error -- objects are no keys: two that look the same are not the same
       codec.map(codec.bytes, codec.bool);
       // @ts-expect-error -- a codec of text is none of numbers
@@ -196,6 +290,16 @@ describe('the types of a typed queue', () => {
       queue.registerCallback('anything', () => undefined);
       queue.registerCallback('trees', (value) => value);
       queue.registerCallback('trees', () => ({ value: 1, children: [{ value: 2, children: [] }] }));
+      queue.registerCallback('pair', () => [1, 'a']);
+      // @ts-expect-error -- the number is the first
+      queue.registerCallback('pair', () => ['a', 1]);
+      queue.registerCallback('json', (value) => value);
+      queue.registerCallback('json', () => ({ list: [1, 'a', null], left: undefined }));
+      // @ts-expect-error -- JSON has no bigints
+      queue.registerCallback('json', () => [1n]);
+      queue.registerCallback('dates', ([first]) => ({ first: first?.toISOString() ?? '' }));
+      // @ts-expect-error -- the schema takes text
+      queue.registerCallback('dates', ([first]) => ({ first: first ?? new Date() }));
       // @ts-expect-error -- a child has a value
       queue.registerCallback('trees', () => ({ value: 1, children: [{ children: [] }] }));
       // @ts-expect-error -- there is no such case
@@ -248,6 +352,8 @@ describe('the types of a typed queue', () => {
       const queue = typed();
       expectTypeOf(await queue.call('add', { a: 1, b: 2 })).toEqualTypeOf<number>();
       expectTypeOf(await queue.call('now')).toEqualTypeOf<bigint>();
+      expectTypeOf(await queue.call('json', { a: [1] })).toEqualTypeOf<JsonValue>();
+      expectTypeOf(await queue.call('dates', [new Date()])).toEqualTypeOf<Record<string, Date>>();
       expectTypeOf(await queue.call('now', undefined, { timeout: 5 })).toEqualTypeOf<bigint>();
       expectTypeOf(queue.call('stop')).toEqualTypeOf<Promise<void>>();
       expectTypeOf(await queue.call('parse', '2020')).toEqualTypeOf<{ n: number }>();
@@ -292,7 +398,7 @@ describe('the types of a typed queue', () => {
     unrun(() => {
       const [queue] = queuePair();
       // @ts-expect-error -- a number describes nothing
-      const wrong = new TypedQueue(queue, { a: 1 });
+      const wrong = queue.typed({ a: 1 });
       // @ts-expect-error -- a request is no argument
       codec.request(codec.request(codec.bool, codec.bool), codec.bool);
       return wrong;

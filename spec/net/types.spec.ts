@@ -4,7 +4,7 @@ import { listen, type ListenOptions } from '../../lib/net/listen.js';
 import type { HandlerContext } from '../../lib/net/handlers.js';
 import type { Server } from '../../lib/net/server.js';
 import { EncryptedSocket, type EstablishedSocket } from '../../lib/sockets/encrypted-socket.js';
-import type { Peer } from '../../lib/sockets/encrypted-socket-options.js';
+import type { Peer } from '../../lib/sockets/peer.js';
 import type { LockedSocket } from '../../lib/sockets/locked-socket.js';
 import { useFixture } from '../support/fixture.js';
 import { keys } from '../support/keys.js';

@@ -9,6 +9,7 @@ const entry = (name: string): Registration => ({
   name,
   priority: 0,
   queue: undefined,
+  ordered: false,
   requests: new FlowWindow(1, 1),
   callback: () => undefined,
   context: new IncomingCall({} as QueueSocketLike, name, undefined, -1, 0, undefined),

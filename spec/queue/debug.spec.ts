@@ -57,7 +57,7 @@ describe('QueueSocket: debug', () => {
       `Callback fails failed for a message: Error: it fails ${peer}`,
       `Callback fails failed for request 1: Error: it fails ${peer}`,
       `Call 1 of fails failed at the peer: "it fails" ${peer}`,
-      `Refusing request 2: there is no callback missing ${peer}`,
+      `Refusing request 2: there is no callback 'missing' ${peer}`,
       `Call 2 of missing failed at the peer: "there is no callback 'missing'" K4NET_NO_CALLBACK ${peer}`,
     ]);
     expect(lines.join()).not.toContain('secret');

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../lib/errors.js';
 import * as codec from '../../lib/codec/index.js';
-import { TypedQueue } from '../../lib/queue/typed-queue.js';
 import { type MemoryContext, queuePair } from '../codec/memory-queue.js';
 import { slowSchema } from '../codec/schemas.js';
 
@@ -14,7 +13,7 @@ const messages = {
 
 function sides() {
   const [left, right] = queuePair();
-  return { left, right, from: new TypedQueue(left, messages), to: new TypedQueue(right, messages) };
+  return { left, right, from: left.typed(messages), to: right.typed(messages) };
 }
 
 /** The reason of a rejected promise. */
@@ -258,7 +257,7 @@ describe('wrong use of a typed queue', () => {
     ],
   ])('throws for a definition that is %s', (_name, definition, message) => {
     const [queue] = queuePair();
-    const make = (): unknown => new TypedQueue(queue, definition as never);
+    const make = (): unknown => queue.typed(definition as never);
     expect(make).toThrow(TypeError);
     expect(make).toThrow(message);
   });
@@ -279,8 +278,8 @@ describe('a promise of a library', () => {
     const [left, right] = queuePair();
     const odd = { m: slowSchema<string, { then: string }>(() => ({ then: 'a word' })) };
     const heard: unknown[] = [];
-    new TypedQueue(right, odd).registerCallback('m', (value) => heard.push(value));
-    await new TypedQueue(left, odd).sendRegistered('m', 'x');
+    right.typed(odd).registerCallback('m', (value) => heard.push(value));
+    await left.typed(odd).sendRegistered('m', 'x');
     expect(heard).toEqual([{ then: 'a word' }]);
   });
 });

@@ -7,9 +7,8 @@ import { KeyMismatchError, PeerAlertError } from '../../lib/errors.js';
 import type {
   EncryptedClientOptions,
   EncryptedServerOptions,
-  Peer,
 } from '../../lib/sockets/encrypted-socket-options.js';
-import type { ClientPeer } from '../../lib/sockets/encrypted-socket-options.js';
+import type { ClientPeer, Peer } from '../../lib/sockets/peer.js';
 import { EncryptedSocket } from '../../lib/sockets/encrypted-socket.js';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { memoryKnownHosts } from '../../lib/trust/known-hosts.js';

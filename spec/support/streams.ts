@@ -8,7 +8,9 @@ import type { Duplex } from 'node:stream';
 import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { fromChildProcess } from '../../lib/net/child-process.js';
 import type { NodeStreamPair } from '../../lib/transport/duplex-like.js';
+import type { Transport } from '../../lib/transport/transport.js';
 import type { WebStreamPair } from '../../lib/transport/web-streams.js';
 import { testCertificate, testKey } from './test-certificate.js';
 import { recordStderr } from './warnings.js';
@@ -135,22 +137,25 @@ export async function nodeStreamPairs(): Promise<StreamPairs<NodeStreamPair>> {
   };
 }
 
-/** The standard streams of a child process (near), which relays them to and from a pipe (far). */
+/**
+ * The standard streams of a child process (near), which relays them to and from a pipe of its own
+ * (far).
+ */
 export function childPairs(): Promise<{
   readonly near: NodeStreamPair;
-  readonly far: Duplex;
+  readonly far: Transport;
   readonly dispose: () => Promise<void>;
 }> {
   const relay = fileURLToPath(new URL('relay.mjs', import.meta.url));
   const child = spawn(process.execPath, [relay], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
   recordStderr(child);
-  const far = child.stdio[3] as Duplex;
+  const pipe = child.stdio[3] as Duplex;
   const exited = once(child, 'exit');
   return Promise.resolve({
     near: { readable: child.stdout, writable: child.stdin },
-    far,
+    far: fromChildProcess(child),
     dispose: async () => {
-      for (const stream of [far, child.stdin, child.stdout]) {
+      for (const stream of [pipe, child.stdin, child.stdout]) {
         stream.on('error', () => undefined);
         stream.destroy();
       }

@@ -1,12 +1,17 @@
 // Type-checked against the packed package with Node's types. It is never run.
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { Socket } from 'node:net';
-import { Duplex, PassThrough } from 'node:stream';
+import { Duplex, PassThrough, pipeline as callback } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
+import { createGzip } from 'node:zlib';
 import type { QueueSocket } from 'k4net';
 import {
   connect,
+  fromChildProcess,
   listen,
   LockedSocket,
   type AbortSignalLike,
@@ -21,6 +26,8 @@ export const sockets: LockedSocket[] = [
   new LockedSocket(new TLSSocket(new Socket())),
   new LockedSocket(new PassThrough()),
   new LockedSocket(Duplex.from({ readable: process.stdin, writable: process.stdout })),
+  new LockedSocket(fromChildProcess(spawn('program', { stdio: ['ignore', 'inherit', 'pipe', 'pipe'] }))),
+  new LockedSocket(fromChildProcess(fork('program.js'), { fd: 4 })),
 ];
 
 const handler: ConnectionHandler = async (sock: LockedSocket, { signal }: HandlerContext) => {
@@ -54,4 +61,18 @@ export async function pass(queue: QueueSocket): Promise<void> {
     const onward = await connect({ port: 1, signal });
     await onward.send(onward.peer.how, { signal });
   });
+}
+
+/** The streams of a socket are what Node's functions for streams take. */
+export async function transfer(sock: LockedSocket): Promise<void> {
+  await pipeline(createReadStream('file'), createGzip(), sock.writable());
+  await pipeline(createReadStream('file'), sock.writable(), { end: false });
+  await pipeline(sock.readable(), createGzip(), createWriteStream('file'));
+  await pipeline(sock.readable(), sock.writable());
+  await finished(sock.writable());
+  callback(sock.readable(), sock.writable(), (error) => error?.code);
+  const stream: NodeJS.WritableStream = new PassThrough().pipe(sock.writable());
+  const file = sock.readable().pipe(createWriteStream('file'));
+  file.close();
+  sock.readable().on('data', (message: Uint8Array) => stream.write(message));
 }
