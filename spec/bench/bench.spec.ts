@@ -10,7 +10,7 @@ import { checkContestants, findContestants, takesPart } from './contestants.js';
 import { ProcessPair } from './process-pair.js';
 import { natsNames, natsWorks } from './nats-works.js';
 import { replaceFigures } from './table.js';
-import { baselines, specialists, works } from './works.js';
+import { baselines, specialists, streamingNames, works } from './works.js';
 
 interface Row {
   readonly work: string;
@@ -44,6 +44,7 @@ const withoutPackages = [
   'net-framed',
   'tls-batch',
   'tls-framed',
+  ...streamingNames,
 ];
 const withPackages = ['grpc', 'secret-stream', 'socket.io', 'ws', 'wss', 'zeromq', 'zeromq-curve'];
 const pooled = Object.keys(works).filter((work) => works[work]?.sampling === 'pool');

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { packageName } from './import-time.js';
 import { natsNames } from './nats-works.js';
 import { PeerProcess } from './peer-process.js';
-import { specialists } from './works.js';
+import { specialists, streamingNames } from './works.js';
 
 const ownNames = [
   packageName,
@@ -14,6 +14,7 @@ const ownNames = [
   'QueueSocket',
   'QueueSocket-encrypted',
   ...natsNames.filter((name) => name !== 'nats'),
+  ...streamingNames,
 ];
 const encryptedNames = [
   'EncryptedSocket',
@@ -22,6 +23,7 @@ const encryptedNames = [
   'QueueSocket-encrypted',
   'EncryptedSocket-nats',
   'QueueSocket-nats-encrypted',
+  ...streamingNames.filter((name) => name.endsWith('-encrypted')),
   'tls',
   'tls-framed',
   'tls-batch',

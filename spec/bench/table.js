@@ -9,10 +9,19 @@ const shownInDocs = {
   EncryptedSocket: ['tls', 'wss'],
   ...natsBaselines,
   k4net: ['ws', 'socket.io', 'grpc'],
+  'QueueSocket-items': ['QueueSocket'],
+  'QueueSocket-items-encrypted': ['QueueSocket-encrypted'],
+  'QueueSocket-typed-items': ['QueueSocket-items'],
+  'QueueSocket-typed-items-encrypted': ['QueueSocket-items-encrypted'],
+  'QueueSocket-upload': ['QueueSocket'],
+  'QueueSocket-upload-encrypted': ['QueueSocket-encrypted'],
+  'QueueSocket-beside-upload': ['QueueSocket'],
+  'QueueSocket-beside-upload-encrypted': ['QueueSocket-encrypted'],
 };
 const sections = {
   latency: 'One message at a time',
   throughput: 'Throughput',
+  streams: 'Items beside messages, and calls beside an upload',
   connections: 'Connections and memory',
   nats: 'Over NATS',
 };
