@@ -47,7 +47,8 @@ export async function startNatsServer() {
   const folder = await mkdtemp(join(tmpdir(), 'k4net-nats-'));
   const file = join(folder, 'nats.conf');
   await writeFile(file, config);
-  const child = spawn(program, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // A group of its own: a Ctrl-C must not end it before those that need it.
+  const child = spawn(program, ['-c', file], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   const exited = new Promise((resolve) => child.once('exit', resolve));
