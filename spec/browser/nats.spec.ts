@@ -24,19 +24,30 @@ interface Tab {
 
 describeNats('the page of the example over NATS', () => {
   const cleanup: (() => unknown)[] = [];
-  let tab: Tab;
-  const problems: string[] = [];
+  let chromium: Awaited<ReturnType<typeof startChromium>>;
+  let servers: string;
+  let pin: string;
 
-  /** Opens the page of a service with this pin in place of its own. */
-  async function open(pin?: string): Promise<void> {
+  beforeAll(async () => {
     const nats = await startNatsServer();
     cleanup.push(() => nats.stop());
+    servers = nats.webSocketUrl;
     const folder = await mkdtemp(join(tmpdir(), 'k4net-page-'));
     cleanup.push(() => rm(folder, { recursive: true }));
     const instances = new Instances({ NATS_URL: nats.url, KEY: join(folder, 'factors') });
     cleanup.push(() => instances.close());
-    const [fingerprint] = await Promise.all([instances.start(), instances.start(), instances.start()]);
-    const server = await site({ servers: nats.webSocketUrl, pin: pin ?? fingerprint });
+    pin = await instances.start();
+    await Promise.all([instances.start(), instances.start()]);
+    chromium = await startChromium();
+    cleanup.push(() => chromium.close());
+  });
+  afterAll(async () => {
+    for (const each of cleanup.reverse()) await each();
+  });
+
+  /** Opens the page with this pin of the service. */
+  async function open(service: { readonly pin: string }): Promise<{ tab: Tab; problems: string[] }> {
+    const server = await site({ servers, ...service });
     if (!server) throw new Error('esbuild is not installed');
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -44,20 +55,15 @@ describeNats('the page of the example over NATS', () => {
       server.close();
       server.closeAllConnections();
     });
-    const chromium = await startChromium();
-    cleanup.push(() => chromium.close());
-    tab = (await (await chromium.newContext()).newPage()) as unknown as Tab;
+    const problems: string[] = [];
+    const tab = (await (await chromium.newContext()).newPage()) as unknown as Tab;
     tab.on('pageerror', (error) => problems.push(String(error)));
     await tab.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    return { tab, problems };
   }
 
-  beforeAll(() => undefined);
-  afterAll(async () => {
-    for (const each of cleanup.reverse()) await each();
-  });
-
   it('calls the service, shows its instances, and loses no call when one crashes', async () => {
-    await open();
+    const { tab, problems } = await open({ pin });
     const text = (selector: string) => expect.poll(() => tab.innerText(selector), { timeout: 30_000 });
     await text('#answer').toMatch(/^123456 = 2 × 2 × 2 × 2 × 2 × 2 × 3 × 643, says instance [ABC]$/);
     await text('#instances').toMatch(/Instance A[^]*Instance B[^]*Instance C/);
@@ -72,5 +78,11 @@ describeNats('the page of the example over NATS', () => {
     await tab.click('#run');
     expect(await tab.innerText('#lost')).toBe('0');
     expect(problems).toEqual([]);
+  });
+
+  it('calls no service that has another key than the pin', async () => {
+    const { tab } = await open({ pin: `sha256:${'0'.repeat(64)}` });
+    const answer = expect.poll(() => tab.innerText('#answer'), { timeout: 30_000 });
+    await answer.toContain(`the server has the key ${pin}, but the expected key is sha256:000`);
   });
 });

@@ -67,7 +67,7 @@ async function show() {
   const traffic = new Traffic(typed);
   traffic.onFailure = (error) => say(`a call failed: ${error.message}`);
   traffic.start();
-  const lines = setInterval(showAnswers, 500, traffic);
+  const lines = setInterval(answersOf(traffic), 500);
   try {
     await wait(2500);
     const killed = instances.running[1];
@@ -90,12 +90,18 @@ async function show() {
   say(`calls that each instance there has answered: ${loads.sort().join(', ')}`);
 }
 
-/** One letter for each share of the answers: the instance that gave them. */
-function showAnswers(traffic) {
-  const answers = [...traffic.take()].sort();
-  const total = answers.reduce((sum, [, count]) => sum + count, 0);
-  const bar = answers.map(([label, count]) => label.repeat(Math.round((count / total) * 48))).join('');
-  say(`${String(2 * total).padStart(6)} calls/s  ${bar}`);
+/** Prints one letter for each share of the answers since the last time: the instance of it. */
+function answersOf(traffic) {
+  let last = performance.now();
+  return () => {
+    const answers = [...traffic.take()].sort();
+    const total = answers.reduce((sum, [, count]) => sum + count, 0);
+    const now = performance.now();
+    const rate = Math.round((1000 * total) / (now - last));
+    last = now;
+    const bar = answers.map(([label, count]) => label.repeat(Math.round((count / total) * 48))).join('');
+    say(`${String(rate).padStart(6)} calls/s  ${bar}`);
+  };
 }
 
 async function servePage() {

@@ -11,7 +11,8 @@ class Instance {
 
   constructor(label, environment) {
     this.label = label;
-    this.#child = fork(program, { env: { ...process.env, ...environment, INSTANCE: label } });
+    // A group of its own: a Ctrl-C is for the program that has started it, which ends it.
+    this.#child = fork(program, { detached: true, env: { ...process.env, ...environment, INSTANCE: label } });
     this.exited = once(this.#child, 'exit');
   }
 
@@ -19,7 +20,11 @@ class Instance {
     return this.#child.pid;
   }
 
-  /** Waits until the instance listens. Its id and the fingerprint of its key come back. */
+  /**
+   * Waits until the instance listens.
+   *
+   * @returns {Promise<{ id: string, fingerprint: string }>} its id, and the fingerprint of its key.
+   */
   async ready() {
     const [facts] = await Promise.race([once(this.#child, 'message'), this.exited]);
     if (typeof facts !== 'object' || facts === null)
@@ -48,7 +53,11 @@ export class Instances {
     this.#environment = environment;
   }
 
-  /** Starts one, and another one each time that it ends. Returns the fingerprint of its key. */
+  /**
+   * Starts one, and another one each time that it ends.
+   *
+   * @returns {Promise<string>} the fingerprint of its key.
+   */
   async start() {
     this.#count += 1;
     const instance = new Instance(String.fromCharCode(65 + ((this.#count - 1) % 26)), this.#environment);
