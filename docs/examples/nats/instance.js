@@ -37,7 +37,7 @@ let closing;
 async function close() {
   await server.close();
   await served;
-  await nc.drain();
+  await nc.drain().catch(() => nc.close()); // NATS may be away.
   if (process.connected) process.disconnect();
 }
 for (const signal of ['SIGINT', 'SIGTERM'])

@@ -1,9 +1,9 @@
 // A client that calls the service all the time, and counts what becomes of the calls. The program
 // for Node and the page use it.
 
-const callers = 24;
+const callers = 32;
 /** Milliseconds between two calls of a caller, so that the machine has time for the rest. */
-const interval = 4;
+const interval = 2;
 const pause = () => new Promise((resolve) => setTimeout(resolve, interval));
 
 export class Traffic {
