@@ -5,7 +5,7 @@ import { accepted } from '../sockets/outbox.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import type { Bytes } from '../util/bytes.js';
 import { CallDeadlines, type Timed } from './call-deadlines.js';
-import { streamCodecs, type StreamCallback } from './call.js';
+import { typedCodecs, type AnyCallback } from './call.js';
 import type { Payload } from './call-types.js';
 import { payloadBytes } from './envelope.js';
 import { isItems, rejectItems, type Items } from './items.js';
@@ -29,7 +29,7 @@ export interface StreamTools {
   readonly isItems: (value: unknown) => value is Items<unknown>;
   readonly rejectItems: (items: Items<unknown>, name: string) => K4netError;
   /** The codecs of a callback of a typed queue. */
-  readonly codecsOf: (callback: object) => StreamCallback[typeof streamCodecs];
+  readonly codecsOf: (callback: object) => AnyCallback[typeof typedCodecs];
   readonly deadlines: <T extends Timed>(onDue: (item: T) => void) => CallDeadlines<T>;
 }
 
@@ -42,6 +42,6 @@ export const streamTools: StreamTools = {
   encode: encodeValue,
   isItems,
   rejectItems,
-  codecsOf: (callback) => (callback as StreamCallback)[streamCodecs],
+  codecsOf: (callback) => (callback as AnyCallback)[typedCodecs],
   deadlines: (onDue) => new CallDeadlines(onDue),
 };

@@ -3,7 +3,8 @@ import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
 import { encodeValue, PayloadWriter } from '../codec/payload.js';
-import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { typedCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { isDecodedError } from './call-failures.js';
 import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
 import type { DrainOptions, QueueLife } from './queue-life.js';
 import type { QueueSocketStats } from './queue-stats.js';
@@ -12,6 +13,9 @@ import type {
   Arguments,
   CallbackResult,
   CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   ItemOf,
   MessageName,
   RequestName,
@@ -161,7 +165,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     else if (!item) use = answered(run, answer);
     const perform = (reader: BinaryReader, context: ContextOf<Socket>): unknown =>
       argument.use(reader, use, context);
-    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
+    Object.assign(perform, { [typedCodecs]: { answer, body, item } });
     this.#queue.registerCallback(name, perform, options);
   }
 
@@ -258,6 +262,26 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     const route = this.#route(name);
     if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
     return this.#open(name, route, value, options);
+  }
+
+  /**
+   * Whether a value is the error that a call of this name rejects with because its callback has
+   * thrown a `CallError` that the request declares. Narrows its type, so `data` has the declared
+   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells the
+   * declared errors apart.
+   *
+   * Throws a TypeError for a name or a code that is not declared.
+   */
+  isError<N extends ErrorName<M>, C extends ErrorCode<M[N]> = ErrorCode<M[N]>>(
+    error: unknown,
+    name: N,
+    code?: C,
+  ): error is DeclaredError<M[N], C>;
+  isError(error: unknown, name: string, code?: string): boolean {
+    const errors = this.#route(name).answer?.errors;
+    if (!errors || (code !== undefined && !errors.has(code)))
+      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
+    return isDecodedError(error, name, code);
   }
 
   #open(

@@ -1,5 +1,6 @@
 import type { Input, Output } from '../codec/codec.js';
 import type { Messages, PayloadType, RequestType } from '../codec/messages.js';
+import type { RemoteError } from '../errors.js';
 import type { WaitOptions } from '../util/wait.js';
 import type { ContextOf } from './call-types.js';
 import type { Items, ItemStreamLike } from './items.js';
@@ -28,6 +29,22 @@ export type AnswerOf<T> = T extends RequestType<PayloadType, infer R> ? R : neve
 type BodyOf<T> = T extends { readonly body: infer B } ? B : undefined;
 /** The items of the answer of a request; undefined if there are none. */
 export type ItemOf<T> = T extends { readonly item: infer I } ? I : undefined;
+
+type ErrorsOf<T> = T extends { readonly errors: infer E } ? E : undefined;
+
+/** The codes of the errors that a request declares. */
+export type ErrorCode<T> = keyof ErrorsOf<T> & string;
+
+/** The names of requests that declare errors. */
+export type ErrorName<M extends Messages> = {
+  [N in keyof M]: [ErrorCode<M[N]>] extends [never] ? never : N;
+}[keyof M] &
+  string;
+
+/** The error of a call whose callback has thrown a declared error. */
+export type DeclaredError<T, Code extends ErrorCode<T> = ErrorCode<T>> = {
+  [C in Code]: RemoteError & { readonly remoteCode: C; readonly data: Output<ErrorsOf<T>[C]> };
+}[Code];
 
 type Opaque =
   | string

@@ -62,7 +62,8 @@ export interface QueueErrorInfo {
   /**
    * - `message`: the callback of a message failed, or the name has no callback (with the default
    *   `unmatched: 'error'`), or `authorizeCall` refuses the message.
-   * - `request`: the callback of a request failed. The caller gets a failure too.
+   * - `request`: the callback of a request failed. The caller gets a failure too. A `CallError` is
+   *   not reported.
    * - `control`: the peer sent a malformed control message, or reused the id of a request that has
    *   no answer yet. The 32nd such message ends the connection.
    * - `hook`: another function of the options failed.
@@ -142,8 +143,8 @@ export interface QueueSocketLike extends MessageSocket, QueueLife {
    * Sends a request to the callback of this name at the other end, and resolves with a reader over
    * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
-   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
-   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * Rejects with a {@link RemoteError} when the callback fails, throws a {@link CallError} or does
+   * not exist, with a {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
    * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
    * timeout or an abort the signal of the remote callback aborts.
    *

@@ -56,7 +56,10 @@ export class MemoryQueue {
   }
 
   async call(name: string, payload: Constructor, options?: unknown): Promise<BinaryReader> {
-    return (await this[callEncoded](name, payload, options, { read: (reader) => reader })) as BinaryReader;
+    return (await this[callEncoded](name, payload, options, {
+      read: (reader) => reader,
+      errors: undefined,
+    })) as BinaryReader;
   }
 
   async [callEncoded](
