@@ -2,9 +2,8 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
 import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
-import { encodeValue, PayloadWriter } from '../codec/payload.js';
-import { typedCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
-import { isDecodedError } from './call-failures.js';
+import { PayloadWriter } from '../codec/payload.js';
+import { typedCodecs } from './call.js';
 import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
 import type { DrainOptions, QueueLife } from './queue-life.js';
 import type { QueueSocketStats } from './queue-stats.js';
@@ -30,22 +29,16 @@ import type { Peer } from '../sockets/peer.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
 import { answered, callbackEntries, routeOf, unanswered, type Use } from './typed-callbacks.js';
+import { callTyped, isErrorOf, messageRoute, streamTyped, type EncodedCalls } from './typed-calls.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
 
-/** @internal */
-export const callEncoded: unique symbol = Symbol('callEncoded');
-
-/** @internal */
-export const openStream: unique symbol = Symbol('openStream');
-
 /**
- * The methods of a queue that a typed view calls. Those that take encoded payloads and decode
- * answers need neither a function nor a second promise for each message.
+ * The methods of a queue that a typed view calls.
  *
  * @internal
  */
-export interface EncodedQueue<Context> extends QueueLife {
+export interface EncodedQueue<Context> extends QueueLife, EncodedCalls {
   registerCallback(
     name: string,
     callback: (reader: BinaryReader, context: Context) => unknown,
@@ -55,19 +48,6 @@ export interface EncodedQueue<Context> extends QueueLife {
   registerTask(name: string, constructor: (writer: BinaryWriter) => void): void;
   removeTask(name: string): void;
   sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
-  [callEncoded](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    decoder: AnswerDecoder,
-  ): Promise<unknown>;
-  [openStream](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    items: boolean,
-    codecs: StreamCodecs,
-  ): AnswerStream<unknown, unknown>;
 }
 
 /**
@@ -188,7 +168,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   registerTask<N extends MessageName<M>>(name: N, make: () => Input<M[N]>): void {
     const given: unknown = make;
     if (typeof given !== 'function') throw new TypeError(`a task must be a function, not ${kindOf(given)}`);
-    const { argument } = this.#messageRoute(name);
+    const { argument } = messageRoute(this.#routes, name);
     this.#queue.registerTask(name, (writer) => {
       argument.write(writer, make());
     });
@@ -196,7 +176,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
 
   /** Removes a task, if there is one. */
   removeTask(name: MessageName<M>): void {
-    this.#messageRoute(name);
+    messageRoute(this.#routes, name);
     this.#queue.removeTask(name);
   }
 
@@ -210,7 +190,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   ): Promise<void>;
   sendRegistered(name: string, value?: unknown, options?: Pick<WaitOptions, 'signal'>): Promise<void> {
     try {
-      const { argument } = this.#messageRoute(name);
+      const { argument } = messageRoute(this.#routes, name);
       const writer = PayloadWriter.take();
       argument.write(writer, value);
       const sent = this.#queue.sendRegistered(name, writer.data, options);
@@ -233,20 +213,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     ...rest: Arguments<M[N], TypedCallOptions<M[N]>>
   ): Promise<Output<AnswerOf<M[N]>>>;
   call(name: string, value?: unknown, options?: WaitOptions): Promise<unknown> {
-    try {
-      const route = this.#route(name);
-      const { argument, answer } = route;
-      if (route.item) throw new TypeError(`'${name}' gives items, which only stream can take`);
-      if (route.body) return this.#open(name, route, value, options).answer;
-      if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
-      const writer = PayloadWriter.take();
-      argument.write(writer, value);
-      const called = this.#queue[callEncoded](name, writer.data, options, answer);
-      PayloadWriter.give(writer);
-      return called;
-    } catch (error) {
-      return rejectUnhandled(error);
-    }
+    return callTyped(this.#queue, this.#routes, name, value, options);
   }
 
   /**
@@ -259,9 +226,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     ...rest: Arguments<M[N], TypedStreamOptions<M[N]>>
   ): AnswerStream<Output<ItemOf<M[N]>>, Output<AnswerOf<M[N]>>>;
   stream(name: string, value?: unknown, options?: WaitOptions): AnswerStream<unknown, unknown> {
-    const route = this.#route(name);
-    if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
-    return this.#open(name, route, value, options);
+    return streamTyped(this.#queue, this.#routes, name, value, options);
   }
 
   /**
@@ -278,34 +243,10 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     code?: C,
   ): error is DeclaredError<M[N], C>;
   isError(error: unknown, name: string, code?: string): boolean {
-    const errors = this.#route(name).answer?.errors;
-    if (!errors || (code !== undefined && !errors.has(code)))
-      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
-    return isDecodedError(error, name, code);
-  }
-
-  #open(
-    name: string,
-    route: Route,
-    value: unknown,
-    options: WaitOptions | undefined,
-  ): AnswerStream<unknown, unknown> {
-    return this.#queue[openStream](
-      name,
-      encodeValue(route.argument, value),
-      options,
-      route.item !== undefined,
-      route,
-    );
+    return isErrorOf(this.#routes, error, name, code);
   }
 
   #route(name: string): Route {
     return routeOf(this.#routes, name);
-  }
-
-  #messageRoute(name: string): Route {
-    const route = this.#routes.get(name) ?? this.#route(name);
-    if (route.answer === undefined) return route;
-    throw new TypeError(`'${name}' is a request, which only call can send`);
   }
 }
