@@ -4,6 +4,7 @@ import { compile, type Messages } from '../codec/messages.js';
 import type { AnswerStream, Payload, StreamOptions } from '../queue/call-types.js';
 import { payloadBytes } from '../queue/envelope.js';
 import { callEncoded, openStream } from '../queue/typed-calls.js';
+import type { CloseOptions } from '../sockets/message-socket.js';
 import { checkOptions, ownOptions, pickOptions, withOptions } from '../util/options.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { NatsConnectionLike } from './nats-connection.js';
@@ -163,10 +164,13 @@ export class NatsService {
 
   /**
    * Closes all sessions. Calls under way, and those that wait, reject with `K4NET_CLOSED`. Never
-   * rejects.
+   * rejects because of a peer.
+   *
+   * @param options - `timeout`: milliseconds for the sessions to end, before they are cut. Default
+   * 5000; 0 cuts at once.
    */
-  close(): Promise<void> {
-    return this.#core.close();
+  close(options?: CloseOptions): Promise<void> {
+    return this.#core.close(options);
   }
 
   /** Closes the service, for `await using`. Never rejects. */

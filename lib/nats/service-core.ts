@@ -1,4 +1,6 @@
 import type { QueueSocketOptions } from '../queue/queue-socket-options.js';
+import { checkedTimeout } from '../sockets/locked-socket-options.js';
+import type { CloseOptions } from '../sockets/message-socket.js';
 import type { Bytes } from '../util/bytes.js';
 import { markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import { Broadcasts } from './broadcasts.js';
@@ -15,7 +17,6 @@ export class ServiceCore {
   readonly broadcasts: Broadcasts;
   readonly #sessions: ServiceSessions;
   readonly #presence: Presence;
-  #closing: Promise<void> | undefined;
 
   constructor(
     dialer: NatsDialer,
@@ -47,8 +48,12 @@ export class ServiceCore {
     }
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#sessions.close();
-    return this.#closing;
+  close(options: CloseOptions | undefined): Promise<void> {
+    try {
+      // A second call may have less time.
+      return this.#sessions.close(checkedTimeout('close', options));
+    } catch (error) {
+      return rejectUnhandled(error);
+    }
   }
 }

@@ -115,11 +115,11 @@ export class ServiceSessions {
   }
 
   /** Closes all sessions. Calls that wait reject. */
-  async close(): Promise<void> {
+  async close(timeout: number): Promise<void> {
     const reason = closedError('this side has closed the service');
     this.#stop.abort(reason);
     this.#rejectWaiting(reason);
-    await Promise.all([...this.#all].map((session) => session.queue.close()));
+    await Promise.all([...this.#all].map((session) => session.queue.close(undefined, { timeout })));
   }
 
   async #openAny(): Promise<void> {

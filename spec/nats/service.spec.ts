@@ -56,7 +56,7 @@ describeNats('a service with instances over NATS', () => {
 
   async function service(options: EncryptedNatsServiceOptions = {}): Promise<NatsService> {
     const made = new NatsService(await nats.connection(), 'orders', { pin, ...options });
-    fixture.onCleanup(() => made.close());
+    fixture.onCleanup(() => made.close({ timeout: 0 }));
     return made;
   }
 
