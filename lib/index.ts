@@ -19,6 +19,7 @@ export type {
   SchemaIssue,
 } from './errors.js';
 export { CallError } from './codec/call-error.js';
+export type { Bytes } from './util/bytes.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -149,10 +150,13 @@ export type { JsonInput, JsonValue } from './codec/json.js';
 export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
+  AnswerOf,
+  Arguments,
   CallbacksOf,
   DeclaredError,
   ErrorCode,
   ErrorName,
+  ItemOf,
   MessageName,
   RequestName,
   StreamName,

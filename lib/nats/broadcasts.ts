@@ -1,4 +1,5 @@
 import { closedError, toK4netError } from '../errors.js';
+import { allowListeners } from '../platform/runtime.js';
 import type { AnswerDecoder } from '../queue/call.js';
 import { checkName } from '../queue/envelope.js';
 import { callEncoded } from '../queue/typed-calls.js';
@@ -6,6 +7,7 @@ import type { Bytes } from '../util/bytes.js';
 import { withOptions } from '../util/options.js';
 import { AbortHub, Deferred, markHandledByClass, withDeadline, type WaitOptions } from '../util/wait.js';
 import { Gathering } from './gather.js';
+import type { ServiceInstance } from './ping.js';
 import type { Presence } from './presence.js';
 import { brokenError } from './service-calls.js';
 import { checkedCallAll, checkedSendAll, type InstanceAnswer, type InstanceSent } from './service-options.js';
@@ -38,7 +40,7 @@ export class Broadcasts {
     checkName(name);
     this.#checkOpen();
     const bytes = new Uint8Array(payload);
-    const stop = new AbortController();
+    const stop = stopper();
     const answers = new Gathering<InstanceAnswer<unknown>>(() => {
       stop.abort(closedError('this side reads no more answers'));
     });
@@ -85,7 +87,7 @@ export class Broadcasts {
   async #send(name: string, payload: Bytes, wait: WaitOptions): Promise<InstanceSent[]> {
     const { timeout = Infinity, signal } = wait;
     const sent: InstanceSent[] = [];
-    const stop = new AbortController();
+    const stop = stopper();
     const sendOne = async (instance: string, session: ServiceSession): Promise<void> => {
       await session.queue.sendRegistered(name, payload, { signal: stop.signal });
       sent.push({ instance, error: undefined });
@@ -103,10 +105,10 @@ export class Broadcasts {
     return sent;
   }
 
-  /** A promise that rejects when this side closes. */
-  within<T>(promise: Promise<T>): Promise<T> {
+  /** Asks who is there. */
+  instances(timeout: number): Promise<ServiceInstance[]> {
     this.#checkOpen();
-    return this.#wait(promise, {});
+    return this.#wait(this.#presence.ask(timeout), {});
   }
 
   /** Does something with a session of every instance that is there. Errors go to `onError`. */
@@ -159,6 +161,13 @@ export class Broadcasts {
   #checkOpen(): void {
     if (this.#sessions.signal.aborted) throw this.#closed;
   }
+}
+
+/** A controller whose signal every instance may watch. */
+function stopper(): AbortController {
+  const stop = new AbortController();
+  allowListeners(stop.signal);
+  return stop;
 }
 
 function toError(thrown: unknown): Error {

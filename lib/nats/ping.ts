@@ -52,7 +52,10 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
   const over = new Deferred<void>();
   let messages = 0;
   let bytes = 0;
+  let isOver = false;
   const onMessage = ({ data, headers }: NatsMessageLike): void => {
+    // One piece of input of NATS may contain many more answers.
+    if (isOver) return;
     messages += 1;
     bytes += data.length;
     const nobody = data.length === 0 && headers?.code === 503;
@@ -60,7 +63,8 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
     const wanted = answer && (instance === undefined || answer.id === instance);
     if (wanted && !found.has(answer.id)) found.set(answer.id, answer);
     const full = found.size >= limit || bytes > longestAnswers || messages >= answersPerInstance * limit;
-    if (nobody || full || (wanted && enough?.(answer))) over.resolve();
+    isOver = nobody || full || (wanted === true && enough?.(answer) === true);
+    if (isOver) over.resolve();
   };
   const fail = (error: Error): void => {
     over.reject(error);

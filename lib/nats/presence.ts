@@ -32,9 +32,10 @@ export class Presence {
   /** The instances that were there at most 2 seconds ago. */
   recent(): Promise<readonly ServiceInstance[]> {
     const age = performance.now() - this.#askedAt;
-    if (age > refreshAfter) this.#asking ??= markHandled(this.#refresh());
-    if (age <= oldAfter) return Promise.resolve(this.#known);
-    return this.#asking ?? Promise.resolve(this.#known);
+    const usable = age <= oldAfter && this.#known.length > 0 && !this.#hub.nc.isClosed();
+    if (usable && age <= refreshAfter) return Promise.resolve(this.#known);
+    this.#asking ??= markHandled(this.#refresh());
+    return usable ? Promise.resolve(this.#known) : this.#asking;
   }
 
   async #refresh(): Promise<readonly ServiceInstance[]> {

@@ -49,9 +49,16 @@ export class ServiceCalls implements EncodedCalls {
       }
       // The caller may reuse the payload, and the call may be made later.
       const bytes = new Uint8Array(payload);
-      const called = this.#call(name, options, (session, rest) =>
-        session.queue[callEncoded](name, bytes, rest, decoder, bodyCodec),
-      );
+      let sent = false;
+      const called = this.#call(name, options, (session, rest) => {
+        sent = true;
+        return session.queue[callEncoded](name, bytes, rest, decoder, bodyCodec);
+      });
+      if (body !== undefined) {
+        called.catch(() => {
+          if (!sent) closeItems(body);
+        });
+      }
       return markHandledByClass(called, signal);
     } catch (error) {
       return rejected(error);
@@ -73,7 +80,11 @@ export class ServiceCalls implements EncodedCalls {
       // 0 would allow only what is possible at once.
       const left = Math.max(1, timeout - (performance.now() - begin));
       const rest = timeout === 0 ? options : withOptions(options, { timeout: left });
-      return streamOver(session, name, () => session.queue[openStream](name, payload, rest, codecs));
+      const failed = (error: unknown): never => {
+        this.#checkOpen();
+        throw session.failureOf(error) ? brokenError(name, error) : (error as Error);
+      };
+      return streamOver(session, failed, session.queue[openStream](name, payload, rest, codecs));
     };
     const found = this.#sessions.any({ timeout, signal });
     if (found instanceof ServiceSession) return start(found);
@@ -114,8 +125,8 @@ export class ServiceCalls implements EncodedCalls {
         const repeats = session ? failure !== undefined : isTimeout || isTransient(error);
         // An instance that refuses has not run the callback.
         const again = repeatable ? repeats : failure === 'refused' && body === undefined;
+        if (failure) session?.retire();
         if (!again) throw failure ? brokenError(name, error) : error;
-        session?.retire();
         last = error;
       }
     }
@@ -145,16 +156,16 @@ export function brokenError(name: string, cause: unknown): K4netError {
   return wrapError(cause, 'K4NET_CONNECTION', `the session of '${name}' broke`);
 }
 
-/** A stream over a session, whose end has the code of a session that broke. */
+/**
+ * A stream that counts as a call of its session.
+ *
+ * @param failed - throws the error in place of the one that it gets.
+ */
 function streamOver(
   session: ServiceSession,
-  name: string,
-  open: () => AnswerStream<unknown, unknown>,
+  failed: (error: unknown) => never,
+  stream: AnswerStream<unknown, unknown>,
 ): AnswerStream<unknown, unknown> {
-  const failed = (error: unknown): never => {
-    throw session.failureOf(error) ? brokenError(name, error) : (error as Error);
-  };
-  const stream = open();
   const answer = session.track(() => stream.answer);
   return {
     answer: markHandled(answer.catch(failed)),

@@ -16,7 +16,6 @@ export class ServiceCore {
   readonly calls: ServiceCalls;
   readonly broadcasts: Broadcasts;
   readonly #sessions: ServiceSessions;
-  readonly #presence: Presence;
 
   constructor(
     dialer: NatsDialer,
@@ -25,9 +24,9 @@ export class ServiceCore {
   ) {
     const { maxInstances, callTimeout } = limits;
     this.#sessions = new ServiceSessions(dialer, queue, limits);
-    this.#presence = new Presence(dialer.hub, dialer.name, maxInstances);
+    const presence = new Presence(dialer.hub, dialer.name, maxInstances);
     this.calls = new ServiceCalls(this.#sessions, callTimeout);
-    this.broadcasts = new Broadcasts(this.#sessions, this.#presence, maxInstances, callTimeout);
+    this.broadcasts = new Broadcasts(this.#sessions, presence, maxInstances, callTimeout);
   }
 
   /** @param encode - makes the payload. */
@@ -42,7 +41,7 @@ export class ServiceCore {
   instances(options: InstancesOptions | undefined): Promise<ServiceInstance[]> {
     try {
       const { timeout } = checkedInstances(options);
-      return markHandledByClass(this.broadcasts.within(this.#presence.ask(timeout)));
+      return markHandledByClass(this.broadcasts.instances(timeout));
     } catch (error) {
       return rejectUnhandled(error);
     }

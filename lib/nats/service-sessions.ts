@@ -1,4 +1,5 @@
 import { closedError, K4netError } from '../errors.js';
+import { allowListeners } from '../platform/runtime.js';
 import type { QueueSocketOptions } from '../queue/queue-socket-options.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { CloseInfo } from '../sockets/message-socket.js';
@@ -41,6 +42,7 @@ export class ServiceSessions {
     this.#dialer = dialer;
     this.#options = options;
     this.#limits = limits;
+    allowListeners(this.#stop.signal);
   }
 
   /** Aborts when the service closes. */
