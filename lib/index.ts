@@ -146,6 +146,8 @@ export type {
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
+export { Group, type GroupMember, type GroupSendOptions } from './queue/group.js';
+export type { SlowMember } from './queue/fan-out.js';
 export type { JsonInput, JsonValue } from './codec/json.js';
 export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';

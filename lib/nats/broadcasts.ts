@@ -2,7 +2,7 @@ import { closedError, toK4netError } from '../errors.js';
 import { allowListeners } from '../platform/runtime.js';
 import type { AnswerDecoder } from '../queue/call.js';
 import { checkName } from '../queue/envelope.js';
-import { callEncoded } from '../queue/typed-calls.js';
+import { callEncoded } from '../queue/encoded-queue.js';
 import type { Bytes } from '../util/bytes.js';
 import { withOptions } from '../util/options.js';
 import { AbortHub, Deferred, markHandledByClass, withDeadline, type WaitOptions } from '../util/wait.js';

@@ -3,7 +3,7 @@ import type { BinaryReader } from '../binary/reader.js';
 import { compile, type Messages } from '../codec/messages.js';
 import type { AnswerStream, Payload, StreamOptions } from '../queue/call-types.js';
 import { payloadBytes } from '../queue/envelope.js';
-import { callEncoded, openStream } from '../queue/typed-calls.js';
+import { callEncoded, openStream } from '../queue/encoded-queue.js';
 import type { CloseOptions } from '../sockets/message-socket.js';
 import { checkOptions, ownOptions, pickOptions, withOptions } from '../util/options.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';

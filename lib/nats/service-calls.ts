@@ -7,7 +7,7 @@ import { checkName } from '../queue/envelope.js';
 import { closeItems, isCollection } from '../queue/items.js';
 import { laterStream } from '../queue/later-stream.js';
 import { checkedStream } from '../queue/queue-socket-options.js';
-import { callEncoded, openStream, type EncodedCalls } from '../queue/typed-calls.js';
+import { callEncoded, openStream, type EncodedCalls } from '../queue/encoded-queue.js';
 import type { Bytes } from '../util/bytes.js';
 import { withOptions, type Checked } from '../util/options.js';
 import { AbortHub, markHandled, markHandledByClass, rejected, withDeadline } from '../util/wait.js';

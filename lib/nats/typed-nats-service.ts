@@ -2,8 +2,8 @@ import type { Output } from '../codec/codec.js';
 import type { CompiledMessages, Messages } from '../codec/messages.js';
 import { encodeValue } from '../codec/payload.js';
 import type { AnswerStream } from '../queue/call-types.js';
-import { routeOf } from '../queue/typed-callbacks.js';
-import { answerOf, callTyped, isErrorOf, messageRoute, streamTyped } from '../queue/typed-calls.js';
+import { messageRoute, routeOf } from '../queue/typed-callbacks.js';
+import { answerOf, callTyped, isErrorOf, streamTyped } from '../queue/typed-calls.js';
 import type {
   AnswerOf,
   Arguments,

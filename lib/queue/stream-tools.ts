@@ -1,5 +1,5 @@
 import { BinaryReader } from '../binary/reader.js';
-import { encodeValue, type Payload as Codec } from '../codec/payload.js';
+import { encodeValue, PayloadWriter, type Payload as Codec } from '../codec/payload.js';
 import type { K4netError } from '../errors.js';
 import { accepted } from '../sockets/outbox.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
@@ -26,6 +26,8 @@ export interface StreamTools {
   readonly streamHead: (type: number, id: number) => MessageHead;
   /** The bytes of a value. */
   readonly encode: (codec: Codec, value: unknown) => Bytes;
+  /** Encodes one value after another. The bytes of each are valid until the next. */
+  readonly encoder: (codec: Codec) => (value: unknown) => Bytes;
   readonly isItems: (value: unknown) => value is Items<unknown>;
   readonly rejectItems: (items: Items<unknown>, name: string) => K4netError;
   /** The codecs of a callback of a typed queue. */
@@ -40,8 +42,19 @@ export const streamTools: StreamTools = {
   openingHead,
   streamHead,
   encode: encodeValue,
+  encoder,
   isItems,
   rejectItems,
   codecsOf: (callback) => (callback as AnyCallback)[typedCodecs],
   deadlines: (onDue) => new CallDeadlines(onDue),
 };
+
+function encoder(codec: Codec): (value: unknown) => Bytes {
+  let last: PayloadWriter | undefined;
+  return (value) => {
+    if (last) PayloadWriter.give(last);
+    last = PayloadWriter.take();
+    codec.write(last, value);
+    return last.data;
+  };
+}

@@ -1,45 +1,12 @@
 import type { CompiledMessages, Route } from '../codec/messages.js';
-import { encodeValue, PayloadWriter, type Payload } from '../codec/payload.js';
-import type { Bytes } from '../util/bytes.js';
+import { encodeValue, PayloadWriter } from '../codec/payload.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
-import type { AnswerDecoder, StreamCodecs } from './call.js';
 import { isDecodedError } from './call-failures.js';
 import type { AnswerStream } from './call-types.js';
+import { callEncoded, openStream, type EncodedCalls } from './encoded-queue.js';
 import { routeOf } from './typed-callbacks.js';
 
 // The calls of typed views: of a queue, and of a service with many instances.
-
-/** @internal */
-export const callEncoded: unique symbol = Symbol('callEncoded');
-
-/** @internal */
-export const openStream: unique symbol = Symbol('openStream');
-
-/**
- * The methods that take encoded payloads and decode answers. A typed call needs neither a function
- * nor a second promise.
- *
- * @internal
- */
-export interface EncodedCalls {
-  /**
-   * @param payload - the caller may reuse it when this returns.
-   * @param body - encodes the items of the body of the options.
-   */
-  [callEncoded](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    decoder: AnswerDecoder,
-    body?: Payload,
-  ): Promise<unknown>;
-  [openStream](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    codecs: StreamCodecs,
-  ): AnswerStream<unknown, unknown>;
-}
 
 /** Sends a request with values. */
 export function callTyped(
@@ -80,13 +47,6 @@ export function streamTyped(
   const route = routeOf(routes, name);
   if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
   return calls[openStream](name, encodeValue(route.argument, value), options, route);
-}
-
-/** The payloads of a message. @throws TypeError for a request. */
-export function messageRoute(routes: CompiledMessages, name: string): Route {
-  const route = routeOf(routes, name);
-  if (route.answer === undefined) return route;
-  throw new TypeError(`'${name}' is a request, which only call can send`);
 }
 
 /**

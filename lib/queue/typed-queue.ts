@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import type { BinaryWriter } from '../binary/writer.js';
 import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
 import { PayloadWriter } from '../codec/payload.js';
 import { typedCodecs } from './call.js';
 import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
+import type { EncodedQueue } from './encoded-queue.js';
 import type { DrainOptions, QueueLife } from './queue-life.js';
 import type { QueueSocketStats } from './queue-stats.js';
 import type {
@@ -16,6 +16,7 @@ import type {
   ErrorCode,
   ErrorName,
   ItemOf,
+  MessageArguments,
   MessageName,
   RequestName,
   StreamName,
@@ -28,27 +29,10 @@ import { accepted } from '../sockets/outbox.js';
 import type { Peer } from '../sockets/peer.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
-import { answered, callbackEntries, routeOf, unanswered, type Use } from './typed-callbacks.js';
-import { callTyped, isErrorOf, messageRoute, streamTyped, type EncodedCalls } from './typed-calls.js';
+import { answered, callbackEntries, messageRoute, routeOf, unanswered, type Use } from './typed-callbacks.js';
+import { callTyped, isErrorOf, streamTyped } from './typed-calls.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
-
-/**
- * The methods of a queue that a typed view calls.
- *
- * @internal
- */
-export interface EncodedQueue<Context> extends QueueLife, EncodedCalls {
-  registerCallback(
-    name: string,
-    callback: (reader: BinaryReader, context: Context) => unknown,
-    options?: CallbackOptions,
-  ): void;
-  removeCallback(name: string): void;
-  registerTask(name: string, constructor: (writer: BinaryWriter) => void): void;
-  removeTask(name: string): void;
-  sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
-}
 
 /**
  * A queue whose messages and requests have types, from one object that maps names to codecs. It
@@ -200,6 +184,22 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     } catch (error) {
       return rejectUnhandled(error);
     }
+  }
+
+  /**
+   * Sends a message if the send queue is below its `highWaterMark`, and returns whether it did; see
+   * `trySendRegistered` of the queue. Never waits.
+   *
+   * @throws TypeError or RangeError for a wrong value, also if the message would not be sent.
+   */
+  trySendRegistered<N extends MessageName<M>>(name: N, ...rest: MessageArguments<M[N]>): boolean;
+  trySendRegistered(name: string, value?: unknown): boolean {
+    const { argument } = messageRoute(this.#routes, name);
+    const writer = PayloadWriter.take();
+    argument.write(writer, value);
+    const sent = this.#queue.trySendRegistered(name, writer.data);
+    PayloadWriter.give(writer);
+    return sent;
   }
 
   /**

@@ -79,6 +79,7 @@ type Awaitable<T> = T | PromiseLike<T>;
 /** The items of the answer. Only a generator has a return value, which is the answer. */
 type ItemsOf<Item, Answer> =
   | AsyncGenerator<Item, Answer, undefined>
+  | Generator<Item, Answer, undefined>
   | (undefined extends Answer ? AsyncIterable<Item> | ItemStreamLike<Item> : never);
 
 /**
@@ -135,3 +136,7 @@ export type Arguments<T, Options> =
     : Options extends { readonly body: unknown }
       ? [value: Input<ArgumentOf<T>>, options: Options]
       : [value: Input<ArgumentOf<T>>, options?: Options];
+
+/** The value of a message, for a call without options. */
+export type MessageArguments<T> =
+  undefined extends Input<ArgumentOf<T>> ? [value?: Input<ArgumentOf<T>>] : [value: Input<ArgumentOf<T>>];

@@ -31,11 +31,14 @@ export interface CallbackContext extends ContextOf<QueueSocketLike> {
 export type CallbackAnswer = Payload | void;
 
 /**
- * The items that answer `stream`: an async generator, whose return value is the answer, another
- * async iterable, or a `ReadableStream`.
+ * The items that answer `stream`: a generator, whose return value is the answer, another async
+ * iterable, or a `ReadableStream`.
  */
 export type CallbackItems =
-  AsyncGenerator<Payload, CallbackAnswer, undefined> | AsyncIterable<Payload> | ItemStreamLike<Payload>;
+  | AsyncGenerator<Payload, CallbackAnswer, undefined>
+  | Generator<Payload, CallbackAnswer, undefined>
+  | AsyncIterable<Payload>
+  | ItemStreamLike<Payload>;
 
 /**
  * Handles the messages and requests of one name. It gets a reader over the payload.
@@ -139,6 +142,15 @@ export interface QueueSocketLike extends MessageSocket, QueueLife {
    * `send`, and rejects with the error of a payload constructor.
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
+  /**
+   * Sends a message like `sendRegistered` if the send queue is below its `highWaterMark`, and
+   * returns whether it did. Never waits. Returns false also if the socket closes. The caller may
+   * reuse bytes at once; a payload over 16 KiB is copied for that.
+   *
+   * @throws TypeError or RangeError for wrong arguments, and the error of a payload constructor,
+   * which runs also if the message is not sent.
+   */
+  trySendRegistered(name: string, payload?: Payload): boolean;
   /**
    * Sends a request to the callback of this name at the other end, and resolves with a reader over
    * its answer. The answer is a view: `slice()` bytes that you keep for long.

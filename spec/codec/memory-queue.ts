@@ -4,7 +4,7 @@ import { BinaryWriter } from '../../lib/binary/writer.js';
 import { compile, type Messages } from '../../lib/codec/messages.js';
 import type { AnswerDecoder } from '../../lib/queue/call.js';
 import type { CallbackOptions, ContextOf } from '../../lib/queue/call-types.js';
-import { callEncoded } from '../../lib/queue/typed-calls.js';
+import { callEncoded } from '../../lib/queue/encoded-queue.js';
 import { TypedQueueOf } from '../../lib/queue/typed-queue.js';
 
 export type MemoryContext = ContextOf<MemoryQueue>;

@@ -6,7 +6,8 @@ import type { CloseMessage, QueueSocketOptions } from '../../lib/queue/queue-soc
 import type { Payload, PayloadConstructor } from '../../lib/queue/call-types.js';
 import type { QueueSocket } from '../../lib/queue/queue-socket.js';
 import type { DeclaredError, ErrorCode, ErrorName } from '../../lib/queue/typed-types.js';
-import type { Callback, CallbackContext } from '../../lib/queue/types.js';
+import { Group, type GroupMember, type GroupSendOptions } from '../../lib/queue/group.js';
+import type { Callback, CallbackContext, QueueSocketLike, TypedQueue } from '../../lib/queue/types.js';
 import { useFixture } from '../support/fixture.js';
 import { until } from '../support/sockets.js';
 
@@ -135,5 +136,61 @@ describe('the types of declared errors', () => {
       codec.request(codec.bool, codec.bool, { errors: { GONE: 1 } });
     };
     expect(unrun).toBeTypeOf('function');
+  });
+});
+
+describe('the types of a group', () => {
+  const messages = { said: codec.string, tick: codec.nothing, ask: codec.request(codec.string, codec.bool) };
+  type Sender = Group<typeof messages>;
+
+  it('are those of its messages, or a payload of any name', () => {
+    expectTypeOf(new Group(messages)).toEqualTypeOf<Sender>();
+    expectTypeOf(new Group()).toEqualTypeOf<Group>();
+    expectTypeOf<GroupMember<typeof messages>>().toEqualTypeOf<TypedQueue<typeof messages>>();
+    expectTypeOf<TypedQueue<{ other: typeof codec.string }>>().not.toExtend<GroupMember<typeof messages>>();
+    expectTypeOf<QueueSocketLike>().not.toExtend<GroupMember<typeof messages>>();
+    expectTypeOf<GroupMember>().toEqualTypeOf<QueueSocketLike>();
+    expectTypeOf<Parameters<Group['send']>>().toEqualTypeOf<
+      [name: string, payload?: Payload, options?: GroupSendOptions]
+    >();
+  });
+
+  it('refuse a request, another name, and a wrong value', async () => {
+    const { near } = await fixture.queuePair();
+    const group: Sender = new Group(messages);
+    const calls = (): unknown[] => [
+      group.send('said', 'text', { except: near.typed(messages) }),
+      group.send('tick'),
+      group.send('tick', undefined, { except: [near.typed(messages)], slow: 'drop' }),
+      // @ts-expect-error -- the value is missing
+      group.send('said'),
+      // @ts-expect-error -- the value has a wrong type
+      group.send('said', 1),
+      // @ts-expect-error -- only call can send a request
+      group.send('ask', 'text'),
+      // @ts-expect-error -- there is no such message
+      group.send('other'),
+      // @ts-expect-error -- not one of the three words
+      group.send('tick', undefined, { slow: 'never' }),
+      // @ts-expect-error -- a typed queue in a group without messages
+      new Group().add(near.typed(messages)),
+      // @ts-expect-error -- a number is no payload
+      new Group().send('said', 1),
+    ];
+    expect(calls).toBeTypeOf('function');
+  });
+
+  it('of a typed trySendRegistered are those of the message', async () => {
+    const { near } = await fixture.queuePair();
+    const api = near.typed(messages);
+    const calls = (): boolean[] => [
+      api.trySendRegistered('said', 'text'),
+      api.trySendRegistered('tick'),
+      // @ts-expect-error -- the value is missing
+      api.trySendRegistered('said'),
+      // @ts-expect-error -- only call can send a request
+      api.trySendRegistered('ask', 'text'),
+    ];
+    expect(calls).toBeTypeOf('function');
   });
 });

@@ -79,6 +79,10 @@ export const media: Readonly<Record<Medium, () => Promise<Connection> | Connecti
   'over NATS with a window of 8 KiB': async () =>
     abortable(await natsPair('over NATS with a window of 8 KiB')),
   'over lossy NATS': async () => abortable(await natsPair('over lossy NATS')),
+  'over a route of NATS': async () => abortable(await natsPair('over a route of NATS')),
+  'from a leaf of NATS': async () => abortable(await natsPair('from a leaf of NATS')),
+  'to a leaf of NATS': async () => abortable(await natsPair('to a leaf of NATS')),
+  'over a WebSocket of NATS': async () => abortable(await natsPair('over a WebSocket of NATS')),
 };
 
 function abortable(ends: Omit<Connection, 'cut'>): Connection {

@@ -4,7 +4,10 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { connect, wsconnect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { WebSocket } from 'ws';
+
+const patient = { reconnectTimeWait: 50, reconnectJitter: 10, maxReconnectAttempts: -1 };
 
 /** The program `nats-server`: that of NATS_SERVER, or the one in PATH; undefined without one. */
 export const natsProgram: string | undefined = findProgram();
@@ -30,6 +33,7 @@ export class NatsServerProcess {
   readonly #config: string;
   #child: ChildProcess | undefined;
   #port = -1;
+  #log = '';
 
   private constructor(folder: string, config: string) {
     this.#folder = folder;
@@ -47,6 +51,13 @@ export class NatsServerProcess {
     return `nats://127.0.0.1:${this.#port}`;
   }
 
+  /** The URL of another listener that the configuration has. */
+  urlOf(listener: 'route' | 'leafnode' | 'websocket'): string {
+    const [, port] = new RegExp(`for ${listener} \\w+ on .*127\\.0\\.0\\.1:(\\d+)`).exec(this.#log) ?? [];
+    const scheme = { route: 'nats-route', leafnode: 'nats-leaf', websocket: 'ws' }[listener];
+    return `${scheme}://127.0.0.1:${port!}`;
+  }
+
   /** Starts it, after a stop on the port that it had before. */
   async start(): Promise<void> {
     if (natsProgram === undefined) throw new Error('there is no nats-server: set NATS_SERVER');
@@ -56,18 +67,23 @@ export class NatsServerProcess {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
-    let log = '';
+    this.#log = '';
+    // The listener for routes comes after the line that says ready.
+    const listeners = 1 + [...this.#config.matchAll(/\bhost:/g)].length;
+    const isReady = (): boolean =>
+      this.#log.includes('Server is ready') &&
+      [...this.#log.matchAll(/Listening for .*\n/g)].length >= listeners;
     await new Promise<void>((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', () => {
-        reject(new Error(`nats-server ended:\n${log}`));
+        reject(new Error(`nats-server ended:\n${this.#log}`));
       });
       child.stderr.on('data', (chunk: Buffer) => {
-        log += chunk.toString();
-        if (log.includes('Server is ready')) resolve();
+        this.#log += chunk.toString();
+        if (isReady()) resolve();
       });
     });
-    this.#port = Number(/client connections on 127\.0\.0\.1:(\d+)/.exec(log)?.[1]);
+    this.#port = Number(/client connections on 127\.0\.0\.1:(\d+)/.exec(this.#log)?.[1]);
   }
 
   /** Kills it at once. */
@@ -86,12 +102,13 @@ export class NatsServerProcess {
   }
 
   connect(options: ConnectionOptions = {}): Promise<NatsConnection> {
-    return connect({
-      servers: this.url,
-      reconnectTimeWait: 50,
-      reconnectJitter: 10,
-      maxReconnectAttempts: -1,
-      ...options,
-    });
+    return connect({ servers: this.url, ...patient, ...options });
+  }
+
+  /** Connects over the WebSocket of the nats-server, as a page does. */
+  connectWebSocket(): Promise<NatsConnection> {
+    const wsFactory = (url: string): Promise<{ socket: unknown; encrypted: boolean }> =>
+      Promise.resolve({ socket: new WebSocket(url), encrypted: false });
+    return wsconnect({ servers: this.urlOf('websocket'), ...patient, wsFactory } as ConnectionOptions);
   }
 }

@@ -11,8 +11,16 @@ import { natsProgram, NatsServerProcess } from './nats-server.js';
 
 /** The ways to a peer over NATS. */
 export type NatsMedium =
-  'over NATS' | 'over one NATS connection' | 'over NATS with a window of 8 KiB' | 'over lossy NATS';
+  | 'over NATS'
+  | 'over one NATS connection'
+  | 'over NATS with a window of 8 KiB'
+  | 'over lossy NATS'
+  | 'over a route of NATS'
+  | 'from a leaf of NATS'
+  | 'to a leaf of NATS'
+  | 'over a WebSocket of NATS';
 
+/** The media that need one nats-server. */
 export const natsMedia: readonly NatsMedium[] = [
   'over NATS',
   'over one NATS connection',
@@ -20,8 +28,18 @@ export const natsMedia: readonly NatsMedium[] = [
   'over lossy NATS',
 ];
 
+/** The media whose ends are not at the same nats-server, or connect in different ways. */
+export const remoteNatsMedia: readonly NatsMedium[] = [
+  'over a route of NATS',
+  'from a leaf of NATS',
+  'to a leaf of NATS',
+  'over a WebSocket of NATS',
+];
+
 /** `describe` for tests that need a nats-server: they are skipped without one. */
 export const describeNats: typeof describe = describe.skipIf(natsProgram === undefined) as typeof describe;
+
+type Connection = NatsConnectionLike & { close(): Promise<void> };
 
 /** Connects both sides of pairs, and gives what the second one accepts. */
 interface Bridge {
@@ -32,35 +50,59 @@ interface Bridge {
 const faults = { lost: 0.02, doubled: 0.02, delayed: 0.02 };
 const bridges = new Map<NatsMedium, Bridge>();
 
-/**
- * Starts a nats-server and the connections of all media for the tests of the current file or
- * `describe` block.
- */
+/** Starts a nats-server and the connections of `natsMedia` for the tests of a file or block. */
 export function useNatsMedia(): void {
-  let server: NatsServerProcess;
-  const connections: { close(): Promise<void> }[] = [];
-  beforeAll(async () => {
-    server = await NatsServerProcess.start();
-    const connection = async (): Promise<NatsConnectionLike> => {
-      const nc = await server.connect();
-      connections.push(nc);
-      return nc;
+  useBridges(async (start) => {
+    const server = await start();
+    const both = await server.connect();
+    const [one, other] = [await server.connect(), await server.connect()];
+    return {
+      'over NATS': bridge(await server.connect(), await server.connect()),
+      'over one NATS connection': bridge(both, both),
+      'over NATS with a window of 8 KiB': bridge(await server.connect(), await server.connect(), {
+        window: 8192,
+      }),
+      'over lossy NATS': bridge(new FaultyConnection(one, faults, 1), new FaultyConnection(other, faults, 2)),
     };
-    const both = await connection();
-    bridges.set('over NATS', await bridge(await connection(), await connection()));
-    bridges.set('over one NATS connection', await bridge(both, both));
-    const window = { window: 8192 };
-    const narrow = await bridge(await connection(), await connection(), window);
-    bridges.set('over NATS with a window of 8 KiB', narrow);
-    const [one, other] = [await connection(), await connection()];
-    const lossy = await bridge(new FaultyConnection(one, faults, 1), new FaultyConnection(other, faults, 2));
-    bridges.set('over lossy NATS', lossy);
+  });
+}
+
+/** Starts nats-servers and the connections of `remoteNatsMedia` for the tests of a file or block. */
+export function useRemoteNatsMedia(): void {
+  useBridges(async (start) => {
+    const free = 'host: "127.0.0.1", port: -1';
+    const server = await start(`
+      cluster { name: suite, ${free} }
+      leafnodes { ${free} }
+      websocket { ${free}, no_tls: true }`);
+    const routes = `routes: ["${server.urlOf('route')}"]`;
+    const neighbour = await start(`cluster { name: suite, ${free}, ${routes} }`);
+    const leaf = await start(`leafnodes { remotes: [{ url: "${server.urlOf('leafnode')}" }] }`);
+    return {
+      'over a route of NATS': bridge(await server.connect(), await neighbour.connect()),
+      'from a leaf of NATS': bridge(await leaf.connect(), await server.connect()),
+      'to a leaf of NATS': bridge(await server.connect(), await leaf.connect()),
+      'over a WebSocket of NATS': bridge(await server.connectWebSocket(), await server.connect()),
+    };
+  });
+}
+
+type Start = (config?: string) => Promise<NatsServerProcess>;
+
+function useBridges(open: (start: Start) => Promise<Partial<Record<NatsMedium, Promise<Bridge>>>>): void {
+  const servers: NatsServerProcess[] = [];
+  beforeAll(async () => {
+    const opened = await open(async (config) => {
+      const server = await NatsServerProcess.start(config);
+      servers.push(server);
+      return server;
+    });
+    for (const [medium, made] of Object.entries(opened)) bridges.set(medium as NatsMedium, await made);
   });
   afterAll(async () => {
     for (const each of bridges.values()) await each.close();
     bridges.clear();
-    for (const each of connections) await each.close();
-    await server.stop();
+    for (const each of servers) await each.stop();
   });
 }
 
@@ -71,11 +113,7 @@ export async function natsPair(medium: NatsMedium): Promise<{ near: Transport; f
   return found.open();
 }
 
-async function bridge(
-  one: NatsConnectionLike,
-  other: NatsConnectionLike,
-  options: NatsOptions = {},
-): Promise<Bridge> {
+async function bridge(one: Connection, other: Connection, options: NatsOptions = {}): Promise<Bridge> {
   const id = randomId();
   const instance = { name: 'suite', id, version: '0.0.0', metadata: {} };
   const listener = new NatsListener(hubFor(other, options), instance, 1024);
@@ -87,15 +125,27 @@ async function bridge(
     },
   });
   const hub = hubFor(one, options);
+  const target = instanceSubject('suite', id);
+  const { signal } = new AbortController();
+  // A nats-server gets to know the subscriptions at another one some time after the link is there.
+  for (;;) {
+    const reached = await hub.open(target, signal).catch(() => undefined);
+    if (!reached) continue;
+    reached.abort();
+    break;
+  }
   return {
     open: async () => {
       const accepted = new Promise<Incoming>((resolve) => {
         taken = resolve;
       });
-      const near = await hub.open(instanceSubject('suite', id), new AbortController().signal);
+      const near = await hub.open(target, signal);
       const { transport: far } = await accepted;
       return { near, far };
     },
-    close: () => listener.close(),
+    close: async () => {
+      await listener.close();
+      for (const each of new Set([one, other])) await each.close();
+    },
   };
 }

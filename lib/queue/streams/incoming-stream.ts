@@ -136,13 +136,13 @@ export class IncomingStream implements AcceptedStream {
   }
 
   async #answer(items: Items<unknown>, name: string, codec: Payload | undefined): Promise<unknown> {
-    const { encode, rejectItems, write } = this.#events.tools;
+    const { encoder, rejectItems, write } = this.#events.tools;
     if ((this.#fields.flags & openFlag.items) === 0) throw rejectItems(items, name);
     this.#sender = new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.answerItem,
       id: this.id,
       window: this.#fields.window,
-      encode: codec ? (item) => encode(codec, item) : write,
+      encode: codec ? encoder(codec) : write,
       onSent: () => {
         this.#events.onItem(true);
       },

@@ -1,22 +1,18 @@
 // Type-checked against the packed package, with neither Node's types nor the DOM's. It is never
 // run.
+import type { BinaryReader, EncryptedSocket, K4netError, LockedSocket, Server } from 'k4net';
 import {
-  BinaryReader,
   CallError,
   codec,
   connectQueue,
   DecodeError,
-  EncryptedSocket,
   FileError,
   fromChildProcess,
   fromParentProcess,
-  K4netError,
   KeyMismatchError,
-  LockedSocket,
   PeerAlertError,
   QueueSocket,
   RemoteError,
-  Server,
   type AbortSignalLike,
   type DeclaredError,
   type ErrorCode,
@@ -92,6 +88,10 @@ import {
   type TypedCallOptions,
   type TypedContext,
   type TypedStreamOptions,
+  Group,
+  type GroupMember,
+  type GroupSendOptions,
+  type SlowMember,
 } from 'k4net';
 
 export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): Promise<unknown[]> {
@@ -169,6 +169,9 @@ export async function queues(plain: LockedSocket, encrypted: EncryptedSocket): P
   const depth: QueueDepth = stats.requestQueue;
   const draining: DrainOptions = { timeout: 1 };
   await other.drain(draining);
+  const sending: GroupSendOptions & { readonly slow: SlowMember } = { except: [queue], slow: 'close' };
+  for (const member of new Group().add(queue))
+    await new Group().add(member satisfies GroupMember).send('a', 'b', sending);
   await queue.flush();
   await queue.close('bye', { timeout: 1 });
   await queue[Symbol.asyncDispose]();
