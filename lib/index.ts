@@ -19,6 +19,7 @@ export type {
   SchemaIssue,
 } from './errors.js';
 export { CallError } from './codec/call-error.js';
+export type { Bytes } from './util/bytes.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -104,11 +105,7 @@ export {
   type ProcessPipeOptions,
 } from './net/child-process.js';
 export { connectQueue } from './net/connect-queue.js';
-export type {
-  ConnectQueueOptions,
-  EncryptedConnectQueueOptions,
-  PlainConnectQueueOptions,
-} from './net/connect-queue.js';
+export type { EncryptedConnectQueueOptions, PlainConnectQueueOptions } from './net/connect-queue.js';
 export type { Callbacks, TypedQueueOptions } from './net/typed-queues.js';
 export type { ServeQueueOptions } from './net/queue-handler.js';
 export { listen } from './net/listen.js';
@@ -151,10 +148,13 @@ export type { JsonInput, JsonValue } from './codec/json.js';
 export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
+  AnswerOf,
+  Arguments,
   CallbacksOf,
   DeclaredError,
   ErrorCode,
   ErrorName,
+  ItemOf,
   MessageName,
   RequestName,
   StreamName,

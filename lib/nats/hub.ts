@@ -1,11 +1,11 @@
 import { K4netError, toK4netError } from '../errors.js';
-import type { Transport } from '../transport/transport.js';
 import { debug } from '../util/debug.js';
 import { startTimer, type AbortSignalLike, type Timer } from '../util/wait.js';
 import { bareFrame, headerLength, kinds, longestFrame, parseFrame } from './frame.js';
 import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
+import type { NatsTransport } from './nats-transport.js';
 import { notNow, Opening } from './opening.js';
 import type { SessionEnd, SessionHub } from './session-end.js';
 import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
@@ -41,6 +41,7 @@ export class Hub implements SessionHub {
   readonly #ends = new Map<string, SessionEnd>();
   readonly #byTarget = new Map<string, SessionEnd>();
   readonly #onClosed = new Set<() => void>();
+  readonly #onViolation = new Set<(subject: string, error: K4netError) => void>();
   #ready: Promise<void> | undefined;
   /** The error of the server of NATS about the subscription. */
   #refusal: Error | undefined;
@@ -150,7 +151,7 @@ export class Hub implements SessionHub {
   }
 
   /** Opens a session as a client. */
-  async open(target: string, signal: AbortSignalLike): Promise<Transport> {
+  async open(target: string, signal: AbortSignalLike): Promise<NatsTransport> {
     await this.ready(target);
     if (signal.aborted) throw signal.reason;
     return new Opening(this, target, signal).opened;
@@ -190,6 +191,15 @@ export class Hub implements SessionHub {
   onClosed(call: () => void): () => void {
     this.#onClosed.add(call);
     return () => this.#onClosed.delete(call);
+  }
+
+  /**
+   * Calls a function when NATS does not permit to publish to a subject. Returns a function that ends
+   * that.
+   */
+  onViolation(call: (subject: string, error: K4netError) => void): () => void {
+    this.#onViolation.add(call);
+    return () => this.#onViolation.delete(call);
   }
 
   async #start(): Promise<void> {
@@ -279,10 +289,10 @@ export class Hub implements SessionHub {
   #violated(status: object): void {
     const violation = violationIn(status);
     if (violation?.operation !== 'publish') return;
-    for (const end of [...this.#ends.values()]) {
-      if (end.target !== violation.subject) continue;
-      end.fail(`NATS does not permit to publish to ${violation.subject}`, status);
-    }
+    const { subject } = violation;
+    const why = `NATS does not permit to publish to ${subject}`;
+    for (const end of [...this.#ends.values()]) if (end.target === subject) end.fail(why, status);
+    for (const each of [...this.#onViolation]) each(subject, connectError(subject, why, status));
   }
 
   readonly #closed = (): void => {

@@ -38,6 +38,11 @@ export class Liveness {
     return Math.min(ask, this.#heardAt + timeout);
   }
 
+  /** Whether NATS says that nobody listens, and nothing came from the peer since. */
+  get isDoubted(): boolean {
+    return this.#doubtedAt !== undefined;
+  }
+
   /** A frame of the peer has come. */
   heard(now: number): void {
     this.#heardAt = now;

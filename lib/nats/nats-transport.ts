@@ -59,6 +59,11 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     this.#schedule();
   }
 
+  /** Whether NATS says that nobody listens at the peer. */
+  get isDoubted(): boolean {
+    return this.#life.isDoubted;
+  }
+
   attach(sink: Sink, surplus?: Bytes): void {
     this.#delivery.attach(sink, surplus);
   }

@@ -1,6 +1,5 @@
 import { K4netError } from '../errors.js';
 import { markTransient } from '../net/retry.js';
-import type { Transport } from '../transport/transport.js';
 import { Deferred, type AbortSignalLike } from '../util/wait.js';
 import { bareFrame, kinds, refusals, version, type Frame } from './frame.js';
 import { NatsTransport } from './nats-transport.js';
@@ -16,7 +15,7 @@ export class Opening implements SessionEnd {
   readonly #hub: SessionHub;
   readonly #token = randomToken();
   readonly #signal: AbortSignalLike;
-  readonly #opened = new Deferred<Transport>();
+  readonly #opened = new Deferred<NatsTransport>();
   readonly #onAbort = (): void => {
     this.#reject(this.#signal.reason);
   };
@@ -42,7 +41,7 @@ export class Opening implements SessionEnd {
   }
 
   /** The session. Rejects with `K4NET_CONNECT`, `K4NET_BUSY` or the reason of the signal. */
-  get opened(): Promise<Transport> {
+  get opened(): Promise<NatsTransport> {
     return this.#opened.promise;
   }
 

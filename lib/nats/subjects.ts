@@ -67,11 +67,19 @@ export function hubOf(end: string): string {
   return end.slice(0, -1 - tokenLength);
 }
 
+/** The length of a name or an id. */
+export const longestName = 128;
+
+/** Whether a value can be the name of a service or an id: a part of a subject. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= longestName && /^[A-Za-z0-9_-]+$/.test(value);
+}
+
 /** @throws TypeError for a name of a service or an id that cannot be part of a subject. */
 export function checkName(what: string, value: unknown): string {
-  if (typeof value === 'string' && value.length <= 128 && /^[A-Za-z0-9_-]+$/.test(value)) return value;
+  if (isName(value)) return value;
   const given = typeof value === 'string' ? quoteText(value) : kindOf(value);
-  throw new TypeError(`${what} must be 1 to 128 letters, digits, '_' or '-', not ${given}`);
+  throw new TypeError(`${what} must be 1 to ${longestName} letters, digits, '_' or '-', not ${given}`);
 }
 
 /** @throws TypeError for a prefix that cannot begin a subject. */

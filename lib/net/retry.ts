@@ -133,7 +133,8 @@ export function noConnectionTo(name: string): string {
   return `no connection to ${name}`;
 }
 
-function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
+/** Waits. Rejects with the reason of the signal. */
+export function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopped = (): void => {
       timer.stop();
