@@ -122,9 +122,9 @@ export class Hub implements SessionHub {
   }
 
   doubt(target: string): void {
-    const process = hubOf(target);
+    const peer = hubOf(target);
     const now = this.now();
-    for (const end of this.#ends.values()) if (hubOf(end.target) === process) end.probe(now);
+    for (const end of this.#ends.values()) if (hubOf(end.target) === peer) end.probe(now);
   }
 
   /**

@@ -216,12 +216,16 @@ export class SessionState {
     }
     if (this.#repeated >= freeRepeats * window) return [];
     this.#repeated += this.#sent - this.#acked;
-    const frames = [...this.#unacked].map(({ at, frame }) => {
+    const frames: Bytes[] = [];
+    for (let left = this.#unacked.length; left > 0; left -= 1) {
+      const sent = this.#unacked.shift();
+      if (!sent) break;
+      this.#unacked.push(sent);
       // The client of NATS may still have the frame itself.
-      const copy = frame.slice();
-      writeHeader(copy, kinds.frame, (frame[1] ?? 0) & flags.end, { ...this.#positions(), at });
-      return copy;
-    });
+      const copy = sent.frame.slice();
+      writeHeader(copy, kinds.frame, (copy[1] ?? 0) & flags.end, { ...this.#positions(), at: sent.at });
+      frames.push(copy);
+    }
     this.#said();
     return frames;
   }

@@ -34,11 +34,6 @@ export class Fifo<T> {
     return item;
   }
 
-  /** The items, the oldest first. The queue must not change meanwhile. */
-  *[Symbol.iterator](): IterableIterator<T> {
-    for (let at = this.#head; at < this.#items.length; at += 1) yield this.#items[at] as T;
-  }
-
   /** Removes one item at any position; false if it is not in the queue. */
   remove(item: T): boolean {
     const index = this.#items.indexOf(item, this.#head);

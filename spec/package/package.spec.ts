@@ -157,6 +157,14 @@ describe('the types of the package', () => {
     expect(missing).toEqual([]);
   });
 
+  it('of k4net/nats are all used by programs/with-entries.ts', () => {
+    const names = exportedNames(files.get('dist/nats/index.d.ts')!.toString());
+    expect(names).toEqual(expect.arrayContaining(['listenNats', 'connectNats', 'NatsServer']));
+    const code = readFileSync(program('with-entries.ts'), 'utf8');
+    const missing = names.filter((name) => (code.match(new RegExp(`\\b${name}\\b`, 'g')) ?? []).length < 2);
+    expect(missing).toEqual([]);
+  });
+
   it('are checked by a compiler that rejects a program which lacks the types of Node', compile, async () => {
     expect(await check({ programs: ['with-node'], compiler: {} })).toMatch(/node:net/);
   });

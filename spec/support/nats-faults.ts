@@ -1,4 +1,5 @@
 import type { NatsConnectionLike, NatsSubscribeOptions } from '../../lib/nats/nats-connection.js';
+import { kinds } from '../../lib/nats/frame.js';
 import { Random } from './random.js';
 
 /** The shares of frames that are lost, doubled and delayed. */
@@ -22,6 +23,8 @@ export class FaultyConnection implements NatsConnectionLike {
   readonly #faults: Faults;
   readonly #random: Random;
   #held: Held[] = [];
+  /** The last frames to each subject. */
+  readonly #recent = new Map<string, (() => void)[]>();
   /** Frames that were lost. */
   lost = 0;
 
@@ -40,10 +43,12 @@ export class FaultyConnection implements NatsConnectionLike {
     const send = (): void => {
       if (!this.#inner.isClosed()) this.#inner.publish(subject, copy, options);
     };
+    if (copy[0] === kinds.reset) this.#repeat(subject);
+    else this.#remember(subject, send);
     const { lost, doubled, delayed } = this.#faults;
-    // The frames that open a session: a pair of transports needs them.
-    const opens = copy[0]! < 4;
-    const chance = opens ? 1 : this.#random.next();
+    // A pair of transports needs the frames that open a session.
+    const spared = copy[0]! < kinds.frame || copy[0] === kinds.reset;
+    const chance = spared ? 1 : this.#random.next();
     if (chance < lost) this.lost += 1;
     else if (chance < lost + doubled) [1, 2].forEach(send);
     else if (chance < lost + doubled + delayed) this.#hold(send);
@@ -70,6 +75,25 @@ export class FaultyConnection implements NatsConnectionLike {
 
   flush(): Promise<void> {
     return this.#inner.flush();
+  }
+
+  #remember(subject: string, send: () => void): void {
+    const recent = this.#recent.get(subject) ?? [];
+    this.#recent.delete(subject);
+    this.#recent.set(subject, recent);
+    recent.push(send);
+    if (recent.length > 256) recent.shift();
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > 8 && oldest !== undefined) this.#recent.delete(oldest);
+  }
+
+  /**
+   * After a reset nobody repeats what was lost. The suites cut connections and expect that the peer
+   * has what was sent some time before, so it goes out now.
+   */
+  #repeat(subject: string): void {
+    for (const send of this.#recent.get(subject) ?? []) send();
+    this.#recent.delete(subject);
   }
 
   #hold(send: () => void): void {
