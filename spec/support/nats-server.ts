@@ -4,7 +4,8 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { connect, wsconnect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { WebSocket } from 'ws';
 
 /** The program `nats-server`: that of NATS_SERVER, or the one in PATH; undefined without one. */
 export const natsProgram: string | undefined = findProgram();
@@ -24,19 +25,25 @@ function findProgram(): string | undefined {
     });
 }
 
-/** A nats-server in a process of its own, on a free port of this machine. */
+/** The listeners of a nats-server, as its log names them. */
+export type NatsPort = 'client' | 'http monitor' | 'route' | 'leafnode' | 'websocket';
+
+/** A nats-server in a process of its own, on free ports of this machine. */
 export class NatsServerProcess {
   readonly #folder: string;
   readonly #config: string;
+  readonly #ports = new Map<string, number>();
   #child: ChildProcess | undefined;
-  #port = -1;
 
   private constructor(folder: string, config: string) {
     this.#folder = folder;
-    this.#config = config;
+    this.#config = `host: "127.0.0.1"\nport: <client>\n${config}\n`;
   }
 
-  /** @param config - lines of its configuration file beside host and port. */
+  /**
+   * @param config - lines of its configuration file beside host and port. `<name>` stands for the
+   * port of a listener: a free one at the first start, later the same.
+   */
   static async start(config: string = ''): Promise<NatsServerProcess> {
     const server = new NatsServerProcess(await mkdtemp(join(tmpdir(), 'k4net-nats-')), config);
     await server.start();
@@ -44,14 +51,27 @@ export class NatsServerProcess {
   }
 
   get url(): string {
-    return `nats://127.0.0.1:${this.#port}`;
+    return `nats://127.0.0.1:${this.port('client')}`;
   }
 
-  /** Starts it, after a stop on the port that it had before. */
+  get pid(): number {
+    return this.#child?.pid ?? expectRunning();
+  }
+
+  port(name: NatsPort): number {
+    return this.#ports.get(name) ?? expectRunning();
+  }
+
+  /** Starts it, after a stop on the ports that it had before. */
   async start(): Promise<void> {
     if (natsProgram === undefined) throw new Error('there is no nats-server: set NATS_SERVER');
     const file = join(this.#folder, 'nats.conf');
-    await writeFile(file, `host: "127.0.0.1"\nport: ${this.#port}\n${this.#config}\n`);
+    const names: string[] = [];
+    const config = this.#config.replace(/<([\w ]+)>/g, (_, name: string) => {
+      names.push(name);
+      return String(this.#ports.get(name) ?? -1);
+    });
+    await writeFile(file, config);
     const child = spawn(natsProgram, ['-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -64,34 +84,64 @@ export class NatsServerProcess {
       });
       child.stderr.on('data', (chunk: Buffer) => {
         log += chunk.toString();
-        if (log.includes('Server is ready')) resolve();
+        for (const [, name = '', port] of log.matchAll(listening)) this.#ports.set(name, Number(port));
+        const isListening = names.every((name) => log.includes(name) && this.#ports.has(name));
+        if (isListening && log.includes('Server is ready')) resolve();
       });
     });
-    this.#port = Number(/client connections on 127\.0\.0\.1:(\d+)/.exec(log)?.[1]);
+  }
+
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
+  /** Resolves when it has ended. */
+  async gone(): Promise<void> {
+    const child = this.#child;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    await once(child, 'exit');
   }
 
   /** Kills it at once. */
   async kill(): Promise<void> {
-    const child = this.#child;
+    this.signal('SIGKILL');
+    await this.gone();
     this.#child = undefined;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
   }
 
   async stop(): Promise<void> {
+    // One that is stopped ends as well.
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
   connect(options: ConnectionOptions = {}): Promise<NatsConnection> {
-    return connect({
-      servers: this.url,
-      reconnectTimeWait: 50,
-      reconnectJitter: 10,
-      maxReconnectAttempts: -1,
-      ...options,
-    });
+    return connect({ servers: this.url, ...reconnecting, ...options });
   }
+
+  /** A connection over its websocket. Node 20 has no WebSocket. */
+  connectOverWebSocket(options: ConnectionOptions = {}): Promise<NatsConnection> {
+    return wsconnect({
+      servers: `ws://127.0.0.1:${this.port('websocket')}`,
+      wsFactory: (url: string) =>
+        Promise.resolve({ socket: new WebSocket(url, { perMessageDeflate: false }), encrypted: false }),
+      ...reconnecting,
+      ...options,
+    } as ConnectionOptions);
+  }
+
+  /** What its monitor says, such as `/varz`. Its configuration needs `http: <http monitor>`. */
+  async monitor<T>(path: string): Promise<T> {
+    const response = await fetch(`http://127.0.0.1:${this.port('http monitor')}${path}`);
+    return (await response.json()) as T;
+  }
+}
+
+const listening =
+  /(?:Listening for|Starting) ([a-z ]+?)(?: connections| clients)? on (?:ws:\/\/)?127\.0\.0\.1:(\d+)/g;
+const reconnecting = { reconnectTimeWait: 50, reconnectJitter: 10, maxReconnectAttempts: -1 };
+
+function expectRunning(): never {
+  throw new Error('the nats-server does not run, or has no such listener');
 }
