@@ -1,29 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { connect, wsconnect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import { WebSocket } from 'ws';
+import { findNatsServer } from '../nats/find-server.js';
 
 /** The program `nats-server`: that of NATS_SERVER, or the one in PATH; undefined without one. */
-export const natsProgram: string | undefined = findProgram();
-
-function findProgram(): string | undefined {
-  const { NATS_SERVER: given, PATH = '' } = process.env;
-  if (given !== undefined && given !== '') return given;
-  return PATH.split(delimiter)
-    .map((folder) => join(folder, 'nats-server'))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
+export const natsProgram: string | undefined = findNatsServer();
 
 /** The listeners of a nats-server, as its log names them. */
 export type NatsPort = 'client' | 'http monitor' | 'route' | 'leafnode' | 'websocket';
