@@ -16,6 +16,11 @@ let read;
 const reading = new Promise((resolve) => {
   read = resolve;
 });
+let sum = 0;
+let summed;
+const readAll = new Promise((resolve) => {
+  summed = resolve;
+});
 
 const behaviours = {
   async echo(socket) {
@@ -24,12 +29,11 @@ const behaviours = {
   async length(socket) {
     for await (const { length } of socket) await socket.send(String(length));
   },
-  /** Reads when its parent says so, and then answers with the sum. */
+  /** Reads when its parent says so. The parent gets the sum of one session. */
   async stopped(socket) {
     await reading;
-    let sum = 0;
     for await (const { length } of socket) sum += length;
-    await socket.close(String(sum));
+    summed();
   },
 };
 
@@ -51,7 +55,11 @@ const commands = {
     // The answer goes out before.
     setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds));
   },
-  read: () => read(),
+  read: async () => {
+    read();
+    await readAll;
+    return sum;
+  },
   server: () => nc.getServer(),
   sessions: () => server.connections,
   memory: () => {
