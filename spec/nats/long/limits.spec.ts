@@ -139,6 +139,31 @@ describeNats('a nats-server', () => {
     expect(await blocked.ask('sessions')).toBe(1000);
   });
 
+  it('carries 1,000 encrypted sessions that cost each end less than 128 KiB', async () => {
+    await start();
+    const peers = {
+      instance: await instance('echo'),
+      client: await NatsPeer.start(fixture, { role: 'client', servers: [server.url] }),
+    };
+    // The first sessions load code and fill caches.
+    await peers.client.ask('open', 23);
+    const memories = async (): Promise<Memory[]> => [
+      await peers.instance.ask<Memory>('memory'),
+      await peers.client.ask<Memory>('memory'),
+    ];
+    const before = await memories();
+    await peers.client.ask('open', 1000);
+    expect(await peers.instance.ask('sessions')).toBe(1024);
+    const after = await memories();
+    Object.keys(peers).forEach((who, index) => {
+      const used = (after[index]!.used - before[index]!.used) / 1000;
+      const rss = (after[index]!.rss - before[index]!.rss) / 1000;
+      const figure = `${(used / 1024).toFixed(1)} KiB used, ${(rss / 1024).toFixed(1)} KiB of RSS`;
+      measured(`1,000 encrypted sessions, each at the ${who}`, figure);
+      expect(used).toBeLessThan(128 * 1024);
+    });
+  });
+
   it('that cuts off an instance which is blocked beyond write_deadline breaks no session', async () => {
     await start('write_deadline: "300ms"');
     const blocked = await instance('length');

@@ -38,7 +38,21 @@ const behaviours = {
 };
 
 let server;
-let session;
+const sessions = [];
+/** Opens sessions, 32 at a time. */
+async function open(count) {
+  let left = count;
+  const openSome = async () => {
+    while (left > 0) {
+      left -= 1;
+      const session = await connectNats(nc, 'orders', { pin, timeout: 30_000, ...options });
+      await session.send('hello');
+      sessions.push(session);
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, openSome));
+}
+
 if (role === 'instance') {
   server = await listenNats(nc, 'orders', { key, onError: () => undefined, ...options });
   void server.serve(async (socket, { signal }) => {
@@ -46,11 +60,11 @@ if (role === 'instance') {
     await behaviours[behaviour](socket);
   });
 } else {
-  session = await connectNats(nc, 'orders', { pin, ...options });
-  await session.send('hello');
+  await open(1);
 }
 
 const commands = {
+  open,
   block: (milliseconds) => {
     // The answer goes out before.
     setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds));
