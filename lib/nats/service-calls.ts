@@ -33,6 +33,7 @@ export class ServiceCalls implements EncodedCalls {
     this.#callTimeout = callTimeout;
   }
 
+  /** @internal */
   [callEncoded](
     name: string,
     payload: Bytes,
@@ -65,6 +66,7 @@ export class ServiceCalls implements EncodedCalls {
     }
   }
 
+  /** @internal */
   [openStream](
     name: string,
     payload: Bytes,

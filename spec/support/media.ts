@@ -2,7 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { toTransport, type Carrier } from '../../lib/transport/to-transport.js';
 import type { Transport } from '../../lib/transport/transport.js';
-import { natsPair, type NatsMedium } from './nats.js';
+import { natsMedia, natsPair, natsRoutes, type NatsMedium } from './nats.js';
 import { childPairs, nodeStreamPairs, tcpPair, webStreamPairs } from './streams.js';
 import { webSocketPair } from './web-sockets.js';
 
@@ -74,16 +74,14 @@ export const media: Readonly<Record<Medium, () => Promise<Connection> | Connecti
   'over Web Streams': () => abortable(webStreamPairs()),
   'over Node streams': async () => truncatable(await nodeStreamPairs()),
   'over pipes of a child': async () => truncatable(await childPairs()),
-  'over NATS': async () => abortable(await natsPair('over NATS')),
-  'over one NATS connection': async () => abortable(await natsPair('over one NATS connection')),
-  'over NATS with a window of 8 KiB': async () =>
-    abortable(await natsPair('over NATS with a window of 8 KiB')),
-  'over lossy NATS': async () => abortable(await natsPair('over lossy NATS')),
-  'over a route of NATS': async () => abortable(await natsPair('over a route of NATS')),
-  'from a leaf of NATS': async () => abortable(await natsPair('from a leaf of NATS')),
-  'to a leaf of NATS': async () => abortable(await natsPair('to a leaf of NATS')),
-  'over a WebSocket of NATS': async () => abortable(await natsPair('over a WebSocket of NATS')),
+  ...overNats(),
 };
+
+function overNats(): Record<NatsMedium, () => Promise<Connection>> {
+  const open = (medium: NatsMedium) => async () => abortable(await natsPair(medium));
+  const entries = [...natsMedia, ...natsRoutes].map((medium) => [medium, open(medium)]);
+  return Object.fromEntries(entries) as Record<NatsMedium, () => Promise<Connection>>;
+}
 
 function abortable(ends: Omit<Connection, 'cut'>): Connection {
   const near = toTransport(ends.near);

@@ -6,40 +6,31 @@ import type { NatsConnectionLike } from '../../lib/nats/nats-connection.js';
 import { NatsListener } from '../../lib/nats/nats-listener.js';
 import { instanceSubject, randomId } from '../../lib/nats/subjects.js';
 import type { Transport } from '../../lib/transport/transport.js';
+import { startCluster, startLeaf } from './nats-cluster.js';
 import { FaultyConnection } from './nats-faults.js';
 import { natsProgram, NatsServerProcess } from './nats-server.js';
 
-/** The ways to a peer over NATS. */
-export type NatsMedium =
-  | 'over NATS'
-  | 'over one NATS connection'
-  | 'over NATS with a window of 8 KiB'
-  | 'over lossy NATS'
-  | 'over a route of NATS'
-  | 'from a leaf of NATS'
-  | 'to a leaf of NATS'
-  | 'over a WebSocket of NATS';
-
-/** The media that need one nats-server. */
-export const natsMedia: readonly NatsMedium[] = [
+/** The ways to a peer over one nats-server. */
+export const natsMedia = [
   'over NATS',
   'over one NATS connection',
   'over NATS with a window of 8 KiB',
   'over lossy NATS',
-];
+] as const;
 
-/** The media whose ends are not at the same nats-server, or connect in different ways. */
-export const remoteNatsMedia: readonly NatsMedium[] = [
-  'over a route of NATS',
-  'from a leaf of NATS',
-  'to a leaf of NATS',
-  'over a WebSocket of NATS',
-];
+/** The ways over two nats-servers, and over a websocket. */
+export const natsRoutes = [
+  'over a NATS route',
+  'from a NATS leaf node',
+  'to a NATS leaf node',
+  'over NATS websockets',
+] as const;
+
+/** The ways to a peer over NATS. */
+export type NatsMedium = (typeof natsMedia)[number] | (typeof natsRoutes)[number];
 
 /** `describe` for tests that need a nats-server: they are skipped without one. */
 export const describeNats: typeof describe = describe.skipIf(natsProgram === undefined) as typeof describe;
-
-type Connection = NatsConnectionLike & { close(): Promise<void> };
 
 /** Connects both sides of pairs, and gives what the second one accepts. */
 interface Bridge {
@@ -50,60 +41,71 @@ interface Bridge {
 const faults = { lost: 0.02, doubled: 0.02, delayed: 0.02 };
 const bridges = new Map<NatsMedium, Bridge>();
 
-/** Starts a nats-server and the connections of `natsMedia` for the tests of a file or block. */
-export function useNatsMedia(): void {
-  useBridges(async (start) => {
-    const server = await start();
-    const both = await server.connect();
-    const [one, other] = [await server.connect(), await server.connect()];
-    return {
-      'over NATS': bridge(await server.connect(), await server.connect()),
-      'over one NATS connection': bridge(both, both),
-      'over NATS with a window of 8 KiB': bridge(await server.connect(), await server.connect(), {
-        window: 8192,
-      }),
-      'over lossy NATS': bridge(new FaultyConnection(one, faults, 1), new FaultyConnection(other, faults, 2)),
-    };
-  });
-}
-
-/** Starts nats-servers and the connections of `remoteNatsMedia` for the tests of a file or block. */
-export function useRemoteNatsMedia(): void {
-  useBridges(async (start) => {
-    const free = 'host: "127.0.0.1", port: -1';
-    const server = await start(`
-      cluster { name: suite, ${free} }
-      leafnodes { ${free} }
-      websocket { ${free}, no_tls: true }`);
-    const routes = `routes: ["${server.urlOf('route')}"]`;
-    const neighbour = await start(`cluster { name: suite, ${free}, ${routes} }`);
-    const leaf = await start(`leafnodes { remotes: [{ url: "${server.urlOf('leafnode')}" }] }`);
-    return {
-      'over a route of NATS': bridge(await server.connect(), await neighbour.connect()),
-      'from a leaf of NATS': bridge(await leaf.connect(), await server.connect()),
-      'to a leaf of NATS': bridge(await server.connect(), await leaf.connect()),
-      'over a WebSocket of NATS': bridge(await server.connectWebSocket(), await server.connect()),
-    };
-  });
-}
-
-type Start = (config?: string) => Promise<NatsServerProcess>;
-
-function useBridges(open: (start: Start) => Promise<Partial<Record<NatsMedium, Promise<Bridge>>>>): void {
-  const servers: NatsServerProcess[] = [];
+/** Starts the nats-servers and the connections of some media for the tests of the current file. */
+export function useNatsMedia(media: readonly NatsMedium[]): void {
+  const ways = new Ways();
   beforeAll(async () => {
-    const opened = await open(async (config) => {
-      const server = await NatsServerProcess.start(config);
-      servers.push(server);
-      return server;
-    });
-    for (const [medium, made] of Object.entries(opened)) bridges.set(medium as NatsMedium, await made);
+    for (const medium of media) bridges.set(medium, await ways.bridge(medium));
   });
   afterAll(async () => {
     for (const each of bridges.values()) await each.close();
     bridges.clear();
-    for (const each of servers) await each.stop();
+    await ways.close();
   });
+}
+
+/** The nats-servers and the connections below the media. */
+class Ways {
+  readonly #servers: NatsServerProcess[] = [];
+  readonly #connections: { close(): Promise<void> }[] = [];
+  #single: NatsServerProcess | undefined;
+  #leaf: readonly [hub: NatsServerProcess, leaf: NatsServerProcess] | undefined;
+
+  async bridge(medium: NatsMedium): Promise<Bridge> {
+    if (medium === 'over a NATS route') {
+      const [one, other] = this.#keep(await startCluster(2));
+      return bridge(await this.#connect(one!), await this.#connect(other!));
+    }
+    if (medium.endsWith('leaf node')) {
+      this.#leaf ??= this.#keep(await startLeaf());
+      const [hub, leaf] = this.#leaf;
+      const ends = [await this.#connect(leaf), await this.#connect(hub)] as const;
+      return medium === 'from a NATS leaf node' ? bridge(ends[0], ends[1]) : bridge(ends[1], ends[0]);
+    }
+    if (!this.#single) {
+      const config = 'websocket { listen: "127.0.0.1:<websocket>", no_tls: true }';
+      [this.#single] = this.#keep([await NatsServerProcess.start(config)] as const);
+    }
+    const server = this.#single;
+    const connect =
+      medium === 'over NATS websockets' ? () => server.connectOverWebSocket() : () => server.connect();
+    const one = this.#keepConnection(await connect());
+    if (medium === 'over one NATS connection') return bridge(one, one);
+    const other = this.#keepConnection(await connect());
+    if (medium === 'over lossy NATS') {
+      return bridge(new FaultyConnection(one, faults, 1), new FaultyConnection(other, faults, 2));
+    }
+    return bridge(one, other, medium === 'over NATS with a window of 8 KiB' ? { window: 8192 } : {});
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.#connections) await each.close();
+    for (const each of this.#servers) await each.stop();
+  }
+
+  #keep<T extends readonly NatsServerProcess[]>(servers: T): T {
+    this.#servers.push(...servers);
+    return servers;
+  }
+
+  async #connect(server: NatsServerProcess): Promise<NatsConnectionLike> {
+    return this.#keepConnection(await server.connect());
+  }
+
+  #keepConnection<T extends { close(): Promise<void> }>(connection: T): T {
+    this.#connections.push(connection);
+    return connection;
+  }
 }
 
 /** The two ends of a new session. */
@@ -113,7 +115,11 @@ export async function natsPair(medium: NatsMedium): Promise<{ near: Transport; f
   return found.open();
 }
 
-async function bridge(one: Connection, other: Connection, options: NatsOptions = {}): Promise<Bridge> {
+async function bridge(
+  one: NatsConnectionLike,
+  other: NatsConnectionLike,
+  options: NatsOptions = {},
+): Promise<Bridge> {
   const id = randomId();
   const instance = { name: 'suite', id, version: '0.0.0', metadata: {} };
   const listener = new NatsListener(hubFor(other, options), instance, 1024);
@@ -125,27 +131,18 @@ async function bridge(one: Connection, other: Connection, options: NatsOptions =
     },
   });
   const hub = hubFor(one, options);
-  const target = instanceSubject('suite', id);
-  const { signal } = new AbortController();
-  // A nats-server gets to know the subscriptions at another one some time after the link is there.
-  for (;;) {
-    const reached = await hub.open(target, signal).catch(() => undefined);
-    if (!reached) continue;
-    reached.abort();
-    break;
-  }
-  return {
-    open: async () => {
-      const accepted = new Promise<Incoming>((resolve) => {
-        taken = resolve;
-      });
-      const near = await hub.open(target, signal);
-      const { transport: far } = await accepted;
-      return { near, far };
-    },
-    close: async () => {
-      await listener.close();
-      for (const each of new Set([one, other])) await each.close();
-    },
+  const open = async (): Promise<{ near: Transport; far: Transport }> => {
+    const accepted = new Promise<Incoming>((resolve) => {
+      taken = resolve;
+    });
+    const near = await hub.open(instanceSubject('suite', id), new AbortController().signal);
+    const { transport: far } = await accepted;
+    return { near, far };
   };
+  // Another nats-server gets to know the instance a little later.
+  let first = await open().catch(() => undefined);
+  while (!first) first = await open().catch(() => undefined);
+  first.near.abort();
+  first.far.abort();
+  return { open, close: () => listener.close() };
 }
