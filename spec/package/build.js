@@ -47,6 +47,9 @@ function layerOf(module) {
   if (/\/transport\/(to-transport|web-streams)\.ts$/.test(module)) return 'carriers';
   // A page that connects needs no servers.
   if (/\/nats\/(discovery|listen-nats|nats-listener)\.ts$/.test(module)) return 'nats-server';
+  // One that calls no service needs no queues.
+  if (/\/nats\/(broadcasts|gather|presence|(typed-)?nats-service|service-\w+)\.ts$/.test(module))
+    return 'nats-service';
   // A page loads `#streams` with the first streaming call.
   if (!seams.has(module) && module.includes('/queue/streams/')) return 'streams';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';
