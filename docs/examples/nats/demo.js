@@ -113,7 +113,7 @@ async function servePage() {
   server.listen(Number(PORT), HOST);
   await once(server, 'listening');
   say(`the same in a page: http://${HOST}:${server.address().port}/ (Ctrl-C ends all)`);
-  await once(stopped.signal, 'abort');
+  if (!stopped.signal.aborted) await once(stopped.signal, 'abort');
   server.close();
   server.closeAllConnections();
 }
