@@ -210,13 +210,22 @@ export class RemoteError extends K4netError {
    * contain any character. The `message` of the error contains it escaped.
    */
   readonly remoteMessage: string;
+  /**
+   * The data of the `CallError` that the callback has thrown, from the peer like the message: a
+   * `Uint8Array`, or the value that the `errors` of the request declare. Undefined if there is none.
+   * `isError` of a `TypedQueue` knows its type.
+   */
+  readonly data: unknown;
 
-  constructor(callback: string, remoteCode: string, remoteMessage: string) {
+  constructor(callback: string, remoteCode: string, remoteMessage: string, data?: unknown) {
     const code = remoteCode === '' ? '' : ` (${escapeText(remoteCode)})`;
     super('K4NET_REMOTE', `'${callback}' failed at the peer: ${escapeText(remoteMessage)}${code}`);
     this.callback = callback;
     this.remoteCode = remoteCode;
     this.remoteMessage = remoteMessage;
+    // Not enumerable, so that a print of the error does not contain data of the peer.
+    this.data = data;
+    Object.defineProperty(this, 'data', { enumerable: false });
   }
 }
 

@@ -18,6 +18,7 @@ export type {
   PeerAlert,
   SchemaIssue,
 } from './errors.js';
+export { CallError } from './codec/call-error.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -144,11 +145,16 @@ export type {
 export type { Fields, StructCodec, StructInput, StructOutput } from './codec/struct.js';
 export type { Cases, UnionInput, UnionOutput } from './codec/union.js';
 export type { TupleInput, TupleOutput } from './codec/collections.js';
+export { Group, type GroupMember, type GroupSendOptions } from './queue/group.js';
+export type { SlowMember } from './queue/fan-out.js';
 export type { JsonInput, JsonValue } from './codec/json.js';
-export type { Messages, RequestType } from './codec/messages.js';
+export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
   CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   MessageName,
   RequestName,
   StreamName,

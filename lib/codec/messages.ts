@@ -1,16 +1,24 @@
+import { checkErrorCode } from './call-error.js';
 import { kindOf } from '../util/bytes.js';
 import { type Codec, isCodec, isSchema, type PayloadType, type StandardSchema } from './codec.js';
 import { nothing } from './primitives.js';
-import { CodecPayload, type Payload, SchemaPayload, type Subject } from './payload.js';
+import { CodecPayload, type ErrorPayloads, type Payload, SchemaPayload, type Subject } from './payload.js';
 
 export type { PayloadType } from './codec.js';
 
-/** A request: the descriptions of its argument, of its answer, and of its sequences of items. */
+/** The codes of errors with the description of the data of each. */
+export type ErrorTypes = Readonly<Record<string, PayloadType>>;
+
+/**
+ * A request: the descriptions of its argument, of its answer, of its sequences of items, and of the
+ * errors of its callback.
+ */
 export interface RequestType<
   Argument extends PayloadType = PayloadType,
   Answer extends PayloadType = PayloadType,
   Body extends PayloadType | undefined = PayloadType | undefined,
   Item extends PayloadType | undefined = PayloadType | undefined,
+  Errors extends ErrorTypes | undefined = ErrorTypes | undefined,
 > {
   readonly argument: Argument;
   readonly answer: Answer;
@@ -18,6 +26,8 @@ export interface RequestType<
   readonly body: Body;
   /** The items before the answer. */
   readonly item: Item;
+  /** The data of each `CallError`, by its code. */
+  readonly errors: Errors;
 }
 
 /**
@@ -28,31 +38,43 @@ export type Messages = Readonly<Record<string, PayloadType | RequestType>>;
 /**
  * Describes a request by its argument and its answer, each a codec or a schema.
  *
- * @param streams - `body`: describes the items that follow the argument, for `call` with a `body`.
+ * @param more - `body`: describes the items that follow the argument, for `call` with a `body`.
+ * `errors`: describes the data of each `CallError` of the callback, by its code.
  */
 export function request<
   A extends PayloadType,
   R extends PayloadType,
   B extends PayloadType | undefined = undefined,
->(argument: A, answer: R, streams?: { readonly body?: B }): RequestType<A, R, B, undefined> {
-  return requestType('request', argument, answer, streams?.body as B, undefined);
+  E extends ErrorTypes | undefined = undefined,
+>(
+  argument: A,
+  answer: R,
+  more?: { readonly body?: B; readonly errors?: E },
+): RequestType<A, R, B, undefined, E> {
+  return requestType('request', argument, answer, more?.body as B, undefined, more?.errors as E);
 }
 
 /**
  * Describes a streaming call by its argument and the items of its answer, each a codec or a schema.
  *
- * @param streams - `body`: describes the items that follow the argument; default none. `answer`:
- * describes the return value of the generator; default nothing.
+ * @param more - `body`: describes the items that follow the argument; default none. `answer`:
+ * describes the return value of the generator; default nothing. `errors`: describes the data of
+ * each `CallError` of the callback, by its code.
  */
 export function stream<
   A extends PayloadType,
   I extends PayloadType,
   B extends PayloadType | undefined = undefined,
   R extends PayloadType = Codec<void>,
->(argument: A, item: I, streams?: { readonly body?: B; readonly answer?: R }): RequestType<A, R, B, I> {
+  E extends ErrorTypes | undefined = undefined,
+>(
+  argument: A,
+  item: I,
+  more?: { readonly body?: B; readonly answer?: R; readonly errors?: E },
+): RequestType<A, R, B, I, E> {
   checkType('the items of a stream', item);
-  const answer: PayloadType = streams?.answer ?? nothing;
-  return requestType('stream', argument, answer as R, streams?.body as B, item);
+  const answer: PayloadType = more?.answer ?? nothing;
+  return requestType('stream', argument, answer as R, more?.body as B, item, more?.errors as E);
 }
 
 function requestType<
@@ -60,11 +82,19 @@ function requestType<
   R extends PayloadType,
   B extends PayloadType | undefined,
   I extends PayloadType | undefined,
->(kind: string, argument: A, answer: R, body: B, item: I): RequestType<A, R, B, I> {
+  E extends ErrorTypes | undefined,
+>(kind: string, argument: A, answer: R, body: B, item: I, errors: E): RequestType<A, R, B, I, E> {
   checkType(`the argument of a ${kind}`, argument);
   checkType(`the answer of a ${kind}`, answer);
   if (body !== undefined) checkType(`the body of a ${kind}`, body);
-  return { argument, answer, body, item };
+  if (errors !== undefined) checkErrors(kind, errors);
+  return { argument, answer, body, item, errors };
+}
+
+function checkErrors(kind: string, errors: ErrorTypes): void {
+  checkObject(`the errors of a ${kind}`, errors);
+  for (const [code, type] of Object.entries(errors))
+    checkType(`the data of the error '${checkErrorCode(code)}' of a ${kind}`, type);
 }
 
 /** The payloads of one name. Only a request has an `answer`. */
@@ -83,15 +113,13 @@ export type CompiledMessages = ReadonlyMap<string, Route>;
  * definition.
  */
 export function compile(messages: Messages): CompiledMessages {
-  const given: unknown = messages;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new TypeError(`messages must be an object of codecs, not ${kindOf(given)}`);
-  }
+  checkObject('messages', messages);
   const routes = new Map<string, Route>();
   for (const [name, type] of Object.entries(messages)) {
     if (isRequest(type)) {
       const argument = payloadOf(`the argument of '${name}'`, name, type.argument);
-      const answer = payloadOf(`the answer of '${name}'`, name, type.answer);
+      const errors = type.errors && errorPayloads(name, type.errors);
+      const answer = payloadOf(`the answer of '${name}'`, name, type.answer, errors);
       const body = type.body && payloadOf(`an item of the body of '${name}'`, name, type.body);
       const item = type.item && payloadOf(`an item of '${name}'`, name, type.item);
       routes.set(name, { argument, answer, body, item });
@@ -107,10 +135,27 @@ function isRequest(type: PayloadType | RequestType): type is RequestType {
   return typeof given === 'object' && given !== null && 'argument' in given && 'answer' in given;
 }
 
-function payloadOf(what: string, messageName: string, type: PayloadType): Payload {
+function errorPayloads(name: string, errors: ErrorTypes): ErrorPayloads {
+  const entries = Object.entries(errors);
+  return new Map(
+    entries.map(([code, type]) => [
+      code,
+      payloadOf(`the data of the error '${code}' of '${name}'`, name, type),
+    ]),
+  );
+}
+
+function payloadOf(what: string, messageName: string, type: PayloadType, errors?: ErrorPayloads): Payload {
   const subject: Subject = { what, messageName };
   const checked = checkType(what, type);
-  return isSchema(checked) ? new SchemaPayload(checked, subject) : new CodecPayload(checked, subject);
+  return isSchema(checked)
+    ? new SchemaPayload(checked, subject, errors)
+    : new CodecPayload(checked, subject, errors);
+}
+
+function checkObject(what: string, given: unknown): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new TypeError(`${what} must be an object of codecs, not ${kindOf(given)}`);
 }
 
 function checkType(what: string, type: unknown): StandardSchema | Codec<unknown> {

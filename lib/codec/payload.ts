@@ -17,6 +17,8 @@ export interface Subject {
 
 /** Writes and reads the payload of one message, described by a codec or a schema. */
 export interface Payload {
+  /** For an answer: the data of the errors in its place, by code. */
+  readonly errors: ErrorPayloads | undefined;
   /** Throws a TypeError or a RangeError that names the part of the value that is wrong. */
   write(writer: BinaryWriter, value: unknown): void;
   /**
@@ -27,6 +29,9 @@ export interface Payload {
   /** Reads like `read`. Calls `use` with the value, and returns its result or a promise of it. */
   use<Context>(reader: BinaryReader, use: Use<Context>, context: Context): unknown;
 }
+
+/** The data of the errors of a request, by code. */
+export type ErrorPayloads = ReadonlyMap<string, Payload>;
 
 type Use<Context> = (value: unknown, context: Context) => unknown;
 
@@ -63,10 +68,12 @@ export function encodeValue(payload: Payload, value: unknown): Bytes {
 
 /** A payload described by a codec. It is always synchronous. */
 export class CodecPayload implements Payload {
+  readonly errors: ErrorPayloads | undefined;
   readonly #codec: Codec<unknown>;
   readonly #subject: Subject;
 
-  constructor(codec: Codec<unknown>, subject: Subject) {
+  constructor(codec: Codec<unknown>, subject: Subject, errors?: ErrorPayloads) {
+    this.errors = errors;
     this.#codec = codec;
     this.#subject = subject;
   }
@@ -104,10 +111,12 @@ export class CodecPayload implements Payload {
 
 /** A JSON payload described by a schema. Only the receiver validates it. */
 export class SchemaPayload implements Payload {
+  readonly errors: ErrorPayloads | undefined;
   readonly #schema: StandardSchema;
   readonly #subject: Subject;
 
-  constructor(schema: StandardSchema, subject: Subject) {
+  constructor(schema: StandardSchema, subject: Subject, errors?: ErrorPayloads) {
+    this.errors = errors;
     this.#schema = schema;
     this.#subject = subject;
   }

@@ -20,7 +20,8 @@ const shortestRound = 50;
 const lateRound = 1_000;
 /** The rounds while NATS is away, where only the silence counts. */
 const awayRound = 500;
-const defaultPayload = 1024 * 1024;
+/** The length of a full frame, however little the server of NATS takes. */
+const shortestFrame = 1024;
 
 /** A subscription that the hub made. */
 export interface HubSubscription {
@@ -61,7 +62,10 @@ export class Hub implements SessionHub {
   }
 
   get longestData(): number {
-    return Math.min(longestFrame, this.nc.info?.max_payload ?? defaultPayload) - headerLength;
+    const most = this.nc.info?.max_payload ?? longestFrame;
+    // The server of NATS can announce anything. The client of NATS refuses what is too long.
+    const frame = most >= longestFrame ? longestFrame : most >= shortestFrame ? most : shortestFrame;
+    return frame - headerLength;
   }
 
   get isAway(): boolean {

@@ -21,6 +21,7 @@ export class Liveness {
   #askedAt = -Infinity;
   /** Since when NATS says that nobody listens; undefined if the peer was heard after that. */
   #doubtedAt: number | undefined;
+  #newsAt = -Infinity;
 
   constructor(times: HeartbeatTimes, now: number) {
     this.#times = times;
@@ -53,11 +54,14 @@ export class Liveness {
     this.#askedAt = now;
   }
 
-  /** NATS says that nobody listens. Returns whether that is news. */
+  /** NATS says that nobody listens. Returns whether that is news for other sessions. */
   doubt(now: number): boolean {
-    const isNews = this.#doubtedAt === undefined;
-    this.#doubtedAt ??= now;
-    return isNews;
+    if (this.#doubtedAt !== undefined) return false;
+    this.#doubtedAt = now;
+    // Everybody who may publish to this end can make it doubt, again and again.
+    if (now < this.#newsAt + probeInterval) return false;
+    this.#newsAt = now;
+    return true;
   }
 
   /** This process was stopped for some time, in which it could not hear anything. */

@@ -119,6 +119,8 @@ export class SessionState {
   receive(frame: Frame, now: number): Received {
     this.#receiveHave(frame.have, now);
     this.#receiveLimit(frame.limit);
+    // A side that still waits for credit starts to ask again.
+    if (this.allAcked) this.#retryDue = Infinity;
     const end = (frame.code & flags.end) !== 0 && frame.kind === kinds.frame;
     const cost = costOf(frame.data.length, end);
     const ahead = (frame.at - this.#got) | 0;
@@ -275,7 +277,7 @@ export class SessionState {
       this.#unacked.shift();
     }
     this.#retryDelay = firstRetry;
-    this.#retryDue = this.allAcked ? Infinity : now + firstRetry;
+    this.#retryDue = now + firstRetry;
   }
 
   /** An older frame can come late, with a smaller limit. */

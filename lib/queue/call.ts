@@ -14,8 +14,8 @@ export interface NamedCalls {
   readonly waiting: Fifo<Call>;
 }
 
-/** Decodes the value of a call from its answer. */
-export type AnswerDecoder = Pick<Payload, 'read'>;
+/** Decodes the value of a call from its answer, and the data of its errors. */
+export type AnswerDecoder = Pick<Payload, 'read' | 'errors'>;
 
 /** The codecs of the streams of a call. Default: payloads, and readers over them. */
 export interface StreamCodecs {
@@ -27,15 +27,16 @@ export interface StreamCodecs {
   readonly answer?: AnswerDecoder | undefined;
 }
 
-/** The codecs of the streams that a callback reads and gives: a property of the callback. */
-export const streamCodecs: unique symbol = Symbol('streamCodecs');
+/** The codecs of the streams and the errors of a callback: a property of the callback. */
+export const typedCodecs: unique symbol = Symbol('typedCodecs');
 
-/** A callback of a typed queue. */
-export interface StreamCallback {
-  readonly [streamCodecs]?: {
+/** A callback, which has the property if it is one of a typed queue. */
+export interface AnyCallback {
+  readonly [typedCodecs]?: {
     readonly body: Payload | undefined;
     readonly item: Payload | undefined;
-    readonly answer: Payload;
+    /** Undefined for a message. */
+    readonly answer: Payload | undefined;
   };
 }
 
@@ -131,11 +132,11 @@ export function rejectCall(call: Call, reason: unknown): void {
  * asynchronous stack traces, the stack of the error then continues with the line that awaits the
  * call. To capture a stack at every call would cost far more.
  */
-export function rejectCallLater(call: Call, error: () => K4netError): void {
+export function rejectCallLater(call: Call, error: () => K4netError | Promise<K4netError>): void {
   const failed = Promise.resolve()
     .then(() => undefined)
-    .then((): never => {
-      const reason = error();
+    .then(error)
+    .then((reason): never => {
       void markHandled(call.promise);
       throw reason;
     });

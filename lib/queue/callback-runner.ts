@@ -1,10 +1,11 @@
 import { BinaryReader } from '../binary/reader.js';
+import { isCallError } from '../codec/call-error.js';
 import { K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { accepted } from '../sockets/outbox.js';
-import { noHead } from '../transport/framing/encoder.js';
-import { compact, type Bytes } from '../util/bytes.js';
+import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { isPromiseLike } from '../util/wait.js';
+import { failureData } from './call-failures.js';
 import { CallGuard, forbidden, noCallback, Refusal } from './call-guard.js';
 import type { CallbackRegistry } from './callback-registry.js';
 import { answerHead, encodeFailure, payloadBytes } from './envelope.js';
@@ -60,7 +61,7 @@ export class CallbackRunner {
     return this.#started;
   }
 
-  /** Callbacks that threw or rejected. */
+  /** Callbacks that threw or rejected, without the `CallError` of a request. */
   get failed(): number {
     return this.#failed;
   }
@@ -175,18 +176,24 @@ export class CallbackRunner {
       const { stream } = request;
       const wrapped = callback && stream ? stream.wrap(callback) : callback;
       const result = this.#run(wrapped, new BinaryReader(own), request, request);
-      return isPromiseLike(result) ? this.#answerLater(request, result) : this.#answer(request, result);
+      return isPromiseLike(result)
+        ? this.#answerLater(request, result, callback)
+        : this.#answer(request, result);
     } catch (error) {
-      return this.#onThrown(request, error);
+      return this.#onThrown(request, error, callback);
     }
   }
 
-  async #answerLater(request: IncomingCall, result: PromiseLike<unknown>): Promise<void> {
+  async #answerLater(
+    request: IncomingCall,
+    result: PromiseLike<unknown>,
+    callback: Callback | undefined,
+  ): Promise<void> {
     let sent: Promise<void> | undefined;
     try {
       sent = this.#answer(request, await result);
     } catch (error) {
-      sent = this.#onThrown(request, error);
+      sent = this.#onThrown(request, error, callback);
     }
     if (sent) await sent;
   }
@@ -197,12 +204,12 @@ export class CallbackRunner {
   }
 
   /** Sends the failure of a request: the error of its callback, or `K4NET_CANCELLED`. */
-  fail(request: IncomingCall, error: unknown): Promise<void> | undefined {
+  fail(request: IncomingCall, error: unknown, data?: Bytes): Promise<void> | undefined {
     if (request.stream?.accepted === false)
       return this.#sendFailure(request, 'K4NET_BUSY', 'too many streaming calls are open (maxStreams)');
     if (request.dropped) return this.#sendFailure(request, 'K4NET_CANCELLED', '');
     const { code, message } = describeFailure(error);
-    return this.#sendFailure(request, code, message);
+    return this.#sendFailure(request, code, message, data);
   }
 
   /** Refuses a request of an unknown name for which there is no room. */
@@ -215,10 +222,24 @@ export class CallbackRunner {
     this.#guard?.stop();
   }
 
-  #onThrown(request: IncomingCall, error: unknown): Promise<void> | undefined {
+  #onThrown(
+    request: IncomingCall,
+    error: unknown,
+    callback: Callback | undefined,
+  ): Promise<void> | undefined {
     // A callback that throws after its caller has cancelled has not failed.
-    if (!request.dropped) this.#report(error, request.name, request);
-    return this.fail(request, error);
+    if (request.dropped) return this.fail(request, undefined);
+    if (!isCallError(error)) {
+      this.#report(error, request.name, request);
+      return this.fail(request, error);
+    }
+    this.#trace(error, request.name, request);
+    try {
+      return this.fail(request, error, failureData(error, callback));
+    } catch (wrong) {
+      this.#report(wrong, request.name, request);
+      return this.fail(request, error);
+    }
   }
 
   #refused(request: IncomingCall, { code, message }: Refusal): Promise<void> | undefined {
@@ -229,9 +250,13 @@ export class CallbackRunner {
 
   #report(error: unknown, name: string, request: IncomingCall | undefined): void {
     this.#failed += 1;
+    this.#trace(error, name, request);
+    this.#hooks.report(error, name, request ? 'request' : 'message');
+  }
+
+  #trace(error: unknown, name: string, request: IncomingCall | undefined): void {
     const source = request ? `request ${request.id}` : 'a message';
     this.#hooks.trace?.(`Callback ${name} failed for ${source}: ${describeError(error).text}`);
-    this.#hooks.report(error, name, request ? 'request' : 'message');
   }
 
   #answer(request: IncomingCall, answer: unknown): Promise<void> | undefined {
@@ -244,11 +269,17 @@ export class CallbackRunner {
     return sent === accepted ? undefined : this.#untilSent(request, sent, payload.length);
   }
 
-  #sendFailure(request: IncomingCall, code: string, message: string): Promise<void> | undefined {
+  #sendFailure(
+    request: IncomingCall,
+    code: string,
+    message: string,
+    data: Bytes = noBytes,
+  ): Promise<void> | undefined {
     if (!this.#requests.delete(request.id)) return undefined;
     request.stream?.replied();
-    const failure = encodeFailure(request.id, code, message);
-    return this.#untilSent(request, this.#outlet.sendCopy(noHead, failure), failure.length);
+    const bytes = encodeFailure(request.id, code, message);
+    const sent = this.#outlet.sendCopy({ bytes, length: bytes.length }, data);
+    return this.#untilSent(request, sent, bytes.length + data.length);
   }
 
   #untilSent(request: IncomingCall, sent: Promise<void>, size: number): Promise<void> | undefined {

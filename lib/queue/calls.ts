@@ -1,8 +1,8 @@
 import { BinaryReader } from '../binary/reader.js';
-import { RemoteError, TimeoutError, type K4netError } from '../errors.js';
+import { TimeoutError, type K4netError } from '../errors.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { noHead } from '../transport/framing/encoder.js';
-import type { Bytes } from '../util/bytes.js';
+import { noBytes, type Bytes } from '../util/bytes.js';
 import { Fifo } from '../util/fifo.js';
 import {
   Deferred,
@@ -21,6 +21,7 @@ import {
   type Opening,
 } from './call.js';
 import { CallDeadlines } from './call-deadlines.js';
+import { remoteError } from './call-failures.js';
 import { encodeCancel, requestHead } from './envelope.js';
 import { describeError } from './error-hooks.js';
 import { requestSize, type FlowWindow } from './flow-window.js';
@@ -164,13 +165,13 @@ export class Calls {
   }
 
   /** A failure has arrived. */
-  fail(id: number, code: string, text: string): void {
+  fail(id: number, code: string, text: string, data: Bytes = noBytes): void {
     const call = this.#replied(id);
     if (!call) return;
     const { name } = call.calls;
     const suffix = code === '' ? '' : ` ${code}`;
     this.#trace?.(`Call ${id} of ${name} failed at the peer: "${text}"${suffix}`);
-    rejectCallLater(call, () => new RemoteError(name, code, text));
+    rejectCallLater(call, () => remoteError(name, code, text, data, call.decoder));
   }
 
   /** A malformed reply has arrived. */

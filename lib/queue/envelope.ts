@@ -1,5 +1,6 @@
 // The bytes of registered messages and control messages: "Queue messages" in docs/protocol.md.
 import { BinaryWriter } from '../binary/writer.js';
+import { isErrorCode } from '../codec/call-error.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import {
   concatBytes,
@@ -7,8 +8,10 @@ import {
   decodeUtf8,
   kindOf,
   noBytes,
+  readU16,
   readU32,
   toBytes,
+  u16Bytes,
   writeU32,
   type Bytes,
 } from '../util/bytes.js';
@@ -131,17 +134,19 @@ export function checkRaw(message: Bytes): Bytes {
 }
 
 /**
- * A failure, `00 4B 51 | 3 | u32 id | u8 n | code | message`. Omits a code that is not printable
- * ASCII of 1 to 255 characters, and cuts a message of more than 1024 bytes.
+ * A failure up to its data, `00 4B 51 | 3 | u32 id | u8 n | code | u16 m | text`. Omits a code that
+ * is not printable ASCII of 1 to 255 characters, and cuts a message of more than 1024 bytes.
  */
 export function encodeFailure(id: number, code: string, message: string): Bytes {
-  const ascii = /^[\x20-\x7e]{1,255}$/.test(code) ? code : '';
+  const ascii = isErrorCode(code) ? code : '';
   const text = cutUtf8(message, maxText);
-  const at = controlHead;
-  const bytes = new Uint8Array(at + 1 + ascii.length + text.length);
-  bytes[at] = ascii.length;
-  putAscii(bytes, at + 1, ascii);
-  bytes.set(text, at + 1 + ascii.length);
+  const codeAt = controlHead + 1;
+  const textAt = codeAt + ascii.length + 2;
+  const bytes = new Uint8Array(textAt + text.length);
+  bytes[controlHead] = ascii.length;
+  putAscii(bytes, codeAt, ascii);
+  bytes.set(u16Bytes(text.length), textAt - 2);
+  bytes.set(text, textAt);
   return putHead(bytes, controlType.failure, id);
 }
 
@@ -157,7 +162,13 @@ export function encodeKeepalive(): Bytes {
 
 /** A control message other than a well-formed request or answer, which the router reads itself. */
 export type Control =
-  | { readonly type: 'failure'; readonly id: number; readonly code: string; readonly text: string }
+  | {
+      readonly type: 'failure';
+      readonly id: number;
+      readonly code: string;
+      readonly text: string;
+      readonly data: Bytes;
+    }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'keepalive' }
   | { readonly type: 'malformed'; readonly id: number | undefined; readonly why: string };
@@ -184,15 +195,22 @@ export function decodeControl(message: Bytes): Control {
 }
 
 function decodeFailure(id: number, body: Bytes): Control {
-  const length = body[0];
-  if (length === undefined || body.length < 1 + length) return malformed('a failure is incomplete', id);
+  const length = body[0] ?? 0;
+  const textAt = 1 + length + 2;
+  const end = textAt + readU16(body, textAt - 2);
+  if (body.length < end) return malformed('a failure is incomplete', id);
   for (let i = 1; i <= length; i += 1) {
     const byte = body[i] ?? 0;
     if (byte < lowestName || byte > highestName) return malformed('the code of a failure is not ASCII', id);
   }
   try {
-    const text = decodeUtf8(body.subarray(1 + length));
-    return { type: 'failure', id, code: nameText(body, 1, length), text };
+    return {
+      type: 'failure',
+      id,
+      code: nameText(body, 1, length),
+      text: decodeUtf8(body.subarray(textAt, end)),
+      data: body.subarray(end),
+    };
   } catch {
     return malformed('the text of a failure is not UTF-8', id);
   }

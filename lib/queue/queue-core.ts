@@ -4,24 +4,24 @@ import { nextTurn } from '../platform/runtime.js';
 import { takeOver, type OwnedSocket } from '../sockets/acquire.js';
 import { defaultCloseTimeout } from '../sockets/locked-socket-options.js';
 import type { CloseInfo, MessageSocket } from '../sockets/message-socket.js';
-import { noHead } from '../transport/framing/encoder.js';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import { AbortHub, Deferred, isPromiseLike, withDeadline } from '../util/wait.js';
 import { Calls } from './calls.js';
 import { Dispatcher } from './dispatcher.js';
-import { checkRaw, encodeKeepalive } from './envelope.js';
+import { checkRaw } from './envelope.js';
 import { ErrorHooks } from './error-hooks.js';
 import { FlowWindow, requestWindow } from './flow-window.js';
-import { Heartbeat } from './heartbeat.js';
+import { Memberships, type Recipient } from './memberships.js';
 import type { CheckedQueueOptions, CloseMessage } from './queue-socket-options.js';
 import { ReceiveQueue } from './receive-queue.js';
 import { Router } from './router.js';
 import type { StreamHost } from './stream-host.js';
 import { streamTools } from './stream-tools.js';
 import type { QueueSocketLike } from './types.js';
+import { Watches } from './watches.js';
 
 /** The parts of a queue socket, and its life cycle: start, drain, idle timeout, close and end. */
-export class QueueCore {
+export class QueueCore implements Recipient {
   readonly closed: Promise<CloseInfo>;
   readonly owned: OwnedSocket;
   readonly queue: ReceiveQueue;
@@ -30,11 +30,12 @@ export class QueueCore {
   readonly streams: StreamHost;
   readonly hooks: ErrorHooks;
   readonly router: Router;
+  readonly memberships: Memberships;
   readonly #hub = new AbortHub();
   readonly #owner: QueueSocketLike;
   readonly #socket: MessageSocket;
   readonly #options: CheckedQueueOptions;
-  readonly #watches: Heartbeat[] = [];
+  readonly #watches = new Watches();
   #started = false;
   #cause: K4netError | undefined;
   #closing: Promise<void> | undefined;
@@ -44,7 +45,9 @@ export class QueueCore {
     this.#owner = owner;
     this.#socket = socket;
     this.#options = options;
+    this.memberships = new Memberships(owner);
     this.owned = takeOver(socket, () => {
+      this.memberships.check();
       if (this.#started) this.router.pump();
     });
     const { maxQueuedBytes, maxQueuedMessages } = options;
@@ -114,7 +117,10 @@ export class QueueCore {
     nextTurn(() => {
       this.router.pump();
     });
-    if (!this.#closing) this.#watch();
+    if (this.#closing) return;
+    this.#watches.start(this.#socket, this.owned, this.router, this.#options, () => {
+      this.#onIdle(this.#options.idleTimeout);
+    });
   }
 
   drain(timeout: number): Promise<void> {
@@ -135,53 +141,6 @@ export class QueueCore {
     );
   }
 
-  #watch(): void {
-    const { heartbeat, idleTimeout } = this.#options;
-    const { owned, router } = this;
-    if (heartbeat) {
-      const { interval, timeout } = heartbeat;
-      this.#watches.push(
-        new Heartbeat({
-          interval,
-          timeout,
-          counters: () => ({
-            received: owned.received,
-            sent: this.#socket.stats().bytesSent,
-            paused: owned.messages.full,
-          }),
-          onQuiet: () => {
-            // Bytes that wait to be sent show the peer that this side is alive.
-            if (this.#socket.bufferedAmount === 0) void owned.sendCopy(noHead, encodeKeepalive());
-          },
-          onDead: () => {
-            owned.fail(new TimeoutError('the peer sent nothing', timeout, undefined, 'heartbeat.timeout'));
-          },
-        }),
-      );
-    }
-    if (idleTimeout !== Infinity) {
-      this.#watches.push(
-        new Heartbeat({
-          interval: Infinity,
-          timeout: idleTimeout,
-          counters: () => ({
-            received: router.arrived,
-            sent: 0,
-            paused: owned.messages.full || router.blocked,
-          }),
-          onQuiet: () => undefined,
-          onDead: () => {
-            this.#onIdle(idleTimeout);
-          },
-        }),
-      );
-    }
-  }
-
-  #stopWatches(): void {
-    for (const watch of this.#watches.splice(0)) watch.stop();
-  }
-
   /** The idle timeout has passed. */
   #onIdle(timeout: number): void {
     this.hooks.run(() => this.#options.onTimeout?.(this.#owner), 'onTimeout');
@@ -197,7 +156,7 @@ export class QueueCore {
       void this.#close(undefined, defaultCloseTimeout, error);
       return;
     }
-    this.#stopWatches();
+    this.#watches.stop();
     this.queue.end(error);
     this.#endCalls(error);
     this.dispatcher.runner.abortStreams(error);
@@ -209,7 +168,7 @@ export class QueueCore {
     const { catchingUp } = this.router;
     // Answers that arrived before the end still go to their calls.
     if (catchingUp) return catchingUp.then(() => this.#onGone(info));
-    this.#stopWatches();
+    this.#watches.stop();
     const error = info.error ?? closedError('the socket is closed');
     this.#endCalls(error);
     this.dispatcher.abort(error);
@@ -266,8 +225,9 @@ export class QueueCore {
     const reason = cause ?? closedError('this side has closed the socket');
     const ended = new Deferred<void>();
     this.#closing = ended.promise;
+    this.memberships.end();
     this.router.stop();
-    this.#stopWatches();
+    this.#watches.stop();
     this.#endCalls(reason);
     this.dispatcher.abort(reason);
     if (!keep) {

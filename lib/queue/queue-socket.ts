@@ -1,8 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
 import { compile, type Messages } from '../codec/messages.js';
-import { K4netError } from '../errors.js';
-import { iterate } from '../util/iterate.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { OwnedSocket } from '../sockets/acquire.js';
 import { checkedTimeout, type SendOptions } from '../sockets/locked-socket-options.js';
@@ -11,14 +9,7 @@ import type { Peer } from '../sockets/peer.js';
 import { longestMessage } from '../transport/framing/encoder.js';
 import { toBytes, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
-import {
-  markHandled,
-  markHandledByClass,
-  rejected,
-  rejectHandled,
-  rejectUnhandled,
-  type WaitOptions,
-} from '../util/wait.js';
+import { markHandled, rejected, rejectHandled, rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { AnswerDecoder, StreamCodecs } from './call.js';
 import type {
   AnswerStream,
@@ -30,6 +21,7 @@ import type {
 } from './call-types.js';
 import type { DrainOptions } from './queue-life.js';
 import { checkName, checkRaw, encodeRegistered, payloadBytes, registeredHead } from './envelope.js';
+import { recipient, type Recipient } from './memberships.js';
 import { QueueCore } from './queue-core.js';
 import { queueStats, type QueueSocketStats } from './queue-stats.js';
 import {
@@ -41,8 +33,10 @@ import {
   type CheckedQueueOptions,
   type QueueSocketOptions,
 } from './queue-socket-options.js';
+import { iterateReceived } from './receive-queue.js';
 import { Tasks } from './tasks.js';
-import { callEncoded, openStream, TypedQueueOf } from './typed-queue.js';
+import { callEncoded, openStream } from './encoded-queue.js';
+import { TypedQueueOf } from './typed-queue.js';
 import type { Callback, QueueRecvOptions, QueueSocketLike, TypedQueue } from './types.js';
 
 /**
@@ -176,6 +170,19 @@ export class QueueSocket implements QueueSocketLike {
     }
   }
 
+  trySendRegistered(name: string, payload?: Payload): boolean {
+    checkName(name);
+    const bytes = payloadBytes(payload);
+    if (this.#core.closing || !this.#owned.offer(registeredHead(name), bytes)) return false;
+    this.#options.log?.(`Sending registered ${name}`);
+    return true;
+  }
+
+  /** @internal */
+  get [recipient](): Recipient {
+    return this.#core;
+  }
+
   call(name: string, payload?: Payload, options?: CallOptions): Promise<BinaryReader> {
     return this[callEncoded](name, payload, options) as Promise<BinaryReader>;
   }
@@ -264,15 +271,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Bytes, void> {
-    const next = async (): Promise<IteratorResult<Bytes, void>> => {
-      try {
-        return { done: false, value: await this.recv() };
-      } catch (error) {
-        if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
-        return { done: true, value: undefined };
-      }
-    };
-    return iterate(() => markHandledByClass(next()));
+    return iterateReceived(() => this.recv());
   }
 
   drain(options?: DrainOptions): Promise<void> {

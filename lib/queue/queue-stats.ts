@@ -21,7 +21,7 @@ export interface QueueSocketStats extends SocketStats {
   readonly requestQueue: QueueDepth;
   /** Callbacks that have started, for messages and for requests. */
   readonly callbacksRun: number;
-  /** Callbacks that threw or rejected. */
+  /** Callbacks that threw or rejected, without the `CallError` of a request. */
   readonly callbacksFailed: number;
   /** Calls of this side that have no answer yet. */
   readonly callsInFlight: number;

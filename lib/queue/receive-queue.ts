@@ -1,8 +1,9 @@
-import type { K4netError } from '../errors.js';
+import { K4netError } from '../errors.js';
 import { PendingReceives, type MessageSource, type ReceiveOptions } from '../sockets/pending-receives.js';
 import { compact, noBytes, type Bytes } from '../util/bytes.js';
 import { Fifo } from '../util/fifo.js';
-import { startTimer, type AbortHub } from '../util/wait.js';
+import { iterate } from '../util/iterate.js';
+import { markHandledByClass, startTimer, type AbortHub } from '../util/wait.js';
 import type { FlowWindow } from './flow-window.js';
 
 /** Milliseconds after which a full queue counts as unread. */
@@ -99,4 +100,17 @@ export class ReceiveQueue implements MessageSource {
     if (this.#watch || !this.#onUnread) return;
     this.#watch = startTimer(() => this.#onUnread?.(), unreadAfter, false);
   }
+}
+
+/** The messages of `recv`, for `for await`. The loop ends when the socket has closed in order. */
+export function iterateReceived(recv: () => Promise<Bytes>): AsyncIterableIterator<Bytes, void> {
+  const next = async (): Promise<IteratorResult<Bytes, void>> => {
+    try {
+      return { done: false, value: await recv() };
+    } catch (error) {
+      if (!K4netError.is(error, 'K4NET_CLOSED')) throw error;
+      return { done: true, value: undefined };
+    }
+  };
+  return iterate(() => markHandledByClass(next()));
 }

@@ -303,7 +303,7 @@ export class Router {
     if (control.type !== 'keepalive') this.#arrived += 1;
     switch (control.type) {
       case 'failure':
-        this.#calls.fail(control.id, control.code, control.text);
+        this.#calls.fail(control.id, control.code, control.text, control.data);
         break;
       case 'cancel':
         this.#dispatcher.cancel(control.id);

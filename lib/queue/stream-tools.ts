@@ -1,11 +1,11 @@
 import { BinaryReader } from '../binary/reader.js';
-import { encodeValue, type Payload as Codec } from '../codec/payload.js';
+import { encodeValue, PayloadWriter, type Payload as Codec } from '../codec/payload.js';
 import type { K4netError } from '../errors.js';
 import { accepted } from '../sockets/outbox.js';
 import type { MessageHead } from '../transport/framing/encoder.js';
 import type { Bytes } from '../util/bytes.js';
 import { CallDeadlines, type Timed } from './call-deadlines.js';
-import { streamCodecs, type StreamCallback } from './call.js';
+import { typedCodecs, type AnyCallback } from './call.js';
 import type { Payload } from './call-types.js';
 import { payloadBytes } from './envelope.js';
 import { isItems, rejectItems, type Items } from './items.js';
@@ -26,10 +26,12 @@ export interface StreamTools {
   readonly streamHead: (type: number, id: number) => MessageHead;
   /** The bytes of a value. */
   readonly encode: (codec: Codec, value: unknown) => Bytes;
+  /** Encodes one value after another. The bytes of each are valid until the next. */
+  readonly encoder: (codec: Codec) => (value: unknown) => Bytes;
   readonly isItems: (value: unknown) => value is Items<unknown>;
   readonly rejectItems: (items: Items<unknown>, name: string) => K4netError;
   /** The codecs of a callback of a typed queue. */
-  readonly codecsOf: (callback: object) => StreamCallback[typeof streamCodecs];
+  readonly codecsOf: (callback: object) => AnyCallback[typeof typedCodecs];
   readonly deadlines: <T extends Timed>(onDue: (item: T) => void) => CallDeadlines<T>;
 }
 
@@ -40,8 +42,19 @@ export const streamTools: StreamTools = {
   openingHead,
   streamHead,
   encode: encodeValue,
+  encoder,
   isItems,
   rejectItems,
-  codecsOf: (callback) => (callback as StreamCallback)[streamCodecs],
+  codecsOf: (callback) => (callback as AnyCallback)[typedCodecs],
   deadlines: (onDue) => new CallDeadlines(onDue),
 };
+
+function encoder(codec: Codec): (value: unknown) => Bytes {
+  let last: PayloadWriter | undefined;
+  return (value) => {
+    if (last) PayloadWriter.give(last);
+    last = PayloadWriter.take();
+    codec.write(last, value);
+    return last.data;
+  };
+}

@@ -11,6 +11,13 @@ export function routeOf(routes: CompiledMessages, name: string): Route {
   throw new TypeError(`unknown message '${name}': the object that 'typed' got does not contain it`);
 }
 
+/** The payload of a message. @throws TypeError for an unknown name, and for a request. */
+export function messageRoute(routes: CompiledMessages, name: string): Route {
+  const route = routeOf(routes, name);
+  if (route.answer === undefined) return route;
+  throw new TypeError(`'${name}' is a request, which only call can send`);
+}
+
 /**
  * The callbacks of an object, without undefined ones.
  *

@@ -1,10 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
-import type { BinaryWriter } from '../binary/writer.js';
 import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
 import { encodeValue, PayloadWriter } from '../codec/payload.js';
-import { streamCodecs, type AnswerDecoder, type StreamCodecs } from './call.js';
+import { typedCodecs } from './call.js';
+import { isDecodedError } from './call-failures.js';
 import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
+import { callEncoded, openStream, type EncodedQueue } from './encoded-queue.js';
 import type { DrainOptions, QueueLife } from './queue-life.js';
 import type { QueueSocketStats } from './queue-stats.js';
 import type {
@@ -12,7 +13,11 @@ import type {
   Arguments,
   CallbackResult,
   CallbacksOf,
+  DeclaredError,
+  ErrorCode,
+  ErrorName,
   ItemOf,
+  MessageArguments,
   MessageName,
   RequestName,
   StreamName,
@@ -25,46 +30,9 @@ import { accepted } from '../sockets/outbox.js';
 import type { Peer } from '../sockets/peer.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
-import { answered, callbackEntries, routeOf, unanswered, type Use } from './typed-callbacks.js';
+import { answered, callbackEntries, messageRoute, routeOf, unanswered, type Use } from './typed-callbacks.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
-
-/** @internal */
-export const callEncoded: unique symbol = Symbol('callEncoded');
-
-/** @internal */
-export const openStream: unique symbol = Symbol('openStream');
-
-/**
- * The methods of a queue that a typed view calls. Those that take encoded payloads and decode
- * answers need neither a function nor a second promise for each message.
- *
- * @internal
- */
-export interface EncodedQueue<Context> extends QueueLife {
-  registerCallback(
-    name: string,
-    callback: (reader: BinaryReader, context: Context) => unknown,
-    options?: CallbackOptions,
-  ): void;
-  removeCallback(name: string): void;
-  registerTask(name: string, constructor: (writer: BinaryWriter) => void): void;
-  removeTask(name: string): void;
-  sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
-  [callEncoded](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    decoder: AnswerDecoder,
-  ): Promise<unknown>;
-  [openStream](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    items: boolean,
-    codecs: StreamCodecs,
-  ): AnswerStream<unknown, unknown>;
-}
 
 /**
  * A queue whose messages and requests have types, from one object that maps names to codecs. It
@@ -161,7 +129,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     else if (!item) use = answered(run, answer);
     const perform = (reader: BinaryReader, context: ContextOf<Socket>): unknown =>
       argument.use(reader, use, context);
-    if (answer && (item ?? body)) Object.assign(perform, { [streamCodecs]: { answer, body, item } });
+    Object.assign(perform, { [typedCodecs]: { answer, body, item } });
     this.#queue.registerCallback(name, perform, options);
   }
 
@@ -219,6 +187,22 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   }
 
   /**
+   * Sends a message if the send queue is below its `highWaterMark`, and returns whether it did; see
+   * `trySendRegistered` of the queue. Never waits.
+   *
+   * @throws TypeError or RangeError for a wrong value, also if the message would not be sent.
+   */
+  trySendRegistered<N extends MessageName<M>>(name: N, ...rest: MessageArguments<M[N]>): boolean;
+  trySendRegistered(name: string, value?: unknown): boolean {
+    const { argument } = this.#messageRoute(name);
+    const writer = PayloadWriter.take();
+    argument.write(writer, value);
+    const sent = this.#queue.trySendRegistered(name, writer.data);
+    PayloadWriter.give(writer);
+    return sent;
+  }
+
+  /**
    * Sends a request and resolves with its answer.
    *
    * Rejects with a TypeError or a RangeError for a wrong argument, and then sends nothing; with a
@@ -260,6 +244,26 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     return this.#open(name, route, value, options);
   }
 
+  /**
+   * Whether a value is the error that a call of this name rejects with because its callback has
+   * thrown a `CallError` that the request declares. Narrows its type, so `data` has the declared
+   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells the
+   * declared errors apart.
+   *
+   * Throws a TypeError for a name or a code that is not declared.
+   */
+  isError<N extends ErrorName<M>, C extends ErrorCode<M[N]> = ErrorCode<M[N]>>(
+    error: unknown,
+    name: N,
+    code?: C,
+  ): error is DeclaredError<M[N], C>;
+  isError(error: unknown, name: string, code?: string): boolean {
+    const errors = this.#route(name).answer?.errors;
+    if (!errors || (code !== undefined && !errors.has(code)))
+      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
+    return isDecodedError(error, name, code);
+  }
+
   #open(
     name: string,
     route: Route,
@@ -280,8 +284,6 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   }
 
   #messageRoute(name: string): Route {
-    const route = this.#routes.get(name) ?? this.#route(name);
-    if (route.answer === undefined) return route;
-    throw new TypeError(`'${name}' is a request, which only call can send`);
+    return messageRoute(this.#routes, name);
   }
 }

@@ -1,5 +1,6 @@
 import type { Input, Output } from '../codec/codec.js';
 import type { Messages, PayloadType, RequestType } from '../codec/messages.js';
+import type { RemoteError } from '../errors.js';
 import type { WaitOptions } from '../util/wait.js';
 import type { ContextOf } from './call-types.js';
 import type { Items, ItemStreamLike } from './items.js';
@@ -28,6 +29,22 @@ export type AnswerOf<T> = T extends RequestType<PayloadType, infer R> ? R : neve
 type BodyOf<T> = T extends { readonly body: infer B } ? B : undefined;
 /** The items of the answer of a request; undefined if there are none. */
 export type ItemOf<T> = T extends { readonly item: infer I } ? I : undefined;
+
+type ErrorsOf<T> = T extends { readonly errors: infer E } ? E : undefined;
+
+/** The codes of the errors that a request declares. */
+export type ErrorCode<T> = keyof ErrorsOf<T> & string;
+
+/** The names of requests that declare errors. */
+export type ErrorName<M extends Messages> = {
+  [N in keyof M]: [ErrorCode<M[N]>] extends [never] ? never : N;
+}[keyof M] &
+  string;
+
+/** The error of a call whose callback has thrown a declared error. */
+export type DeclaredError<T, Code extends ErrorCode<T> = ErrorCode<T>> = {
+  [C in Code]: RemoteError & { readonly remoteCode: C; readonly data: Output<ErrorsOf<T>[C]> };
+}[Code];
 
 type Opaque =
   | string
@@ -62,6 +79,7 @@ type Awaitable<T> = T | PromiseLike<T>;
 /** The items of the answer. Only a generator has a return value, which is the answer. */
 type ItemsOf<Item, Answer> =
   | AsyncGenerator<Item, Answer, undefined>
+  | Generator<Item, Answer, undefined>
   | (undefined extends Answer ? AsyncIterable<Item> | ItemStreamLike<Item> : never);
 
 /**
@@ -118,3 +136,7 @@ export type Arguments<T, Options> =
     : Options extends { readonly body: unknown }
       ? [value: Input<ArgumentOf<T>>, options: Options]
       : [value: Input<ArgumentOf<T>>, options?: Options];
+
+/** The value of a message, for a call without options. */
+export type MessageArguments<T> =
+  undefined extends Input<ArgumentOf<T>> ? [value?: Input<ArgumentOf<T>>] : [value: Input<ArgumentOf<T>>];

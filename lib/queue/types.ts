@@ -31,11 +31,14 @@ export interface CallbackContext extends ContextOf<QueueSocketLike> {
 export type CallbackAnswer = Payload | void;
 
 /**
- * The items that answer `stream`: an async generator, whose return value is the answer, another
- * async iterable, or a `ReadableStream`.
+ * The items that answer `stream`: a generator, whose return value is the answer, another async
+ * iterable, or a `ReadableStream`.
  */
 export type CallbackItems =
-  AsyncGenerator<Payload, CallbackAnswer, undefined> | AsyncIterable<Payload> | ItemStreamLike<Payload>;
+  | AsyncGenerator<Payload, CallbackAnswer, undefined>
+  | Generator<Payload, CallbackAnswer, undefined>
+  | AsyncIterable<Payload>
+  | ItemStreamLike<Payload>;
 
 /**
  * Handles the messages and requests of one name. It gets a reader over the payload.
@@ -62,7 +65,8 @@ export interface QueueErrorInfo {
   /**
    * - `message`: the callback of a message failed, or the name has no callback (with the default
    *   `unmatched: 'error'`), or `authorizeCall` refuses the message.
-   * - `request`: the callback of a request failed. The caller gets a failure too.
+   * - `request`: the callback of a request failed. The caller gets a failure too. A `CallError` is
+   *   not reported.
    * - `control`: the peer sent a malformed control message, or reused the id of a request that has
    *   no answer yet. The 32nd such message ends the connection.
    * - `hook`: another function of the options failed.
@@ -139,11 +143,20 @@ export interface QueueSocketLike extends MessageSocket, QueueLife {
    */
   sendRegistered(name: string, payload?: Payload, options?: SendOptions): Promise<void>;
   /**
+   * Sends a message like `sendRegistered` if the send queue is below its `highWaterMark`, and
+   * returns whether it did. Never waits. Returns false also if the socket closes. The caller may
+   * reuse bytes at once; a payload over 16 KiB is copied for that.
+   *
+   * @throws TypeError or RangeError for wrong arguments, and the error of a payload constructor,
+   * which runs also if the message is not sent.
+   */
+  trySendRegistered(name: string, payload?: Payload): boolean;
+  /**
    * Sends a request to the callback of this name at the other end, and resolves with a reader over
    * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
-   * Rejects with a {@link RemoteError} when the callback fails or does not exist, with a
-   * {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
+   * Rejects with a {@link RemoteError} when the callback fails, throws a {@link CallError} or does
+   * not exist, with a {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
    * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
    * timeout or an abort the signal of the remote callback aborts.
    *

@@ -37,6 +37,11 @@ export interface OwnedSocket {
    * did not send itself: no failure becomes an unhandled rejection.
    */
   sendCopy(head: MessageHead, message: Bytes): Promise<void>;
+  /**
+   * Sends a message of a head and a body, whose bytes the caller may reuse at once. Sends nothing
+   * and returns false if a sender has to wait or the socket closes.
+   */
+  offer(head: MessageHead, message: Bytes): boolean;
   /** Fails the connection. */
   fail(error: K4netError): void;
 }

@@ -1,7 +1,7 @@
 import { toBytes, type Bytes } from '../util/bytes.js';
 import { causeOf, debug, nameOf } from '../util/debug.js';
 import { closedError, K4netError, TimeoutError, toK4netError } from '../errors.js';
-import { longestMessage, type MessageHead } from '../transport/framing/encoder.js';
+import { checkMessageLength, type MessageHead } from '../transport/framing/encoder.js';
 import { nextTurn } from '../platform/runtime.js';
 import type { Sink, Transport } from '../transport/transport.js';
 import { AbortHub, withDeadline, Deferred, rejectHandled, rejected, startTimer } from '../util/wait.js';
@@ -99,6 +99,12 @@ export class Connection implements Sink, OwnedSocket {
     }
   }
 
+  offer(head: MessageHead, data: Bytes): boolean {
+    if (this.#state !== 'open') return false;
+    this.checkSend(head.length + data.length);
+    return this.outbox.offer(data, head);
+  }
+
   room(): Promise<void> {
     return this.outbox.room();
   }
@@ -107,9 +113,7 @@ export class Connection implements Sink, OwnedSocket {
   checkSend(length: number): void {
     if (this.#ended && this.#state === 'open') throw endedError();
     if (this.#state === 'closing') throw this.#failure ?? closedError('this side has closed the socket');
-    if (length > longestMessage) {
-      throw new RangeError(`message of ${length} bytes exceeds the 4 GiB that the length prefix can express`);
-    }
+    checkMessageLength(length);
   }
 
   /** Ends this direction after everything sent so far (half-close). */

@@ -108,10 +108,10 @@ export class Outbox {
    * Sends one message whose bytes the caller may reuse at once. If it would have to wait, sends
    * nothing and returns false.
    */
-  offer(data: Bytes): boolean {
+  offer(data: Bytes, head: MessageHead = noHead): boolean {
     if (this.#failed) throw this.#failed;
     if (this.congested) return false;
-    this.#writer.put(data.length > copyLimit ? new Uint8Array(data) : data, noHead);
+    this.#writer.put(data.length > copyLimit ? new Uint8Array(data) : data, head);
     return true;
   }
 

@@ -5,10 +5,10 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkContestants, findContestants } from './contestants.js';
+import { checkContestants, findContestants, takesPart } from './contestants.js';
 import { ProcessPair } from './process-pair.js';
 import { replaceFigures } from './table.js';
-import { baselines, specialists, works } from './works.js';
+import { baselines, specialists, streamingNames, works } from './works.js';
 
 interface Row {
   readonly work: string;
@@ -42,6 +42,7 @@ const withoutPackages = [
   'net-framed',
   'tls-batch',
   'tls-framed',
+  ...streamingNames,
 ];
 const withPackages = ['grpc', 'secret-stream', 'socket.io', 'ws', 'wss', 'zeromq', 'zeromq-curve'];
 const pooled = Object.keys(works).filter((work) => works[work]?.sampling === 'pool');
@@ -81,7 +82,7 @@ describe('the benchmark', { timeout: 120_000 }, () => {
     );
     const lines = stdout.split('\n').map((line) => line.split(/ {2,}/));
     for (const work of pooled) {
-      for (const contestant of withoutPackages) {
+      for (const contestant of withoutPackages.filter((name) => takesPart({ name }, works[work]!))) {
         const row = report.rows.find((each) => each.work === work && each.contestant === contestant);
         expect(row, `${work} ${contestant}`).toMatchObject({ messages: 8 });
         const line = lines.find((cells) => cells[0] === work && cells.includes(contestant));

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { packageName } from './import-time.js';
 import { PeerProcess } from './peer-process.js';
-import { specialists } from './works.js';
+import { specialists, streamingNames } from './works.js';
 
 const ownNames = [
   packageName,
@@ -12,12 +12,14 @@ const ownNames = [
   'EncryptedSocket-webcrypto',
   'QueueSocket',
   'QueueSocket-encrypted',
+  ...streamingNames,
 ];
 const encryptedNames = [
   'EncryptedSocket',
   'EncryptedSocket-batches',
   'EncryptedSocket-webcrypto',
   'QueueSocket-encrypted',
+  ...streamingNames.filter((name) => name.endsWith('-encrypted')),
   'tls',
   'tls-framed',
   'tls-batch',
@@ -38,7 +40,12 @@ export const isEncrypted = (name) => encryptedNames.includes(withoutSuffix(name)
 /** The name of the same contestant in the build of `--versus`. */
 export const inOtherBuild = (name) => `${name}${versusSuffix}`;
 
-/** Whether a contestant does a work. */
+/**
+ * Whether a contestant does a work.
+ *
+ * @param {{ name: string, versus?: string }} contestant
+ * @param {import('./works.js').Work} work
+ */
 export function takesPart({ name, versus = name }, { contestants }) {
   return contestants?.includes(versus) ?? (versus !== packageName && !specialists.includes(versus));
 }

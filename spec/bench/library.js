@@ -57,16 +57,24 @@ class QueueConnection {
 }
 
 /** The same sockets with queues over them. */
-export function queued({ listen, connect }) {
+export const queued = (sockets) => over(sockets, QueueConnection);
+
+/** The same sockets with queues over them, and streaming calls. */
+export const streaming = (sockets) => over(sockets, StreamConnection);
+
+/** The same with items of a codec. */
+export const typedStreaming = (sockets) => over(sockets, TypedStreamConnection);
+
+function over({ listen, connect }, Connection) {
   return {
     listen: (accept) =>
       listen((socket) => {
-        const connection = new QueueConnection(socket);
+        const connection = new Connection(socket);
         accept(connection);
         connection.queue.start();
       }),
     async connect(port) {
-      const connection = new QueueConnection(await connect(port));
+      const connection = new Connection(await connect(port));
       connection.queue.start();
       return connection;
     },
@@ -74,8 +82,60 @@ export function queued({ listen, connect }) {
   };
 }
 
+/** A QueueSocket with one name for streamed answers and one for uploads. */
+class StreamConnection {
+  onBody = () => undefined;
+  /** Answers the streaming call of the peer, which may come first. */
+  answerItems;
+  #source = new Promise((resolve) => (this.answerItems = resolve));
+
+  constructor(socket) {
+    this.queue = new QueueSocket(socket);
+    this.api = this.makeApi();
+    this.api.registerCallback('items', () => this.#source);
+    this.api.registerCallback('upload', (_, { body }) => this.onBody(body));
+  }
+
+  makeApi() {
+    return this.queue;
+  }
+
+  async items() {
+    // A connection that was accepted starts when the driver has it.
+    await undefined;
+    return this.api.stream('items');
+  }
+
+  upload(body) {
+    return this.api.call('upload', new Uint8Array(0), { body });
+  }
+
+  bytesOf(reader) {
+    return reader.read();
+  }
+}
+
+class TypedStreamConnection extends StreamConnection {
+  makeApi() {
+    return this.queue.typed(streamMessages);
+  }
+
+  upload(body) {
+    return this.api.call('upload', undefined, { body });
+  }
+
+  bytesOf(value) {
+    return value;
+  }
+}
+
 /** The names and payloads of the typed calls. */
 export const typedMessages = {
   add: codec.request(codec.struct({ a: codec.int32, b: codec.int32 }), codec.struct({ sum: codec.int32 })),
   note: codec.struct({ n: codec.int32, text: codec.string }),
+};
+
+const streamMessages = {
+  items: codec.stream(codec.nothing, codec.bytes),
+  upload: codec.request(codec.nothing, codec.nothing, { body: codec.bytes }),
 };

@@ -7,10 +7,19 @@ const shownInDocs = {
   LockedSocket: ['net', 'ws'],
   EncryptedSocket: ['tls', 'wss'],
   k4net: ['ws', 'socket.io', 'grpc'],
+  'QueueSocket-items': ['QueueSocket'],
+  'QueueSocket-items-encrypted': ['QueueSocket-encrypted'],
+  'QueueSocket-typed-items': ['QueueSocket-items'],
+  'QueueSocket-typed-items-encrypted': ['QueueSocket-items-encrypted'],
+  'QueueSocket-upload': ['QueueSocket'],
+  'QueueSocket-upload-encrypted': ['QueueSocket-encrypted'],
+  'QueueSocket-beside-upload': ['QueueSocket'],
+  'QueueSocket-beside-upload-encrypted': ['QueueSocket-encrypted'],
 };
 const sections = {
   latency: 'One message at a time',
   throughput: 'Throughput',
+  streams: 'Items beside messages, and calls beside an upload',
   connections: 'Connections and memory',
 };
 

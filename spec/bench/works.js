@@ -5,8 +5,9 @@
  *
  * @typedef {object} Work
  * @property {string} title
- * @property {'latency' | 'throughput' | 'connections'} section - of the docs page.
- * @property {'stream' | 'requests' | 'connections' | 'typed-calls'} [workload] - see workloads/.
+ * @property {'latency' | 'throughput' | 'streams' | 'connections'} section - of the docs page.
+ * @property {'stream' | 'download' | 'requests' | 'connections' | 'typed-calls'} [workload] - see
+ *   workloads/.
  * @property {'pool' | 'fresh' | 'memory' | 'import'} sampling - see sampling.js.
  * @property {number} [size] - bytes of a message.
  * @property {number} [inFlight] - requests or connections at a time.
@@ -20,8 +21,20 @@
  *   better, and a minimum otherwise.
  */
 
+/** The contestants with streaming calls. */
+export const streamingNames = [
+  'QueueSocket-items',
+  'QueueSocket-items-encrypted',
+  'QueueSocket-typed-items',
+  'QueueSocket-typed-items-encrypted',
+  'QueueSocket-upload',
+  'QueueSocket-upload-encrypted',
+  'QueueSocket-beside-upload',
+  'QueueSocket-beside-upload-encrypted',
+];
+
 /** Contestants that take part only in works that name them. */
-export const specialists = ['ws-json', 'wss-json', 'net', 'tls'];
+export const specialists = ['ws-json', 'wss-json', 'net', 'tls', ...streamingNames];
 
 const typedCalls = {
   section: 'latency',
@@ -33,6 +46,42 @@ const typedCalls = {
     time: { QueueSocket: { 'ws-json': 1 }, 'QueueSocket-encrypted': { 'wss-json': 1 } },
     cpu: { QueueSocket: { 'ws-json': 1 }, 'QueueSocket-encrypted': { 'wss-json': 1 } },
   },
+};
+
+/** What items of streaming calls are compared with. */
+const besideItems = [
+  'QueueSocket',
+  'QueueSocket-encrypted',
+  'LockedSocket',
+  'EncryptedSocket',
+  'socket.io',
+  'grpc',
+];
+
+const answerItems = {
+  section: 'streams',
+  workload: 'download',
+  sampling: 'pool',
+  contestants: [...besideItems, ...streamingNames.filter((name) => name.includes('-items'))],
+};
+
+const callsBesideUpload = {
+  section: 'streams',
+  workload: 'requests',
+  sampling: 'pool',
+  size: 64,
+  contestants: [
+    'QueueSocket',
+    'QueueSocket-encrypted',
+    ...streamingNames.filter((name) => name.includes('-beside-upload')),
+  ],
+};
+
+const bodyItems = {
+  section: 'streams',
+  workload: 'stream',
+  sampling: 'pool',
+  contestants: [...besideItems, ...streamingNames.filter((name) => name.includes('QueueSocket-upload'))],
 };
 
 /** @type {Record<string, Work>} */
@@ -144,6 +193,75 @@ export const works = {
       },
     },
   },
+  'items-64B': {
+    ...answerItems,
+    title: 'A streaming call: items of 64 B',
+    size: 64,
+    figures: {
+      rate: {
+        'QueueSocket-items': { QueueSocket: 0.5, 'socket.io': 5, grpc: 5 },
+        'QueueSocket-items-encrypted': { 'QueueSocket-encrypted': 0.5 },
+      },
+      cpu: {},
+    },
+  },
+  'items-64KiB': {
+    ...answerItems,
+    title: 'A streaming call: items of 64 KiB',
+    size: 64 * 1024,
+    figures: {
+      bytes: {
+        'QueueSocket-items': { LockedSocket: 0.9, 'socket.io': 5, grpc: 5 },
+        'QueueSocket-items-encrypted': { EncryptedSocket: 0.9 },
+      },
+    },
+  },
+  'upload-64B': {
+    ...bodyItems,
+    title: 'An upload: items of 64 B',
+    size: 64,
+    figures: {
+      rate: {
+        'QueueSocket-upload': { QueueSocket: 0.5, 'socket.io': 5, grpc: 5 },
+        'QueueSocket-upload-encrypted': { 'QueueSocket-encrypted': 0.5 },
+      },
+      cpu: {},
+    },
+  },
+  'upload-64KiB': {
+    ...bodyItems,
+    title: 'An upload: items of 64 KiB',
+    size: 64 * 1024,
+    figures: {
+      bytes: {
+        'QueueSocket-upload': { LockedSocket: 0.9, 'socket.io': 5, grpc: 5 },
+        'QueueSocket-upload-encrypted': { EncryptedSocket: 0.9 },
+      },
+    },
+  },
+  'call-beside-upload': {
+    ...callsBesideUpload,
+    title: 'A call of 64 B, beside an upload or not',
+    inFlight: 1,
+    figures: {
+      p50: {
+        'QueueSocket-beside-upload': { QueueSocket: 3 },
+        'QueueSocket-beside-upload-encrypted': { 'QueueSocket-encrypted': 3 },
+      },
+      p99: {},
+    },
+  },
+  '64-calls-beside-upload': {
+    ...callsBesideUpload,
+    title: '64 calls of 64 B in flight, beside an upload or not',
+    inFlight: 64,
+    figures: {
+      rate: {
+        'QueueSocket-beside-upload': { QueueSocket: 1 / 3 },
+        'QueueSocket-beside-upload-encrypted': { 'QueueSocket-encrypted': 1 / 3 },
+      },
+    },
+  },
   connect: {
     title: 'New connections, one after another',
     section: 'connections',
@@ -181,5 +299,13 @@ export const baselines = {
   'EncryptedSocket-webcrypto': ['EncryptedSocket'],
   QueueSocket: ['ws-json', 'LockedSocket', 'socket.io', 'grpc'],
   'QueueSocket-encrypted': ['wss-json', 'EncryptedSocket', 'socket.io', 'grpc'],
+  'QueueSocket-items': ['QueueSocket', 'LockedSocket', 'socket.io', 'grpc'],
+  'QueueSocket-items-encrypted': ['QueueSocket-encrypted', 'EncryptedSocket', 'socket.io', 'grpc'],
+  'QueueSocket-typed-items': ['QueueSocket-items', 'QueueSocket'],
+  'QueueSocket-typed-items-encrypted': ['QueueSocket-items-encrypted', 'QueueSocket-encrypted'],
+  'QueueSocket-beside-upload': ['QueueSocket'],
+  'QueueSocket-beside-upload-encrypted': ['QueueSocket-encrypted'],
+  'QueueSocket-upload': ['QueueSocket', 'LockedSocket', 'socket.io', 'grpc'],
+  'QueueSocket-upload-encrypted': ['QueueSocket-encrypted', 'EncryptedSocket', 'socket.io', 'grpc'],
   k4net: ['ws', 'socket.io', 'grpc'],
 };

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { codec, listen, QueueSocket } from '../../lib/index.js';
+import { codec, Group, listen, QueueSocket } from '../../lib/index.js';
 import type { EncryptedListenOptions, EstablishedSocket, Server } from '../../lib/index.js';
 import { keys } from '../support/keys.js';
 import { libraryRoutes, libraryScript, type LibraryScope } from './built.js';
@@ -194,6 +194,60 @@ describe.each(places)('an encrypted socket over a WebSocket, in a %s', (name) =>
     expect(sums).toEqual(Array.from({ length: 100 }, (_, a) => a + 1));
     expect(await answer).toBe(42);
     await place.evaluate(() => (globalThis as unknown as { queue: QueueSocket }).queue.close());
+  });
+
+  it('is a member of groups at both ends, until it closes', async () => {
+    const messages = { said: codec.string };
+    const group = new Group(messages);
+    await serve((socket) => {
+      const api = new QueueSocket(socket).typed(messages);
+      api.registerCallback('said', (text) => group.send('said', text, { except: api, slow: 'close' }));
+      group.add(api);
+      api.start();
+      return api.closed;
+    });
+    const outcome = await place.evaluate(
+      async ({ url, pin }) => {
+        const { connect, codec, Group, QueueSocket } = (globalThis as unknown as LibraryScope).k4net;
+        const messages = { said: codec.string };
+        const group = new Group(messages);
+        const heard: string[][] = [];
+        const wait = async (counts: number[]): Promise<void> => {
+          const isDone = (): boolean => counts.every((count, i) => heard[i]!.length === count);
+          while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 4));
+        };
+        for (let i = 0; i < 3; i += 1) {
+          const api = new QueueSocket(await connect(url, { pin })).typed(messages);
+          heard.push([]);
+          api.registerCallback('said', (text) => void heard[i]!.push(text));
+          group.add(api);
+          api.start();
+        }
+        const [first, second] = group;
+        const numbers = [await group.send('said', 'to all')];
+        await wait([2, 2, 2]);
+        await first!.close();
+        numbers.push(await group.send('said', 'to two'));
+        await wait([2, 3, 3]);
+        numbers.push(await group.send('said', 'to one', { except: second, slow: 'drop' }));
+        await wait([2, 4, 3]);
+        Object.assign(globalThis, { group });
+        return { numbers, heard };
+      },
+      { url, pin },
+    );
+    const all = ['to all', 'to all'];
+    expect(outcome).toEqual({
+      numbers: [3, 2, 1],
+      heard: [all, [...all, 'to two', 'to one'], [...all, 'to two']],
+    });
+    expect(group.size).toBe(2);
+    await place.evaluate(async () => {
+      const { group } = globalThis as unknown as { readonly group: Iterable<QueueSocket> };
+      for (const member of group) await member.close();
+    });
+    await untilStill(() => group.size, place);
+    expect(group.size).toBe(0);
   });
 
   it('makes send in Node wait while it does not read, and then reads everything', async () => {

@@ -4,7 +4,8 @@ import { BinaryWriter } from '../../lib/binary/writer.js';
 import { compile, type Messages } from '../../lib/codec/messages.js';
 import type { AnswerDecoder } from '../../lib/queue/call.js';
 import type { CallbackOptions, ContextOf } from '../../lib/queue/call-types.js';
-import { callEncoded, TypedQueueOf } from '../../lib/queue/typed-queue.js';
+import { callEncoded } from '../../lib/queue/encoded-queue.js';
+import { TypedQueueOf } from '../../lib/queue/typed-queue.js';
 
 export type MemoryContext = ContextOf<MemoryQueue>;
 
@@ -56,7 +57,10 @@ export class MemoryQueue {
   }
 
   async call(name: string, payload: Constructor, options?: unknown): Promise<BinaryReader> {
-    return (await this[callEncoded](name, payload, options, { read: (reader) => reader })) as BinaryReader;
+    return (await this[callEncoded](name, payload, options, {
+      read: (reader) => reader,
+      errors: undefined,
+    })) as BinaryReader;
   }
 
   async [callEncoded](

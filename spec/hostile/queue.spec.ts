@@ -62,7 +62,9 @@ const messages: Record<string, fc.Arbitrary<Uint8Array>> = {
     }),
   'a request': fc.tuple(id, known, bytes).map(([number, name, each]) => encodeRequest(number, name, each)),
   'an answer': fc.tuple(id, bytes).map(([number, each]) => encodeAnswer(number, each)),
-  'a failure': fc.tuple(id, fc.string()).map(([number, text]) => encodeFailure(number, 'E', text)),
+  'a failure': fc
+    .tuple(id, fc.string(), bytes)
+    .map(([number, text, data]) => Uint8Array.from([...encodeFailure(number, 'E', text), ...data])),
   'a cancel': id.map(encodeCancel),
   'a keepalive': fc.constant(encodeKeepalive()),
 };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toHex } from '../../lib/util/bytes.js';
+import { concatBytes, toHex } from '../../lib/util/bytes.js';
 import {
   checkName,
   checkRaw,
@@ -144,8 +144,8 @@ describe('control messages', () => {
     ['an empty request', encodeRequest(0, 'n', fromHex('')), '00 4b 51 01 00000000 6e 00'],
     ['an answer', encodeAnswer(id, payload), '00 4b 51 02 01020304 00ff7f'],
     ['an empty answer', encodeAnswer(2 ** 32 - 1, fromHex('')), '00 4b 51 02 ffffffff'],
-    ['a failure', encodeFailure(id, 'E1', 'ä'), '00 4b 51 03 01020304 02 4531 c3a4'],
-    ['a failure without words', encodeFailure(id, '', ''), '00 4b 51 03 01020304 00'],
+    ['a failure', encodeFailure(id, 'E1', 'ä'), '00 4b 51 03 01020304 02 4531 0200 c3a4'],
+    ['a failure without words', encodeFailure(id, '', ''), '00 4b 51 03 01020304 00 0000'],
     ['a cancel', encodeCancel(id), '00 4b 51 04 01020304'],
     ['a keepalive', encodeKeepalive(), '00 4b 51 05'],
   ])('have fixed bytes: %s', (_, message, hex) => {
@@ -174,20 +174,27 @@ describe('control messages', () => {
     expect(decodeControl(encodeKeepalive())).toEqual({ type: 'keepalive' });
   });
 
-  it('of failures decode to their code and their text, which is cut between characters', () => {
+  it('of failures decode to their code, their data and their text, which is cut between characters', () => {
     const longest = 1024;
     fc.assert(
-      fc.property(anyId, fc.oneof(anyName, fc.constant('')), anyText, (number, code, text) => {
-        const failure = decodeControl(encodeFailure(number, code, text));
-        if (failure.type !== 'failure') return expect.fail(failure.type);
-        expect(failure.id).toBe(number);
-        expect(failure.code).toBe(code);
-        const length = Buffer.byteLength(failure.text);
-        expect(length).toBeLessThanOrEqual(longest);
-        expect(text.startsWith(failure.text)).toBe(true);
-        // No more is cut than has to be: the next character has 4 bytes at most.
-        expect(failure.text === text || length > longest - 4).toBe(true);
-      }),
+      fc.property(
+        anyId,
+        fc.oneof(anyName, fc.constant('')),
+        anyText,
+        anyBytes,
+        (number, code, text, data) => {
+          const failure = decodeControl(concatBytes([encodeFailure(number, code, text), data]));
+          if (failure.type !== 'failure') return expect.fail(failure.type);
+          expect(failure.id).toBe(number);
+          expect(failure.code).toBe(code);
+          expect(failure.data).toEqual(data);
+          const length = Buffer.byteLength(failure.text);
+          expect(length).toBeLessThanOrEqual(longest);
+          expect(text.startsWith(failure.text)).toBe(true);
+          // No more is cut than has to be: the next character has 4 bytes at most.
+          expect(failure.text === text || length > longest - 4).toBe(true);
+        },
+      ),
       { seed: 13 },
     );
   });
@@ -198,6 +205,7 @@ describe('control messages', () => {
       id: 7,
       code: '',
       text: 'text',
+      data: new Uint8Array(0),
     });
   });
 
@@ -219,10 +227,14 @@ describe('control messages', () => {
     ['a failure without an id', '00 4b 51 03 00', undefined],
     ['a failure without the length of its code', '00 4b 51 03 09000000', 9],
     ['a failure with half a code', '00 4b 51 03 09000000 04 414243', 9],
-    ['a failure whose code is not ASCII', '00 4b 51 03 09000000 01 80 61', 9],
-    ['a failure whose code has a control character', '00 4b 51 03 09000000 02 410a', 9],
-    ['a failure whose text is not UTF-8', '00 4b 51 03 09000000 01 41 ff', 9],
-    ['a failure whose text ends inside a character', '00 4b 51 03 09000000 00 c3', 9],
+    ['a failure without the length of its text', '00 4b 51 03 09000000 01 41', 9],
+    ['a failure with half the length of its text', '00 4b 51 03 09000000 01 41 00', 9],
+    ['a failure with half a text', '00 4b 51 03 09000000 01 41 0300 6162', 9],
+    ['a failure with less text than 65535 bytes', '00 4b 51 03 09000000 00 ffff 61', 9],
+    ['a failure whose code is not ASCII', '00 4b 51 03 09000000 01 80 0100 61', 9],
+    ['a failure whose code has a control character', '00 4b 51 03 09000000 02 410a 0000', 9],
+    ['a failure whose text is not UTF-8', '00 4b 51 03 09000000 01 41 0100 ff', 9],
+    ['a failure whose text ends inside a character', '00 4b 51 03 09000000 00 0100 c3a4', 9],
     ['a cancel without an id', '00 4b 51 04', undefined],
     ['a cancel with something after it', '00 4b 51 04 00000000 00', undefined],
     ['a keepalive with something after it', '00 4b 51 05 00', undefined],
@@ -248,7 +260,9 @@ describe('control messages', () => {
         const again = {
           request: () => message,
           answer: () => control.type === 'answer' && encodeAnswer(control.id, control.payload),
-          failure: () => control.type === 'failure' && encodeFailure(control.id, control.code, control.text),
+          failure: () =>
+            control.type === 'failure' &&
+            concatBytes([encodeFailure(control.id, control.code, control.text), control.data]),
           cancel: () => control.type === 'cancel' && encodeCancel(control.id),
           keepalive: encodeKeepalive,
           malformed: () => message,

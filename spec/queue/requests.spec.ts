@@ -202,7 +202,14 @@ describe('QueueSocket: answers', () => {
     void peer.send(encodeRequest(7, 'short', new Uint8Array(0)));
     expect(same(await peer.recv(), encodeFailure(7, '', 'broken'))).toBe(true);
     void peer.send(encodeRequest(8, 'long', new Uint8Array(0)));
-    expect(await recvControl(peer)).toEqual({ type: 'failure', id: 8, code: '', text: '世'.repeat(341) });
+    const text = '世'.repeat(341);
+    expect(await recvControl(peer)).toEqual({
+      type: 'failure',
+      id: 8,
+      code: '',
+      text,
+      data: new Uint8Array(0),
+    });
   });
 
   it('that are failures are reported to onError too, unless the callback is missing', async () => {

@@ -19,7 +19,7 @@ interface Held {
  * frame goes out behind some later ones, or after some turns of the event loop: no clock.
  */
 export class FaultyConnection implements NatsConnectionLike {
-  readonly #inner: NatsConnectionLike;
+  readonly #inner: NatsConnectionLike & { close(): Promise<void> };
   readonly #faults: Faults;
   readonly #random: Random;
   #held: Held[] = [];
@@ -28,7 +28,7 @@ export class FaultyConnection implements NatsConnectionLike {
   /** Frames that were lost. */
   lost = 0;
 
-  constructor(inner: NatsConnectionLike, faults: Faults, seed: number) {
+  constructor(inner: NatsConnectionLike & { close(): Promise<void> }, faults: Faults, seed: number) {
     this.#inner = inner;
     this.#faults = faults;
     this.#random = new Random(seed);
@@ -75,6 +75,10 @@ export class FaultyConnection implements NatsConnectionLike {
 
   flush(): Promise<void> {
     return this.#inner.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
   }
 
   #remember(subject: string, send: () => void): void {

@@ -56,8 +56,7 @@ export class Client {
 
   /** Sends without waiting, so a client that does not read delays nobody; it is dropped instead. */
   post(name, value) {
-    if (this.queue.bufferedAmount > limits.unread) this.drop();
-    else void this.remote.sendRegistered(name, value);
+    if (!this.remote.trySendRegistered(name, value)) this.drop();
   }
 
   /** Resolves with whether the page has confirmed the message. */

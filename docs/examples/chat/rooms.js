@@ -1,13 +1,16 @@
 // The rooms of the chat and their rules. It talks to pages over sockets, and does no other I/O.
+import { Group } from 'k4net';
 import { Client } from './client.js';
-import { limits, personName, refuse, roomName } from './messages.js';
+import { limits, messages, personName, refuse, roomName } from './messages.js';
 
+// A client that does not read delays nobody: it is dropped.
+const orClose = { slow: 'close' };
 const sizeOf = ({ name, members }) => ({ name, members: members.size });
 
 /** The rooms and their rules. */
 export class Chat {
   #rooms = new Map();
-  #clients = new Set();
+  #all = new Group(messages);
   #changed = new Set();
   #lastId = 0;
 
@@ -16,7 +19,7 @@ export class Chat {
     this.#lastId += 1;
     const client = new Client(this.#lastId, sock);
     const { queue, remote } = client;
-    this.#clients.add(client);
+    this.#all.add(remote);
     remote.registerCallback('enter', (wish) => this.#enter(client, wish));
     remote.registerCallback('say', (message) => this.#say(client, message));
     remote.registerCallback('typing', () => this.#typing(client));
@@ -26,7 +29,6 @@ export class Chat {
     queue.recv().then(drop, drop);
     signal.addEventListener('abort', () => void queue.close());
     await queue.closed;
-    this.#clients.delete(client);
     this.#leave(client);
   }
 
@@ -45,8 +47,9 @@ export class Chat {
     if (room.members.size >= limits.members && client.room !== room) throw refuse('ROOM_FULL');
     this.#leave(client);
     Object.assign(client, { name, page: wish.page, room });
-    for (const other of room.members) other.post('joined', client.listed);
+    void room.group.send('joined', client.listed, orClose);
     room.members.add(client);
+    room.group.add(client.remote);
     for (const entry of room.history) void this.#deliver(room, entry, client);
     this.#tellSize(room);
     return {
@@ -62,7 +65,7 @@ export class Chat {
       if (!empty) throw refuse('NO_ROOM');
       this.#rooms.delete(empty.name);
     }
-    const room = { name, members: new Set(), history: [], size: 0 };
+    const room = { name, members: new Set(), group: new Group(messages), history: [], size: 0 };
     this.#rooms.set(name, room);
     return room;
   }
@@ -71,7 +74,8 @@ export class Chat {
     const { room } = client;
     client.room = undefined;
     if (!room?.members.delete(client)) return;
-    for (const other of room.members) other.post('left', client.id);
+    room.group.delete(client.remote);
+    void room.group.send('left', client.id, orClose);
     for (const entry of room.history) this.#checkReceived(room, entry);
     this.#tellSize(room);
   }
@@ -84,7 +88,7 @@ export class Chat {
     setTimeout(() => {
       const rooms = [...this.#changed].map(sizeOf);
       this.#changed.clear();
-      for (const client of this.#clients) client.post('rooms', rooms);
+      void this.#all.send('rooms', rooms, orClose);
     }, 200);
   }
 
@@ -122,7 +126,6 @@ export class Chat {
 
   #typing(client) {
     client.spend(0.2);
-    for (const other of client.room?.members ?? [])
-      if (other !== client && other.queue.bufferedAmount < 16_384) other.post('types', client.id);
+    void client.room?.group.send('types', client.id, { except: client.remote, slow: 'drop' });
   }
 }

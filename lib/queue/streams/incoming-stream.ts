@@ -74,14 +74,14 @@ export class IncomingStream implements AcceptedStream {
   /** A callback that sends its items, and then settles with its answer. */
   wrap(callback: Callback): Callback {
     const { codecsOf, encode, isItems } = this.#events.tools;
-    const codecs = codecsOf(callback);
+    const { body, item, answer } = codecsOf(callback) ?? {};
     return async (reader, context) => {
-      const own = codecs?.body ? withValues(context, codecs.body) : context;
-      const given: unknown = callback(reader, own);
+      const own = body ? withValues(context, body) : context;
+      let result: unknown = callback(reader, own);
       // Items start at once, so that an ordered call starts before the messages after it.
-      const result = isItems(given) ? given : await given;
-      const answer = isItems(result) ? await this.#answer(result, context.name, codecs?.item) : result;
-      return (codecs?.item ? encode(codecs.answer, answer) : answer) as CallbackAnswer;
+      if (!isItems(result)) result = await result;
+      if (isItems(result)) result = await this.#answer(result, context.name, item);
+      return (item && answer ? encode(answer, result) : result) as CallbackAnswer;
     };
   }
 
@@ -136,13 +136,13 @@ export class IncomingStream implements AcceptedStream {
   }
 
   async #answer(items: Items<unknown>, name: string, codec: Payload | undefined): Promise<unknown> {
-    const { encode, rejectItems, write } = this.#events.tools;
+    const { encoder, rejectItems, write } = this.#events.tools;
     if ((this.#fields.flags & openFlag.items) === 0) throw rejectItems(items, name);
     this.#sender = new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.answerItem,
       id: this.id,
       window: this.#fields.window,
-      encode: codec ? (item) => encode(codec, item) : write,
+      encode: codec ? encoder(codec) : write,
       onSent: () => {
         this.#events.onItem(true);
       },

@@ -1,8 +1,9 @@
-import { compact, noBytes, u32Bytes, type Bytes } from '../../util/bytes.js';
+import { u32Bytes, type Bytes } from '../../util/bytes.js';
 import { Fifo } from '../../util/fifo.js';
 import { Deferred, isPromiseLike, markHandled, rejectHandled } from '../../util/wait.js';
 import type { StreamOutlet } from '../stream-host.js';
 import type { StreamTools } from '../stream-tools.js';
+import { ItemQueue } from './item-queue.js';
 import { ReceiveWindow } from './windows.js';
 
 /** The stream of a receiver. */
@@ -33,7 +34,7 @@ export class ItemReceiver {
   readonly #tools: StreamTools;
   readonly #settings: ReceiverSettings;
   readonly #window: ReceiveWindow;
-  readonly #items = new Fifo<Bytes>();
+  readonly #items = new ItemQueue();
   readonly #waiting = new Fifo<Deferred<Result>>();
   /** Whether no further item is accepted. */
   #over = false;
@@ -66,8 +67,7 @@ export class ItemReceiver {
       if (this.#waiting.length === 0) this.#settings.onWait(false);
       waiting.resolve(this.#take(bytes));
     } else {
-      // An item that has to wait must not keep a much larger buffer in memory.
-      this.#items.push(bytes.length > 0 ? compact(bytes) : noBytes);
+      this.#items.push(bytes);
     }
     return true;
   }
@@ -84,7 +84,7 @@ export class ItemReceiver {
    */
   fail(reason: unknown, drop: boolean): void {
     // Without its last items, a stream that has ended is not complete either.
-    if (drop && this.#items.length > 0) {
+    if (drop && !this.#items.isEmpty) {
       this.#items.clear();
       this.#error = { reason };
     }
@@ -134,19 +134,26 @@ export class ItemReceiver {
   #take(bytes: Bytes): Result | Promise<Result> {
     this.#window.take(bytes.length);
     if (this.#window.due && !this.#over) this.#grant();
-    const fail = (error: unknown): Promise<never> => {
-      this.stop();
-      this.#settings.onUndecodable(error);
-      return rejectHandled(error);
-    };
     try {
       const value = this.#settings.read(bytes);
-      if (!isPromiseLike(value)) return { done: false, value };
-      const later = Promise.resolve(value).then((decoded): Result => ({ done: false, value: decoded }), fail);
-      return markHandled(later);
+      return isPromiseLike(value) ? this.#later(value) : { done: false, value };
     } catch (error) {
-      return fail(error);
+      return this.#undecodable(error);
     }
+  }
+
+  #later(value: PromiseLike<unknown>): Promise<Result> {
+    const later = Promise.resolve(value).then(
+      (decoded): Result => ({ done: false, value: decoded }),
+      (error: unknown) => this.#undecodable(error),
+    );
+    return markHandled(later);
+  }
+
+  #undecodable(error: unknown): Promise<never> {
+    this.stop();
+    this.#settings.onUndecodable(error);
+    return rejectHandled(error);
   }
 
   /** Grants credit, or waits for room in the send queue: credit must not fill it. */

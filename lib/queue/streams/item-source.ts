@@ -9,9 +9,20 @@ export interface Step {
 
 /** A sequence of items that is read one by one. */
 export interface Source {
+  /** Whether each step is there at once. */
+  readonly sync: boolean;
   next(): Step | PromiseLike<Step>;
   /** Ends it early: the `finally` blocks of a generator run, and a stream is destroyed. */
   close(): unknown;
+}
+
+/** A source whose steps are there at once. */
+interface SyncSource extends Source {
+  next(): Step;
+}
+
+export function isSync(source: Source): source is SyncSource {
+  return source.sync;
 }
 
 /** Longer pieces of a byte stream are divided: where they end has no meaning. */
@@ -42,7 +53,7 @@ function isReadableStream(value: object): value is ItemStreamLike<unknown> {
 
 function streamSource(stream: ItemStreamLike<unknown>): Source {
   const reader = stream.getReader();
-  return { next: () => reader.read(), close: () => reader.cancel() };
+  return { sync: false, next: () => reader.read(), close: () => reader.cancel() };
 }
 
 interface AnyIterator {
@@ -59,6 +70,7 @@ function iteratorSource(value: object): Source | undefined {
   if (!start) return undefined;
   const iterator = start.call(value);
   return {
+    sync: !async,
     next: () => iterator.next(),
     close: () => {
       // The iterator of a Node stream returns only after the read in progress.
@@ -76,6 +88,7 @@ function divided(source: Source): Source {
     return { done: false, value: bytes.subarray(0, maxPiece) };
   };
   return {
+    sync: false,
     next: async () => {
       if (rest.length > 0) return cut(rest);
       const step = await source.next();

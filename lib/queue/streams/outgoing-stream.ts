@@ -162,12 +162,12 @@ export class OutgoingStream implements Opening, Timed {
 
   #newSender(): ItemSender {
     const { body } = this.#request.codecs;
-    const { encode, write } = this.#events.tools;
+    const { encoder, write } = this.#events.tools;
     return new ItemSender(this.#outlet, this.#events.tools, {
       type: streamType.bodyItem,
       id: this.id,
       window: 0,
-      encode: body ? (item) => encode(body, item) : write,
+      encode: body ? encoder(body) : write,
       onSent: () => {
         this.#events.onItem(true);
       },

@@ -13,6 +13,8 @@ function largestItem(window: number): number {
 
 /** The credit of the side that sends items. */
 export class SendWindow {
+  /** The size of the largest item that the receiver takes. */
+  largest = 0;
   #window = 0;
   #credit = 0;
 
@@ -31,11 +33,6 @@ export class SendWindow {
     return this.fits(0);
   }
 
-  /** The size of the largest item that the receiver takes. */
-  get largest(): number {
-    return largestItem(this.#window);
-  }
-
   fits(size: number): boolean {
     return size + itemOverhead <= this.#credit;
   }
@@ -47,7 +44,10 @@ export class SendWindow {
 
   /** Adds credit. The first credit is the window. Returns false if there cannot be so much. */
   grant(bytes: number): boolean {
-    if (!this.begun) this.#window = bytes;
+    if (!this.begun) {
+      this.#window = bytes;
+      this.largest = largestItem(bytes);
+    }
     if (bytes === 0 || this.#credit + bytes > this.#window) return false;
     this.#credit += bytes;
     return true;
@@ -57,6 +57,7 @@ export class SendWindow {
 /** The credit that the receiver of items has granted. */
 export class ReceiveWindow {
   readonly #window: number;
+  readonly #largest: number;
   /** Credit that the sender has not used. */
   #granted: number;
   /** Bytes that can be granted. */
@@ -67,6 +68,7 @@ export class ReceiveWindow {
    */
   constructor(window: number, granted: boolean) {
     this.#window = window;
+    this.#largest = largestItem(window);
     this.#granted = granted ? window : 0;
     this.#free = granted ? 0 : window;
   }
@@ -91,7 +93,7 @@ export class ReceiveWindow {
 
   /** Whether it is time to grant: the largest item might not fit into the credit that is left. */
   get due(): boolean {
-    return this.#free + itemOverhead > largestItem(this.#window);
+    return this.#free + itemOverhead > this.#largest;
   }
 
   /** Grants everything that is free. Returns the credit. */

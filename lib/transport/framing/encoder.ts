@@ -18,3 +18,9 @@ export interface MessageHead {
 
 /** A head without bytes. */
 export const noHead: MessageHead = { bytes: noBytes, length: 0 };
+
+/** @throws RangeError for the length of a message that the length prefix cannot express. */
+export function checkMessageLength(length: number): void {
+  if (length > longestMessage)
+    throw new RangeError(`message of ${length} bytes exceeds the 4 GiB that the length prefix can express`);
+}

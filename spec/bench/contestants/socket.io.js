@@ -20,8 +20,9 @@ class EmitConnection {
   constructor(socket, engine) {
     this.socket = socket;
     this.#engine = engine;
+    // Later: the server drains between the two parts of a message.
     engine.on('drain', () => {
-      this.onDrain();
+      queueMicrotask(() => this.onDrain());
     });
     socket.on('message', (message) => {
       this.onMessage(message);

@@ -1,4 +1,5 @@
 import * as connections from './connections.js';
+import * as download from './download.js';
 import * as idle from './idle.js';
 import * as requests from './requests.js';
 import * as rounds from './rounds.js';
@@ -13,4 +14,4 @@ import * as typedCalls from './typed-calls.js';
  * - `expected`, the connections and messages that have to arrive at the server, and the answers at
  *   the client.
  */
-export const workloads = { stream, requests, connections, rounds, idle, 'typed-calls': typedCalls };
+export const workloads = { stream, download, requests, connections, rounds, idle, 'typed-calls': typedCalls };

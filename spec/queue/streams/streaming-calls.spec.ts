@@ -36,6 +36,22 @@ it('stream returns the items of an async generator, and then its return value as
   expect(far.stats()).toMatchObject({ streams: 0, requestsInFlight: 0, itemsSent: 3 });
 });
 
+it('an ordinary generator gives items too', async () => {
+  const { near, far } = await fixture.queuePair();
+  far.registerCallback('rows', function* () {
+    yield 'one';
+    yield 'two';
+    return 'end';
+  });
+  near.start();
+  far.start();
+  const rows = near.stream('rows');
+  const texts: string[] = [];
+  for await (const row of rows) texts.push(textIn(row));
+  expect(texts).toEqual(['one', 'two']);
+  expect(textIn(await rows.answer)).toBe('end');
+});
+
 it('stream of a callback that gives no items has an answer only', async () => {
   const { near, far } = await started();
   far.registerCallback('plain', () => 'answer');
@@ -222,6 +238,23 @@ it('a body that throws cancels the call, and the loop of the callback throws', a
   expect(await reasonOf(near.call('put', '', { body: pieces() }))).toMatchObject({ message: 'disk failed' });
   await until(() => reasons.length === 1 && near.stats().streams === 0);
   expect(K4netError.is(reasons[0], 'K4NET_CLOSED')).toBe(true);
+});
+
+it('a source whose steps are no results fails the call', async () => {
+  const { near, far } = await fixture.queuePair();
+  far.registerCallback('put', async (_, { body }) => {
+    for await (const item of body) expect(item).toBeUndefined();
+  });
+  near.start();
+  far.start();
+  for (const step of [undefined, Promise.resolve(undefined)]) {
+    const iterator = { next: () => step };
+    const sync = { [Symbol.iterator]: () => iterator } as unknown as Iterable<string>;
+    const later = { [Symbol.asyncIterator]: () => iterator } as unknown as AsyncIterable<string>;
+    expect(await reasonOf(near.call('put', '', { body: later }))).toBeInstanceOf(TypeError);
+    if (step === undefined)
+      expect(await reasonOf(near.call('put', '', { body: sync }))).toBeInstanceOf(TypeError);
+  }
 });
 
 it('a callback that returns, or leaves its loop, before it has read its body stops the body', async () => {
