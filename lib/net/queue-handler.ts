@@ -1,5 +1,7 @@
 import type { Messages } from '../codec/messages.js';
+import { K4netError } from '../errors.js';
 import { queueSocketTable, type QueueSocketOptions } from '../queue/queue-socket-options.js';
+import type { QueueLife } from '../queue/queue-life.js';
 import type { TypedQueue } from '../queue/types.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import { checkFunction, ownOptions } from '../util/options.js';
@@ -12,7 +14,8 @@ export interface ServeQueueOptions<M extends Messages, S extends LockedSocket = 
   /**
    * Called for every connection after its callbacks are registered, with the typed queue. May be
    * async. If it throws or rejects, the connection is aborted and `onError` of `listen` gets the
-   * error. The connection stays open after it has returned. The `signal` is that of `serve`.
+   * error, unless it is the error that broke the connection. The connection stays open after it has
+   * returned. The `signal` is that of `serve`.
    */
   readonly onConnect?: ((api: TypedQueue<M>, context: HandlerContext) => unknown) | undefined;
 }
@@ -38,7 +41,18 @@ export function queueHandler<M extends Messages, S extends LockedSocket>(
     const drain = (): void => void queue.drain({ timeout: Infinity });
     if (signal.aborted) drain();
     else signal.addEventListener('abort', drain, { once: true });
-    await Promise.all([onConnect?.(queue, context), queue.closed]);
+    await Promise.all([connected(queue, () => onConnect?.(queue, context)), queue.closed]);
   };
   return { handler, options: { maxConnections } };
+}
+
+/** Calls `onConnect`. An error of the connection is no failure of `onConnect`: `closed` has it. */
+async function connected(queue: QueueLife, onConnect: () => unknown): Promise<void> {
+  try {
+    await onConnect();
+  } catch (error) {
+    if (queue.readyState === 'open') throw error;
+    const { code, error: reason } = await queue.closed;
+    if (error !== reason && !K4netError.is(error, code)) throw error;
+  }
 }

@@ -168,6 +168,33 @@ describe('serveQueue and connectQueue', () => {
     expect(errors).toEqual([wrong]);
   });
 
+  it('do not report an onConnect that fails because its connection was aborted', async () => {
+    const connecting = new Deferred<void>();
+    const { server, served, errors } = await serving({
+      onConnect: async (api) => {
+        const answer = api.call('who');
+        connecting.resolve();
+        await answer;
+      },
+    });
+    const waiting = new Deferred<void>();
+    const api = await client(server, {
+      callbacks: {
+        who: async () => {
+          await waiting.promise;
+          return 'late';
+        },
+      },
+    });
+    await connecting.promise;
+    await api.abort();
+    await until(() => server.connections === 0);
+    waiting.resolve();
+    await server.close();
+    await served;
+    expect(errors).toEqual([]);
+  });
+
   it('report a function of callbacks that fails or gives wrong ones', async () => {
     const results: unknown[] = [{ other: () => undefined }, { add: 1 }, 5];
     const { server, errors } = await serving({ callbacks: () => results.shift() as never });
