@@ -4,20 +4,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { connectNats } from '../../lib/nats/connect-nats.js';
-import { listenNats } from '../../lib/nats/listen-nats.js';
-import { needDist } from '../support/dist.js';
-import { useFixture } from '../support/fixture.js';
-import { keys } from '../support/keys.js';
-import { describeNats } from '../support/nats.js';
-import { useNats } from '../support/nats-fixture.js';
-import { pattern, same } from '../support/random.js';
-import { turns } from '../support/recorder.js';
-import { failure, textOf, until } from '../support/sockets.js';
+import { connectNats } from '../../../lib/nats/connect-nats.js';
+import { listenNats } from '../../../lib/nats/listen-nats.js';
+import { needDist } from '../../support/dist.js';
+import { useFixture } from '../../support/fixture.js';
+import { keys } from '../../support/keys.js';
+import { describeNats } from '../../support/nats.js';
+import { useNats } from '../../support/nats-fixture.js';
+import { pattern, same } from '../../support/random.js';
+import { turns } from '../../support/recorder.js';
+import { failure, textOf, until } from '../../support/sockets.js';
 
 const pin = keys.server.fingerprint;
-const program = fileURLToPath(new URL('programs/instance.mjs', import.meta.url));
-const library = new URL('../../dist/nats/index.js', import.meta.url).href;
+const program = fileURLToPath(new URL('../programs/instance.mjs', import.meta.url));
+const library = new URL('../../../dist/nats/index.js', import.meta.url).href;
 const mib = 1024 * 1024;
 
 describeNats('over NATS', () => {
