@@ -104,11 +104,7 @@ export {
   type ProcessPipeOptions,
 } from './net/child-process.js';
 export { connectQueue } from './net/connect-queue.js';
-export type {
-  ConnectQueueOptions,
-  EncryptedConnectQueueOptions,
-  PlainConnectQueueOptions,
-} from './net/connect-queue.js';
+export type { EncryptedConnectQueueOptions, PlainConnectQueueOptions } from './net/connect-queue.js';
 export type { Callbacks, TypedQueueOptions } from './net/typed-queues.js';
 export type { ServeQueueOptions } from './net/queue-handler.js';
 export { listen } from './net/listen.js';

@@ -21,6 +21,8 @@ export default tseslint.config(
       '@typescript-eslint/no-inferrable-types': 'off',
       // A union with void is the type of a function that may return a value or nothing.
       '@typescript-eslint/no-invalid-void-type': 'off',
+      // TypeScript infers less from a union than from an overload for each of its members.
+      '@typescript-eslint/unified-signatures': ['error', { ignoreOverloadsWithDifferentJSDoc: true }],
       eqeqeq: 'error',
       'no-console': 'error',
     },

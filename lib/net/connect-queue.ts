@@ -14,7 +14,10 @@ import {
 import { givenUrl } from './endpoint.js';
 import { TypedQueues, type TypedQueueOptions } from './typed-queues.js';
 
-/** Options of {@link connectQueue} for an encrypted connection. */
+/**
+ * Options of {@link connectQueue} for an encrypted connection: those of `connect` and of
+ * `QueueSocket`, and the messages.
+ */
 export interface EncryptedConnectQueueOptions<M extends Messages>
   extends EncryptedConnectOptions, QueueSocketOptions, TypedQueueOptions<M> {}
 
@@ -22,12 +25,14 @@ export interface EncryptedConnectQueueOptions<M extends Messages>
 export interface PlainConnectQueueOptions<M extends Messages>
   extends PlainConnectOptions, QueueSocketOptions, TypedQueueOptions<M, undefined> {}
 
-/** Options of {@link connectQueue}: those of `connect` and of `QueueSocket`, and the messages. */
-export type ConnectQueueOptions<M extends Messages> =
-  EncryptedConnectQueueOptions<M> | PlainConnectQueueOptions<M>;
+type ConnectQueueOptions<M extends Messages> = EncryptedConnectQueueOptions<M> | PlainConnectQueueOptions<M>;
 
 const ownNames = ['messages', 'callbacks', ...Object.keys(queueSocketTable)];
 
+/** Connects without encryption. Otherwise like the form for encrypted connections. */
+export function connectQueue<const M extends Messages>(
+  options: PlainConnectQueueOptions<M>,
+): Promise<TypedQueue<M>>;
 /**
  * Connects like `connect`, registers the callbacks and starts. Resolves with the typed queue.
  *
@@ -49,12 +54,17 @@ const ownNames = ['messages', 'callbacks', ...Object.keys(queueSocketTable)];
  * ```
  */
 export function connectQueue<const M extends Messages>(
-  options: ConnectQueueOptions<M>,
+  options: EncryptedConnectQueueOptions<M>,
+): Promise<TypedQueue<M>>;
+/** Connects to the server of a URL without encryption. */
+export function connectQueue<const M extends Messages>(
+  url: string | UrlLike,
+  options: PlainConnectQueueOptions<M>,
 ): Promise<TypedQueue<M>>;
 /** Connects to the server of a URL, like `connect`. */
 export function connectQueue<const M extends Messages>(
   url: string | UrlLike,
-  options: ConnectQueueOptions<M>,
+  options: EncryptedConnectQueueOptions<M>,
 ): Promise<TypedQueue<M>>;
 export async function connectQueue<M extends Messages>(
   given: ConnectQueueOptions<M> | UrlLike | string,

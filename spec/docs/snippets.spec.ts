@@ -65,6 +65,12 @@ describe('the check of documented programs', () => {
     expect(onPages.filter(({ source }) => source === 'docs/guide.md').length).toBeGreaterThan(4);
   });
 
+  it('finds recipes of fewer than 60 lines', () => {
+    const recipes = onPages.filter(({ source }) => source === 'docs/recipes.md');
+    expect(recipes.length).toBe(2);
+    for (const { code } of recipes) expect(code.trimEnd().split('\n').length).toBeLessThan(60);
+  });
+
   it('refuses a program with a wrong type and names its line', () => {
     expect(faults.get(wrong.name)).toEqual([
       expect.stringMatching(/^wrong:103: .*Property 'toFixed' does not exist/) as string,

@@ -117,7 +117,9 @@ describe('the built declarations', () => {
   it('name no module or type library of Node', () => {
     const files = builtFiles('.d.ts');
     expect(files).toEqual(expect.arrayContaining(['index.d.ts', 'binary/index.d.ts', 'codec/index.d.ts']));
-    expect(files.filter((name) => /['"]node:|types="node"/.test(readBuilt(name)))).toEqual([]);
+    // The programs in doc comments may be for Node.
+    const declarations = (name: string): string => readBuilt(name).replace(/^ *\/\*\*[^]*?\*\//gm, '');
+    expect(files.filter((name) => /['"]node:|types="node"/.test(declarations(name)))).toEqual([]);
   });
 
   it('leave out what the sources mark as internal', () => {

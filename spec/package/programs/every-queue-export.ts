@@ -70,7 +70,6 @@ import {
   type UnionOutput,
   type Callbacks,
   type CallbacksOf,
-  type ConnectQueueOptions,
   type ContextOf,
   type EncryptedConnectQueueOptions,
   type PlainConnectQueueOptions,
@@ -246,12 +245,11 @@ export async function typedQueues(server: Server<EstablishedSocket>): Promise<un
   const serving: ServeQueueOptions<M, EstablishedSocket> = { ...options, onConnect: (api) => api.drain() };
   const plain: PlainConnectQueueOptions<M> = { port: 1, plain: true, messages };
   const secret: EncryptedConnectQueueOptions<M> = { port: 1, messages, callTimeout: 5 };
-  const either: ConnectQueueOptions<M>[] = [plain, secret];
   const api: TypedQueue<M> = await connectQueue('tcp://localhost:1', secret);
   const view: TypedQueueOf<M, QueueSocketLike> = api;
   const life: QueueLife = view;
   const context = {} as ContextOf<string>;
-  return [server.serveQueue(serving), either, life.stats(), context.socket.length];
+  return [server.serveQueue(serving), await connectQueue(plain), life.stats(), context.socket.length];
 }
 
 export async function streaming(queue: QueueSocket, pages: ItemStreamLike<Payload>): Promise<unknown[]> {
