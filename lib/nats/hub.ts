@@ -6,7 +6,7 @@ import { bareFrame, headerLength, kinds, longestFrame, parseFrame } from './fram
 import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
-import { notNow, Opening } from './opening.js';
+import { notNow, Opening, unlessAborted } from './opening.js';
 import type { SessionEnd, SessionHub } from './session-end.js';
 import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
 
@@ -118,9 +118,11 @@ export class Hub implements SessionHub {
 
   schedule(due: number): void {
     if (due >= this.#armed || this.#ends.size === 0) return;
-    this.#timer?.stop();
     const now = this.now();
     const wait = Math.max(due - now, this.#away ? awayRound : shortestRound);
+    // To start the timer anew for each frame would put it off for ever.
+    if (now + wait >= this.#armed) return;
+    this.#timer?.stop();
     this.#armed = now + wait;
     this.#timer = startTimer(this.#round, wait, false);
   }
@@ -151,8 +153,8 @@ export class Hub implements SessionHub {
 
   /** Opens a session as a client. */
   async open(target: string, signal: AbortSignalLike): Promise<Transport> {
-    await this.ready(target);
-    if (signal.aborted) throw signal.reason;
+    // A connection to NATS that is dead and does not know it answers nothing for minutes.
+    await unlessAborted(this.ready(target), signal);
     return new Opening(this, target, signal).opened;
   }
 
