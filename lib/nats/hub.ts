@@ -7,7 +7,7 @@ import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
 import { notNow, Opening, unlessAborted } from './opening.js';
-import type { SessionEnd, SessionHub } from './session-end.js';
+import { guard, type SessionEnd, type SessionHub } from './session-end.js';
 import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
 
 /** Bytes that all peers of one connection to NATS may send at a time, about. */
@@ -245,11 +245,9 @@ export class Hub implements SessionHub {
       if (frame.kind !== kinds.reset && isReply(reply)) this.reset(reply);
       return;
     }
-    try {
+    guard(end, () => {
       end.receive(frame, reply, now);
-    } catch (error) {
-      end.fail('a part of the program threw', error);
-    }
+    });
   }
 
   readonly #round = (): void => {
@@ -275,7 +273,11 @@ export class Hub implements SessionHub {
   #reconnected(): void {
     this.#away = false;
     const now = this.now();
-    for (const end of [...this.#ends.values()]) end.reconnected(now);
+    for (const end of [...this.#ends.values()]) {
+      guard(end, () => {
+        end.reconnected(now);
+      });
+    }
   }
 
   #violated(status: object): void {
