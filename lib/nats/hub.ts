@@ -6,8 +6,8 @@ import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
 import type { NatsTransport } from './nats-transport.js';
-import { notNow, Opening } from './opening.js';
-import type { SessionEnd, SessionHub } from './session-end.js';
+import { notNow, Opening, unlessAborted } from './opening.js';
+import { guard, type SessionEnd, type SessionHub } from './session-end.js';
 import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
 
 /** Bytes that all peers of one connection to NATS may send at a time, about. */
@@ -119,9 +119,11 @@ export class Hub implements SessionHub {
 
   schedule(due: number): void {
     if (due >= this.#armed || this.#ends.size === 0) return;
-    this.#timer?.stop();
     const now = this.now();
     const wait = Math.max(due - now, this.#away ? awayRound : shortestRound);
+    // To start the timer anew for each frame would put it off for ever.
+    if (now + wait >= this.#armed) return;
+    this.#timer?.stop();
     this.#armed = now + wait;
     this.#timer = startTimer(this.#round, wait, false);
   }
@@ -152,8 +154,8 @@ export class Hub implements SessionHub {
 
   /** Opens a session as a client. */
   async open(target: string, signal: AbortSignalLike): Promise<NatsTransport> {
-    await this.ready(target);
-    if (signal.aborted) throw signal.reason;
+    // A connection to NATS that is dead and does not know it answers nothing for minutes.
+    await unlessAborted(this.ready(target), signal);
     return new Opening(this, target, signal).opened;
   }
 
@@ -253,11 +255,9 @@ export class Hub implements SessionHub {
       if (frame.kind !== kinds.reset && isReply(reply)) this.reset(reply);
       return;
     }
-    try {
+    guard(end, () => {
       end.receive(frame, reply, now);
-    } catch (error) {
-      end.fail('a part of the program threw', error);
-    }
+    });
   }
 
   readonly #round = (): void => {
@@ -283,7 +283,11 @@ export class Hub implements SessionHub {
   #reconnected(): void {
     this.#away = false;
     const now = this.now();
-    for (const end of [...this.#ends.values()]) end.reconnected(now);
+    for (const end of [...this.#ends.values()]) {
+      guard(end, () => {
+        end.reconnected(now);
+      });
+    }
   }
 
   #violated(status: object): void {

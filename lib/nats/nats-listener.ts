@@ -1,6 +1,7 @@
 import { K4netError } from '../errors.js';
 import { incoming } from '../net/incoming.js';
 import type { Listener, ListenerHandlers } from '../net/listener.js';
+import { causeOf, debug } from '../util/debug.js';
 import { Discovery, type Instance } from './discovery.js';
 import { bareFrame, kinds, parseFrame, refusals, version, type Frame } from './frame.js';
 import type { Hub, HubSubscription } from './hub.js';
@@ -98,6 +99,15 @@ export class NatsListener implements Listener {
     this.#group = this.#subscribe(serviceSubject(this.#instance.name), queueGroup);
   }
 
+  /** A connection to NATS that closes or drains takes no subscription. */
+  #rejoin(): void {
+    try {
+      this.#join();
+    } catch (error) {
+      debug?.(`cannot join the queue group again, ${causeOf(error)}`);
+    }
+  }
+
   /** Leaves the queue group: NATS gives new sessions to other instances. */
   #leave(): void {
     this.#group?.drain();
@@ -143,7 +153,7 @@ export class NatsListener implements Listener {
     this.#sessions += 1;
     const onGone = (): void => {
       this.#sessions -= 1;
-      this.#join();
+      this.#rejoin();
     };
     const start = { token, target, granted, limit: Math.max(0, limit | 0), onGone };
     const transport = new NatsTransport(this.#hub, start);

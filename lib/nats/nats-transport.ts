@@ -18,9 +18,8 @@ export interface SessionStart {
   readonly token: string;
   /** The end of the peer. */
   readonly target: string;
-  /** The limit that this side has announced. */
+  /** The limits that this side and the peer have announced. */
   readonly granted: number;
-  /** The limit that the peer has announced. */
   readonly limit: number;
   /** Called when the session uses its token no longer. */
   readonly onGone?: (() => void) | undefined;
@@ -43,6 +42,8 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
   #needDrain = false;
   /** Both directions have ended, and the sink is closed without a cause. */
   #finished = false;
+  /** The sink is closed with a cause. */
+  #failed = false;
   #lingerUntil = Infinity;
   /** The token is free. */
   #gone = false;
@@ -193,7 +194,8 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     if ((answer || end) && !this.#hub.isAway) this.#publish(this.#state.bare(0));
     if (isNext && end) this.#delivery.end();
     this.#progress();
-    if (this.#finished && this.#state.allAcked) this.#forget();
+    // A peer that has finished is gone soon. The sink may take longer for what waits.
+    if (this.#state.exchanged) this.#forget();
     this.#schedule();
   }
 
@@ -222,7 +224,7 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     }
     if (this.#writes.isEmpty && state.sending === 'ending' && state.mayEnd(window, hub.now())) {
       this.#sendFrame(new Uint8Array(headerLength), true);
-      this.#finish();
+      if (!this.#isGone()) this.#finish();
     }
     if (this.#grant(window) && !this.#isGone()) this.#publish(state.bare(0));
     this.#schedule();
@@ -239,7 +241,7 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     if (length > 0) this.#sendFrame(frame, false);
     if (done.length === 0) return;
     nextTurn(() => {
-      for (const each of done) if (!this.#gone || this.#finished) each();
+      for (const each of done) if (!this.#failed) each();
     });
   }
 
@@ -276,7 +278,7 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
 
   /** Closes when both directions have ended. The peer may still need a repetition of the end. */
   #finish(): void {
-    if (!this.#state.over || this.#finished || this.#gone) return;
+    if (!this.#state.over || this.#finished) return;
     this.#finished = true;
     this.#delivery.close();
     if (this.#state.allAcked) this.#forget();
@@ -286,8 +288,12 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
 
   /** Drops everything, and closes the sink with the cause in a later turn. */
   #cut(cause: K4netError, reset: boolean): void {
-    if (this.#gone) return;
-    if (reset && !this.#finished && !this.#hub.isAway) {
+    if (this.#finished || this.#failed) {
+      this.#forget();
+      return;
+    }
+    this.#failed = true;
+    if (reset && !this.#gone && !this.#hub.isAway) {
       try {
         this.#hub.publish(this.target, bareFrame(kinds.reset, 0));
       } catch {
@@ -295,7 +301,6 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
       }
     }
     this.#forget();
-    if (this.#finished) return;
     this.#writes.clear();
     this.#delivery.close(cause);
   }

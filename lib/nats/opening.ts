@@ -109,6 +109,23 @@ export class Opening implements SessionEnd {
   }
 }
 
+/** Settles like a promise, but rejects with the reason of the signal if that aborts first. */
+export async function unlessAborted(promise: Promise<void>, signal: AbortSignalLike): Promise<void> {
+  const settled = new Deferred<void>();
+  const onAbort = (): void => {
+    settled.reject(signal.reason);
+  };
+  promise.then(settled.resolve, settled.reject);
+  signal.addEventListener('abort', onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    await settled.promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+  if (signal.aborted) throw signal.reason;
+}
+
 /** An error that another attempt may not meet. */
 export function notNow(target: string, why: string, cause?: unknown): K4netError {
   const error = new K4netError('K4NET_CONNECT', `no connection to ${target}: ${why}`, { cause });

@@ -3,7 +3,7 @@ import { noBytes, type Bytes } from '../util/bytes.js';
 import { Deferred, startTimer } from '../util/wait.js';
 import type { Hub } from './hub.js';
 import type { NatsMessageLike } from './nats-connection.js';
-import { notNow } from './opening.js';
+import { notNow, unlessAborted } from './opening.js';
 import { isName, longestName, randomToken } from './subjects.js';
 
 /** Bytes of one answer. An instance of k4net has at most 16384 characters of metadata. */
@@ -45,7 +45,7 @@ export interface Question {
  */
 export async function ping(hub: Hub, name: string, question: Question): Promise<ServiceInstance[]> {
   const { timeout, limit, instance, enough } = question;
-  await hub.ready(name);
+  await readyWithin(hub, name, timeout);
   const subject = `$SRV.PING.${name}${instance === undefined ? '' : `.${instance}`}`;
   const reply = `${hub.settings.inboxPrefix}.${randomToken()}.${randomToken()}`;
   const found = new Map<string, ServiceInstance>();
@@ -93,6 +93,19 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
     for (const end of endings) end();
   }
   return [...found.values()];
+}
+
+/** Waits for NATS, which may be dead without the knowledge of its client. */
+async function readyWithin(hub: Hub, name: string, timeout: number): Promise<void> {
+  const late = new AbortController();
+  const timer = startTimer(() => {
+    late.abort(notNow(name, `NATS did not answer within ${timeout} ms`));
+  }, timeout);
+  try {
+    await unlessAborted(hub.ready(name), late.signal);
+  } finally {
+    timer.stop();
+  }
 }
 
 /** The instance that an answer describes; undefined for any other bytes. */

@@ -50,3 +50,12 @@ export interface SessionHub {
   /** Makes all sessions with the same process probe. */
   doubt(target: string): void;
 }
+
+/** A sink that throws ends its own session only. */
+export function guard(end: SessionEnd, call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    end.fail('a part of the program threw', error);
+  }
+}

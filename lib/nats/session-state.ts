@@ -100,6 +100,11 @@ export class SessionState {
     return this.sending === 'ended' && this.receiving === 'told';
   }
 
+  /** Whether neither side needs the other one any more, although the sink may not have the end. */
+  get exchanged(): boolean {
+    return this.sending === 'ended' && this.receiving !== 'open' && this.allAcked;
+  }
+
   /** Whether the peer has everything that was sent. */
   get allAcked(): boolean {
     return this.#acked === this.#sent;
