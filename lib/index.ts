@@ -19,6 +19,7 @@ export type {
   SchemaIssue,
 } from './errors.js';
 export { CallError } from './codec/call-error.js';
+export type { Bytes } from './util/bytes.js';
 export type { AbortSignalLike, GivenAbortSignal, WaitOptions } from './util/wait.js';
 export type { Sink, Transport } from './transport/transport.js';
 export type {
@@ -96,6 +97,7 @@ export { fileKnownHosts, indexedDbKnownHosts } from './trust/stores.js';
 export { checkKnownHost, memoryKnownHosts, type KnownHost, type KnownHosts } from './trust/known-hosts.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions, EncryptedConnectOptions, PlainConnectOptions, UrlLike } from './net/connect.js';
+export type { DialingOptions, EncryptedDialingOptions } from './net/dialing.js';
 export {
   fromChildProcess,
   fromParentProcess,
@@ -108,6 +110,7 @@ export type { Callbacks, TypedQueueOptions } from './net/typed-queues.js';
 export type { ServeQueueOptions } from './net/queue-handler.js';
 export { listen } from './net/listen.js';
 export type { EncryptedListenOptions, ListenOptions, PlainListenOptions } from './net/listen.js';
+export type { EncryptedServingOptions, ServingOptions } from './net/serving.js';
 export { Server, type AcceptOptions, type ServerCloseOptions } from './net/server.js';
 export type { ConnectionHandler, HandlerContext, ServeOptions } from './net/handlers.js';
 export type { Address, AddressOptions } from './net/address.js';
@@ -145,10 +148,13 @@ export type { JsonInput, JsonValue } from './codec/json.js';
 export type { ErrorTypes, Messages, RequestType } from './codec/messages.js';
 export type { TypedQueueOf } from './queue/typed-queue.js';
 export type {
+  AnswerOf,
+  Arguments,
   CallbacksOf,
   DeclaredError,
   ErrorCode,
   ErrorName,
+  ItemOf,
   MessageName,
   RequestName,
   StreamName,

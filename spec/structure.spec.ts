@@ -28,6 +28,7 @@ const layers = [
   'lib/sockets/',
   'lib/queue/',
   'lib/net/',
+  'lib/nats/',
   'lib/index.ts',
   'lib/cli/',
 ];

@@ -16,8 +16,8 @@ export default defineConfig({
   test: {
     dir: 'spec',
     include: ['**/*.spec.ts'],
-    // These need Chromium: `npm run test:browser`.
-    exclude: ['browser/**', '**/node_modules/**'],
+    // `npm run test:browser`, which needs Chromium, and `npm run test:nats`, which takes minutes.
+    exclude: ['browser/**', 'nats/long/**', '**/node_modules/**'],
     setupFiles: ['spec/support/unexpected-warnings.ts'],
     pool: 'forks',
     // Many tests wait for other processes: one worker a core is not too many.

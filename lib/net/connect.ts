@@ -1,57 +1,39 @@
 import { dialTcp } from '#net';
-import { loadPlans } from '#plan';
-import {
-  clientTable,
-  sessionTable,
-  type ClientChoices,
-  type SessionChoices,
-  type UnsetClient,
-  type UnsetSession,
-} from '../sockets/encrypted-socket-options.js';
-import { EncryptedSocket, type EstablishedSocket } from '../sockets/encrypted-socket.js';
-import {
-  lockedSocketOptions,
-  lockedSocketTable,
-  type LockedSocketOptions,
-} from '../sockets/locked-socket-options.js';
-import { LockedSocket } from '../sockets/locked-socket.js';
-import type { Transport } from '../transport/transport.js';
+import type { EstablishedSocket } from '../sockets/encrypted-socket.js';
+import type { LockedSocket } from '../sockets/locked-socket.js';
 import {
   checkOptions,
   flagRule,
-  millisecondsRule,
   ownOptions,
   uncheckedRule,
-  withOptions,
   type Checked,
   type OptionTable,
 } from '../util/options.js';
-import { AbortHub, rejected, signalRule, withDeadline, type WaitOptions } from '../util/wait.js';
 import { addressTable, toAddress, type AddressOptions } from './address.js';
+import {
+  dialingTable,
+  encryptedDialingTable,
+  encryptedOpener,
+  openWithRetries,
+  plainOpener,
+  type Dial,
+  type DialingOptions,
+  type EncryptedDialingOptions,
+  type UnsetDialing,
+  type UnsetEncryptedDialing,
+} from './dialing.js';
 import { addressEndpoint, checkNoAddress, givenUrl, urlEndpoint, type Endpoint } from './endpoint.js';
-import { noConnectionTo, toRetryPlan, withRetries, type RetryOptions } from './retry.js';
 import { dialWebSocket } from './web-socket-dial.js';
 import { checkDialOptions, type WebSocketDialOptions } from './web-socket-options.js';
 
-/** Options of {@link connect} for plain and for encrypted sockets. */
-interface CommonOptions extends AddressOptions, WaitOptions, LockedSocketOptions {
-  /**
-   * Milliseconds for the whole call, handshake and retries included. Default 10000; Infinity waits
-   * for ever.
-   */
-  readonly timeout?: number | undefined;
-  /**
-   * Retries after a transient failure (refused, unreachable, not there yet, busy), with exponential
-   * backoff and jitter. Default: three retries, after about 100, 200 and 400 ms. A wrong server key
-   * is never retried.
-   */
-  readonly retry?: RetryOptions | boolean | undefined;
+/** Options of {@link connect} beside those of every client. */
+interface CarrierOptions extends AddressOptions {
   /** For `ws:` and `wss:` URLs: the class, subprotocols, and options of the class. */
   readonly webSocket?: WebSocketDialOptions | undefined;
 }
 
 /** Options of {@link connect} for a plain socket. */
-export interface PlainConnectOptions extends CommonOptions {
+export interface PlainConnectOptions extends CarrierOptions, DialingOptions {
   /** Turns encryption off: an attacker on the network path can read and change the messages. */
   readonly plain: true;
 }
@@ -61,10 +43,7 @@ export interface PlainConnectOptions extends CommonOptions {
  * `knownHosts` and `insecureAcceptAnyKey`, the default is `knownHosts: true` (trust on first use)
  * under the name `host:port` or `serverName`.
  */
-export interface EncryptedConnectOptions extends CommonOptions, SessionChoices, ClientChoices {
-  /** Default false: encrypted. */
-  readonly plain?: false | undefined;
-}
+export interface EncryptedConnectOptions extends CarrierOptions, EncryptedDialingOptions {}
 
 /** Options of {@link connect}. */
 export type ConnectOptions = PlainConnectOptions | EncryptedConnectOptions;
@@ -74,31 +53,24 @@ export interface UrlLike {
   readonly href: string;
 }
 
-type UnsetPlain = keyof AddressOptions | 'signal' | 'retry' | 'webSocket';
-type UnsetEncrypted = UnsetPlain | UnsetClient | UnsetSession;
+type UnsetCarrier = keyof CarrierOptions;
 
-const plainTable: OptionTable<PlainConnectOptions, UnsetPlain> = {
+const carrierTable: OptionTable<CarrierOptions, UnsetCarrier> = {
   ...addressTable,
-  ...lockedSocketTable,
-  plain: flagRule(false),
-  timeout: millisecondsRule(10_000),
-  signal: signalRule,
-  retry: uncheckedRule(),
   webSocket: uncheckedRule(),
 };
 
-/** The rules of all options of `connect`. */
-export const connectTable: OptionTable<EncryptedConnectOptions, UnsetEncrypted> = {
-  ...plainTable,
+const plainTable: OptionTable<PlainConnectOptions, UnsetCarrier | UnsetDialing> = {
+  ...carrierTable,
+  ...dialingTable,
   plain: flagRule(false),
-  ...clientTable,
-  ...sessionTable,
 };
 
-/**
- * One attempt: dials, and makes a socket of the connection. Closes the socket if the signal aborts.
- */
-type Opener<S> = (dial: () => Promise<Transport>, signal: AbortSignal) => Promise<S>;
+/** The rules of all options of `connect`. */
+export const connectTable: OptionTable<EncryptedConnectOptions, UnsetCarrier | UnsetEncryptedDialing> = {
+  ...carrierTable,
+  ...encryptedDialingTable,
+};
 
 /**
  * Connects to a server over TCP, a Unix socket or a Windows pipe, and resolves when the handshake
@@ -148,71 +120,25 @@ export async function connect(
   if (url !== undefined) checkNoAddress(url, own as Readonly<Record<string, unknown>>);
   if (own.plain === true) {
     const options = checkOptions('connect with plain: true', own, plainTable);
-    const chosen = lockedSocketOptions(options);
-    return open(endpointOf(url, options), options, async (dial) => new LockedSocket(await dial(), chosen));
+    const endpoint = endpointOf(url, options);
+    return openWithRetries(endpoint.name, options, dialOf(endpoint, options), plainOpener(options));
   }
   const options = checkOptions('connect', own, connectTable);
   const endpoint = endpointOf(url, options);
-  return open(endpoint, options, encryptedOpener(options, endpoint));
+  const opener = encryptedOpener(options, endpoint.storeName);
+  return openWithRetries(endpoint.name, options, dialOf(endpoint, options), opener);
 }
 
 function endpointOf(url: string | undefined, options: AddressOptions): Endpoint {
   return url === undefined ? addressEndpoint(toAddress('connect', options)) : urlEndpoint(url);
 }
 
-/** Connects with retries, within the timeout of the call. */
-function open<S extends LockedSocket>(
-  endpoint: Endpoint,
-  options: Checked<CommonOptions, UnsetPlain>,
-  opener: Opener<S>,
-): Promise<S> {
-  const { timeout, signal } = options;
-  const { name } = endpoint;
-  const plan = toRetryPlan(options.retry);
-  if (signal?.aborted) return rejected(signal.reason);
-  const stop = new AbortController();
+/** @throws TypeError for options of a WebSocket where there is none. */
+function dialOf({ address, url, name }: Endpoint, options: Checked<CarrierOptions, UnsetCarrier>): Dial {
   const webSocket = checkDialOptions(options.webSocket);
-  if (endpoint.address && options.webSocket !== undefined) {
+  if (!address) return (signal) => dialWebSocket(url, name, webSocket, signal);
+  if (options.webSocket !== undefined) {
     throw new TypeError(`'webSocket' is for ws: and wss: URLs only, not for ${name}`);
   }
-  const dialOnce = (): Promise<Transport> =>
-    endpoint.address
-      ? dialTcp(endpoint.address, stop.signal)
-      : dialWebSocket(endpoint.url, name, webSocket, stop.signal);
-  const connected = withRetries(name, plan, stop.signal, () => opener(dialOnce, stop.signal));
-  const cancel = (reason: unknown): void => {
-    stop.abort(reason);
-  };
-  return withDeadline(connected, { timeout, signal }, new AbortHub(), cancel, noConnectionTo(name));
-}
-
-function encryptedOpener(
-  options: Checked<EncryptedConnectOptions, UnsetEncrypted>,
-  endpoint: Endpoint,
-): Opener<EncryptedSocket> {
-  const { key, keyPath, pin, knownHosts, insecureAcceptAnyKey } = options;
-  const noTrust = key === undefined && keyPath === undefined && pin === undefined && !insecureAcceptAnyKey;
-  if (noTrust && knownHosts === false) {
-    throw new TypeError(
-      "knownHosts: false leaves no check of the server's key: set 'pin', 'key' or 'keyPath', " +
-        'or insecureAcceptAnyKey: true to accept every key',
-    );
-  }
-  const choices = noTrust && knownHosts === undefined ? withOptions(options, { knownHosts: true }) : options;
-  const chosen = lockedSocketOptions(options);
-  return async (dialOnce, signal) => {
-    // An invalid option, or a feature that is missing, rejects before there is a connection.
-    const { ClientPlan, checkWebCrypto } = await loadPlans();
-    checkWebCrypto();
-    const plan = new ClientPlan(choices, options.serverName ?? endpoint.storeName);
-    const socket = new EncryptedSocket(await dialOnce(), chosen, plan);
-    try {
-      await socket.handshake({ signal });
-      return socket;
-    } catch (error) {
-      // A failed handshake sends an alert and closes by itself. A reset could overtake that alert.
-      if (signal.aborted) void socket.close(undefined, { timeout: 0 });
-      throw error;
-    }
-  };
+  return (signal) => dialTcp(address, signal);
 }

@@ -71,7 +71,7 @@ const transientErrors = new Set([
 /** Errors of a dial that another attempt may not meet, although no code of the system says so. */
 const transientDials = new WeakSet<K4netError>();
 
-/** Lets `isTransient` return true for a `K4NET_CONNECT` without a code of the system. */
+/** Lets `isTransient` return true for an error without a code of the system. */
 export function markTransient(error: K4netError): void {
   transientDials.add(error);
 }
@@ -85,8 +85,8 @@ export function markTransient(error: K4netError): void {
 export function isTransient(error: unknown): boolean {
   if (error instanceof PeerAlertError) return !error.authenticated && mayRetryAfter(error.alert);
   if (!K4netError.is(error)) return false;
-  if (error.code === 'K4NET_CONNECT')
-    return transientDials.has(error) || transientErrors.has(systemCode(error.cause));
+  if (transientDials.has(error)) return true;
+  if (error.code === 'K4NET_CONNECT') return transientErrors.has(systemCode(error.cause));
   return error.code === 'K4NET_CONNECTION' || error.code === 'K4NET_PEER_CLOSED';
 }
 
@@ -133,7 +133,8 @@ export function noConnectionTo(name: string): string {
   return `no connection to ${name}`;
 }
 
-function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
+/** Waits. Rejects with the reason of the signal. */
+export function pause(milliseconds: number, signal: AbortSignalLike): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopped = (): void => {
       timer.stop();

@@ -1,5 +1,6 @@
 import type { BinaryReader } from '../binary/reader.js';
 import type { BinaryWriter } from '../binary/writer.js';
+import type { Payload } from '../codec/payload.js';
 import type { Bytes } from '../util/bytes.js';
 import type { WaitOptions } from '../util/wait.js';
 import type { AnswerDecoder, StreamCodecs } from './call.js';
@@ -13,12 +14,37 @@ export const callEncoded: unique symbol = Symbol('callEncoded');
 export const openStream: unique symbol = Symbol('openStream');
 
 /**
- * The methods of a queue that a typed view calls. Those that take encoded payloads and decode
- * answers need neither a function nor a second promise for each message.
+ * The methods that take encoded payloads and decode answers. A typed call needs neither a function
+ * nor a second promise.
  *
  * @internal
  */
-export interface EncodedQueue<Context> extends QueueLife {
+export interface EncodedCalls {
+  /**
+   * @param payload - the caller may reuse it when this returns.
+   * @param body - encodes the items of the body of the options.
+   */
+  [callEncoded](
+    name: string,
+    payload: Bytes,
+    options: WaitOptions | undefined,
+    decoder: AnswerDecoder,
+    body?: Payload,
+  ): Promise<unknown>;
+  [openStream](
+    name: string,
+    payload: Bytes,
+    options: WaitOptions | undefined,
+    codecs: StreamCodecs,
+  ): AnswerStream<unknown, unknown>;
+}
+
+/**
+ * The methods of a queue that a typed view calls.
+ *
+ * @internal
+ */
+export interface EncodedQueue<Context> extends QueueLife, EncodedCalls {
   registerCallback(
     name: string,
     callback: (reader: BinaryReader, context: Context) => unknown,
@@ -29,17 +55,4 @@ export interface EncodedQueue<Context> extends QueueLife {
   removeTask(name: string): void;
   sendRegistered(name: string, payload: Bytes, options?: Pick<WaitOptions, 'signal'>): Promise<void>;
   trySendRegistered(name: string, payload: Bytes): boolean;
-  [callEncoded](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    decoder: AnswerDecoder,
-  ): Promise<unknown>;
-  [openStream](
-    name: string,
-    payload: Bytes,
-    options: WaitOptions | undefined,
-    items: boolean,
-    codecs: StreamCodecs,
-  ): AnswerStream<unknown, unknown>;
 }

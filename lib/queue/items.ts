@@ -28,12 +28,25 @@ export function isItems(value: unknown): value is Items<unknown> {
   );
 }
 
-/** The error of items that answer a plain call or a message. Ends their source. */
-export function rejectItems(items: Items<unknown>, name: string): K4netError {
+/** Ends the source of items that nobody reads. */
+export function closeItems(items: Items<unknown>): void {
   const { cancel, destroy, return: end } = items as unknown as Partial<Record<string, () => unknown>>;
   const close = async (): Promise<void> => {
     await (cancel ?? destroy ?? end)?.call(items);
   };
   close().catch(() => undefined);
+}
+
+/**
+ * Whether items can be read more than once: those of a collection. An iterator or a stream can be
+ * read once.
+ */
+export function isCollection(items: Items<unknown>): boolean {
+  return !['next', 'getReader', 'pipe', 'read'].some((method) => method in items);
+}
+
+/** The error of items that answer a plain call or a message. Ends their source. */
+export function rejectItems(items: Items<unknown>, name: string): K4netError {
+  closeItems(items);
   return new K4netError('K4NET_STREAM', `the callback of '${name}' gives items, which only stream can take`);
 }

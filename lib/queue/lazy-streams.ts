@@ -2,6 +2,7 @@ import { K4netError } from '../errors.js';
 import type { Bytes } from '../util/bytes.js';
 import { markHandled } from '../util/wait.js';
 import type { AnswerStream } from './call-types.js';
+import { laterStream } from './later-stream.js';
 import type { AcceptedStream, CreateStreams, StreamHost, StreamRequest } from './stream-host.js';
 import type { OpenFields } from './stream-open.js';
 import type * as node from './streams/streams.js';
@@ -55,15 +56,7 @@ class LazyStreams implements StreamHost {
     // The caller may reuse the payload.
     const kept = new Uint8Array(payload);
     const made = markHandled(this.#load().then((streams) => streams.call(request, kept)));
-    return {
-      answer: markHandled(made.then(({ answer }) => answer)),
-      next: () => markHandled(made.then((stream) => stream.next())),
-      return: () => markHandled(made.then((stream) => stream.return())),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      [Symbol.asyncDispose]: () => made.then((stream) => stream[Symbol.asyncDispose]()),
-    };
+    return laterStream(made);
   }
 
   has(id: number): boolean {

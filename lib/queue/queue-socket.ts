@@ -2,7 +2,6 @@
 import type { BinaryReader } from '../binary/reader.js';
 import { compile, type Messages } from '../codec/messages.js';
 import { nextTurn } from '../platform/runtime.js';
-import type { OwnedSocket } from '../sockets/acquire.js';
 import { checkedTimeout, type SendOptions } from '../sockets/locked-socket-options.js';
 import type { CloseInfo, CloseOptions, MessageSocket, ReadyState } from '../sockets/message-socket.js';
 import type { Peer } from '../sockets/peer.js';
@@ -68,7 +67,6 @@ import type { Callback, QueueRecvOptions, QueueSocketLike, TypedQueue } from './
 export class QueueSocket implements QueueSocketLike {
   readonly closed: Promise<CloseInfo>;
   readonly #socket: MessageSocket;
-  readonly #owned: OwnedSocket;
   readonly #options: CheckedQueueOptions;
   readonly #core: QueueCore;
   readonly #tasks: Tasks;
@@ -84,7 +82,6 @@ export class QueueSocket implements QueueSocketLike {
     this.#options = checkedQueueOptions(options);
     this.#socket = socket;
     this.#core = new QueueCore(this, socket, this.#options);
-    this.#owned = this.#core.owned;
     this.closed = this.#core.closed;
     this.#tasks = new Tasks(this, this.#options.log);
   }
@@ -163,8 +160,8 @@ export class QueueSocket implements QueueSocketLike {
       const bytes = payload instanceof Uint8Array ? payload : payloadBytes(payload);
       this.#options.log?.(`Sending registered ${name}`);
       if (options) return this.#send(encodeRegistered(name, bytes), options);
-      const { closing } = this.#core;
-      return closing ? rejectHandled(closing) : this.#owned.sendHeaded(registeredHead(name), bytes);
+      const { closing, owned } = this.#core;
+      return closing ? rejectHandled(closing) : owned.sendHeaded(registeredHead(name), bytes);
     } catch (error) {
       return rejectUnhandled(error);
     }
@@ -173,7 +170,7 @@ export class QueueSocket implements QueueSocketLike {
   trySendRegistered(name: string, payload?: Payload): boolean {
     checkName(name);
     const bytes = payloadBytes(payload);
-    if (this.#core.closing || !this.#owned.offer(registeredHead(name), bytes)) return false;
+    if (this.#core.closing || !this.#core.owned.offer(registeredHead(name), bytes)) return false;
     this.#options.log?.(`Sending registered ${name}`);
     return true;
   }
@@ -193,6 +190,7 @@ export class QueueSocket implements QueueSocketLike {
     payload: Payload | undefined,
     options: CallOptions | undefined,
     decoder?: AnswerDecoder,
+    bodyCodec?: StreamCodecs['body'],
   ): Promise<unknown> {
     try {
       const { timeout = this.#options.callTimeout, signal, body } = checkedCall(options);
@@ -203,7 +201,7 @@ export class QueueSocket implements QueueSocketLike {
       if (bytes.length > longestMessage - 1024)
         throw new RangeError(`a payload of ${bytes.length} bytes exceeds the limit of 4 GiB - 1 KiB`);
       if (body !== undefined)
-        return this[openStream](name, bytes, options, false, { answer: decoder }).answer;
+        return this[openStream](name, bytes, options, { answer: decoder, body: bodyCodec }, false).answer;
       this.#options.log?.(`Calling ${name}`);
       const answer = calls.call(name, bytes, timeout, signal, decoder);
       if (this.#options.manual) router.onCall();
@@ -214,7 +212,7 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   stream(name: string, payload?: Payload, options?: StreamOptions): AnswerStream {
-    return this[openStream](name, payloadBytes(payload), options, true, {}) as AnswerStream;
+    return this[openStream](name, payloadBytes(payload), options, {}) as AnswerStream;
   }
 
   /** @internal */
@@ -222,8 +220,8 @@ export class QueueSocket implements QueueSocketLike {
     name: string,
     payload: Bytes,
     options: StreamOptions | undefined,
-    items: boolean,
     codecs: StreamCodecs,
+    items: boolean = true,
   ): AnswerStream<unknown, unknown> {
     const { timeout = this.#options.callTimeout, ...given } = items
       ? checkedStream(options)
@@ -301,8 +299,8 @@ export class QueueSocket implements QueueSocketLike {
   }
 
   #send(message: Bytes, options?: SendOptions): Promise<void> {
-    const { closing } = this.#core;
-    return closing ? rejectHandled(closing) : this.#owned.send(message, options);
+    const { closing, owned } = this.#core;
+    return closing ? rejectHandled(closing) : owned.send(message, options);
   }
 
   async #recvRegistered(): Promise<number> {

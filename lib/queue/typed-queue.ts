@@ -1,11 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BinaryReader } from '../binary/reader.js';
 import type { CompiledMessages, Messages, Route } from '../codec/messages.js';
-import { encodeValue, PayloadWriter } from '../codec/payload.js';
+import { PayloadWriter } from '../codec/payload.js';
 import { typedCodecs } from './call.js';
-import { isDecodedError } from './call-failures.js';
 import type { AnswerStream, CallbackOptions, ContextOf } from './call-types.js';
-import { callEncoded, openStream, type EncodedQueue } from './encoded-queue.js';
+import type { EncodedQueue } from './encoded-queue.js';
 import type { DrainOptions, QueueLife } from './queue-life.js';
 import type { QueueSocketStats } from './queue-stats.js';
 import type {
@@ -31,6 +30,7 @@ import type { Peer } from '../sockets/peer.js';
 import { kindOf, type Bytes } from '../util/bytes.js';
 import { checkFunction } from '../util/options.js';
 import { answered, callbackEntries, messageRoute, routeOf, unanswered, type Use } from './typed-callbacks.js';
+import { callTyped, isErrorOf, streamTyped } from './typed-calls.js';
 import { rejectUnhandled, type WaitOptions } from '../util/wait.js';
 import type { Input, Output } from '../codec/codec.js';
 
@@ -152,7 +152,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   registerTask<N extends MessageName<M>>(name: N, make: () => Input<M[N]>): void {
     const given: unknown = make;
     if (typeof given !== 'function') throw new TypeError(`a task must be a function, not ${kindOf(given)}`);
-    const { argument } = this.#messageRoute(name);
+    const { argument } = messageRoute(this.#routes, name);
     this.#queue.registerTask(name, (writer) => {
       argument.write(writer, make());
     });
@@ -160,7 +160,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
 
   /** Removes a task, if there is one. */
   removeTask(name: MessageName<M>): void {
-    this.#messageRoute(name);
+    messageRoute(this.#routes, name);
     this.#queue.removeTask(name);
   }
 
@@ -174,7 +174,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   ): Promise<void>;
   sendRegistered(name: string, value?: unknown, options?: Pick<WaitOptions, 'signal'>): Promise<void> {
     try {
-      const { argument } = this.#messageRoute(name);
+      const { argument } = messageRoute(this.#routes, name);
       const writer = PayloadWriter.take();
       argument.write(writer, value);
       const sent = this.#queue.sendRegistered(name, writer.data, options);
@@ -194,7 +194,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
    */
   trySendRegistered<N extends MessageName<M>>(name: N, ...rest: MessageArguments<M[N]>): boolean;
   trySendRegistered(name: string, value?: unknown): boolean {
-    const { argument } = this.#messageRoute(name);
+    const { argument } = messageRoute(this.#routes, name);
     const writer = PayloadWriter.take();
     argument.write(writer, value);
     const sent = this.#queue.trySendRegistered(name, writer.data);
@@ -213,20 +213,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     ...rest: Arguments<M[N], TypedCallOptions<M[N]>>
   ): Promise<Output<AnswerOf<M[N]>>>;
   call(name: string, value?: unknown, options?: WaitOptions): Promise<unknown> {
-    try {
-      const route = this.#route(name);
-      const { argument, answer } = route;
-      if (route.item) throw new TypeError(`'${name}' gives items, which only stream can take`);
-      if (route.body) return this.#open(name, route, value, options).answer;
-      if (answer === undefined) throw new TypeError(`'${name}' is a message, which has no answer`);
-      const writer = PayloadWriter.take();
-      argument.write(writer, value);
-      const called = this.#queue[callEncoded](name, writer.data, options, answer);
-      PayloadWriter.give(writer);
-      return called;
-    } catch (error) {
-      return rejectUnhandled(error);
-    }
+    return callTyped(this.#queue, this.#routes, name, value, options);
   }
 
   /**
@@ -239,9 +226,7 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     ...rest: Arguments<M[N], TypedStreamOptions<M[N]>>
   ): AnswerStream<Output<ItemOf<M[N]>>, Output<AnswerOf<M[N]>>>;
   stream(name: string, value?: unknown, options?: WaitOptions): AnswerStream<unknown, unknown> {
-    const route = this.#route(name);
-    if (!route.item) throw new TypeError(`'${name}' gives no items: describe it with codec.stream`);
-    return this.#open(name, route, value, options);
+    return streamTyped(this.#queue, this.#routes, name, value, options);
   }
 
   /**
@@ -258,32 +243,10 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
     code?: C,
   ): error is DeclaredError<M[N], C>;
   isError(error: unknown, name: string, code?: string): boolean {
-    const errors = this.#route(name).answer?.errors;
-    if (!errors || (code !== undefined && !errors.has(code)))
-      throw new TypeError(`'${name}' declares no ${code === undefined ? 'errors' : `error '${code}'`}`);
-    return isDecodedError(error, name, code);
-  }
-
-  #open(
-    name: string,
-    route: Route,
-    value: unknown,
-    options: WaitOptions | undefined,
-  ): AnswerStream<unknown, unknown> {
-    return this.#queue[openStream](
-      name,
-      encodeValue(route.argument, value),
-      options,
-      route.item !== undefined,
-      route,
-    );
+    return isErrorOf(this.#routes, error, name, code);
   }
 
   #route(name: string): Route {
     return routeOf(this.#routes, name);
-  }
-
-  #messageRoute(name: string): Route {
-    return messageRoute(this.#routes, name);
   }
 }

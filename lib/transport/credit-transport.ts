@@ -1,5 +1,4 @@
-import { compact, viewOf, type Bytes } from '../util/bytes.js';
-import { ByteQueue } from '../util/byte-queue.js';
+import { viewOf, type Bytes } from '../util/bytes.js';
 import { K4netError, toK4netError } from '../errors.js';
 import { nextTurn } from '../platform/runtime.js';
 import {
@@ -14,15 +13,16 @@ import {
 } from './credit.js';
 import { CarrierCloser } from './carrier-closer.js';
 import { CarrierRoom } from './carrier-room.js';
+import { Delivery, type DeliveryOwner } from './delivery.js';
 import type { CarrierOwner, MessageCarrier } from './message-carrier.js';
-import { maxBytesPerTurn, type Sink, type Transport } from './transport.js';
+import type { Sink, Transport } from './transport.js';
 import { WriteQueue } from './write-queue.js';
 
 /** Credit for fewer bytes waits for more. */
 const usefulCredit = 4096;
 
 /** A transport over a carrier of whole messages: WebSocket, MessagePort. See `credit.ts`. */
-export class CreditTransport implements Transport, CarrierOwner {
+export class CreditTransport implements Transport, CarrierOwner, DeliveryOwner {
   readonly remoteAddress: string;
   readonly localAddress: string;
   readonly #carrier: MessageCarrier;
@@ -30,15 +30,7 @@ export class CreditTransport implements Transport, CarrierOwner {
   readonly #room: CarrierRoom;
   readonly #credit = new CreditState();
   readonly #writes = new WriteQueue();
-  readonly #received = new ByteQueue();
-  #sink: Sink | undefined;
-  #starting = false;
-  /** The sink applies backpressure: no data until `resume`. */
-  #paused = false;
-  /** No data until the next turn of the event loop. */
-  #resting = false;
-  /** Bytes delivered since the last rest. */
-  #delivered = 0;
+  readonly #delivery = new Delivery(this);
   /** The sink waits for `drain`. */
   #needDrain = false;
   /** Credit for a few bytes is used in the next turn. */
@@ -46,10 +38,10 @@ export class CreditTransport implements Transport, CarrierOwner {
   /** This side had ended when the peer's end came. */
   #endedFirst = false;
   #carrierGone = false;
-  /** The sink gets its close in the next turn in which it can. */
+  /** The connection has failed. */
+  #failed = false;
+  /** Both directions have ended, or the connection has failed. */
   #closing = false;
-  #cause: K4netError | undefined;
-  #closed = false;
 
   constructor(
     carrier: MessageCarrier,
@@ -66,24 +58,11 @@ export class CreditTransport implements Transport, CarrierOwner {
   }
 
   attach(sink: Sink, surplus?: Bytes): void {
-    this.#sink = sink;
-    this.#paused = false;
-    this.#starting = true;
-    nextTurn(() => {
-      if (this.#sink !== sink || this.#closed) return;
-      this.#starting = false;
-      const more = surplus === undefined || surplus.length === 0 || sink.data(surplus);
-      // The sink can hand over inside data(): then the new sink starts in its own turn.
-      if (this.#sink !== sink) return;
-      this.#paused = !more;
-      this.#flow();
-      this.#tryClose();
-    });
+    this.#delivery.attach(sink, surplus);
   }
 
   resume(): void {
-    this.#paused = false;
-    if (this.#received.size > 0 || this.#credit.receiving === 'heard') this.#rest();
+    this.#delivery.resume();
   }
 
   write(parts: readonly Bytes[], done?: () => void): boolean {
@@ -129,7 +108,7 @@ export class CreditTransport implements Transport, CarrierOwner {
       this.violated(toK4netError(error, 'K4NET_INTERNAL', 'reading failed'));
       return;
     }
-    if (kind === kinds.data) this.#receiveData(viewOf(bytes, 1, bytes.length), exclusive);
+    if (kind === kinds.data) this.#delivery.data(viewOf(bytes, 1, bytes.length), exclusive);
     else if (kind === kinds.credit) this.#receiveCredit();
     else if (kind === kinds.end) this.#receiveEnd();
     else this.#fail(resetError(this.#credit.resetCode));
@@ -151,20 +130,22 @@ export class CreditTransport implements Transport, CarrierOwner {
     }
   }
 
+  // Events of the delivery
+
+  taken(bytes: number): void {
+    this.#credit.take(bytes);
+  }
+
+  flowed(): void {
+    this.#pump();
+  }
+
+  ended(): void {
+    this.#credit.receiving = 'told';
+    this.#finish();
+  }
+
   // Receiving
-
-  get #flowing(): boolean {
-    return !this.#starting && !this.#paused && !this.#resting && !this.#stopped();
-  }
-
-  #receiveData(chunk: Bytes, exclusive: boolean): void {
-    if (this.#sink && this.#flowing && this.#received.size === 0) {
-      this.#deliver(this.#sink, chunk, exclusive);
-      this.#pump();
-    } else {
-      this.#received.push(compact(chunk));
-    }
-  }
 
   /** Many grants of a few bytes share a message: one for each could cost a long turn. */
   #receiveCredit(): void {
@@ -181,41 +162,7 @@ export class CreditTransport implements Transport, CarrierOwner {
 
   #receiveEnd(): void {
     this.#endedFirst = this.#credit.sending === 'ended';
-    this.#flow();
-  }
-
-  #deliver(sink: Sink, chunk: Bytes, exclusive: boolean): void {
-    const { length } = chunk;
-    const more = exclusive && sink.own ? sink.own(chunk) : sink.data(chunk);
-    this.#credit.take(length);
-    // The sink can hand over inside data(): its result does not count for the new sink.
-    if (this.#sink === sink && !more) this.#paused = true;
-    this.#delivered += length;
-    if (this.#delivered >= maxBytesPerTurn) this.#rest();
-  }
-
-  /** Delivers nothing more in this turn of the event loop. */
-  #rest(): void {
-    this.#delivered = 0;
-    if (this.#resting) return;
-    this.#resting = true;
-    nextTurn(() => {
-      this.#resting = false;
-      this.#flow();
-    });
-  }
-
-  /** Delivers what waits, up to the end. The sink can call back at any step. */
-  #flow(): void {
-    while (this.#sink && this.#flowing && this.#received.size > 0) {
-      this.#deliver(this.#sink, this.#received.next(longestData), false);
-    }
-    this.#pump();
-    if (this.#sink && this.#flowing && this.#received.size === 0 && this.#credit.receiving === 'heard') {
-      this.#credit.receiving = 'told';
-      this.#sink.end();
-      this.#finish();
-    }
+    this.#delivery.end();
   }
 
   // Sending
@@ -225,13 +172,13 @@ export class CreditTransport implements Transport, CarrierOwner {
     this.#pump();
     if (!this.#needDrain || !this.#writes.isEmpty || this.#stopped()) return;
     this.#needDrain = false;
-    this.#sink?.drain();
+    this.#delivery.drain();
   }
 
   /** Sends everything that may be sent: a grant, data, the end. */
   #pump(): void {
     if (this.#stopped() || !this.#carrier.isOpen || this.#room.isFull()) return;
-    const grant = this.#credit.grant(!this.#paused && this.#received.size === 0);
+    const grant = this.#credit.grant(this.#delivery.keepsUp);
     if (grant > 0) this.#send(creditMessage(grant));
     while (!this.#writes.isEmpty && this.#credit.credit > 0) {
       if (this.#room.isFull()) return;
@@ -270,7 +217,7 @@ export class CreditTransport implements Transport, CarrierOwner {
   #finish(): void {
     if (!this.#credit.over) return;
     if (this.#carrierGone) {
-      this.#closeSink();
+      this.#close();
       return;
     }
     // The side whose end was first knows that the other side has nothing to wait for. The other one
@@ -282,8 +229,7 @@ export class CreditTransport implements Transport, CarrierOwner {
   /** Drops everything, and closes the sink with the cause in a later turn. */
   #fail(cause: K4netError, resetCode?: number): void {
     if (this.#stopped() || this.#closing) return;
-    this.#cause = cause;
-    this.#received.drain();
+    this.#failed = true;
     this.#writes.clear();
     if (!this.#carrierGone) {
       if (resetCode !== undefined && this.#carrier.isOpen && !this.#credit.bothSent) {
@@ -291,24 +237,16 @@ export class CreditTransport implements Transport, CarrierOwner {
       }
       this.#closer.cut();
     }
-    this.#closeSink();
+    this.#close(cause);
   }
 
   #stopped(): boolean {
-    return this.#cause !== undefined;
+    return this.#failed;
   }
 
-  #closeSink(): void {
+  #close(cause?: K4netError): void {
     this.#closing = true;
     this.#room.stop();
-    nextTurn(() => {
-      this.#tryClose();
-    });
-  }
-
-  #tryClose(): void {
-    if (!this.#closing || this.#closed || this.#starting || !this.#sink) return;
-    this.#closed = true;
-    this.#sink.close(this.#cause);
+    this.#delivery.close(cause);
   }
 }

@@ -5,8 +5,10 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { natsProgram } from '../support/nats-server.js';
 import { checkContestants, findContestants, takesPart } from './contestants.js';
 import { ProcessPair } from './process-pair.js';
+import { natsNames, natsWorks } from './nats-works.js';
 import { replaceFigures } from './table.js';
 import { baselines, specialists, streamingNames, works } from './works.js';
 
@@ -46,6 +48,7 @@ const withoutPackages = [
 ];
 const withPackages = ['grpc', 'secret-stream', 'socket.io', 'ws', 'wss', 'zeromq', 'zeromq-curve'];
 const pooled = Object.keys(works).filter((work) => works[work]?.sampling === 'pool');
+const overNats = Object.keys(natsWorks);
 
 let folder = '';
 beforeAll(() => {
@@ -154,6 +157,22 @@ describe('the benchmark', { timeout: 120_000 }, () => {
     );
     for (const { messages } of report.rows) expect(messages).toBe(70);
     for (const name of missing) expect(stdout).toMatch(new RegExp(`^LEFT OUT {2}${name}: `, 'm'));
+    expect(report.failures).toEqual([]);
+  });
+
+  test('counts every message of the contestants over NATS, or says that there is no nats-server', async () => {
+    const { stdout, report } = await bench('--count', '70', '--only', [...overNats, ...natsNames].join());
+    for (const name of natsNames) {
+      if (report.missing.some((each) => each.name === name)) {
+        expect(stdout).toMatch(new RegExp(`^LEFT OUT {2}${name}: there is no nats-server: install it`, 'm'));
+        expect(natsProgram).toBeUndefined();
+      } else {
+        const taken = overNats.filter((work) => natsWorks[work]?.contestants?.includes(name));
+        const rows = report.rows.filter(({ contestant }) => contestant === name);
+        expect(rows.map(({ work }) => work)).toEqual(taken);
+        for (const { messages } of rows) expect(messages).toBe(70);
+      }
+    }
     expect(report.failures).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { packageName } from './import-time.js';
+import { natsNames } from './nats-works.js';
 import { PeerProcess } from './peer-process.js';
 import { specialists, streamingNames } from './works.js';
 
@@ -12,6 +13,7 @@ const ownNames = [
   'EncryptedSocket-webcrypto',
   'QueueSocket',
   'QueueSocket-encrypted',
+  ...natsNames.filter((name) => name !== 'nats'),
   ...streamingNames,
 ];
 const encryptedNames = [
@@ -19,6 +21,8 @@ const encryptedNames = [
   'EncryptedSocket-batches',
   'EncryptedSocket-webcrypto',
   'QueueSocket-encrypted',
+  'EncryptedSocket-nats',
+  'QueueSocket-nats-encrypted',
   ...streamingNames.filter((name) => name.endsWith('-encrypted')),
   'tls',
   'tls-framed',

@@ -1,8 +1,8 @@
 import { key as pem } from './server-key.js';
 import { connectNet, listenNet } from './transports/net.js';
 
-/** The folder of the measured build. Only its public entry is imported. */
-const build = process.env.K4NET_BENCH_BUILD ?? new URL('../../dist/', import.meta.url).href;
+/** The folder of the measured build. Only its public entries are imported. */
+export const build = process.env.K4NET_BENCH_BUILD ?? new URL('../../dist/', import.meta.url).href;
 const { codec, EncryptedSocket, importKeyPair, LockedSocket, QueueSocket } = await import(
   new URL('index.js', build).href
 );
@@ -14,11 +14,14 @@ export const plain = {
   close: (socket) => socket.close(),
 };
 
+/** The key of all servers. */
+export const serverKey = () => importKeyPair(pem);
+
 /**
  * Encrypted sockets. The client has the server's key, as the clients of TLS have its certificate.
  */
 export async function encrypted(cipher) {
-  const key = await importKeyPair(pem);
+  const key = await serverKey();
   return {
     listen: (accept) =>
       listenNet((stream) => {

@@ -80,20 +80,22 @@ function print({ machine: facts, rows, failures }, { svg, markdown, docs }) {
     console.log(`FAILED  ${work}  ${contestant}: ${reason}`);
   if (failures.length > 0) process.exitCode = 1;
   if (svg) writeFileSync(svg, chart(rows, facts));
-  if (docs) {
-    const page = new URL('../../docs/performance.md', import.meta.url);
-    const isStreaming = ({ work }) => works[work].section === 'streams';
-    const streaming = rows.filter(isStreaming);
-    const others = rows.filter((row) => !isStreaming(row));
-    let text = readFileSync(page, 'utf8');
-    if (streaming.length > 0)
-      text = replaceFigures(text, markdownTables(streaming, facts), 'streaming figures');
-    if (others.length > 0) {
-      text = replaceFigures(text, markdownTables(others, facts));
-      writeFileSync(new URL('performance.svg', page), chart(others, facts));
-    }
-    writeFileSync(page, text);
+  if (docs) writeDocs(rows, facts);
+}
+
+/** The marks in docs/performance.md around the figures of a section. All others have the same. */
+const marks = { streams: 'streaming figures', nats: 'figures over NATS' };
+
+function writeDocs(rows, facts) {
+  const page = new URL('../../docs/performance.md', import.meta.url);
+  const marksOf = ({ work }) => marks[works[work].section] ?? 'figures';
+  let text = readFileSync(page, 'utf8');
+  for (const name of new Set(rows.map(marksOf))) {
+    const own = rows.filter((row) => marksOf(row) === name);
+    text = replaceFigures(text, markdownTables(own, facts), name);
+    if (name === 'figures') writeFileSync(new URL('performance.svg', page), chart(own, facts));
   }
+  writeFileSync(page, text);
 }
 
 await main();

@@ -1,4 +1,5 @@
 import { inOtherBuild } from './contestants.js';
+import { natsBaselines } from './nats-works.js';
 import { microseconds, units } from './units.js';
 import { works } from './works.js';
 
@@ -6,6 +7,7 @@ import { works } from './works.js';
 const shownInDocs = {
   LockedSocket: ['net', 'ws'],
   EncryptedSocket: ['tls', 'wss'],
+  ...natsBaselines,
   k4net: ['ws', 'socket.io', 'grpc'],
   'QueueSocket-items': ['QueueSocket'],
   'QueueSocket-items-encrypted': ['QueueSocket-encrypted'],
@@ -21,6 +23,7 @@ const sections = {
   throughput: 'Throughput',
   streams: 'Items beside messages, and calls beside an upload',
   connections: 'Connections and memory',
+  nats: 'Over NATS',
 };
 
 /** All figures, as plain text. */

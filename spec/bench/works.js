@@ -1,3 +1,5 @@
+import { natsBaselines, natsNames, natsWorks } from './nats-works.js';
+
 /**
  * The works that the benchmark measures, and the goals of k4net. Goals are ratios inside one run,
  * because absolute figures of two machines, or of two days, cannot be compared. Only memory and the
@@ -5,7 +7,7 @@
  *
  * @typedef {object} Work
  * @property {string} title
- * @property {'latency' | 'throughput' | 'streams' | 'connections'} section - of the docs page.
+ * @property {'latency' | 'throughput' | 'streams' | 'connections' | 'nats'} section - of the docs page.
  * @property {'stream' | 'download' | 'requests' | 'connections' | 'typed-calls'} [workload] - see
  *   workloads/.
  * @property {'pool' | 'fresh' | 'memory' | 'import'} sampling - see sampling.js.
@@ -34,7 +36,7 @@ export const streamingNames = [
 ];
 
 /** Contestants that take part only in works that name them. */
-export const specialists = ['ws-json', 'wss-json', 'net', 'tls', ...streamingNames];
+export const specialists = ['ws-json', 'wss-json', 'net', 'tls', ...streamingNames, ...natsNames];
 
 const typedCalls = {
   section: 'latency',
@@ -288,6 +290,7 @@ export const works = {
     maxRepeat: 3,
     figures: { memory: { LockedSocket: 9 * 1024, EncryptedSocket: 14 * 1024 } },
   },
+  ...natsWorks,
 };
 
 /** The contestants that each contestant of k4net is compared with, where both do the same work. */
@@ -307,5 +310,6 @@ export const baselines = {
   'QueueSocket-beside-upload-encrypted': ['QueueSocket-encrypted'],
   'QueueSocket-upload': ['QueueSocket', 'LockedSocket', 'socket.io', 'grpc'],
   'QueueSocket-upload-encrypted': ['QueueSocket-encrypted', 'EncryptedSocket', 'socket.io', 'grpc'],
+  ...natsBaselines,
   k4net: ['ws', 'socket.io', 'grpc'],
 };

@@ -255,7 +255,9 @@ export function describeReceiving(name: string, ...[kind, options]: FixtureArgum
       const second = far.recvText({ timeout: 2 ** 40 });
       void near.send('in time');
       expect(await second).toBe('in time');
-      expect(vi.getTimerCount()).toBe(0);
+      // Some carriers have a timer of their own while the connection is open.
+      await Promise.all([near.close(), far.close()]);
+      await until(() => vi.getTimerCount() === 0);
     });
 
     it('rejects a negative timeout or NaN with a RangeError and other types with a TypeError', async () => {

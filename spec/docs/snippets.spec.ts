@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { needDist, root, run } from '../support/dist.js';
+import { natsProgram, NatsServerProcess } from '../support/nats-server.js';
 import { compile, runnableOf } from './compile.js';
 import { examplesIn, pages, programsOnPage, sources, textOf, type Program } from './programs.js';
 
@@ -34,7 +35,11 @@ sock.peer.how.toFixed();
   output: undefined,
 };
 
+/** Whether a program needs a nats-server, which it finds in NATS_URL. */
+const usesNats = ({ code }: Program): boolean => code.includes("from '@nats-io/");
+
 let folder: string;
+let nats: NatsServerProcess | undefined;
 /** The messages of the compiler by the name of the program. */
 let faults: Map<string, string[]>;
 
@@ -43,11 +48,14 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'k4net-docs-'));
   await mkdir(path.join(folder, 'node_modules'));
   await symlink(root, path.join(folder, 'node_modules', 'k4net'), 'dir');
+  await symlink(path.join(root, 'node_modules/@nats-io'), path.join(folder, 'node_modules/@nats-io'), 'dir');
   await symlink(path.join(root, 'node_modules/@types'), path.join(folder, 'node_modules/@types'), 'dir');
   faults = await compile(folder, [...onPages, ...examples, wrong]);
+  if (natsProgram !== undefined) nats = await NatsServerProcess.start();
 });
 
 afterAll(async () => {
+  await nats?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -119,11 +127,17 @@ describe('a program on a page or in a doc comment', () => {
     },
   );
 
-  it.each(alone)('$name runs and prints the output that the documentation shows', async (program) => {
-    const { out, err } = await run(process.execPath, [runnableOf(program)], { cwd: folder, timeout: 20_000 });
-    expect(err).toBe('');
-    if (program.output !== undefined) expect(out).toBe(program.output);
-  });
+  it.for(alone)(
+    '$name runs and prints the output that the documentation shows',
+    async (program, { skip }) => {
+      skip(usesNats(program) && !nats, 'it needs a nats-server');
+      const env = nats ? { NATS_URL: nats.url } : {};
+      const options = { cwd: folder, timeout: 20_000, env };
+      const { out, err } = await run(process.execPath, [runnableOf(program)], options);
+      expect(err).toBe('');
+      if (program.output !== undefined) expect(out).toBe(program.output);
+    },
+  );
 });
 
 describe('the server and the client of the README', () => {

@@ -41,4 +41,19 @@ describe('the API report', () => {
     ]);
     await expect(report).toMatchFileSnapshot('api/entries.api.md');
   });
+
+  it('has the exports of "k4net/nats" and those of its types that "k4net" does not have', async () => {
+    const code = await roll('nats/index');
+    const shared = new Set(sortedDeclarations(await roll('index')).split('\n\n'));
+    const own = sortedDeclarations(code)
+      .split('\n\n')
+      .filter((declaration) => !shared.has(declaration));
+    const report = page('The public types of "k4net/nats"', [
+      'Exports:',
+      block('text', list(code)),
+      'Declarations that are not in the report of "k4net":',
+      block('ts', own.join('\n\n')),
+    ]);
+    await expect(report).toMatchFileSnapshot('api/nats.api.md');
+  });
 });

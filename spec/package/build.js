@@ -45,6 +45,11 @@ function layerOf(module) {
   if (folder === 'trust' && !/\/(server-\w+|stores)\.ts$/.test(module) && !seams.has(module)) return 'stores';
   // The same holds for `#duplex`, whose form for Node uses the transport contract.
   if (/\/transport\/(to-transport|web-streams)\.ts$/.test(module)) return 'carriers';
+  // A page that connects needs no servers.
+  if (/\/nats\/(discovery|listen-nats|nats-listener)\.ts$/.test(module)) return 'nats-server';
+  // One that calls no service needs no queues.
+  if (/\/nats\/(broadcasts|gather|presence|(typed-)?nats-service|service-\w+)\.ts$/.test(module))
+    return 'nats-service';
   // A page loads `#streams` with the first streaming call.
   if (!seams.has(module) && module.includes('/queue/streams/')) return 'streams';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';

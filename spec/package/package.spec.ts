@@ -149,11 +149,14 @@ describe('the types of the package', () => {
     return code === 0 ? '' : out + err;
   }
 
-  const everyExport = ['every-export', 'every-queue-export'];
+  const everyExport = ['every-export', 'every-queue-export', 'every-nats-export'];
 
   it('are all used by the programs whose names begin with every, which the next tests compile', () => {
-    const names = exportedNames(files.get('dist/index.d.ts')!.toString());
-    expect(names).toEqual(expect.arrayContaining(['LockedSocket', 'connect', 'codec', 'SendOptions']));
+    const names = ['index', 'nats/index'].flatMap((entry) =>
+      exportedNames(files.get(`dist/${entry}.d.ts`)!.toString()),
+    );
+    const some = ['LockedSocket', 'connect', 'codec', 'SendOptions', 'NatsService'];
+    expect(names).toEqual(expect.arrayContaining(some));
     const codes = everyExport.map((name) => readFileSync(program(`${name}.ts`), 'utf8'));
     const uses = (name: string): number =>
       Math.max(...codes.map((code) => code.match(new RegExp(`\\b${name}\\b`, 'g'))?.length ?? 0));

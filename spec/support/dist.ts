@@ -33,11 +33,14 @@ export function run(
     readonly onOut?: (out: string) => void;
     /** Milliseconds after which the program is ended. Default: never. */
     readonly timeout?: number;
+    /** Environment variables beside those of this process. */
+    readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const { cwd = root, timeout } = options;
-    const child = spawn(command, args, { cwd, timeout, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...options.env };
+    const child = spawn(command, args, { cwd, timeout, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let [out, err] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text;

@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { memoryPair } from '../../lib/transport/memory.js';
 import { toTransport, type Carrier } from '../../lib/transport/to-transport.js';
 import type { Transport } from '../../lib/transport/transport.js';
+import { natsMedia, natsPair, natsRoutes, type NatsMedium } from './nats.js';
 import { childPairs, nodeStreamPairs, tcpPair, webStreamPairs } from './streams.js';
 import { webSocketPair } from './web-sockets.js';
 
@@ -13,7 +14,8 @@ export type Medium =
   | 'over MessagePort'
   | 'over Web Streams'
   | 'over Node streams'
-  | 'over pipes of a child';
+  | 'over pipes of a child'
+  | NatsMedium;
 
 /** The media that have no reset: a cut is an end inside of a message. */
 export const withoutReset: readonly Medium[] = ['over Node streams', 'over pipes of a child'];
@@ -72,7 +74,14 @@ export const media: Readonly<Record<Medium, () => Promise<Connection> | Connecti
   'over Web Streams': () => abortable(webStreamPairs()),
   'over Node streams': async () => truncatable(await nodeStreamPairs()),
   'over pipes of a child': async () => truncatable(await childPairs()),
+  ...overNats(),
 };
+
+function overNats(): Record<NatsMedium, () => Promise<Connection>> {
+  const open = (medium: NatsMedium) => async () => abortable(await natsPair(medium));
+  const entries = [...natsMedia, ...natsRoutes].map((medium) => [medium, open(medium)]);
+  return Object.fromEntries(entries) as Record<NatsMedium, () => Promise<Connection>>;
+}
 
 function abortable(ends: Omit<Connection, 'cut'>): Connection {
   const near = toTransport(ends.near);

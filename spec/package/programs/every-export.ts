@@ -84,7 +84,11 @@ import {
   type CryptoKeyPairLike,
   type EncryptedClientOptions,
   type EncryptedConnectOptions,
+  type DialingOptions,
+  type EncryptedDialingOptions,
   type EncryptedListenOptions,
+  type EncryptedServingOptions,
+  type ServingOptions,
   type EncryptedServerOptions,
   type EncryptedSocketOptions,
   type GenerateKeyPairOptions,
@@ -167,12 +171,13 @@ export async function webSockets(
 
 export async function network(signal: AbortSignalLike): Promise<unknown[]> {
   const where: AddressOptions = { port: 0, host: '::1' };
-  const listening: ListenOptions = {
-    ...where,
-    plain: true,
+  const serves: ServingOptions = {
     maxPending: 1,
     onError: (error: unknown, socket?: LockedSocket) => [error, socket],
   };
+  const listening: ListenOptions = { ...where, ...serves, plain: true };
+  const encrypts: EncryptedServingOptions = { ...serves, ephemeralKey: true };
+  await (await listen({ ...where, ...encrypts })).close();
   const server: Server = await listen(listening);
   const address: Address = server.address();
   const handler: ConnectionHandler = async (sock: LockedSocket, context: HandlerContext) => {
@@ -181,7 +186,10 @@ export async function network(signal: AbortSignalLike): Promise<unknown[]> {
   const serving: ServeOptions = { maxConnections: 1 };
   const served = server.serve(handler, serving);
   const retry: RetryOptions = { retries: 1, minDelay: 2, maxDelay: 3 };
-  const connecting: ConnectOptions = { ...address, plain: true, retry, timeout: 1, signal };
+  const dials: DialingOptions = { retry, timeout: 1, signal };
+  const pinned: EncryptedDialingOptions = { ...dials, pin: 'sha256:' };
+  await connect({ ...address, ...pinned });
+  const connecting: ConnectOptions = { ...address, ...dials, plain: true };
   const sock: LockedSocket = await connect(connecting);
   const either: LockedSocket = await eitherWay({ ...address, plain: true }, listening);
   for await (const socket of server) socket.remoteAddress.trim();
