@@ -4,6 +4,7 @@ import { startTimer, type AbortSignalLike, type Timer } from '../util/wait.js';
 import { bareFrame, headerLength, kinds, longestFrame, parseFrame } from './frame.js';
 import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
+import { HubEvent } from './hub-event.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
 import type { NatsTransport } from './nats-transport.js';
 import { notNow, Opening, unlessAborted } from './opening.js';
@@ -23,6 +24,8 @@ const awayRound = 500;
 /** The length of a full frame, however little the server of NATS takes. */
 const shortestFrame = 1024;
 
+type ViolationEvent = HubEvent<[subject: string, error: K4netError]>;
+
 /** A subscription that the hub made. */
 export interface HubSubscription {
   unsubscribe(): void;
@@ -37,11 +40,15 @@ export interface HubSubscription {
 export class Hub implements SessionHub {
   readonly nc: NatsConnectionLike;
   readonly settings: HubSettings;
+  /** The connection to NATS is back. */
+  readonly onReconnect: HubEvent = new HubEvent();
+  /** The connection to NATS has closed for good. */
+  readonly onClosed: HubEvent = new HubEvent();
+  /** NATS does not permit to publish to a subject. */
+  readonly onViolation: ViolationEvent = new HubEvent();
   readonly #prefix: string;
   readonly #ends = new Map<string, SessionEnd>();
   readonly #byTarget = new Map<string, SessionEnd>();
-  readonly #onClosed = new Set<() => void>();
-  readonly #onViolation = new Set<(subject: string, error: K4netError) => void>();
   #ready: Promise<void> | undefined;
   /** The error of the server of NATS about the subscription. */
   #refusal: Error | undefined;
@@ -189,21 +196,6 @@ export class Hub implements SessionHub {
     };
   }
 
-  /** Calls a function when the connection to NATS has closed. Returns a function that ends that. */
-  onClosed(call: () => void): () => void {
-    this.#onClosed.add(call);
-    return () => this.#onClosed.delete(call);
-  }
-
-  /**
-   * Calls a function when NATS does not permit to publish to a subject. Returns a function that ends
-   * that.
-   */
-  onViolation(call: (subject: string, error: K4netError) => void): () => void {
-    this.#onViolation.add(call);
-    return () => this.#onViolation.delete(call);
-  }
-
   async #start(): Promise<void> {
     this.#refusal = undefined;
     const subscription = this.subscribe(
@@ -288,6 +280,7 @@ export class Hub implements SessionHub {
         end.reconnected(now);
       });
     }
+    this.onReconnect.emit();
   }
 
   #violated(status: object): void {
@@ -296,14 +289,13 @@ export class Hub implements SessionHub {
     const { subject } = violation;
     const why = `NATS does not permit to publish to ${subject}`;
     for (const end of [...this.#ends.values()]) if (end.target === subject) end.fail(why, status);
-    for (const each of [...this.#onViolation]) each(subject, connectError(subject, why, status));
+    this.onViolation.emit(subject, connectError(subject, why, status));
   }
 
   readonly #closed = (): void => {
     this.#away = true;
     this.#failAll('the connection to NATS has closed');
-    for (const each of this.#onClosed) each();
-    this.#onClosed.clear();
+    this.onClosed.emit();
   };
 
   #failAll(why: string, cause?: unknown): void {
