@@ -29,6 +29,8 @@ export interface Question {
   readonly timeout: number;
   /** Instances. Further answers are dropped. */
   readonly limit: number;
+  /** Whether an instance counts for the limit. Default: each does. */
+  readonly counts?: ((instance: ServiceInstance) => boolean) | undefined;
   /** The id of the only instance that is asked. */
   readonly instance?: string | undefined;
   /** Whether an answer ends the question. */
@@ -44,7 +46,7 @@ export interface Question {
  * bounded, and everything else in them is dropped.
  */
 export async function ping(hub: Hub, name: string, question: Question): Promise<ServiceInstance[]> {
-  const { timeout, limit, instance, enough } = question;
+  const { timeout, limit, counts, instance, enough } = question;
   // NATS may be dead without the knowledge of its client.
   const late = (): K4netError => notNow(name, `NATS did not answer within ${timeout} ms`);
   await withinTime(timeout, late, (signal) => unlessAborted(hub.ready(name), signal));
@@ -52,6 +54,7 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
   const reply = `${hub.settings.inboxPrefix}.${randomToken()}.${randomToken()}`;
   const found = new Map<string, ServiceInstance>();
   const over = new Deferred<void>();
+  let counted = 0;
   let messages = 0;
   let bytes = 0;
   let isOver = false;
@@ -63,8 +66,11 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
     const nobody = data.length === 0 && headers?.code === 503;
     const answer = bytes <= longestAnswers ? instanceIn(data, name) : undefined;
     const wanted = answer && (instance === undefined || answer.id === instance);
-    if (wanted && !found.has(answer.id)) found.set(answer.id, answer);
-    const full = found.size >= limit || bytes > longestAnswers || messages >= answersPerInstance * limit;
+    if (wanted && !found.has(answer.id)) {
+      found.set(answer.id, answer);
+      if (counts?.(answer) !== false) counted += 1;
+    }
+    const full = counted >= limit || bytes > longestAnswers || messages >= answersPerInstance * limit;
     isOver = nobody || full || (wanted === true && enough?.(answer) === true);
     if (isOver) over.resolve();
   };
