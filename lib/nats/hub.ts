@@ -9,7 +9,8 @@ import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './na
 import type { NatsTransport } from './nats-transport.js';
 import { notNow, Opening, unlessAborted } from './opening.js';
 import { guard, type SessionEnd, type SessionHub } from './session-end.js';
-import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
+import { SessionEnds } from './session-ends.js';
+import { isReply, probeLetter, randomToken } from './subjects.js';
 
 /** Bytes that all peers of one connection to NATS may send at a time, about. */
 const sharedWindow = 16 * 1024 * 1024;
@@ -47,8 +48,7 @@ export class Hub implements SessionHub {
   /** NATS does not permit to publish to a subject. */
   readonly onViolation: ViolationEvent = new HubEvent();
   readonly #prefix: string;
-  readonly #ends = new Map<string, SessionEnd>();
-  readonly #byTarget = new Map<string, SessionEnd>();
+  readonly #ends = new SessionEnds();
   #ready: Promise<void> | undefined;
   /** The error of the server of NATS about the subscription. */
   #refusal: Error | undefined;
@@ -107,12 +107,10 @@ export class Hub implements SessionHub {
 
   set(token: string, end: SessionEnd): void {
     this.#ends.set(token, end);
-    this.#byTarget.set(end.target, end);
   }
 
   remove(token: string, end: SessionEnd): void {
-    if (this.#ends.get(token) === end) this.#ends.delete(token);
-    if (this.#byTarget.get(end.target) === end) this.#byTarget.delete(end.target);
+    this.#ends.remove(token, end);
     if (this.#ends.size > 0) return;
     this.#timer?.stop();
     this.#timer = undefined;
@@ -121,7 +119,7 @@ export class Hub implements SessionHub {
 
   /** Whether a session with this peer is open. */
   hasPeer(target: string): boolean {
-    return this.#byTarget.has(target);
+    return this.#ends.hasTarget(target);
   }
 
   schedule(due: number): void {
@@ -136,9 +134,7 @@ export class Hub implements SessionHub {
   }
 
   doubt(target: string): void {
-    const peer = hubOf(target);
-    const now = this.now();
-    for (const end of this.#ends.values()) if (hubOf(end.target) === peer) end.probe(now);
+    this.#ends.doubt(target, this.now());
   }
 
   /**
@@ -258,8 +254,8 @@ export class Hub implements SessionHub {
     this.#armed = Infinity;
     let due = Infinity;
     // Timers run before I/O: what came meanwhile is not read yet.
-    if (late > lateRound) for (const end of this.#ends.values()) end.forgive(late);
-    for (const end of [...this.#ends.values()]) due = Math.min(due, end.tick(now));
+    if (late > lateRound) for (const end of this.#ends.all) end.forgive(late);
+    for (const end of this.#ends.all) due = Math.min(due, end.tick(now));
     this.schedule(due);
   };
 
@@ -275,7 +271,7 @@ export class Hub implements SessionHub {
   #reconnected(): void {
     this.#away = false;
     const now = this.now();
-    for (const end of [...this.#ends.values()]) {
+    for (const end of this.#ends.all) {
       guard(end, () => {
         end.reconnected(now);
       });
@@ -288,7 +284,7 @@ export class Hub implements SessionHub {
     if (violation?.operation !== 'publish') return;
     const { subject } = violation;
     const why = `NATS does not permit to publish to ${subject}`;
-    for (const end of [...this.#ends.values()]) if (end.target === subject) end.fail(why, status);
+    for (const end of this.#ends.all) if (end.target === subject) end.fail(why, status);
     this.onViolation.emit(subject, connectError(subject, why, status));
   }
 
@@ -299,7 +295,7 @@ export class Hub implements SessionHub {
   };
 
   #failAll(why: string, cause?: unknown): void {
-    for (const end of [...this.#ends.values()]) end.fail(why, cause);
+    for (const end of this.#ends.all) end.fail(why, cause);
   }
 }
 
