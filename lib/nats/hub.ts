@@ -1,6 +1,8 @@
 import { K4netError, toK4netError } from '../errors.js';
+import type { Bytes } from '../util/bytes.js';
 import { debug } from '../util/debug.js';
 import { startTimer, type AbortSignalLike, type Timer } from '../util/wait.js';
+import { EndedSessions } from './ended-sessions.js';
 import { bareFrame, headerLength, kinds, longestFrame, parseFrame } from './frame.js';
 import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
@@ -49,6 +51,7 @@ export class Hub implements SessionHub {
   readonly onViolation: ViolationEvent = new HubEvent();
   readonly #prefix: string;
   readonly #ends = new SessionEnds();
+  readonly #ended = new EndedSessions();
   #ready: Promise<void> | undefined;
   /** The error of the server of NATS about the subscription. */
   #refusal: Error | undefined;
@@ -97,12 +100,7 @@ export class Hub implements SessionHub {
   }
 
   reset(subject: string): void {
-    if (this.#away) return;
-    try {
-      this.publish(subject, bareFrame(kinds.reset, 0));
-    } catch {
-      // The stranger notices the silence.
-    }
+    this.#tell(subject, bareFrame(kinds.reset, 0));
   }
 
   set(token: string, end: SessionEnd): void {
@@ -131,6 +129,10 @@ export class Hub implements SessionHub {
     this.#timer?.stop();
     this.#armed = now + wait;
     this.#timer = startTimer(this.#round, wait, false);
+  }
+
+  linger(token: string, target: string, frame: Bytes): void {
+    this.#ended.add(token, target, frame, this.now());
   }
 
   doubt(target: string): void {
@@ -240,12 +242,24 @@ export class Hub implements SessionHub {
     }
     const reply = message.reply === '' ? undefined : message.reply;
     if (!end) {
-      if (frame.kind !== kinds.reset && isReply(reply)) this.reset(reply);
+      const last = this.#ended.answerTo(token, frame);
+      if (last) this.#tell(last.target, last.frame);
+      else if (frame.kind !== kinds.reset && isReply(reply) && !this.#ended.has(token, now))
+        this.reset(reply);
       return;
     }
     guard(end, () => {
       end.receive(frame, reply, now);
     });
+  }
+
+  #tell(subject: string, frame: Bytes): void {
+    if (this.#away) return;
+    try {
+      this.publish(subject, frame);
+    } catch {
+      // A stranger notices the silence, and a peer asks again.
+    }
   }
 
   readonly #round = (): void => {
