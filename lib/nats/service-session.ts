@@ -39,7 +39,7 @@ export class ServiceSession {
   }
 
   /** The process of the peer; undefined for a direct connection. */
-  get process(): string | undefined {
+  get peerProcess(): string | undefined {
     return this.#transport && hubOf(this.#transport.target);
   }
 

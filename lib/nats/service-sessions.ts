@@ -180,9 +180,9 @@ export class ServiceSessions {
       this.#open.delete(id);
       this.#byInstance.delete(id);
     }
-    const { process } = ended;
-    if (process === undefined || (ended.isRetired && code === 'K4NET_CLOSED')) return;
-    for (const session of this.#all) if (session.process === process) session.retire();
+    const { peerProcess } = ended;
+    if (peerProcess === undefined || (ended.isRetired && code === 'K4NET_CLOSED')) return;
+    for (const session of this.#all) if (session.peerProcess === peerProcess) session.retire();
   };
 
   #retire(session: ServiceSession): void {

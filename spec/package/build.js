@@ -50,6 +50,8 @@ function layerOf(module) {
   // One that calls no service needs no queues.
   if (/\/nats\/(broadcasts|gather|presence|(typed-)?nats-service|service-\w+)\.ts$/.test(module))
     return 'nats-service';
+  // The form of `#streams` for browsers must not share a chunk with the code that imports `#streams`.
+  if (module.endsWith('/queue/later-stream.ts')) return 'later-stream';
   // A page loads `#streams` with the first streaming call.
   if (!seams.has(module) && module.includes('/queue/streams/')) return 'streams';
   if (folder === 'errors' || module.endsWith('/platform/runtime.ts')) return 'util';

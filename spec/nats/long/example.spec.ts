@@ -2,15 +2,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { needDist } from '../support/dist.js';
-import { useFixture } from '../support/fixture.js';
-import { describeNats } from '../support/nats.js';
+import { needDist } from '../../support/dist.js';
+import { useFixture } from '../../support/fixture.js';
+import { describeNats } from '../../support/nats.js';
 
 // The programs import the package from dist.
 needDist();
 
 const fixture = useFixture();
-const program = fileURLToPath(new URL('../../docs/examples/nats/demo.js', import.meta.url));
+const program = fileURLToPath(new URL('../../../docs/examples/nats/demo.js', import.meta.url));
 
 /** Starts the demo. The fixture ends it. */
 function startDemo(environment: NodeJS.ProcessEnv): { child: ChildProcess; output: () => string } {

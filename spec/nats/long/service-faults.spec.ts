@@ -4,20 +4,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
-import { codec } from '../../lib/index.js';
-import { NatsService } from '../../lib/nats/nats-service.js';
-import type { EncryptedNatsServiceOptions } from '../../lib/nats/service-options.js';
-import type { TypedNatsService } from '../../lib/nats/typed-nats-service.js';
-import { needDist } from '../support/dist.js';
-import { useFixture } from '../support/fixture.js';
-import { keys } from '../support/keys.js';
-import { describeNats } from '../support/nats.js';
-import { useNats } from '../support/nats-fixture.js';
-import { failure } from '../support/sockets.js';
+import { codec } from '../../../lib/index.js';
+import { NatsService } from '../../../lib/nats/nats-service.js';
+import type { EncryptedNatsServiceOptions } from '../../../lib/nats/service-options.js';
+import type { TypedNatsService } from '../../../lib/nats/typed-nats-service.js';
+import { needDist } from '../../support/dist.js';
+import { useFixture } from '../../support/fixture.js';
+import { keys } from '../../support/keys.js';
+import { describeNats } from '../../support/nats.js';
+import { useNats } from '../../support/nats-fixture.js';
+import { failure } from '../../support/sockets.js';
 
-const program = fileURLToPath(new URL('programs/service-instance.mjs', import.meta.url));
-const library = new URL('../../dist/nats/index.js', import.meta.url).href;
-const main = new URL('../../dist/index.js', import.meta.url).href;
+const program = fileURLToPath(new URL('../programs/service-instance.mjs', import.meta.url));
+const library = new URL('../../../dist/nats/index.js', import.meta.url).href;
+const main = new URL('../../../dist/index.js', import.meta.url).href;
 
 /** Calls during the rolling restart, at least. */
 const restartCalls = Number(process.env['NATS_CALLS'] ?? 3_000);
