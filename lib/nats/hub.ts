@@ -1,14 +1,18 @@
 import { K4netError, toK4netError } from '../errors.js';
+import type { Bytes } from '../util/bytes.js';
 import { debug } from '../util/debug.js';
 import { startTimer, type AbortSignalLike, type Timer } from '../util/wait.js';
+import { EndedSessions } from './ended-sessions.js';
 import { bareFrame, headerLength, kinds, longestFrame, parseFrame } from './frame.js';
 import type { HubSettings } from './hub-settings.js';
 import type { HeartbeatTimes } from './liveness.js';
+import { HubEvent } from './hub-event.js';
 import { violationIn, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.js';
 import type { NatsTransport } from './nats-transport.js';
 import { notNow, Opening, unlessAborted } from './opening.js';
 import { guard, type SessionEnd, type SessionHub } from './session-end.js';
-import { hubOf, isReply, probeLetter, randomToken } from './subjects.js';
+import { SessionEnds } from './session-ends.js';
+import { isReply, probeLetter, randomToken } from './subjects.js';
 
 /** Bytes that all peers of one connection to NATS may send at a time, about. */
 const sharedWindow = 16 * 1024 * 1024;
@@ -22,6 +26,8 @@ const lateRound = 1_000;
 const awayRound = 500;
 /** The length of a full frame, however little the server of NATS takes. */
 const shortestFrame = 1024;
+
+type ViolationEvent = HubEvent<[subject: string, error: K4netError]>;
 
 /** A subscription that the hub made. */
 export interface HubSubscription {
@@ -37,11 +43,15 @@ export interface HubSubscription {
 export class Hub implements SessionHub {
   readonly nc: NatsConnectionLike;
   readonly settings: HubSettings;
+  /** The connection to NATS is back. */
+  readonly onReconnect: HubEvent = new HubEvent();
+  /** The connection to NATS has closed for good. */
+  readonly onClosed: HubEvent = new HubEvent();
+  /** NATS does not permit to publish to a subject. */
+  readonly onViolation: ViolationEvent = new HubEvent();
   readonly #prefix: string;
-  readonly #ends = new Map<string, SessionEnd>();
-  readonly #byTarget = new Map<string, SessionEnd>();
-  readonly #onClosed = new Set<() => void>();
-  readonly #onViolation = new Set<(subject: string, error: K4netError) => void>();
+  readonly #ends = new SessionEnds();
+  readonly #ended = new EndedSessions();
   #ready: Promise<void> | undefined;
   /** The error of the server of NATS about the subscription. */
   #refusal: Error | undefined;
@@ -90,22 +100,15 @@ export class Hub implements SessionHub {
   }
 
   reset(subject: string): void {
-    if (this.#away) return;
-    try {
-      this.publish(subject, bareFrame(kinds.reset, 0));
-    } catch {
-      // The stranger notices the silence.
-    }
+    this.#tell(subject, bareFrame(kinds.reset, 0));
   }
 
   set(token: string, end: SessionEnd): void {
     this.#ends.set(token, end);
-    this.#byTarget.set(end.target, end);
   }
 
   remove(token: string, end: SessionEnd): void {
-    if (this.#ends.get(token) === end) this.#ends.delete(token);
-    if (this.#byTarget.get(end.target) === end) this.#byTarget.delete(end.target);
+    this.#ends.remove(token, end);
     if (this.#ends.size > 0) return;
     this.#timer?.stop();
     this.#timer = undefined;
@@ -114,7 +117,7 @@ export class Hub implements SessionHub {
 
   /** Whether a session with this peer is open. */
   hasPeer(target: string): boolean {
-    return this.#byTarget.has(target);
+    return this.#ends.hasTarget(target);
   }
 
   schedule(due: number): void {
@@ -128,10 +131,12 @@ export class Hub implements SessionHub {
     this.#timer = startTimer(this.#round, wait, false);
   }
 
+  linger(token: string, target: string, frame: Bytes): void {
+    this.#ended.add(token, target, frame, this.now());
+  }
+
   doubt(target: string): void {
-    const peer = hubOf(target);
-    const now = this.now();
-    for (const end of this.#ends.values()) if (hubOf(end.target) === peer) end.probe(now);
+    this.#ends.doubt(target, this.now());
   }
 
   /**
@@ -189,21 +194,6 @@ export class Hub implements SessionHub {
     };
   }
 
-  /** Calls a function when the connection to NATS has closed. Returns a function that ends that. */
-  onClosed(call: () => void): () => void {
-    this.#onClosed.add(call);
-    return () => this.#onClosed.delete(call);
-  }
-
-  /**
-   * Calls a function when NATS does not permit to publish to a subject. Returns a function that ends
-   * that.
-   */
-  onViolation(call: (subject: string, error: K4netError) => void): () => void {
-    this.#onViolation.add(call);
-    return () => this.#onViolation.delete(call);
-  }
-
   async #start(): Promise<void> {
     this.#refusal = undefined;
     const subscription = this.subscribe(
@@ -252,12 +242,24 @@ export class Hub implements SessionHub {
     }
     const reply = message.reply === '' ? undefined : message.reply;
     if (!end) {
-      if (frame.kind !== kinds.reset && isReply(reply)) this.reset(reply);
+      const last = this.#ended.answerTo(token, frame);
+      if (last) this.#tell(last.target, last.frame);
+      else if (frame.kind !== kinds.reset && isReply(reply) && !this.#ended.has(token, now))
+        this.reset(reply);
       return;
     }
     guard(end, () => {
       end.receive(frame, reply, now);
     });
+  }
+
+  #tell(subject: string, frame: Bytes): void {
+    if (this.#away) return;
+    try {
+      this.publish(subject, frame);
+    } catch {
+      // A stranger notices the silence, and a peer asks again.
+    }
   }
 
   readonly #round = (): void => {
@@ -266,8 +268,8 @@ export class Hub implements SessionHub {
     this.#armed = Infinity;
     let due = Infinity;
     // Timers run before I/O: what came meanwhile is not read yet.
-    if (late > lateRound) for (const end of this.#ends.values()) end.forgive(late);
-    for (const end of [...this.#ends.values()]) due = Math.min(due, end.tick(now));
+    if (late > lateRound) for (const end of this.#ends.all) end.forgive(late);
+    for (const end of this.#ends.all) due = Math.min(due, end.tick(now));
     this.schedule(due);
   };
 
@@ -283,11 +285,12 @@ export class Hub implements SessionHub {
   #reconnected(): void {
     this.#away = false;
     const now = this.now();
-    for (const end of [...this.#ends.values()]) {
+    for (const end of this.#ends.all) {
       guard(end, () => {
         end.reconnected(now);
       });
     }
+    this.onReconnect.emit();
   }
 
   #violated(status: object): void {
@@ -295,19 +298,18 @@ export class Hub implements SessionHub {
     if (violation?.operation !== 'publish') return;
     const { subject } = violation;
     const why = `NATS does not permit to publish to ${subject}`;
-    for (const end of [...this.#ends.values()]) if (end.target === subject) end.fail(why, status);
-    for (const each of [...this.#onViolation]) each(subject, connectError(subject, why, status));
+    for (const end of this.#ends.all) if (end.target === subject) end.fail(why, status);
+    this.onViolation.emit(subject, connectError(subject, why, status));
   }
 
   readonly #closed = (): void => {
     this.#away = true;
     this.#failAll('the connection to NATS has closed');
-    for (const each of this.#onClosed) each();
-    this.#onClosed.clear();
+    this.onClosed.emit();
   };
 
   #failAll(why: string, cause?: unknown): void {
-    for (const end of [...this.#ends.values()]) end.fail(why, cause);
+    for (const end of this.#ends.all) end.fail(why, cause);
   }
 }
 

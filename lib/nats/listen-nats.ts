@@ -117,9 +117,9 @@ const encryptedTable: OptionTable<EncryptedListenNatsOptions, UnsetInstance | Un
  * Starts an instance of a service over NATS. NATS gives each new session to one of the instances
  * with this name. The connection to NATS stays open when the server closes.
  *
- * Rejects with `K4NET_LISTEN` if NATS is away or does not permit the subscriptions, with a
- * `FileError` for a key file that cannot be read or made, or with a TypeError or RangeError for
- * invalid arguments.
+ * Rejects with `K4NET_LISTEN` if NATS is away, does not answer within 10 seconds or does not permit
+ * the subscriptions, with a `FileError` for a key file that cannot be read or made, or with a
+ * TypeError or RangeError for invalid arguments.
  *
  * @param nc - a connection of `@nats-io/transport-node`, `wsconnect` or `nats`.
  * @param name - of the service: letters, digits, `_` and `-`.

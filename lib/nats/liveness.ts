@@ -21,7 +21,6 @@ export class Liveness {
   #askedAt = -Infinity;
   /** Since when NATS says that nobody listens; undefined if the peer was heard after that. */
   #doubtedAt: number | undefined;
-  #newsAt = -Infinity;
 
   constructor(times: HeartbeatTimes, now: number) {
     this.#times = times;
@@ -59,13 +58,10 @@ export class Liveness {
     this.#askedAt = now;
   }
 
-  /** NATS says that nobody listens. Returns whether that is news for other sessions. */
+  /** NATS says that nobody listens. Returns whether that is news. */
   doubt(now: number): boolean {
     if (this.#doubtedAt !== undefined) return false;
     this.#doubtedAt = now;
-    // Everybody who may publish to this end can make it doubt, again and again.
-    if (now < this.#newsAt + probeInterval) return false;
-    this.#newsAt = now;
     return true;
   }
 

@@ -70,6 +70,16 @@ export const natsDialingNames: readonly string[] = Object.keys(encryptedTable);
 /** An instance id, for a table. */
 export const instanceRule: OptionRule<string | undefined> = { fallback: undefined, check: checkName };
 
+/** How a session is opened. */
+interface Attempts {
+  /** Ends the attempts. Default: that of the options. */
+  readonly signal?: AbortSignalLike | undefined;
+  /** Gets the transport of each session over NATS. */
+  readonly onOpen?: ((transport: NatsTransport) => void) | undefined;
+  /** No retries. */
+  readonly once?: boolean | undefined;
+}
+
 /** Opens sessions with the instances of a service. */
 export class NatsDialer {
   /** The service, for messages and a known-hosts store. */
@@ -114,13 +124,10 @@ export class NatsDialer {
    * Opens a session, with retries.
    *
    * @param instance - the id of the instance; undefined for any.
-   * @param signal - ends the attempts. Default: that of the options.
-   * @param onOpen - gets the transport of each session over NATS.
    */
   connect(
     instance: string | undefined,
-    signal: AbortSignalLike | undefined = this.#options.signal,
-    onOpen?: (transport: NatsTransport) => void,
+    { signal = this.#options.signal, onOpen, once = false }: Attempts = {},
   ): Promise<LockedSocket> {
     const target = instance === undefined ? serviceSubject(this.name) : instanceSubject(this.name, instance);
     const dial = async (inner: AbortSignal): Promise<NatsTransport> => {
@@ -128,7 +135,7 @@ export class NatsDialer {
       onOpen?.(transport);
       return transport;
     };
-    const options = withOptions(this.#options, { signal });
+    const options = withOptions(this.#options, once ? { signal, retry: false } : { signal });
     return openWithRetries(this.title, options, dial, this.#openerFor(instance));
   }
 }

@@ -7,7 +7,11 @@ import { bareFrame, kinds, parseFrame, refusals, version, type Frame } from './f
 import type { Hub, HubSubscription } from './hub.js';
 import type { NatsMessageLike } from './nats-connection.js';
 import { NatsTransport } from './nats-transport.js';
+import { notNow, unlessAborted, withinTime } from './opening.js';
 import { instanceSubject, isEnd, queueGroup, randomToken, serviceSubject } from './subjects.js';
+
+/** Milliseconds in which NATS has to answer to the subscriptions of an instance. */
+const listenTime = 10_000;
 
 /** Takes the sessions of one instance of a service. */
 export class NatsListener implements Listener {
@@ -21,8 +25,12 @@ export class NatsListener implements Listener {
   #own: HubSubscription | undefined;
   /** The subscription as a member of the queue group; undefined while this instance is full. */
   #group: HubSubscription | undefined;
-  #stopWatching: (() => void) | undefined;
+  /** NATS has ended a subscription. Only a new connection to NATS changes that. */
+  #isBanned = false;
+  #endings: (() => void)[] = [];
   #refusal: Error | undefined;
+  /** `open` has succeeded. */
+  #isUp = false;
   #isOpen = false;
   #sessions = 0;
   #requests = 0;
@@ -42,30 +50,32 @@ export class NatsListener implements Listener {
   }
 
   async open(handlers: ListenerHandlers): Promise<void> {
-    const { name, id } = this.#instance;
+    const { name } = this.#instance;
     const what = `cannot listen as ${name} over NATS`;
     this.#handlers = handlers;
+    const hub = this.#hub;
+    const late = (): K4netError => notNow(name, `NATS did not answer within ${listenTime} ms`);
     try {
-      await this.#hub.ready(name);
-      this.#own = this.#subscribe(instanceSubject(name, id), undefined);
-      this.#discovery.open(this.#hub, this.#onRefused);
-      this.#isOpen = true;
-      this.#join();
-      // The server of NATS processes in order: an error about a subscription comes first.
-      await this.#hub.nc.flush();
+      await withinTime(listenTime, late, async (signal) => {
+        await unlessAborted(hub.ready(name), signal);
+        this.#endings = [hub.onClosed.on(this.#onClosed), hub.onReconnect.on(this.#onReconnect)];
+        this.#discovery.open(hub, this.#onRefused);
+        this.#isOpen = true;
+        this.#join();
+        // The server of NATS processes in order: an error about a subscription comes first.
+        await unlessAborted(hub.nc.flush(), signal);
+      });
       if (this.#refusal) throw this.#refusal;
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new K4netError('K4NET_LISTEN', `${what}: ${why}`, { cause });
     }
-    this.#stopWatching = this.#hub.onClosed(() => {
-      handlers.report(new K4netError('K4NET_LISTEN', `${name} is gone: the connection to NATS has closed`));
-    });
+    this.#isUp = true;
   }
 
   close(): Promise<void> {
     this.#isOpen = false;
-    this.#stopWatching?.();
+    for (const each of this.#endings) each();
     this.#discovery.close();
     this.#leave();
     this.#own?.drain();
@@ -82,25 +92,52 @@ export class NatsListener implements Listener {
     // Nothing to do.
   }
 
-  #subscribe(subject: string, queue: string | undefined): HubSubscription {
+  /** @param onEnd - called when NATS ends the subscription. */
+  #subscribe(subject: string, queue: string | undefined, onEnd: () => void): HubSubscription {
     const onMessage = (message: NatsMessageLike): void => {
       this.#receive(message);
     };
-    return this.#hub.subscribe(subject, queue, onMessage, this.#onRefused);
+    const onError = (error: Error): void => {
+      onEnd();
+      this.#onRefused(error);
+    };
+    return this.#hub.subscribe(subject, queue, onMessage, onError);
   }
 
   readonly #onRefused = (error: Error): void => {
     this.#refusal = error;
-    if (this.#stopWatching) this.#handlers?.report(error);
+    if (this.#isUp) this.#handlers?.report(error);
   };
 
+  readonly #onClosed = (): void => {
+    const why = `${this.#instance.name} is gone: the connection to NATS has closed`;
+    this.#onRefused(new K4netError('K4NET_LISTEN', why));
+  };
+
+  readonly #onReconnect = (): void => {
+    this.#isBanned = false;
+    this.#rejoin();
+  };
+
+  /** Subscribes to what it is not subscribed to. */
   #join(): void {
-    if (!this.#isOpen || this.#group || this.#isFull) return;
-    this.#group = this.#subscribe(serviceSubject(this.#instance.name), queueGroup);
+    if (!this.#isOpen) return;
+    const { name, id } = this.#instance;
+    this.#own ??= this.#subscribe(instanceSubject(name, id), undefined, () => {
+      this.#own = undefined;
+      this.#isBanned = true;
+    });
+    if (this.#group || this.#isFull) return;
+    const group = this.#subscribe(serviceSubject(name), queueGroup, () => {
+      this.#isBanned = true;
+      if (this.#group === group) this.#group = undefined;
+    });
+    this.#group = group;
   }
 
   /** A connection to NATS that closes or drains takes no subscription. */
   #rejoin(): void {
+    if (this.#isBanned) return;
     try {
       this.#join();
     } catch (error) {

@@ -6,24 +6,12 @@ import { WriteQueue } from '../transport/write-queue.js';
 import type { Bytes } from '../util/bytes.js';
 import { bareFrame, flags, headerLength, kinds, type Frame } from './frame.js';
 import { Liveness } from './liveness.js';
-import type { SessionEnd, SessionHub } from './session-end.js';
+import type { SessionEnd, SessionHub, SessionStart } from './session-end.js';
 import { SessionState } from './session-state.js';
 import { isEnd, probeLetter } from './subjects.js';
 
 /** Milliseconds that a session which has ended waits until the peer has its end. */
 const lingerTime = 3_000;
-
-/** What both sides have announced before a session begins. */
-export interface SessionStart {
-  readonly token: string;
-  /** The end of the peer. */
-  readonly target: string;
-  /** The limits that this side and the peer have announced. */
-  readonly granted: number;
-  readonly limit: number;
-  /** Called when the session uses its token no longer. */
-  readonly onGone?: (() => void) | undefined;
-}
 
 /** A session over NATS as a transport. See "Frames over NATS" in docs/protocol.md. */
 export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
@@ -195,7 +183,7 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     if (isNext && end) this.#delivery.end();
     this.#progress();
     // A peer that has finished is gone soon. The sink may take longer for what waits.
-    if (this.#state.exchanged) this.#forget();
+    if (this.#state.exchanged) this.#leave();
     this.#schedule();
   }
 
@@ -281,7 +269,7 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     if (!this.#state.over || this.#finished) return;
     this.#finished = true;
     this.#delivery.close();
-    if (this.#state.allAcked) this.#forget();
+    if (this.#state.allAcked) this.#leave();
     else this.#lingerUntil = this.#hub.now() + lingerTime;
     this.#schedule();
   }
@@ -303,6 +291,14 @@ export class NatsTransport implements Transport, SessionEnd, DeliveryOwner {
     this.#forget();
     this.#writes.clear();
     this.#delivery.close(cause);
+  }
+
+  /** Ends in order. The peer may still ask whether its end has come. */
+  #leave(): void {
+    if (this.#gone) return;
+    const last = this.#state.isKnown ? undefined : this.#state.bare(0);
+    this.#forget();
+    if (last) this.#hub.linger(this.#token, this.target, last);
   }
 
   #forget(): void {

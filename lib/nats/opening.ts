@@ -1,6 +1,6 @@
 import { K4netError } from '../errors.js';
 import { markTransient } from '../net/retry.js';
-import { Deferred, type AbortSignalLike } from '../util/wait.js';
+import { Deferred, startTimer, type AbortSignalLike } from '../util/wait.js';
 import { bareFrame, kinds, refusals, version, type Frame } from './frame.js';
 import { NatsTransport } from './nats-transport.js';
 import type { SessionEnd, SessionHub } from './session-end.js';
@@ -124,6 +124,23 @@ export async function unlessAborted(promise: Promise<void>, signal: AbortSignalL
     signal.removeEventListener('abort', onAbort);
   }
   if (signal.aborted) throw signal.reason;
+}
+
+/** Gives a function a signal that aborts with an error after some time. */
+export async function withinTime<T>(
+  timeout: number,
+  late: () => K4netError,
+  use: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const timer = startTimer(() => {
+    stop.abort(late());
+  }, timeout);
+  try {
+    return await use(stop.signal);
+  } finally {
+    timer.stop();
+  }
 }
 
 /** An error that another attempt may not meet. */

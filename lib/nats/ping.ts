@@ -3,7 +3,7 @@ import { noBytes, type Bytes } from '../util/bytes.js';
 import { Deferred, startTimer } from '../util/wait.js';
 import type { Hub } from './hub.js';
 import type { NatsMessageLike } from './nats-connection.js';
-import { notNow, unlessAborted } from './opening.js';
+import { notNow, unlessAborted, withinTime } from './opening.js';
 import { isName, longestName, randomToken } from './subjects.js';
 
 /** Bytes of one answer. An instance of k4net has at most 16384 characters of metadata. */
@@ -29,6 +29,8 @@ export interface Question {
   readonly timeout: number;
   /** Instances. Further answers are dropped. */
   readonly limit: number;
+  /** Whether an instance counts for the limit. Default: each does. */
+  readonly counts?: ((instance: ServiceInstance) => boolean) | undefined;
   /** The id of the only instance that is asked. */
   readonly instance?: string | undefined;
   /** Whether an answer ends the question. */
@@ -44,12 +46,15 @@ export interface Question {
  * bounded, and everything else in them is dropped.
  */
 export async function ping(hub: Hub, name: string, question: Question): Promise<ServiceInstance[]> {
-  const { timeout, limit, instance, enough } = question;
-  await readyWithin(hub, name, timeout);
+  const { timeout, limit, counts, instance, enough } = question;
+  // NATS may be dead without the knowledge of its client.
+  const late = (): K4netError => notNow(name, `NATS did not answer within ${timeout} ms`);
+  await withinTime(timeout, late, (signal) => unlessAborted(hub.ready(name), signal));
   const subject = `$SRV.PING.${name}${instance === undefined ? '' : `.${instance}`}`;
   const reply = `${hub.settings.inboxPrefix}.${randomToken()}.${randomToken()}`;
   const found = new Map<string, ServiceInstance>();
   const over = new Deferred<void>();
+  let counted = 0;
   let messages = 0;
   let bytes = 0;
   let isOver = false;
@@ -61,26 +66,35 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
     const nobody = data.length === 0 && headers?.code === 503;
     const answer = bytes <= longestAnswers ? instanceIn(data, name) : undefined;
     const wanted = answer && (instance === undefined || answer.id === instance);
-    if (wanted && !found.has(answer.id)) found.set(answer.id, answer);
-    const full = found.size >= limit || bytes > longestAnswers || messages >= answersPerInstance * limit;
+    if (wanted && !found.has(answer.id)) {
+      found.set(answer.id, answer);
+      if (counts?.(answer) !== false) counted += 1;
+    }
+    const full = counted >= limit || bytes > longestAnswers || messages >= answersPerInstance * limit;
     isOver = nobody || full || (wanted === true && enough?.(answer) === true);
     if (isOver) over.resolve();
   };
   const fail = (error: Error): void => {
     over.reject(error);
   };
-  const subscription = hub.subscribe(reply, undefined, onMessage, (cause) => {
-    fail(notNow(subject, cause.message, cause));
-  });
+  let subscription;
+  try {
+    subscription = hub.subscribe(reply, undefined, onMessage, (cause) => {
+      fail(notNow(subject, cause.message, cause));
+    });
+  } catch (cause) {
+    // A connection that drains takes no subscription.
+    throw notNow(subject, 'the client of NATS refused a subscription', cause);
+  }
   const timer = startTimer(() => {
     if (hub.isAway) fail(notNow(subject, 'there is no connection to NATS now'));
     over.resolve();
   }, timeout);
   const endings = [
-    hub.onClosed(() => {
+    hub.onClosed.on(() => {
       fail(new K4netError('K4NET_CONNECT', `no answer from ${subject}: the connection to NATS has closed`));
     }),
-    hub.onViolation((refused, error) => {
+    hub.onViolation.on((refused, error) => {
       if (refused === subject) fail(error);
     }),
   ];
@@ -93,19 +107,6 @@ export async function ping(hub: Hub, name: string, question: Question): Promise<
     for (const end of endings) end();
   }
   return [...found.values()];
-}
-
-/** Waits for NATS, which may be dead without the knowledge of its client. */
-async function readyWithin(hub: Hub, name: string, timeout: number): Promise<void> {
-  const late = new AbortController();
-  const timer = startTimer(() => {
-    late.abort(notNow(name, `NATS did not answer within ${timeout} ms`));
-  }, timeout);
-  try {
-    await unlessAborted(hub.ready(name), late.signal);
-  } finally {
-    timer.stop();
-  }
 }
 
 /** The instance that an answer describes; undefined for any other bytes. */

@@ -1,4 +1,5 @@
 import { markHandled } from '../util/wait.js';
+import type { FailedInstances } from './failed-instances.js';
 import type { Hub } from './hub.js';
 import { ping, type ServiceInstance } from './ping.js';
 
@@ -13,24 +14,33 @@ export class Presence {
   readonly #hub: Hub;
   readonly #name: string;
   readonly #limit: number;
+  readonly #failed: FailedInstances;
   #asking: Promise<readonly ServiceInstance[]> | undefined;
   #known: readonly ServiceInstance[] = [];
   #askedAt = -Infinity;
 
   /** @param limit - the number of instances. */
-  constructor(hub: Hub, name: string, limit: number) {
+  constructor(hub: Hub, name: string, limit: number, failed: FailedInstances) {
     this.#hub = hub;
     this.#name = name;
     this.#limit = limit;
+    this.#failed = failed;
   }
 
-  /** Asks now. */
-  ask(timeout: number): Promise<ServiceInstance[]> {
-    return ping(this.#hub, this.#name, { timeout, limit: this.#limit });
+  /** Asks now. Instances that could not be reached take no place of others. */
+  async ask(timeout: number): Promise<ServiceInstance[]> {
+    const limit = this.#limit;
+    const counts = ({ id }: ServiceInstance): boolean => !this.#failed.has(id);
+    const found = await ping(this.#hub, this.#name, { timeout, limit, counts });
+    return this.#failed.sort(found).slice(0, limit);
   }
 
-  /** The instances that were there at most 2 seconds ago. */
-  recent(): Promise<readonly ServiceInstance[]> {
+  /** The instances that were there at most 2 seconds ago; those that failed come last. */
+  async recent(): Promise<readonly ServiceInstance[]> {
+    return this.#failed.sort(await this.#recent());
+  }
+
+  #recent(): Promise<readonly ServiceInstance[]> {
     const age = performance.now() - this.#askedAt;
     const usable = age <= oldAfter && this.#known.length > 0 && !this.#hub.nc.isClosed();
     if (usable && age <= refreshAfter) return Promise.resolve(this.#known);

@@ -6,10 +6,14 @@ import { markHandledByClass, rejectUnhandled, type WaitOptions } from '../util/w
 import { Broadcasts } from './broadcasts.js';
 import type { NatsDialer } from './nats-dialer.js';
 import type { ServiceInstance } from './ping.js';
+import { FailedInstances } from './failed-instances.js';
 import { Presence } from './presence.js';
 import { ServiceCalls } from './service-calls.js';
 import { checkedInstances, type InstancesOptions, type InstanceSent } from './service-options.js';
 import { ServiceSessions, type SessionLimits } from './service-sessions.js';
+
+/** Ids of instances that could not be reached, for each instance that may be found. */
+const failedPerInstance = 4;
 
 /** The parts of a service, which its views share. */
 export class ServiceCore {
@@ -23,8 +27,9 @@ export class ServiceCore {
     queue: QueueSocketOptions,
   ) {
     const { maxInstances, callTimeout } = limits;
-    this.#sessions = new ServiceSessions(dialer, queue, limits);
-    const presence = new Presence(dialer.hub, dialer.name, maxInstances);
+    const failed = new FailedInstances(failedPerInstance * maxInstances);
+    this.#sessions = new ServiceSessions(dialer, queue, limits, failed);
+    const presence = new Presence(dialer.hub, dialer.name, maxInstances, failed);
     this.calls = new ServiceCalls(this.#sessions, callTimeout);
     this.broadcasts = new Broadcasts(this.#sessions, presence, maxInstances, callTimeout);
   }

@@ -3,7 +3,8 @@ import { allowListeners } from '../platform/runtime.js';
 import type { QueueSocketOptions } from '../queue/queue-socket-options.js';
 import type { LockedSocket } from '../sockets/locked-socket.js';
 import type { CloseInfo } from '../sockets/message-socket.js';
-import { AbortHub, Deferred, withDeadline, type CheckedWait } from '../util/wait.js';
+import { AbortHub, Deferred, rejected, withDeadline, type CheckedWait } from '../util/wait.js';
+import type { FailedInstances } from './failed-instances.js';
 import type { NatsDialer } from './nats-dialer.js';
 import type { NatsTransport } from './nats-transport.js';
 import { ServiceSession } from './service-session.js';
@@ -26,6 +27,7 @@ export class ServiceSessions {
   readonly #dialer: NatsDialer;
   readonly #options: QueueSocketOptions;
   readonly #limits: SessionLimits;
+  readonly #failed: FailedInstances;
   readonly #stop = new AbortController();
   readonly #aborts = new AbortHub();
   /** All that are not closed. */
@@ -38,10 +40,16 @@ export class ServiceSessions {
   #opening = 0;
   #failedAt = -Infinity;
 
-  constructor(dialer: NatsDialer, options: QueueSocketOptions, limits: SessionLimits) {
+  constructor(
+    dialer: NatsDialer,
+    options: QueueSocketOptions,
+    limits: SessionLimits,
+    failed: FailedInstances,
+  ) {
     this.#dialer = dialer;
     this.#options = options;
     this.#limits = limits;
+    this.#failed = failed;
     allowListeners(this.#stop.signal);
   }
 
@@ -74,7 +82,7 @@ export class ServiceSessions {
     const { maxWaiting } = this.#limits;
     if (this.#waiting.size >= maxWaiting) {
       const why = `${maxWaiting} calls wait for a session with ${this.#dialer.title} (maxWaiting)`;
-      throw new K4netError('K4NET_BUSY', why);
+      return rejected(new K4netError('K4NET_BUSY', why));
     }
     const waiter = new Deferred<ServiceSession>();
     this.#waiting.add(waiter);
@@ -107,9 +115,11 @@ export class ServiceSessions {
     this.#byInstance.set(id, connecting);
     connecting.then(
       (session) => {
+        this.#failed.remove(id);
         if (this.#byInstance.get(id) === connecting) this.#open.set(id, session);
       },
       () => {
+        this.#failed.add(id);
         if (this.#byInstance.get(id) === connecting) this.#byInstance.delete(id);
       },
     );
@@ -144,7 +154,9 @@ export class ServiceSessions {
     const onOpen = (opened: NatsTransport): void => {
       transport = opened;
     };
-    const socket: LockedSocket = await this.#dialer.connect(id, this.#stop.signal, onOpen);
+    // Another attempt would hold the place of another instance.
+    const once = id !== undefined;
+    const socket: LockedSocket = await this.#dialer.connect(id, { signal: this.#stop.signal, onOpen, once });
     if (this.#stop.signal.aborted) {
       void socket.close(undefined, { timeout: 0 });
       throw this.#stop.signal.reason;

@@ -1,4 +1,5 @@
 import type { K4netError } from '../errors.js';
+import type { Bytes } from '../util/bytes.js';
 import type { Frame } from './frame.js';
 import type { HeartbeatTimes } from './liveness.js';
 
@@ -24,6 +25,18 @@ export interface SessionEnd {
   fail(why: string, cause?: unknown): void;
 }
 
+/** What both sides have announced before a session begins. */
+export interface SessionStart {
+  readonly token: string;
+  /** The end of the peer. */
+  readonly target: string;
+  /** The limits that this side and the peer have announced. */
+  readonly granted: number;
+  readonly limit: number;
+  /** Called when the session uses its token no longer. */
+  readonly onGone?: (() => void) | undefined;
+}
+
 /** The part of the hub that the ends of its sessions use. */
 export interface SessionHub {
   /** Bytes that a peer may send before this side has taken them. */
@@ -47,6 +60,8 @@ export interface SessionHub {
   set(token: string, end: SessionEnd): void;
   /** Nothing more comes for the token. */
   remove(token: string, end: SessionEnd): void;
+  /** Answers for some time with a frame to a peer that asks for the token. */
+  linger(token: string, target: string, frame: Bytes): void;
   /** Makes all sessions with the same process probe. */
   doubt(target: string): void;
 }

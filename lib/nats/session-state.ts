@@ -65,6 +65,8 @@ export class SessionState {
   /** How far this side may send. */
   #limit: number;
   readonly #unacked = new Fifo<Sent>();
+  /** The peer's end had come when this side sent its own. */
+  #endTells = false;
   /** The last position that went with the bit `ask`, so that half a window is asked for once. */
   #askedAt = 0;
   #retryDue = Infinity;
@@ -103,6 +105,11 @@ export class SessionState {
   /** Whether neither side needs the other one any more, although the sink may not have the end. */
   get exchanged(): boolean {
     return this.sending === 'ended' && this.receiving !== 'open' && this.allAcked;
+  }
+
+  /** Whether the peer knows that this side has its end: the end of this side has told it. */
+  get isKnown(): boolean {
+    return this.#endTells && this.allAcked;
   }
 
   /** Whether the peer has everything that was sent. */
@@ -194,7 +201,10 @@ export class SessionState {
     this.#said();
     this.#sent = next;
     this.#unacked.push({ at, next, frame });
-    if (end) this.sending = 'ended';
+    if (end) {
+      this.sending = 'ended';
+      this.#endTells = this.receiving !== 'open';
+    }
     this.#startRetry(now);
     return ask;
   }

@@ -175,6 +175,20 @@ describeNats('a hostile peer over NATS', () => {
       }
     });
 
+    it('after the end of a session gets its last answer again, which may be lost, and no reset', async () => {
+      const { peer, socket } = await attacked();
+      const closed = socket.close();
+      await until(() => peer.of(kinds.frame).some(({ code }) => code === flags.end));
+      // Its end crosses the other one.
+      peer.send(kinds.frame, { code: flags.end, have: 128 });
+      await closed;
+      const answers = (): Frame[] => peer.of(kinds.frame).filter(({ have }) => have === 128);
+      await until(() => answers().length === 1);
+      peer.send(kinds.frame, { code: flags.ask, at: 128, have: 128 });
+      await until(() => answers().length === 2);
+      expect(peer.of(kinds.reset)).toEqual([]);
+    });
+
     it('for unknown tokens gets resets to its end, and nothing to other subjects', async () => {
       const { server } = await nats.instance();
       const nc = await nats.connection();

@@ -37,16 +37,6 @@ describe('the life of a peer', () => {
     expect(life.due).toBe(8_999);
   });
 
-  it('is news for other sessions at most every 400 ms', () => {
-    const life = new Liveness(times, 0);
-    const doubts = [0, 100, 399, 400, 700, 800].map((now) => {
-      const isNews = life.doubt(now);
-      life.heard(now);
-      return isNews;
-    });
-    expect(doubts).toEqual([true, false, false, true, false, true]);
-  });
-
   it('does not end because this process was stopped', () => {
     const life = new Liveness(times, 0);
     life.forgive(60_000);

@@ -90,6 +90,36 @@ describeNats('the presence of instances over NATS', () => {
     expect(errors).toBe(255);
   });
 
+  it('of the same false ones, which answer first, leaves out a real one for a short time', async () => {
+    const liar = await nats.connection();
+    const ids = Array.from({ length: 8 }, () => randomId());
+    // Whoever answers first is not known, so the real instance lies before it answers.
+    const { server } = await nats.instance({}, liar);
+    void server.serveQueue({ messages, callbacks: { whoAmI: () => server.id } });
+    const service = new NatsService(await nats.connection(), 'orders', { pin, maxInstances: 8 });
+    fixture.onCleanup(() => service.close({ timeout: 0 }));
+    const publish = liar.publish.bind(liar);
+    liar.publish = (subject, payload, options) => {
+      if (Buffer.from(payload as Uint8Array).includes('ping_response')) {
+        for (const id of ids) publish(subject, bytes({ name: 'orders', id, version: '1.0.0' }));
+      }
+      publish(subject, payload, options);
+    };
+    const api = service.typed(messages);
+    const answers: unknown[] = [];
+    const all = new Set<string>();
+    let rounds = 0;
+    while (!answers.includes(server.id)) {
+      rounds += 1;
+      for await (const { instance, answer } of api.callAll('whoAmI')) {
+        all.add(instance);
+        answers.push(answer);
+      }
+    }
+    expect(rounds).toBeGreaterThan(1);
+    expect(all.size).toBe(9);
+  });
+
   it('of huge answers is bounded in bytes', async () => {
     const service = new NatsService(await nats.connection(), 'orders', { pin });
     const liar = await nats.connection();

@@ -173,6 +173,8 @@ describeNats('a service over NATS', () => {
       const waiting = [api.call('whoAmI'), api.call('whoAmI')];
       const error = await failure(api.call('whoAmI'), 'K4NET_BUSY');
       expect(error.message).toBe('2 calls wait for a session with nats:orders (maxWaiting)');
+      // A stream does not throw it.
+      await failure(api.stream('count', 1).next(), 'K4NET_BUSY');
       await Promise.all(waiting);
     });
 
