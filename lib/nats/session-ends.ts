@@ -40,24 +40,24 @@ export class SessionEnds {
     const { target } = end;
     this.#byToken.set(token, end);
     this.#byTarget.set(target, end);
-    const process = hubOf(target);
-    const peer = this.#byPeer.get(process);
+    const hub = hubOf(target);
+    const peer = this.#byPeer.get(hub);
     if (peer) peer.ends.add(end);
-    else this.#byPeer.set(process, { ends: new Set([end]), doubtedAt: -Infinity });
+    else this.#byPeer.set(hub, { ends: new Set([end]), doubtedAt: -Infinity });
   }
 
   remove(token: string, end: SessionEnd): void {
     const { target } = end;
     if (this.#byToken.get(token) === end) this.#byToken.delete(token);
     if (this.#byTarget.get(target) === end) this.#byTarget.delete(target);
-    const process = hubOf(target);
-    const peer = this.#byPeer.get(process);
+    const hub = hubOf(target);
+    const peer = this.#byPeer.get(hub);
     peer?.ends.delete(end);
-    if (peer?.ends.size === 0) this.#byPeer.delete(process);
+    if (peer?.ends.size === 0) this.#byPeer.delete(hub);
   }
 
   /**
-   * Makes all sessions with the process of a target probe, at most every 400 ms: everybody who may
+   * Makes all sessions with the hub of a target probe, at most every 400 ms: everybody who may
    * publish to their ends can make them doubt.
    */
   doubt(target: string, now: number): void {
