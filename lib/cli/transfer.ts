@@ -9,7 +9,7 @@ import type { QueueSocket } from '../queue/queue-socket.js';
 
 export const chunkSize: number = 64 * 1024;
 
-/** What the client has sent and received, and the receipt of the server. */
+/** The figures of the client, and the receipt of the server. */
 export interface Exchange {
   readonly sent: Receipt;
   readonly back: Receipt;

@@ -5,7 +5,7 @@ import { queueGroup, serviceSubject } from './subjects.js';
 // ADR-32 of NATS: every instance answers to `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`, so that
 // `nats micro` lists k4net services.
 
-/** What an instance says about itself. */
+/** The description that an instance gives of itself. */
 export interface Instance {
   readonly name: string;
   readonly id: string;

@@ -32,7 +32,7 @@ import { checkName, randomId } from './subjects.js';
 interface InstanceOptions extends NatsOptions {
   /** The version of the service, for `nats micro`: three numbers, such as the default `0.0.0`. */
   readonly version?: string | undefined;
-  /** What the instance says about itself to everybody, for `nats micro`. Default: nothing. */
+  /** Facts about the instance for everybody, such as `nats micro`. Default: none. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Sessions of this instance. At this limit it leaves the queue group. Default 1024. */
   readonly maxSessions?: number | undefined;

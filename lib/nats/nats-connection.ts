@@ -29,7 +29,7 @@ export interface NatsSubscriptionLike {
  * (browsers), or of the package `nats` from 2.29. k4net never closes it.
  */
 export interface NatsConnectionLike {
-  /** What the server of NATS says about itself. */
+  /** The description that the server of NATS gives of itself. */
   readonly info?: { readonly max_payload: number } | undefined;
   /** Publishes a message. */
   publish(subject: string, payload?: Uint8Array, options?: { reply?: string }): void;

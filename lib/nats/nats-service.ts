@@ -131,8 +131,8 @@ export class NatsService {
    * each has accepted the message or has failed, so an instance that does not read delays it. The
    * result has one entry for each instance. Await it before the next one to keep their order.
    *
-   * So a `Group` on each instance reaches the clients of all instances: one calls `sendAll`, and the
-   * callback of each sends to its own group.
+   * So a `Group` on each instance reaches the clients of all instances: one calls `sendAll`, and
+   * the callback of each sends to its own group.
    *
    * Rejects like the loop of `callAll`.
    *

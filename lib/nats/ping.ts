@@ -13,7 +13,7 @@ const longestAnswers = 4 * 1024 * 1024;
 /** Answers that count for nothing, such as wrong ones, for each instance that may be found. */
 const answersPerInstance = 4;
 
-/** What an instance of a service says about itself. Nothing proves it. */
+/** The description that an instance of a service gives of itself. Nothing proves it. */
 export interface ServiceInstance {
   /** The id, with which `connectNats` reaches it. */
   readonly id: string;

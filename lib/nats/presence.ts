@@ -3,7 +3,9 @@ import type { FailedInstances } from './failed-instances.js';
 import type { Hub } from './hub.js';
 import { ping, type ServiceInstance } from './ping.js';
 
-/** Milliseconds after which the answers are refreshed without a wait, and after which they are old. */
+/**
+ * Milliseconds after which the answers are refreshed without a wait, and after which they are old.
+ */
 const refreshAfter = 500;
 const oldAfter = 2_000;
 /** Milliseconds to wait for the answers of the instances. */

@@ -25,7 +25,7 @@ export interface SessionEnd {
   fail(why: string, cause?: unknown): void;
 }
 
-/** What both sides have announced before a session begins. */
+/** The announcements of both sides before a session begins. */
 export interface SessionStart {
   readonly token: string;
   /** The end of the peer. */

@@ -35,7 +35,7 @@ interface Sent {
   readonly frame: Bytes;
 }
 
-/** What a received frame asks of this side. */
+/** The duties of this side after a received frame. */
 export interface Received {
   /** Its data and its end are the next ones. */
   readonly isNext: boolean;

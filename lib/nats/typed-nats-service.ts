@@ -37,8 +37,8 @@ export class TypedNatsService<M extends Messages> {
 
   /**
    * Sends a request to one instance, like `call` of the service. Rejects with a TypeError or a
-   * RangeError for a wrong argument, and then sends nothing; with a `DecodeError` for an answer that
-   * does not decode.
+   * RangeError for a wrong argument, and then sends nothing; with a `DecodeError` for an answer
+   * that does not decode.
    */
   call<N extends RequestName<M>>(
     name: N,
@@ -58,8 +58,8 @@ export class TypedNatsService<M extends Messages> {
   }
 
   /**
-   * Sends a request to every instance, like `callAll` of the service. An answer that does not decode
-   * is the `DecodeError` of its instance. Throws a TypeError for a request with a body.
+   * Sends a request to every instance, like `callAll` of the service. An answer that does not
+   * decode is the `DecodeError` of its instance. Throws a TypeError for a request with a body.
    */
   callAll<N extends RequestName<M>>(
     name: N,

@@ -63,8 +63,8 @@ export function fromChildProcess(child: ChildProcessLike, options?: ProcessPipeO
  * The socket over it keeps the process alive while it is open; see `unref`. When the parent exits,
  * the socket ends.
  *
- * @throws K4netError `K4NET_CONNECT` if the process has no such pipe, `K4NET_STATE` if it has opened
- * that pipe before, `K4NET_UNSUPPORTED` in other runtimes than Node.
+ * @throws K4netError `K4NET_CONNECT` if the process has no such pipe, `K4NET_STATE` if it has
+ * opened that pipe before, `K4NET_UNSUPPORTED` in other runtimes than Node.
  * @throws TypeError or RangeError for an invalid option.
  */
 export function fromParentProcess(options?: ProcessPipeOptions): Transport {

@@ -82,7 +82,7 @@ export const encryptedServingTable: OptionTable<EncryptedServingOptions, UnsetEn
   maxHandshakes: countRule(256, 1, Infinity),
 };
 
-/** What a server of plain sockets needs besides its listeners. */
+/** The parts of a server of plain sockets, except its listeners. */
 export function plainParts(options: Checked<ServingOptions, UnsetServing>): ServerParts<LockedSocket> {
   const { maxPending, onError } = options;
   const chosen = lockedSocketOptions(options);
@@ -90,7 +90,7 @@ export function plainParts(options: Checked<ServingOptions, UnsetServing>): Serv
 }
 
 /**
- * What a server of encrypted sockets needs besides its listeners. Loads the keys once, for all
+ * The parts of a server of encrypted sockets, except its listeners. Loads the keys once, for all
  * connections.
  *
  * @param where - the name of the function in errors.

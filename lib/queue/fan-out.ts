@@ -6,7 +6,7 @@ import { Deferred } from '../util/wait.js';
 import type { Recipient } from './memberships.js';
 import type { QueueSocketLike } from './types.js';
 
-/** What happens with a member whose send queue is full. */
+/** The treatment of a member whose send queue is full. */
 export type SlowMember = 'wait' | 'drop' | 'close';
 
 /** A member of a group. */
@@ -99,8 +99,8 @@ export class GroupMessage {
 
 /**
  * Sends the messages of a group to its members. Each member gets the messages in the order of the
- * calls. A large group takes several turns of the event loop; messages that are sent meanwhile follow
- * together.
+ * calls. A large group takes several turns of the event loop; messages that are sent meanwhile
+ * follow together.
  */
 export class FanOut {
   readonly #entries: Entries;

@@ -232,8 +232,8 @@ export class TypedQueueOf<M extends Messages, Socket> implements QueueLife {
   /**
    * Whether a value is the error that a call of this name rejects with because its callback has
    * thrown a `CallError` that the request declares. Narrows its type, so `data` has the declared
-   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells the
-   * declared errors apart.
+   * type. False for an error of that code without valid data. Without a code, `remoteCode` tells
+   * the declared errors apart.
    *
    * Throws a TypeError for a name or a code that is not declared.
    */

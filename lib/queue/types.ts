@@ -156,9 +156,9 @@ export interface QueueSocketLike extends MessageSocket, QueueLife {
    * its answer. The answer is a view: `slice()` bytes that you keep for long.
    *
    * Rejects with a {@link RemoteError} when the callback fails, throws a {@link CallError} or does
-   * not exist, with a {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the reason of the
-   * signal, with `K4NET_STATE` before `start()`, and with the error that ends the socket. After a
-   * timeout or an abort the signal of the remote callback aborts.
+   * not exist, with a {@link TimeoutError} after `timeout` (default: `callTimeout`, 30 s), with the
+   * reason of the signal, with `K4NET_STATE` before `start()`, and with the error that ends the
+   * socket. After a timeout or an abort the signal of the remote callback aborts.
    *
    * @example
    * ```ts
