@@ -212,8 +212,8 @@ export class RemoteError extends K4netError {
   readonly remoteMessage: string;
   /**
    * The data of the `CallError` that the callback has thrown, from the peer like the message: a
-   * `Uint8Array`, or the value that the `errors` of the request declare. Undefined if there is none.
-   * `isError` of a `TypedQueue` knows its type.
+   * `Uint8Array`, or the value that the `errors` of the request declare. Undefined if there is
+   * none. `isError` of a `TypedQueue` knows its type.
    */
   readonly data: unknown;
 

@@ -6,8 +6,8 @@ const brand: unique symbol = Symbol.for('k4net.call-error') as never;
  * A callback throws it to answer a request with an error: the `RemoteError` of the caller has its
  * code, its message and its data. It is no failure of this side, so `onError` does not get it.
  *
- * Throws a TypeError or a RangeError for a code that is not 1 to 255 printable ASCII characters. The
- * message is cut to 1024 bytes on its way.
+ * Throws a TypeError or a RangeError for a code that is not 1 to 255 printable ASCII characters.
+ * The message is cut to 1024 bytes on its way.
  *
  * @example
  * ```ts

@@ -49,7 +49,7 @@ export function valueOf(result: unknown): unknown {
   throw new SchemaError(issues);
 }
 
-/** The codec of a schema that describes a part of a payload: JSON, which only the receiver checks. */
+/** The codec of a schema for a part of a payload: JSON, which only the receiver checks. */
 export function schemaCodec(schema: StandardSchema): Codec<unknown> {
   return {
     minSize: minJsonSize,

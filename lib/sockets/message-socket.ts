@@ -45,8 +45,8 @@ export interface MessageSocket {
   /** Resolves when the socket is closed, with the reason. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   /**
-   * The peer and how its key was accepted. Undefined for a plain socket, and before the handshake of
-   * an encrypted one has succeeded.
+   * The peer and how its key was accepted. Undefined for a plain socket, and before the handshake
+   * of an encrypted one has succeeded.
    */
   readonly peer: Peer | undefined;
   /** The current state. */

@@ -7,7 +7,7 @@ import { natsBaselines, natsNames, natsWorks } from './nats-works.js';
  *
  * @typedef {object} Work
  * @property {string} title
- * @property {'latency' | 'throughput' | 'streams' | 'connections' | 'nats'} section - of the docs page.
+ * @property {'latency' | 'throughput' | 'streams' | 'connections' | 'nats'} section - on the page.
  * @property {'stream' | 'download' | 'requests' | 'connections' | 'typed-calls'} [workload] - see
  *   workloads/.
  * @property {'pool' | 'fresh' | 'memory' | 'import'} sampling - see sampling.js.

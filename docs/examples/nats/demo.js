@@ -1,4 +1,4 @@
-// Three instances of a service, and a client that calls them while one is killed and one is drained.
+// Three instances of a service. A client calls them while one is killed and one is drained.
 // Then it serves the page.
 //
 //     node demo.js              needs nats-server, in PATH or NATS_SERVER

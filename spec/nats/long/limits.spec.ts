@@ -180,7 +180,7 @@ describeNats('a nats-server', () => {
 
   it('that cuts off an instance at max_pending breaks no session', async () => {
     await start('max_pending: 1MB');
-    // The server makes each connection that publishes wait when much is pending: one reaches no limit.
+    // The server makes a connection that publishes wait when much is pending: one is too few.
     const blocked = await instance('length');
     const clients = await open(64);
     const message = new Uint8Array(16 * 1024);
